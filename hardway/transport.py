@@ -1,0 +1,61 @@
+"""What the rest of the package knows of a connection to one host. `hardway.ssh` implements it with fabric and paramiko."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Callable, Iterable, Protocol
+
+from .cluster import Host
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command left behind: its exit code and exactly the bytes it wrote."""
+
+    code: int
+    out: bytes
+    err: bytes
+
+    @property
+    def text(self) -> str:
+        return self.out.decode("utf-8", "replace")
+
+    @property
+    def error_text(self) -> str:
+        return self.err.decode("utf-8", "replace")
+
+
+class Transport(Protocol):
+    """One host, reached lazily on first use, as root. Safe to use from several threads.
+
+    Errors: ConnectionFailed and its kinds when the host cannot be reached, ConnectionLost when an
+    open connection breaks, NotReadyError when a command passes its timeout (the host is named).
+    A non-zero exit is not an error here: the caller judges `Result.code`.
+    """
+
+    host: Host
+
+    def connect(self) -> None:
+        """Open the connection now (a no-op when it is open)."""
+
+    def run(self, script: str, *, stdin: bytes = b"", timeout: float = 60.0) -> Result:
+        """Run a POSIX sh script as root. Neither script nor stdin ever stands in an argv, env or log."""
+
+    def stream(self, command: str, chunks: Iterable[bytes], *, timeout: float = 600.0, sent: Callable[[int], None] | None = None) -> Result:
+        """Run a short shell command as root while feeding it `chunks` on stdin; `sent(n)` is called with byte counts.
+
+        `timeout` bounds the time without any progress. For large binaries: nothing is held in memory.
+        """
+
+    def follow(self, command: str, lines: Callable[[str], None]) -> int:
+        """Run a command as root, handing on its output line by line until it ends or the caller's KeyboardInterrupt."""
+
+    def dial(self, port: int, address: str = "127.0.0.1") -> socket.socket:
+        """A connected socket to address:port as seen from the host (direct-tcpip), fit for ssl.wrap_socket."""
+
+    def forward(self, port: int, address: str = "127.0.0.1") -> AbstractContextManager[int]:
+        """A listening port on our own loopback, each connection carried to address:port as seen from the host."""
+
+    def close(self) -> None: ...
