@@ -1,0 +1,73 @@
+"""What paramiko and the socket library raise, told as one of our errors."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from dataclasses import dataclass
+
+import paramiko
+
+from ..errors import ConnectionFailed, HardwayError
+from .route import Hop
+
+
+@dataclass(eq=False)
+class Dropped(ConnectionFailed):
+    """The server hung up before or during the handshake, as a busy one does: worth another try."""
+
+
+def explain(error: Exception, hop: Hop, seconds: float) -> HardwayError:
+    """The ConnectionFailed for anything that went wrong while connecting to `hop` for `seconds`."""
+    if isinstance(error, paramiko.ssh_exception.NoValidConnectionsError):
+        error = next(iter(error.errors.values()))
+    if isinstance(error, socket.gaierror):
+        return _failed(hop, f"the name {hop.address} cannot be resolved: {error.strerror}", hint=f"getent hosts {hop.address}")
+    if isinstance(error, paramiko.ChannelException):
+        return _through_bastion(error, hop)
+    if isinstance(error, TimeoutError):
+        return _silent(hop, f"{hop.endpoint} does not answer", "a TCP connection", seconds)
+    if isinstance(error, paramiko.SSHException | EOFError):
+        return _handshake(error, hop, seconds)
+    if isinstance(error, OSError):
+        return _socket(error, hop, seconds)
+    return _failed(hop, f"connecting to {hop.endpoint} failed: {error}", hint=hop.ssh_command("-v"))
+
+
+def _failed(hop: Hop, message: str, **more) -> ConnectionFailed:
+    return ConnectionFailed(message, hop.host, **{"hint": hop.ssh_command("-v"), **more})
+
+
+def _silent(hop: Hop, message: str, awaited: str, seconds: float) -> ConnectionFailed:
+    hint = f"ping -c 3 {hop.address}; {hop.ssh_command('-v')}"
+    return _failed(hop, f"{message} within {seconds:.1f} s", waited_for=awaited, waited_seconds=seconds, hint=hint)
+
+
+def _socket(error: OSError, hop: Hop, seconds: float) -> ConnectionFailed:
+    if error.errno == errno.ECONNREFUSED:
+        return _failed(hop, f"nothing listens on {hop.endpoint}: connection refused", hint="on the machine: systemctl status ssh sshd")
+    if error.errno in (errno.ECONNRESET, errno.EPIPE):
+        return Dropped(f"{hop.endpoint} closed the connection", hop.host, hint=hop.ssh_command("-v"))
+    if error.errno == errno.ETIMEDOUT:
+        return _silent(hop, f"{hop.endpoint} does not answer", "a TCP connection", seconds)
+    return _failed(hop, f"{hop.endpoint} cannot be reached: {error.strerror or error}", hint=f"ip route get {hop.address}")
+
+
+def _through_bastion(error: paramiko.ChannelException, hop: Hop) -> ConnectionFailed:
+    if hop.via is None:
+        return _failed(hop, f"{hop.endpoint} refused a channel: {error.text}", hint="raise MaxSessions in /etc/ssh/sshd_config on the machine")
+    why = "its sshd forbids forwarding (AllowTcpForwarding)" if error.code == 1 else f"it says: {error.text}"
+    return _failed(hop, f"the bastion {hop.via.endpoint} cannot reach {hop.endpoint}: {why}")
+
+
+def _handshake(error: Exception, hop: Hop, seconds: float) -> ConnectionFailed:
+    text = str(error).strip()
+    early = "banner" in text or "No existing session" in text or isinstance(error, EOFError) or "Negotiation failed" in text
+    if early and seconds >= hop.timeout * 0.9:
+        return _silent(hop, f"{hop.endpoint} accepts connections but does not speak SSH", "the SSH greeting", seconds)
+    if early or isinstance(error, EOFError):
+        hint = f"MaxStartups in the server's sshd_config may be too low; {hop.ssh_command('-v')}"
+        return Dropped(f"{hop.endpoint} closed the connection before the handshake was done", hop.host, evidence=text, hint=hint)
+    if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
+        return _failed(hop, f"{hop.endpoint} and we have no algorithm in common", evidence=text, hint=hop.ssh_command("-vv"))
+    return _failed(hop, f"the SSH handshake with {hop.endpoint} failed", evidence=text)
