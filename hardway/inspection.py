@@ -1,0 +1,84 @@
+"""Whether a certificate is still what it should be, and if not, why: in words a plan can show."""
+
+from __future__ import annotations
+
+import datetime
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+
+from .issuing import USAGES, Profile, general_name, subject
+
+# A leaf is renewed in the last tenth of its life: 36 days of a year, enough for the next routine run to come by.
+RENEW_FRACTION = 10
+
+
+def authority_fault(ca: x509.Certificate) -> str:
+    """Why a certificate cannot serve as an authority, or nothing."""
+    extensions = {extension.oid: extension.value for extension in ca.extensions}
+    constraints = extensions.get(x509.BasicConstraints.oid)
+    usage = extensions.get(x509.KeyUsage.oid)
+    now = datetime.datetime.now(datetime.UTC)
+    if not constraints or not constraints.ca:
+        return "it is not an authority (basicConstraints CA:TRUE is missing)"
+    if usage and not usage.key_cert_sign:
+        return "it may not sign certificates (keyUsage keyCertSign is missing)"
+    if now > ca.not_valid_after_utc:
+        return f"it expired on {ca.not_valid_after_utc:%Y-%m-%d}"
+    if now < ca.not_valid_before_utc:
+        return f"it is valid only from {ca.not_valid_before_utc:%Y-%m-%d %H:%M} UTC: is this machine's clock right?"
+    return ""
+
+
+def difference(leaf: x509.Certificate, profile: Profile, ca: x509.Certificate) -> str:
+    """Why a leaf must be issued again, in words, or nothing when it is as it should be."""
+    if leaf.subject != subject(profile):
+        return f"subject {leaf.subject.rfc4514_string()} becomes {subject(profile).rfc4514_string()}"
+    if not _signed_by(leaf, ca):
+        return f"its authority {ca.subject.rfc4514_string()} is another one now"
+    wanted = frozenset(USAGES[usage] for usage in profile.usages)
+    if _usages(leaf) != wanted:
+        return f"usages become {', '.join(profile.usages)}"
+    return _san_difference(leaf, profile) or _time_difference(leaf)
+
+
+def _signed_by(leaf: x509.Certificate, ca: x509.Certificate) -> bool:
+    try:
+        leaf.verify_directly_issued_by(ca)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def _usages(leaf: x509.Certificate) -> frozenset[x509.ObjectIdentifier]:
+    try:
+        return frozenset(leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
+    except x509.ExtensionNotFound:
+        return frozenset()
+
+
+def sans(leaf: x509.Certificate) -> frozenset[str]:
+    """The names and addresses a certificate is valid for."""
+    try:
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return frozenset()
+    return frozenset(str(name.value) for name in names)
+
+
+def _san_difference(leaf: x509.Certificate, profile: Profile) -> str:
+    wanted, actual = frozenset(str(general_name(san).value) for san in profile.sans), sans(leaf)
+    words = [f"adds {san}" for san in sorted(wanted - actual)] + [f"drops {san}" for san in sorted(actual - wanted)]
+    return f"SAN {', '.join(words)}" if words else ""
+
+
+def _time_difference(leaf: x509.Certificate) -> str:
+    now = datetime.datetime.now(datetime.UTC)
+    start, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
+    if now > end:
+        return f"expired on {end:%Y-%m-%d}"
+    if now < start:
+        return f"valid only from {start:%Y-%m-%d %H:%M} UTC"
+    if end - now < (end - start) / RENEW_FRACTION:
+        return f"expires on {end:%Y-%m-%d}"
+    return ""

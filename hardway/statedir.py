@@ -1,0 +1,224 @@
+"""The operator's folder of one cluster: its keys, certificates, kubeconfigs and the lock on them.
+
+Files are created once and never overwritten; a crash at any moment leaves either the whole file or none.
+`StateDir` is the folder; `Overlay` reads through to it and keeps writes in memory, for plan and dry runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import errno
+import os
+import secrets
+import stat
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from threading import RLock
+
+from . import lockfile
+from .errors import PkiError
+
+IGNORE_EVERYTHING = b"# Keys live here: nothing in this folder belongs in version control.\n*\n"
+PRIVATE_FILE = 0o600
+OLD = "pki/old"
+
+
+class Store(ABC):
+    """What StateDir and Overlay have in common. Names are relative paths such as `pki/ca.crt`."""
+
+    @abstractmethod
+    def read(self, name: str) -> bytes | None:
+        """The file's bytes, or None when it does not exist; PkiError when it cannot be read."""
+
+    @abstractmethod
+    def names(self) -> frozenset[str]:
+        """Every file there is, without superseded ones and temporary files."""
+
+    @abstractmethod
+    def create(self, name: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
+        """Write a new file durably and in one step; PkiError when the name exists already."""
+
+    @abstractmethod
+    def replace(self, name: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
+        """Put a re-issued certificate or kubeconfig in place of the old one, which is kept under pki/old; never for keys."""
+
+    @abstractmethod
+    def lock(self) -> contextlib.AbstractContextManager[None]:
+        """Hold the folder for this process; PkiError naming the owner when another process has it."""
+
+    @abstractmethod
+    def where(self, name: str = "") -> str:
+        """The path to show a person."""
+
+    def bind(self, name: str, value: str, meaning: str, hint: str) -> None:
+        """Record a fact once; PkiError when the folder was made with another value of it."""
+        recorded = self.read(name)
+        if recorded is None:
+            self.create(name, f"{value}\n".encode())
+        elif recorded.decode(errors="replace").strip() != value:
+            evidence = f"recorded in {self.where(name)}: {recorded.decode(errors='replace').strip()}\nnow: {value}"
+            raise PkiError(f"the state directory {self.where()} belongs to another {meaning}", evidence=evidence, hint=hint)
+
+
+def refuse_key(name: str) -> None:
+    if name.endswith((".key", ".pub")):
+        raise ValueError(f"{name}: a key is never replaced")
+
+
+class StateDir(Store):
+    """The real folder, made on the first write: mode 0700, ignoring itself in git."""
+
+    def __init__(self, path: Path):
+        self.path = Path(path).expanduser()
+        self._ready = False
+        self._guard = RLock()
+
+    def where(self, name: str = "") -> str:
+        return str(self.path / name) if name else str(self.path)
+
+    def read(self, name: str) -> bytes | None:
+        try:
+            return (self.path / name).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise self._failed("read", name, error) from error
+
+    def names(self) -> frozenset[str]:
+        files = (path.relative_to(self.path).as_posix() for path in self.path.rglob("*") if path.is_file())
+        return frozenset(name for name in files if not name.startswith(f"{OLD}/") and not Path(name).name.startswith("."))
+
+    def create(self, name: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
+        with self._temporary(name, data, mode) as temporary:
+            try:
+                # A link, unlike a rename, fails when the name is taken: an existing file cannot be lost to a race.
+                os.link(temporary, self.path / name)
+            except FileExistsError:
+                hint = f"look at {self.where(name)}; if another run made it, run the same command again"
+                raise PkiError(f"{self.where(name)} exists already and was not overwritten", hint=hint) from None
+            sync_directory((self.path / name).parent)
+
+    def replace(self, name: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
+        refuse_key(name)
+        with self._temporary(name, data, mode) as temporary:
+            if (self.path / name).exists():
+                self._keep_old(name)
+            os.rename(temporary, self.path / name)
+            sync_directory((self.path / name).parent)
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        self._prepare()
+        with lockfile.held(self.path / "lock"):
+            yield
+
+    def _keep_old(self, name: str) -> None:
+        moment = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+        kept = self.path / OLD / moment / name
+        self._folder(kept.parent)
+        os.link(self.path / name, kept)
+
+    @contextlib.contextmanager
+    def _temporary(self, name: str, data: bytes, mode: int) -> Iterator[Path]:
+        """A synced file beside the final name; removed afterwards if it still has its temporary name."""
+        self._prepare()
+        final = self.path / name
+        temporary = final.with_name(f".{final.name}.{secrets.token_hex(6)}")
+        try:
+            self._folder(final.parent)
+            write_synced(temporary, data, mode)
+            yield temporary
+        except OSError as error:
+            raise self._failed("write", name, error) from error
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+    def _prepare(self) -> None:
+        with self._guard:
+            if self._ready:
+                return
+            try:
+                self._folder(self.path)
+                self._claim()
+            except OSError as error:
+                raise self._failed("prepare", "", error) from error
+            self._ready = True
+
+    def _claim(self) -> None:
+        """Make the folder private and ours; one that holds somebody else's files is left alone."""
+        ignore = self.path / ".gitignore"
+        ours = ignore.exists() and ignore.read_bytes() == IGNORE_EVERYTHING
+        # A folder that holds only pki/ is a user who brings a CA of their own.
+        foreign = [] if ours else [entry.name for entry in self.path.iterdir() if entry.name != "pki"]
+        if foreign:
+            evidence = "\n".join(sorted(foreign)[:10])
+            hint = "name an empty folder with --state-dir"
+            raise PkiError(f"{self.path} is not a hardway state directory and not empty", evidence=evidence, hint=hint)
+        self.path.chmod(0o700)
+        if stat.S_IMODE(self.path.stat().st_mode) != 0o700:
+            hint = "name a folder on a native file system of this machine with --state-dir"
+            raise PkiError(f"the file system of {self.path} cannot keep keys private: mode 0700 does not stick", hint=hint)
+        if not ours:
+            write_synced(ignore, IGNORE_EVERYTHING, 0o600)
+
+    def _folder(self, path: Path) -> None:
+        missing = [part for part in (path, *path.parents) if not part.exists()]
+        for part in reversed(missing):
+            private = part == self.path or self.path in part.parents
+            part.mkdir(mode=0o700 if private else 0o777, exist_ok=True)
+
+    def _failed(self, action: str, name: str, error: OSError) -> PkiError:
+        remedies = {errno.ENOSPC: "free some disk space", errno.EROFS: "choose another folder with --state-dir"}
+        hint = remedies.get(error.errno or 0, f"check the owner and mode of {self.where()}, or choose another folder with --state-dir")
+        return PkiError(f"cannot {action} {self.where(name)}: {error.strerror or error}", hint=hint)
+
+
+class Overlay(Store):
+    """A scratch copy: writes stay in memory and vanish with the object, so a plan can issue certificates without a trace."""
+
+    def __init__(self, below: Store):
+        self.below = below
+        self._written: dict[str, bytes] = {}
+
+    def where(self, name: str = "") -> str:
+        return self.below.where(name)
+
+    def read(self, name: str) -> bytes | None:
+        return self._written[name] if name in self._written else self.below.read(name)
+
+    def names(self) -> frozenset[str]:
+        return self.below.names() | self._written.keys()
+
+    def create(self, name: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
+        if self.read(name) is not None:
+            raise PkiError(f"{self.where(name)} exists already and was not overwritten")
+        self._written[name] = data
+
+    def replace(self, name: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
+        refuse_key(name)
+        self._written[name] = data
+
+    def lock(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+
+def write_synced(path: Path, data: bytes, mode: int) -> None:
+    """Create `path` with its mode set before any content, and see it on disk; FileExistsError when it is there."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(descriptor, mode)
+        file.write(data)
+        file.flush()
+        os.fsync(descriptor)
+
+
+def sync_directory(path: Path) -> None:
+    """Make a rename or link in this folder survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
