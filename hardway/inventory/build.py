@@ -1,0 +1,119 @@
+"""A draft without problems to the frozen Cluster that everything else works with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from hardway import cluster as facts
+from hardway.inventory import keys
+from hardway.inventory.draft import Draft
+from hardway.inventory.versions import resolve
+
+
+def build(draft: Draft, state_dir: Path, source: Path) -> facts.Cluster:
+    """The cluster; the draft must know its API address and its versions."""
+    model = draft.model
+    return facts.Cluster(
+        name=model.cluster,
+        hosts=tuple(_host(draft, host, state_dir) for _, host in draft.hosts),
+        versions=resolve(model),
+        api=_api(draft),
+        network=draft.network,
+        pki=facts.Pki(**_chosen(model.pki)),
+        encryption=facts.Encryption(**_chosen(model.encryption)),
+        audit=_audit(draft),
+        kubelet=facts.Kubelet(**_chosen(model.kubelet)),
+        proxy_mode=model.kube_proxy.mode,
+        assets=_assets(draft),
+        coredns=facts.CoreDns(**_chosen(model.addons.coredns)),
+        extra_args=model.extra_args.by_component(),
+        override_args=model.override_args.by_component(),
+        lab=_lab(draft),
+        source=source,
+    )
+
+
+def _chosen(section: keys.Section) -> dict:
+    """What the inventory says; whatever it does not say keeps the model's default."""
+    return {key: getattr(section, key) for key in section.model_fields_set}
+
+
+def _host(draft: Draft, host: keys.Host, state_dir: Path) -> facts.Host:
+    worker = facts.Role.WORKER.value in host.roles
+    return facts.Host(
+        name=host.name,
+        address=host.address,
+        roles=frozenset(map(facts.Role, host.roles)),
+        ssh=_ssh(draft, host, state_dir),
+        labels=dict(host.labels),
+        taints=tuple(map(taint, host.taints)),
+        pod_cidr=draft.pod_block(host) if worker else None,
+    )
+
+
+def taint(text: str) -> facts.Taint:
+    """`key=value:Effect` or `key:Effect` as a value."""
+    left, _, effect = text.rpartition(":")
+    key, _, value = left.partition("=")
+    return facts.Taint(key=key, effect=effect, value=value)
+
+
+def _ssh(draft: Draft, host: keys.Host, state_dir: Path) -> facts.Ssh:
+    """The host's own settings before the common ones, before those of the lab, before the defaults."""
+    settings: dict = _lab_ssh(state_dir) if draft.model.lab else _default_files()
+    for section in (draft.model.ssh, host.ssh):
+        chosen = _chosen(section)
+        settings |= chosen | {key: _file(draft, chosen[key]) for key in ("key", "config", "known_hosts") if key in chosen}
+        settings |= {"bastion": _bastion(draft, section.bastion)} if "bastion" in chosen else {}
+    return facts.Ssh(**settings)
+
+
+def _default_files() -> Mapping[str, Path]:
+    return {key: Path(getattr(facts.Ssh, key)).expanduser() for key in ("config", "known_hosts")}
+
+
+def _lab_ssh(state_dir: Path) -> Mapping[str, object]:
+    """Lab machines get a key pair and host keys of their own, made by `hardway lab up`."""
+    lab = state_dir / "lab"
+    return {"key": lab / "id_ed25519", "known_hosts": lab / "known_hosts", "config": None, "agent": False}
+
+
+def _bastion(draft: Draft, bastion: keys.Bastion | None) -> facts.Bastion | None:
+    return facts.Bastion(**_chosen(bastion) | {"key": _file(draft, bastion.key)}) if bastion else None
+
+
+def _file(draft: Draft, name: str | None) -> Path | None:
+    return draft.file(name) if name else None
+
+
+def _api(draft: Draft) -> facts.Api:
+    api = draft.model.api
+    assert draft.api_address and draft.load_balancer, "build() is for drafts without problems"
+    return facts.Api(
+        address=draft.api_address,
+        port=api.port,
+        extra_sans=tuple(api.extra_sans),
+        load_balancer=facts.LoadBalancer(draft.load_balancer),
+        vip=api.vip,
+    )
+
+
+def _audit(draft: Draft) -> facts.Audit:
+    policy = draft.model.audit.policy
+    own = policy not in ("minimal", "full", "none")
+    return facts.Audit(**_chosen(draft.model.audit) | {"policy": str(draft.file(policy)) if own else policy})
+
+
+def _assets(draft: Draft) -> facts.Assets:
+    chosen = _chosen(draft.model.assets)
+    mirror = draft.model.assets.mirror
+    folder = mirror and not mirror.startswith(("https://", "http://"))
+    return facts.Assets(**chosen | ({"mirror": str(draft.file(mirror))} if folder else {}))
+
+
+def _lab(draft: Draft) -> facts.Lab | None:
+    lab, nodes = draft.model.lab, draft.network.node_cidr
+    if not lab or not nodes:
+        return None
+    return facts.Lab(gateway=lab.gateway, prefix=nodes.prefixlen, memory=lab.memory, directory=_file(draft, lab.directory))

@@ -1,0 +1,166 @@
+"""The kinds of values an inventory holds: each says what it accepts, in words for people and as JSON Schema for editors."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv4Network
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, WithJsonSchema
+
+from hardway.inventory.problem import show
+from hardway.inventory.source import WrittenFloat, WrittenInt
+
+LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+DOMAIN = rf"{LABEL}(\.{LABEL})*"
+QUALIFIED = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+
+
+def as_text(value: object) -> str:
+    """The text as it was written, numbers and booleans included; ValueError for anything else or several lines."""
+    if isinstance(value, (WrittenInt, WrittenFloat)):
+        return value.raw
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, str):
+        raise ValueError(f"must be text, not {kind(value)}" + (' (write "" for an empty text)' if value is None else ""))
+    if "\n" in value or "\t" in value:
+        raise ValueError("must be text on one line, without tabs")
+    return value
+
+
+def kind(value: object) -> str:
+    """A value's type in the user's words."""
+    if value is None:
+        return "empty"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    return show(value.raw if isinstance(value, (WrittenInt, WrittenFloat)) else as_text(value))
+
+
+def matching(pattern: str, words: str, limit: int = 253) -> Any:
+    """Text that matches the whole pattern; `words` completes the sentence "must be ..."."""
+
+    def check(value: object) -> str:
+        text = as_text(value)
+        if len(text) > limit or not re.fullmatch(pattern, text, re.ASCII):
+            raise ValueError(f"must be {words}, not {show(text)}")
+        return text
+
+    return Annotated[str, BeforeValidator(check), WithJsonSchema({"type": "string", "pattern": f"^{pattern}$", "maxLength": limit})]
+
+
+def whole(low: int, high: int, words: str = "") -> Any:
+    """A whole number from `low` to `high`."""
+
+    def check(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}{words}, not {kind(value)}")
+        return int(value)
+
+    return Annotated[int, BeforeValidator(check), WithJsonSchema({"type": "integer", "minimum": low, "maximum": high})]
+
+
+def seconds(low: float, high: float) -> Any:
+    """A number of seconds from `low` to `high`, fractions allowed."""
+
+    def check(value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+            raise ValueError(f"must be a number of seconds from {low:g} to {high:g}, not {kind(value)}")
+        return float(value)
+
+    return Annotated[float, BeforeValidator(check), WithJsonSchema({"type": "number", "minimum": low, "maximum": high})]
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"must be true or false, not {kind(value)}")
+    return value
+
+
+def _address(value: object) -> IPv4Address:
+    try:
+        return IPv4Address(as_text(value))
+    except ValueError:
+        raise ValueError(f"must be an IPv4 address such as 10.240.0.10, not {kind(value)}") from None
+
+
+def _network(value: object) -> IPv4Network:
+    text = kind(value) if not isinstance(value, str) else as_text(value)
+    try:
+        if "/" in text:
+            return IPv4Network(text)
+    except ValueError:
+        _hint_host_bits(text)
+    raise ValueError(f"must be an IPv4 network such as 10.200.0.0/16, not {kind(value)}")
+
+
+def _hint_host_bits(text: str) -> None:
+    try:
+        network = IPv4Network(text, strict=False)
+    except ValueError:
+        return
+    raise ValueError(f"must be an IPv4 network, but {show(text)} is an address inside one: did you mean {network}?")
+
+
+def _endpoint(value: object) -> str:
+    text = as_text(value)
+    if not is_name_or_address(text):
+        raise ValueError(f"must be a DNS name or an IPv4 address, not {kind(value)}")
+    return text
+
+
+def is_name_or_address(text: str) -> bool:
+    """A DNS name in lower case, or an IPv4 address; four numbers that are no address (10.0.0.300) are neither."""
+    try:
+        return ipaddress.ip_address(text).version == 4
+    except ValueError:
+        return len(text) <= 253 and bool(re.fullmatch(DOMAIN, text, re.ASCII)) and not re.fullmatch(r"[0-9.]+", text, re.ASCII)
+
+
+def _san(value: object) -> str:
+    text = as_text(value)
+    if not is_name_or_address(text.removeprefix("*.")) and ":" not in text:
+        raise ValueError(f"must be a DNS name (*.example.org is allowed) or an IP address, not {kind(value)}")
+    return _ip(text) if ":" in text else text
+
+
+def _ip(value: object) -> str:
+    try:
+        return str(ipaddress.ip_address(as_text(value)))
+    except ValueError:
+        raise ValueError(f"must be an IP address, not {kind(value)}") from None
+
+
+def _forward(value: object) -> str | tuple[str, ...]:
+    if isinstance(value, list) and value:
+        return tuple(_ip(item) for item in value)
+    if value in ("auto", "none"):
+        return value
+    raise ValueError(f"must be auto, none, or a list of nameserver addresses, not {kind(value)}")
+
+
+def _typed(python: Any, check: Callable, **schema: object) -> Any:
+    return Annotated[python, BeforeValidator(check), WithJsonSchema(schema)]
+
+
+Flag = _typed(bool, _flag, type="boolean")
+Address = _typed(IPv4Address, _address, type="string", format="ipv4")
+Cidr = _typed(IPv4Network, _network, type="string", pattern=r"^[0-9.]+/[0-9]+$")
+Endpoint = _typed(str, _endpoint, type="string", minLength=1, maxLength=253)
+San = _typed(str, _san, type="string", minLength=1, maxLength=255)
+Forward = _typed(
+    str | tuple[str, ...],
+    _forward,
+    anyOf=[{"enum": ["auto", "none"]}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
+)
+Text = _typed(str, as_text, type=["string", "number", "boolean"])
+Name = matching(LABEL, "a DNS label of at most 63 characters: a-z, 0-9 and -, beginning and ending with a letter or digit", 63)
+Domain = matching(DOMAIN, "a DNS domain in lower case such as cluster.local")
+User = matching(r"[A-Za-z_][A-Za-z0-9_.-]*", "a login name of at most 32 characters", 32)
+File = matching(r".*\S.*", "the path of a file", 1024)
+Port = whole(1, 65535)

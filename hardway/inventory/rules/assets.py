@@ -1,0 +1,50 @@
+"""Where binaries come from, the versions, and what the chosen version can do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from hardway.inventory.draft import Draft
+from hardway.inventory.problem import Problem, show
+from hardway.inventory.versions import unsupported
+
+NFTABLES_SINCE = (1, 31)
+
+
+def mirror(draft: Draft) -> Iterator[Problem]:
+    assets, path = draft.model.assets, ("assets", "mirror")
+    if not draft.sound("assets"):
+        return
+    if assets.source != "mirror":
+        if assets.mirror:
+            yield Problem(path, f"is only used with assets.source: mirror, not {assets.source}: remove one of the two")
+    elif not assets.mirror:
+        yield Problem(path, "is missing: with assets.source: mirror write a base URL (https://...) or a folder")
+    elif not assets.mirror.startswith(("https://", "http://")) and not os.path.isdir(draft.file(assets.mirror)):
+        yield Problem(path, f"must be an http(s) URL or an existing folder, not {show(assets.mirror)}")
+
+
+def versions(draft: Draft) -> Iterator[Problem]:
+    """Versions that are known to work together."""
+    if not (draft.sound("kubernetes") and draft.sound("versions") and draft.sound("assets", "source")):
+        return
+    for path, message in unsupported(draft.model):
+        yield Problem(path, message)
+
+
+def proxy_mode(draft: Draft) -> Iterator[Problem]:
+    version = draft.model.kubernetes
+    if draft.model.kube_proxy.mode == "nftables" and version and tuple(map(int, version.split(".")[:2])) < NFTABLES_SINCE:
+        yield Problem(("kube_proxy", "mode"), f"nftables needs Kubernetes 1.31 or newer, not {version}: use iptables")
+
+
+def flags_once(draft: Draft) -> Iterator[Problem]:
+    """A flag is added or overridden, not both."""
+    override = draft.model.override_args.by_component()
+    for component, flags in draft.model.extra_args.by_component().items():
+        for flag in sorted(set(flags) & set(override.get(component, ()))):
+            yield Problem(("extra_args", component, flag), "is in override_args as well: keep it in one of the two")
+
+
+RULES = (mirror, versions, proxy_mode, flags_once)
