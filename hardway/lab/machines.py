@@ -1,0 +1,196 @@
+"""The lab as the rest of hardway uses it: all machines of a cluster, up, down, and everything that can befall them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..cluster import Cluster
+from ..errors import HardwayError, HostErrors, LabError, UsageError
+from . import cgroups, disk, network, power, preconditions, registry, state
+from .access import Access
+from .base import base_image
+from .paths import cache_directory
+from .spec import LabSpec, MachineSpec, machine_specs
+
+Report = Callable[[str], None]
+
+
+def quiet(line: str) -> None:
+    """Report to nobody."""
+
+
+@dataclass(frozen=True)
+class MachineStatus:
+    """`state` is absent (no disk yet), off, running or cut; sizes in bytes, memory without caches."""
+
+    name: str
+    address: str
+    state: str
+    memory_bytes: int
+    disk_bytes: int
+
+
+class LabMachines:
+    """The machines of one cluster on this host. `state_dir` is the cluster's folder on the operator's side."""
+
+    def __init__(self, cluster: Cluster, state_dir: Path):
+        self.cluster = cluster
+        self.lab = LabSpec.of(cluster)
+        self.access = Access(state_dir / "lab")
+
+    def up(self, names: Sequence[str] | None = None, report: Report = quiet) -> None:
+        """Make and boot machines (all by default) until each answers; those that run are left alone. LabError, NotReadyError."""
+        preconditions.require_root()
+        wanted = self._names(names)
+        with registry.working_on(self.lab.name, report):
+            base = base_image(cache_directory(), report)
+            specs = self._specs(base, wanted)
+            preconditions.require_disk(self.lab, sum(not spec.home.exists() for spec in specs))
+            registry.claim(self.lab)
+            network.allow_many_machines()
+            network.switch_up(self.lab)
+            public_key = self.access.public_key()
+            _on_each(specs, lambda spec: self._boot(spec, public_key))
+            self.access.write(self._known())
+            _on_each(specs, power.await_answer)
+            report(f"{len(specs)} machines answer: {', '.join(spec.name for spec in specs)}")
+
+    def down(self, report: Report = quiet) -> None:
+        """Shut every machine down and remove the lab's processes, mounts, interfaces, rules and groups; the disks stay."""
+        preconditions.require_root()
+        with registry.working_on(self.lab.name, report):
+            self._down()
+
+    def wipe(self, report: Report = quiet) -> None:
+        """`down`, then delete the machines' disks and keys."""
+        preconditions.require_root()
+        with registry.working_on(self.lab.name, report):
+            self._down()
+            _on_each(disk.made(self.lab), disk.remove)
+            self.access.forget()
+            for directory in (self.lab.machines, self.lab.directory):
+                if directory.is_dir() and not any(directory.iterdir()):
+                    directory.rmdir()
+
+    def power_on(self, names: Sequence[str], report: Report = quiet) -> None:
+        """Switch machines on and wait until those with a cable answer; LabError for one that was never made."""
+        with self._work(names, report) as specs:
+            registry.claim(self.lab)
+            network.switch_up(self.lab)
+            _on_each(specs, power.switch_on)
+            _on_each([spec for spec in specs if not spec.cut.exists()], power.await_answer)
+
+    def power_off(self, names: Sequence[str], report: Report = quiet) -> None:
+        """Cut machines' power: the network first, then every process at once."""
+        with self._work(names, report) as specs:
+            _on_each(specs, power.cut_power)
+
+    def shut_down(self, names: Sequence[str], report: Report = quiet) -> None:
+        """Stop machines in order, as `systemctl poweroff` does."""
+        with self._work(names, report) as specs:
+            _on_each(specs, power.shut_down)
+
+    def reboot(self, names: Sequence[str], report: Report = quiet) -> None:
+        """Stop machines in order and start them again; returns when those with a cable answer."""
+        self.shut_down(names, report)
+        self.power_on(names, report)
+
+    def cut(self, names: Sequence[str]) -> None:
+        """Pull machines' network cables; they stay pulled across reboots."""
+        with self._work(names, quiet) as specs:
+            _on_each(specs, lambda spec: network.set_cable(spec, False))
+
+    def heal(self, names: Sequence[str]) -> None:
+        """Plug machines' network cables in again."""
+        with self._work(names, quiet) as specs:
+            _on_each(specs, lambda spec: network.set_cable(spec, True))
+
+    def status(self) -> list[MachineStatus]:
+        """Every machine of the inventory, in its order."""
+        preconditions.require_root()
+        made = {spec.name: spec for spec in disk.made(self.lab)}
+        absent = [MachineStatus(host.name, str(host.address), "absent", 0, 0) for host in self.cluster.hosts]
+        return [_status(made[row.name]) if row.name in made else row for row in absent]
+
+    def ssh_config(self) -> str:
+        """OpenSSH configuration text for all machines that have been made."""
+        return self.access.ssh_config(self._known())
+
+    def _down(self) -> None:
+        if registry.held_elsewhere(self.lab):
+            return
+        machines = disk.made(self.lab)
+        _on_each(machines, power.shut_down)
+        _on_each(machines, power.clear)
+        network.switch_down(self.lab)
+        registry.release(self.lab)
+
+    def _boot(self, spec: MachineSpec, public_key: str) -> None:
+        network.set_cable(spec, True)
+        disk.make(spec, self.lab, public_key)
+        power.switch_on(spec)
+
+    def _specs(self, base: Path, names: Iterable[str]) -> list[MachineSpec]:
+        """The machines to bring up. A disk stays on the base it was made on; a machine that runs stays what it is until it is off."""
+        recorded = {spec.name: spec for spec in disk.made(self.lab)}
+        planned = machine_specs(self.cluster, self.lab, base)
+        return [_merge(planned[name], recorded.get(name)) for name in names]
+
+    def _known(self) -> list[MachineSpec]:
+        made = {spec.name: spec for spec in disk.made(self.lab)}
+        return [made[host.name] for host in self.cluster.hosts if host.name in made]
+
+    def _names(self, names: Sequence[str] | None) -> list[str]:
+        every = [host.name for host in self.cluster.hosts]
+        unknown = [name for name in names or () if name not in every]
+        if unknown:
+            raise UsageError(
+                f"no machine named {', '.join(unknown)} in cluster {self.cluster.name}", hint=f"choose from {', '.join(every)}"
+            )
+        return list(names) if names is not None else every
+
+    @contextmanager
+    def _work(self, names: Sequence[str], report: Report) -> Iterator[list[MachineSpec]]:
+        """The named machines, which must have been made, while we hold the lab's lock."""
+        preconditions.require_root()
+        wanted = self._names(names)
+        with registry.working_on(self.lab.name, report):
+            made = {spec.name: spec for spec in disk.made(self.lab)}
+            for name in wanted:
+                if name not in made:
+                    raise LabError(f"{name} has not been made yet", host=name, hint=f"hardway lab up {self.lab.source or '<inventory>'}")
+            yield [made[name] for name in wanted]
+
+
+def _merge(planned: MachineSpec, recorded: MachineSpec | None) -> MachineSpec:
+    if recorded is None:
+        return planned
+    return recorded if state.is_on(recorded) else replace(planned, base=recorded.base)
+
+
+def _on_each(specs: Sequence[MachineSpec], act: Callable[[MachineSpec], None]) -> None:
+    """Act on all machines at once; every failure is told, not only the first."""
+    if not specs:
+        return
+    with ThreadPoolExecutor(max_workers=len(specs)) as pool:
+        futures = [pool.submit(act, spec) for spec in specs]
+    errors = [error for future in futures if (error := future.exception())]
+    for error in errors:
+        if not isinstance(error, HardwayError):
+            raise error
+    if len(errors) > 1:
+        raise HostErrors(f"{len(errors)} machines failed", errors=tuple(errors), exit_code=errors[0].exit_code)
+    if errors:
+        raise errors[0]
+
+
+def _status(spec: MachineSpec) -> MachineStatus:
+    found = state.read(spec)
+    on = found is not None and found.alive
+    word = ("cut" if spec.cut.exists() else "running") if on else "off"
+    memory = cgroups.memory_used(found.folders) if on else 0
+    return MachineStatus(spec.name, spec.address, word, memory, disk.used(spec))
