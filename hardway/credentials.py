@@ -7,6 +7,7 @@ can leave a certificate beside the wrong key. To get a new key, move both files 
 
 from __future__ import annotations
 
+import secrets
 import shlex
 from dataclasses import dataclass
 from threading import RLock
@@ -22,8 +23,7 @@ from .issuing import certificate_pem, issue_leaf, key_pem, load_certificate, loa
 from .secret import Secret
 from .statedir import Overlay, Store
 
-# The kubeconfigs people use; they stay in the state directory and are kept current there.
-PEOPLE = ("admin", "super-admin")
+KINDS = ("pki", "encryption")
 
 
 @dataclass(frozen=True)
@@ -114,28 +114,42 @@ class Credentials:
         pair = self.certificate(name, host)
         return kubeconfig.document(self.cluster.name, f"{self.cluster.name}-{name}", server, self.ca(), pair.cert, pair.key)
 
-    def kubeconfig_path(self, name: str = "admin") -> str:
-        """Where `ensure_all` keeps a kubeconfig for people: admin or super-admin."""
-        return self.store.where(f"kubeconfigs/{name}.conf")
+    def shared_password(self, name: str) -> Secret:
+        """A password that several hosts share, made once: 8 characters, for keepalived reads no more."""
+        with self._lock:
+            self._bind()
+            path = f"passwords/{name}.key"
+            if self.store.read(path) is None:
+                self.store.create(path, secrets.token_hex(4).encode())
+                self._changes.append(f"{path}: new password")
+            return Secret(self.store.read(path) or b"")
 
-    def ensure_all(self) -> list[str]:
-        """Make whatever is missing or out of date, for every host; the changes made, one line each."""
+    def ensure_all(self, *kinds: str) -> list[str]:
+        """Make whatever is missing or out of date, for every host; the changes made, one line each.
+
+        `kinds` are "pki" and "encryption", without any both.
+        """
         with self._lock:
             before = len(self._changes)
-            for authority in authorities():
-                self._signer(authority.name)
-            self._refuse_unsignable()
-            for row, host in self._every():
-                self.certificate(row.name, host)
-            self.service_account()
-            self.encryption_config()
-            for name in PEOPLE:
-                self._keep(f"kubeconfigs/{name}.conf", self.kubeconfig(name))
+            if "pki" in (kinds or KINDS):
+                self._ensure_pki()
+            if "encryption" in (kinds or KINDS):
+                self.encryption_config()
             return self._changes[before:]
 
-    def plan(self) -> list[str]:
+    def plan(self, *kinds: str) -> list[str]:
         """What `ensure_all` would do and why, without writing anything."""
-        return Credentials(self.cluster, Overlay(self.store)).ensure_all()
+        return Credentials(self.cluster, Overlay(self.store)).ensure_all(*kinds)
+
+    def _ensure_pki(self) -> None:
+        for authority in authorities():
+            self._signer(authority.name)
+        self._refuse_unsignable()
+        for row, host in self._every():
+            self.certificate(row.name, host)
+        self.service_account()
+        if self.cluster.api.vip:
+            self.shared_password("keepalived")
 
     def _server(self, row: Definition, host: Host | None) -> str:
         if row.server == "api":
@@ -174,7 +188,9 @@ class Credentials:
         cert = certificate_pem(issue_leaf(profile, key, signer.certificate, signer.key, self.cluster.pki.validity_days))
         if not key_text:
             self.store.create(f"{where}.key", key_pem(key))
-        self._keep(f"{where}.crt", Secret(cert), reason)
+        keep = self.store.create if self.store.read(f"{where}.crt") is None else self.store.replace
+        keep(f"{where}.crt", cert)
+        self._changes.append(f"{where}.crt: {reason}")
         return Pair(cert, Secret(key_text or key_pem(key)))
 
     def _judge(self, row: Definition, host: Host | None) -> str:
@@ -204,16 +220,6 @@ class Credentials:
     def _unsignable(self, lines: list[str]) -> PkiError:
         hint = f"have them signed and put them with their keys into {self.store.where('pki')}, or put the authority's key there"
         return PkiError("certificates are wanted from an authority whose key is not here", evidence="\n".join(lines), hint=hint)
-
-    def _keep(self, name: str, content: Secret, reason: str = "") -> None:
-        present = self.store.read(name)
-        if present is None:
-            self.store.create(name, content.reveal())
-        elif present != content.reveal():
-            self.store.replace(name, content.reveal())
-        else:
-            return
-        self._changes.append(f"{name}: {reason or ('new' if present is None else 'follows its certificate or server')}")
 
 
 def _where(row: Definition, host: Host | None) -> str:

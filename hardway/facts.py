@@ -1,0 +1,68 @@
+"""What a host says about itself before anything is decided: the answer to the `survey` probe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Mapping
+
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One host's facts. `arch` is in release naming (amd64, arm64); `clock_offset` is host minus us, in seconds."""
+
+    arch: str = "amd64"
+    kernel: str = ""
+    hostname: str = ""
+    uid: int = 0
+    init: str = "systemd"
+    machine_id: str = ""
+    memory_mb: int = 0
+    cpus: int = 1
+    disk_free_mb: int = 1 << 20
+    var_free_mb: int = 1 << 20
+    os: str = "debian"
+    os_version: str = ""
+    addresses: tuple[str, ...] = ()
+    cgroup: int = 2
+    read_only: bool = False
+    resolv_conf: str = "/etc/resolv.conf"
+    nameservers: tuple[str, ...] = ()
+    package_manager: str = "apt-get"
+    etcd_data: bool = False
+    etcd_state: str = ""
+    etcd_token: str = ""
+    cluster: str = ""
+    swaps: int = 0
+    listening: frozenset[int] = field(default_factory=frozenset)
+    units: frozenset[str] = field(default_factory=frozenset)
+    overlay: bool = True
+    clock_offset: float = 0.0
+
+
+def parse(answer: str, sent: float, received: float) -> Facts:
+    """Facts from a survey's lines; `sent` and `received` are our clock around the question (seconds)."""
+    said: Mapping[str, str] = dict(line.split("=", 1) for line in answer.splitlines() if "=" in line)
+    number = lambda key: int(said.get(key) or 0)  # noqa: E731
+    facts = Facts(
+        arch=ARCHITECTURES.get(said.get("arch", ""), said.get("arch", "")), kernel=said.get("kernel", ""), hostname=said.get("hostname", ""),
+        uid=number("uid"), init=said.get("init", ""), machine_id=said.get("machine_id", ""), memory_mb=number("memory_kb") // 1024,
+        cpus=number("cpus"), disk_free_mb=number("disk_free_kb") // 1024, var_free_mb=number("var_free_kb") // 1024,
+        os=said.get("os", ""), os_version=said.get("os_version", ""), addresses=tuple(said.get("addresses", "").split()),
+        cgroup=number("cgroup"), read_only=said.get("read_only") == "yes", resolv_conf=said.get("resolv_conf", ""),
+        nameservers=tuple(said.get("nameservers", "").split()), package_manager=said.get("package_manager", ""),
+        etcd_data=said.get("etcd_data") == "yes", etcd_state=said.get("etcd_state", ""), etcd_token=said.get("etcd_token", ""),
+        cluster=said.get("cluster", ""), swaps=number("swaps"),
+        listening=frozenset(int(port, 16) for port in said.get("listening", "").split()), units=frozenset(said.get("units", "").split()),
+        overlay=said.get("filesystem_overlay") == "yes",
+    )  # fmt: skip
+    clock = said.get("clock", "")
+    seconds = float(clock) if clock.replace(".", "", 1).isdigit() else float(clock.split(".")[0] or 0)
+    behind, ahead = sent - seconds, seconds - received
+    return replace(facts, clock_offset=-behind if behind > 0 else max(ahead, 0.0))
+
+
+def etcd_born(facts: Mapping[str, Facts]) -> bool:
+    """Whether the etcd cluster has ever had a quorum: some member is marked `existing`, which is written only then."""
+    return any(fact.etcd_state == "existing" for fact in facts.values())

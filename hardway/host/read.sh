@@ -1,0 +1,112 @@
+# Questions hardway asks a host. Nothing here writes. One function per probe verb; plain POSIX sh
+# with coreutils or busybox, so a minimal Debian, dash and busybox all answer alike.
+STATE=/var/lib/hardway
+export LC_ALL=C SYSTEMD_COLORS=0 SYSTEMD_PAGER=
+
+# file PATH WANT KIND: what is at PATH. The content follows (base64) when its sha256 is not WANT and KIND is "text".
+q_file() {
+  if [ -L "$1" ]; then echo "link $(readlink "$1")"; return; fi
+  if [ -d "$1" ]; then echo "dir $(stat -c '%a %U %G' "$1")"; return; fi
+  if [ ! -e "$1" ]; then echo absent; return; fi
+  sum=$(sha256sum <"$1"); sum=${sum%% *}
+  echo "file $(stat -c '%a %U %G %s' "$1") $sum"
+  if [ "$sum" != "$2" ] && [ "$3" = text ] && [ "$(stat -c %s "$1")" -le 65536 ]; then base64 <"$1"; fi
+}
+
+# binary PATH: like file, but a digest recorded when we wrote it is believed while size, inode and times are unchanged.
+q_binary() {
+  if [ ! -f "$1" ]; then echo absent; return; fi
+  sig=$(stat -c '%s %i %y %z' "$1"); rec=$(cat "$STATE/digests$1" 2>/dev/null || :)
+  if [ -n "$rec" ] && [ "${rec#* }" = "$sig" ]; then sum=${rec%% *}; else sum=$(sha256sum <"$1"); sum=${sum%% *}; fi
+  echo "file $(stat -c '%a %U %G %s' "$1") $sum"
+}
+
+# hash PATH: the sha256 of a file as it is now, no record believed.
+q_hash() { if [ -f "$1" ]; then sum=$(sha256sum <"$1"); echo "${sum%% *}"; else echo absent; fi; }
+
+# unit NAME: systemd's view of it, and the digest of the files it was last started with.
+q_unit() {
+  systemctl show -p LoadState -p ActiveState -p SubState -p UnitFileState -p NeedDaemonReload -p NRestarts -p Result "$1" 2>/dev/null || :
+  echo "Stamp=$(cat "$STATE/stamps/$1" 2>/dev/null || :)"
+}
+
+# journal NAME LINES: the unit's last journal lines.
+q_journal() { journalctl --no-pager -q -o cat -n "$2" -u "$1" 2>/dev/null || :; }
+
+# block PATH MARK: the text between our two marker lines.
+q_block() { [ -e "$1" ] && sed -n "/^# BEGIN $2\$/,/^# END $2\$/p" "$1" | sed '1d;$d' | base64; :; }
+
+# sysctl KEY: its live value.
+q_sysctl() { cat "/proc/sys/$(echo "$1" | tr . /)" 2>/dev/null || echo absent; }
+
+# module NAME: loaded, built in, or absent.
+q_module() {
+  if grep -q "^$1 " /proc/modules 2>/dev/null || [ -d "/sys/module/$1" ]; then echo loaded
+  elif grep -q "/$1\.ko" "/lib/modules/$(uname -r)/modules.builtin" 2>/dev/null; then echo builtin
+  else echo absent; fi
+}
+
+# swap: what is in use now, and what would come back at the next boot.
+q_swap() {
+  sed 1d /proc/swaps 2>/dev/null | while read -r dev _; do echo "active $dev"; done
+  [ -e /etc/fstab ] && awk '$1 !~ /^#/ && $3 == "swap" {print "fstab " $1}' /etc/fstab
+  systemctl list-units --plain --no-legend --type=swap 2>/dev/null | while read -r unit _; do echo "unit $unit"; done
+}
+
+# tool NAME: where a program is, or absent.
+q_tool() { PATH=$PATH:/usr/sbin:/sbin command -v "$1" || echo absent; }
+
+# library NAME: whether the dynamic linker knows a shared library.
+q_library() { if { ldconfig -p || /sbin/ldconfig -p; } 2>/dev/null | grep -q "$1" || ls /lib/*/"$1"* /usr/lib/*/"$1"* /usr/lib64/"$1"* /lib/"$1"* >/dev/null 2>&1; then echo present; else echo absent; fi; }
+
+# user NAME: uid, gid and shell, or absent.
+q_user() { grep "^$1:" /etc/passwd | cut -d: -f3,4,7 | grep . || echo absent; }
+
+# ours KIND NAME: whether hardway itself put a package or user here.
+q_ours() { if [ -e "$STATE/$1/$2" ]; then echo yes; else echo no; fi; }
+
+# image REF: whether containerd's k8s.io namespace holds it.
+q_image() { ctr=/usr/local/bin/ctr; if [ -x $ctr ] && [ -S /run/containerd/containerd.sock ] && timeout 10 $ctr -n k8s.io images ls -q "name==$1" 2>/dev/null | grep -qx "$1"; then echo present; else echo absent; fi; }
+
+# routes: the main table's routes with a gateway, one a line.
+q_routes() { ip -4 route show 2>/dev/null | awk '$2 == "via" {print $1, $3}'; }
+
+# leftover KIND: traces of running pods that only their own cleanup removes.
+q_leftover() {
+  case $1 in
+    pods) ls -d /run/containerd/io.containerd.runtime.v2.task/k8s.io/* 2>/dev/null | wc -l ;;
+    mounts) awk '$2 ~ "^/(var/lib/kubelet|run/containerd|run/netns/cni-|var/run/netns/cni-|var/lib/containerd)/"' /proc/mounts | wc -l ;;
+    cni) ls -d /sys/class/net/cni0 /var/lib/cni /run/cni 2>/dev/null | wc -l ;;
+    iptables) { iptables-save; ip6tables-save; } 2>/dev/null | grep -cE '^:(KUBE-|CNI-)|hardway-masq' ;;
+    routes) ip -4 route show proto static 2>/dev/null | wc -l ;;
+  esac || :
+}
+
+# exists PATH: yes or no, for things that are removed as a whole.
+q_exists() { if [ -e "$1" ] || [ -L "$1" ]; then echo yes; else echo no; fi; }
+
+# survey: the facts that decide what this host gets, and what preflight judges; key=value lines.
+q_survey() {
+  echo "arch=$(uname -m)"; echo "kernel=$(uname -r)"; echo "hostname=$(hostname 2>/dev/null || cat /etc/hostname)"
+  echo "uid=$(id -u)"; echo "init=$(cat /proc/1/comm)"; echo "clock=$(date +%s.%N)"
+  echo "machine_id=$(cat /etc/machine-id 2>/dev/null)"
+  echo "memory_kb=$(awk '/^MemTotal:/ {print $2}' /proc/meminfo)"; echo "cpus=$(grep -c ^processor /proc/cpuinfo)"
+  echo "disk_free_kb=$(df -Pk /usr/local 2>/dev/null | awk 'NR==2 {print $4}')"
+  echo "var_free_kb=$(df -Pk /var/lib 2>/dev/null | awk 'NR==2 {print $4}')"
+  (. /etc/os-release 2>/dev/null; echo "os=${ID:-unknown}"; echo "os_version=${VERSION_ID:-}")
+  echo "addresses=$(ip -4 -o addr show 2>/dev/null | awk '{sub("/.*","",$4); printf "%s ", $4}')"
+  echo "cgroup=$([ -e /sys/fs/cgroup/cgroup.controllers ] && echo 2 || echo 1)"
+  echo "read_only=$([ -w /usr/local ] && [ -w /etc ] && [ -w /var/lib ] && echo no || echo yes)"
+  r=/etc/resolv.conf; if [ "$(systemctl is-active systemd-resolved 2>/dev/null)" = active ] && [ -e /run/systemd/resolve/resolv.conf ]; then r=/run/systemd/resolve/resolv.conf; fi
+  echo "resolv_conf=$r"; echo "nameservers=$(awk '$1 == "nameserver" {printf "%s ", $2}' $r 2>/dev/null)"
+  for p in apt-get dnf yum zypper apk; do if command -v $p >/dev/null 2>&1; then echo "package_manager=$p"; break; fi; done
+  echo "etcd_data=$([ -d /var/lib/etcd/member ] && echo yes || echo no)"
+  echo "etcd_state=$(sed -n 's/^ETCD_INITIAL_CLUSTER_STATE=//p' /etc/etcd/etcd.env 2>/dev/null)"
+  echo "etcd_token=$(sed -n 's/^.*--initial-cluster-token=\([^ ]*\).*$/\1/p' /etc/systemd/system/etcd.service 2>/dev/null)"
+  echo "cluster=$(cat $STATE/cluster 2>/dev/null)"
+  echo "swaps=$(sed 1d /proc/swaps 2>/dev/null | wc -l)"
+  echo "listening=$(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk '$4 == "0A" {n=split($2,a,":"); print a[n]}' | sort -u | tr '\n' ' ')"
+  echo "units=$(systemctl list-units --plain --no-legend --state=active,activating --type=service 2>/dev/null | awk '{printf "%s ", $1}')"
+  for s in overlay proc; do grep -qw $s /proc/filesystems && echo "filesystem_$s=yes"; done
+  echo "features=$(for f in net/bridge net/netfilter; do [ -d /proc/sys/$f ] && printf '%s ' $f; done)"
+}

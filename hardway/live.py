@@ -1,0 +1,112 @@
+"""The living cluster as checks see it: hosts, etcd's health, the API by each road to it. Nothing here changes anything."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import threading
+import time
+from typing import Any, Callable, Mapping
+
+from .cluster import Cluster, Host
+from .credentials import Credentials
+from .errors import HardwayError, NotReadyError
+from .facts import Facts, parse
+from .kube import KubeApi, tls_context
+from .remote import HostRemote
+from .transport import Transport
+from .vocabulary import Probe
+
+UNREACHABLE = (OSError, http.client.HTTPException, HardwayError)
+
+
+class Live:
+    """One cluster's hosts over their transports; connections are opened when first needed and shared by all threads."""
+
+    def __init__(self, cluster: Cluster, credentials: Credentials, transports: Mapping[str, Transport], sent: Callable[[int], None] = lambda n: None):
+        self.cluster, self.credentials, self.transports = cluster, credentials, transports
+        self.remotes = {name: HostRemote(transport, sent) for name, transport in transports.items()}
+        self._apis: dict[tuple[str, str], KubeApi] = {}
+        self._lock = threading.Lock()
+
+    def survey(self, host: Host) -> Facts:
+        """The host's facts, its clock compared with ours."""
+        remote = self.remotes[host.name]
+        self.transports[host.name].connect()
+        sent = time.time()
+        answer = remote.probe((Probe("survey"),))[Probe("survey")]
+        return parse(answer, sent, time.time())
+
+    def journal(self, host: str, unit: str, lines: int = 20) -> str:
+        """The last lines of a unit's journal; empty when the host cannot be asked."""
+        probe = Probe("journal", (unit, str(lines)))
+        with contextlib.suppress(HardwayError, KeyError):
+            return self.remotes[host].probe((probe,))[probe]
+        return ""
+
+    def etcd_health(self, host: Host) -> str:
+        """Why a member is not healthy, or an empty string; asked on the loopback port that serves health alone."""
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", timeout=3)
+            connection.sock = self.transports[host.name].dial(2381)
+            with contextlib.closing(connection):
+                connection.sock.settimeout(3)
+                connection.request("GET", "/health")
+                body = connection.getresponse().read().decode("utf-8", "replace")
+        except UNREACHABLE as error:
+            return str(error) or type(error).__name__
+        return "" if '"health":"true"' in body.replace(" ", "") else body.strip()
+
+    def kube(self, host: Host | None = None) -> KubeApi:
+        """The API server on a host, or the first that is ready; as the identity that needs no RBAC."""
+        if host:
+            return self._api(host, "super-admin", self.cluster.apiserver_port(host), "127.0.0.1")
+        for candidate in self.cluster.control_plane:
+            if candidate.name in self.transports and not self.kube(candidate).not_ready():
+                return self.kube(candidate)
+        first = next(host for host in self.cluster.control_plane if host.name in self.transports)
+        return self.kube(first)
+
+    def balanced(self) -> KubeApi:
+        """The API at the address every client uses, dialled from a control-plane host that can be reached."""
+        return self._api(self._door(), "super-admin", self.cluster.api.port, self.cluster.api.address)
+
+    def administrator(self) -> KubeApi:
+        """The same as the administrator of the kubeconfig we hand over."""
+        return self._api(self._door(), "admin", self.cluster.api.port, self.cluster.api.address)
+
+    def nodes(self) -> dict[str, dict[str, Any]]:
+        """Node objects by name."""
+        return {node["metadata"]["name"]: node for node in (self.kube().get("/api/v1/nodes") or {}).get("items", [])}
+
+    def _door(self) -> Host:
+        for host in self.cluster.control_plane:
+            with contextlib.suppress(HardwayError):
+                self.transports[host.name].connect()
+                return host
+        return self.cluster.control_plane[0]
+
+    def _api(self, host: Host, identity: str, port: int, address: str) -> KubeApi:
+        key = (host.name, f"{identity} {address}:{port}")
+        with self._lock:
+            if key not in self._apis:
+                pair = self.credentials.certificate(identity)
+                context = tls_context(self.credentials.ca(), pair.cert, pair.key)
+                transport = self.transports[host.name]
+                self._apis[key] = KubeApi(lambda: transport.dial(port, address), context)
+            return self._apis[key]
+
+    def close(self) -> None:
+        for transport in self.transports.values():
+            transport.close()
+
+
+def wait(check: Callable[[], Any], seconds: float, describe: Callable[[Any], str], interval: float = 0.15) -> float:
+    """Poll until `check` returns something false; the seconds it took. NotReadyError with what was still missing."""
+    start = time.monotonic()
+    while missing := check():
+        waited = time.monotonic() - start
+        if waited > seconds:
+            raise NotReadyError(f"gave up waiting for {describe(missing)}", waited_for=describe(missing), waited_seconds=waited)
+        time.sleep(interval)
+    return time.monotonic() - start

@@ -1,0 +1,43 @@
+"""The phases in their order: this tuple is the product on one screen."""
+
+from . import (
+    binaries,
+    containers,
+    control_plane,
+    dns,
+    encryption,
+    etcd,
+    etcd_quorum,
+    kubeconfigs,
+    kubectl,
+    kube_proxy,
+    kubelet,
+    load_balancer,
+    node_marks,
+    pki,
+    pod_routes,
+    preflight,
+    prepare,
+    rbac,
+)
+
+PHASES = (
+    preflight.PHASE,
+    pki.PHASE,
+    kubeconfigs.PHASE,
+    encryption.PHASE,
+    prepare.PHASE,
+    binaries.PHASE,
+    etcd.PHASE,
+    etcd_quorum.PHASE,
+    control_plane.PHASE,
+    load_balancer.PHASE,
+    rbac.PHASE,
+    containers.PHASE,
+    kubelet.PHASE,
+    kube_proxy.PHASE,
+    node_marks.PHASE,
+    pod_routes.PHASE,
+    dns.PHASE,
+    kubectl.PHASE,
+)

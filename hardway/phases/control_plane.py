@@ -1,0 +1,104 @@
+"""Start kube-apiserver, kube-controller-manager and kube-scheduler on every control-plane host.
+
+The API server is the only one that talks to etcd (to its own host's member where there is one);
+the other two talk to the API server beside them and elect a leader among the hosts. Secrets are
+encrypted before they reach etcd, requests are audited, kubelets may touch only their own objects
+(Node authorizer and NodeRestriction).
+
+By hand: `curl -k https://127.0.0.1:6443/readyz?verbose` on a control-plane host.
+"""
+
+from pathlib import Path
+
+from ..cluster import Host
+from ..live import Live
+from ..phase import Inputs, Pending, Phase
+from ..render import render
+from ..resources import Directory, File, Unit, text
+from .binaries import program
+
+KUBERNETES = "/etc/kubernetes"
+PKI = f"{KUBERNETES}/pki"
+
+
+def desired(inputs: Inputs, host: Host) -> list:
+    shared, apiserver = _authority(inputs), [*_certificates(inputs, host), *_policies(inputs, host)]
+    manager, scheduler = _kubeconfig(inputs, host, "controller-manager"), _kubeconfig(inputs, host, "scheduler")
+    config = File(f"{KUBERNETES}/kube-scheduler.yaml", text(render("kube-scheduler.yaml", inputs.cluster, host)), "600")
+    return [
+        Directory(KUBERNETES),
+        Directory(PKI),
+        Directory(f"{PKI}/etcd"),
+        Directory("/var/log/kubernetes", data=True),
+        *shared,
+        *apiserver,
+        _kubeconfig(inputs, host, "admin"),
+        manager,
+        scheduler,
+        config,
+        *_unit(inputs, host, "kube-apiserver", [*shared, *apiserver]),
+        *_unit(inputs, host, "kube-controller-manager", [*shared, manager]),
+        *_unit(inputs, host, "kube-scheduler", [*shared[:1], scheduler, config]),
+    ]
+
+
+def _unit(inputs: Inputs, host: Host, name: str, uses: list[File]) -> list:
+    unit = File(f"/etc/systemd/system/{name}.service", text(render(f"{name}.service", inputs.cluster, host)), "600")
+    return [unit, Unit(f"{name}.service", (unit, *uses, program(inputs, host, name)))]
+
+
+def _kubeconfig(inputs: Inputs, host: Host, name: str) -> File:
+    return File(f"{KUBERNETES}/{name}.conf", text(inputs.credentials.kubeconfig(name, host).reveal(), secret=True), "600")
+
+
+def _authority(inputs: Inputs) -> list[File]:
+    """What both the API server and the controller manager read: authorities, the signing key, the service-account pair."""
+    tokens = inputs.credentials.service_account()
+    return [
+        File(f"{PKI}/ca.crt", text(inputs.credentials.ca("ca"))),
+        File(f"{PKI}/ca.key", text(inputs.credentials.ca_key("ca").reveal(), secret=True), "600"),
+        File(f"{PKI}/front-proxy-ca.crt", text(inputs.credentials.ca("front-proxy-ca"))),
+        File(f"{PKI}/sa.pub", text(tokens.public)),
+        File(f"{PKI}/sa.key", text(tokens.private.reveal(), secret=True), "600"),
+    ]
+
+
+def _certificates(inputs: Inputs, host: Host) -> list[File]:
+    files = [File(f"{PKI}/etcd/ca.crt", text(inputs.credentials.ca("etcd-ca")))]
+    for name in ("apiserver", "apiserver-kubelet-client", "apiserver-etcd-client", "front-proxy-client"):
+        pair = inputs.credentials.certificate(name)
+        files.append(File(f"{PKI}/{name}.crt", text(pair.cert)))
+        files.append(File(f"{PKI}/{name}.key", text(pair.key.reveal(), secret=True), "600"))
+    return files
+
+
+def _policies(inputs: Inputs, host: Host) -> list[File]:
+    files, policy = [], inputs.cluster.audit.policy
+    if inputs.cluster.encryption.provider != "none":
+        config = inputs.credentials.encryption_config().reveal()
+        files.append(File(f"{KUBERNETES}/encryption-config.yaml", text(config, secret=True), "600"))
+    if policy != "none":
+        shipped = policy in ("minimal", "full")
+        content = render(f"audit-policy-{policy}.yaml", inputs.cluster, host) if shipped else Path(policy).read_bytes()
+        files.append(File(f"{KUBERNETES}/audit-policy.yaml", text(content), "600"))
+    return files
+
+
+def ready(live: Live) -> Pending | None:
+    for host in live.cluster.control_plane:
+        problem = live.kube(host).not_ready()
+        if problem:
+            return Pending(f"kube-apiserver on {host.name} to be ready ({problem})", host.name, "kube-apiserver.service")
+    return None
+
+
+PHASE = Phase(
+    name="control-plane",
+    title="Start the control plane",
+    targets=lambda cluster: cluster.control_plane,
+    desired=desired,
+    needs=lambda cluster: ("pki", "encryption", "etcd"),
+    ready=ready,
+    deadline=120,
+    rolling=True,
+)

@@ -1,0 +1,52 @@
+"""Install CoreDNS, the cluster's name server, behind the fixed address every kubelet hands to its pods.
+
+Two replicas on different workers. Names outside the cluster are forwarded to the nodes' own name
+servers when they have any.
+
+By hand: `kubectl -n kube-system get pods -l k8s-app=kube-dns`; in a pod `nslookup kubernetes.default`.
+"""
+
+from ..assets import image_reference
+from ..live import Live
+from ..phase import API, Inputs, Pending, Phase
+from ..render import render
+from .rbac import objects
+
+
+def forward(inputs: Inputs) -> tuple[str, ...]:
+    """Where other names are asked: as the inventory says, or the node's resolver if every worker has one."""
+    wanted = inputs.cluster.coredns.forward
+    if wanted == "none":
+        return ()
+    if wanted != "auto":
+        return tuple(wanted) if not isinstance(wanted, str) else (wanted,)
+    return ("/etc/resolv.conf",) if all(inputs.facts[host.name].nameservers for host in inputs.cluster.workers) else ()
+
+
+def desired(inputs: Inputs, host) -> list:
+    if not inputs.cluster.coredns.enabled:
+        return []
+    return objects(render("coredns.yaml", inputs.cluster, coredns_image=image_reference(inputs.cluster, "coredns"), forward=forward(inputs)))
+
+
+def ready(live: Live) -> Pending | None:
+    if not live.cluster.coredns.enabled:
+        return None
+    found = live.kube().get("/apis/apps/v1/namespaces/kube-system/deployments/coredns")
+    status = (found or {}).get("status", {})
+    wanted = live.cluster.coredns.replicas
+    if status.get("readyReplicas", 0) >= wanted and status.get("updatedReplicas", 0) >= wanted:
+        return None
+    worker = live.cluster.workers[0].name
+    return Pending(f"CoreDNS to be ready ({status.get('readyReplicas', 0)} of {wanted} replicas)", worker, "kubelet.service")
+
+
+PHASE = Phase(
+    name="dns",
+    title="Install the DNS add-on",
+    targets=lambda cluster: (API,),
+    desired=desired,
+    needs=lambda cluster: ("rbac", "pod-routes", "kube-proxy"),
+    ready=ready,
+    deadline=120,
+)

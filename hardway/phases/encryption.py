@@ -1,0 +1,19 @@
+"""Create the key that encrypts Secrets inside etcd.
+
+Made once and never replaced: without it every Secret in etcd is lost, so keep the state
+directory safe and keep it together with etcd's snapshots. The same EncryptionConfiguration goes
+to every control-plane host with the API server.
+
+By hand: `etcdctl get /registry/secrets/default/NAME | hexdump -C` shows `k8s:enc:aescbc:v1:key1`.
+"""
+
+from ..phase import OPERATOR, Phase
+from ..resources import Issued
+
+PHASE = Phase(
+    name="encryption",
+    title="Create the encryption key for Secrets",
+    targets=lambda cluster: (OPERATOR,),
+    desired=lambda inputs, host: [] if inputs.cluster.encryption.provider == "none" else [Issued("encryption")],
+    needs=lambda cluster: ("pki",),
+)

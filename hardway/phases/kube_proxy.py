@@ -1,0 +1,37 @@
+"""Start kube-proxy on every worker: it turns Services into packet rules.
+
+It starts when the API answers through the load balancer, and binds to the node's address, so it
+need not wait for a Node object that does not exist yet.
+
+By hand: `iptables-save | grep KUBE-SERVICES` on a worker.
+"""
+
+from ..cluster import Host, LoadBalancer
+from ..phase import Inputs, Phase
+from ..render import render
+from ..resources import Directory, File, Unit, text
+from .binaries import program
+
+
+def desired(inputs: Inputs, host: Host) -> list:
+    files = [
+        File("/etc/kubernetes/kube-proxy.conf", text(inputs.credentials.kubeconfig("kube-proxy").reveal(), secret=True), "600"),
+        File("/var/lib/kube-proxy/config.yaml", text(render("kube-proxy-config.yaml", inputs.cluster, host)), "600"),
+        File("/etc/systemd/system/kube-proxy.service", text(render("kube-proxy.service", inputs.cluster, host)), "600"),
+    ]
+    return [
+        Directory("/etc/kubernetes"),
+        Directory("/var/lib/kube-proxy", "700", data=True),
+        *files,
+        Unit("kube-proxy.service", (*files, program(inputs, host, "kube-proxy"))),
+    ]
+
+
+PHASE = Phase(
+    name="kube-proxy",
+    title="Start kube-proxy",
+    targets=lambda cluster: cluster.workers,
+    desired=desired,
+    needs=lambda cluster: ("control-plane", "load-balancer") if cluster.api.load_balancer is LoadBalancer.HAPROXY else ("control-plane",),
+    rolling=True,
+)

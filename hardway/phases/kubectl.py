@@ -1,0 +1,23 @@
+"""Hand over: a kubeconfig on your machine with which kubectl reaches the cluster through the load balancer.
+
+By hand: `kubectl --kubeconfig .hardway/<cluster>/admin.conf cluster-info`.
+"""
+
+from ..live import Live
+from ..phase import OPERATOR, Pending, Phase
+from .kubeconfigs import desired
+
+
+def ready(live: Live) -> Pending | None:
+    problem = live.administrator().forbidden()
+    return Pending(f"the administrator's kubeconfig to be accepted at {live.cluster.api_url} ({problem})") if problem else None
+
+
+PHASE = Phase(
+    name="kubectl",
+    title="Hand over the administrator's kubeconfig",
+    targets=lambda cluster: (OPERATOR,),
+    desired=desired,
+    needs=lambda cluster: ("rbac", "load-balancer"),
+    ready=ready,
+)

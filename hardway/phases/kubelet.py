@@ -1,0 +1,63 @@
+"""Start the kubelet on every worker; it registers the node.
+
+The kubelet proves itself with a client certificate whose name is the node's (`system:node:…`),
+so the Node authorizer lets it see only what its own pods need. Its own API takes no anonymous
+callers and asks the API server whether a caller may.
+
+By hand: `kubectl get nodes -o wide`; `curl -k https://<worker>:10250/pods` answers 401.
+"""
+
+from ..assets import image_reference
+from ..cluster import Host
+from ..features import features
+from ..live import Live
+from ..phase import Inputs, Pending, Phase
+from ..render import render
+from ..resources import Directory, File, Unit, text
+from .binaries import program
+
+
+def desired(inputs: Inputs, host: Host) -> list:
+    server = inputs.credentials.certificate("kubelet-server", host)
+    config = render("kubelet-config.yaml", inputs.cluster, host, resolv_conf=inputs.facts[host.name].resolv_conf)
+    unit = render("kubelet.service", inputs.cluster, host, pause_image=image_reference(inputs.cluster, "pause"))
+    files = [
+        File("/etc/kubernetes/pki/ca.crt", text(inputs.credentials.ca("ca"))),
+        File("/etc/kubernetes/kubelet.conf", text(inputs.credentials.kubeconfig("kubelet", host).reveal(), secret=True), "600"),
+        File("/var/lib/kubelet/pki/kubelet.crt", text(server.cert)),
+        File("/var/lib/kubelet/pki/kubelet.key", text(server.key.reveal(), secret=True), "600"),
+        File("/var/lib/kubelet/config.yaml", text(config), "600"),
+        File("/etc/systemd/system/kubelet.service", text(unit), "600"),
+    ]
+    return [
+        Directory("/etc/kubernetes"),
+        Directory("/etc/kubernetes/pki"),
+        Directory("/etc/kubernetes/manifests"),
+        Directory("/var/lib/kubelet", "700", data=True),
+        Directory("/var/lib/kubelet/pki", "700"),
+        *files,
+        Unit("kubelet.service", (*files, program(inputs, host, "kubelet"))),
+    ]
+
+
+def ready(live: Live) -> Pending | None:
+    nodes = live.nodes()
+    for host in live.cluster.workers:
+        conditions = {c["type"]: c for c in nodes.get(host.name, {}).get("status", {}).get("conditions", [])}
+        if host.name not in nodes:
+            return Pending(f"node {host.name} to register", host.name, "kubelet.service")
+        if conditions.get("Ready", {}).get("status") != "True":
+            return Pending(f"node {host.name} to be Ready ({conditions.get('Ready', {}).get('message', 'no status yet')})", host.name, "kubelet.service")
+    return None
+
+
+PHASE = Phase(
+    name="kubelet",
+    title="Start the kubelets",
+    targets=lambda cluster: cluster.workers,
+    desired=desired,
+    needs=lambda cluster: ("pki", features(cluster.versions).kubelet_starts_after),
+    ready=ready,
+    deadline=120,
+    rolling=True,
+)

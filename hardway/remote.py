@@ -1,0 +1,97 @@
+"""A host that answers probes and carries out ops: the vocabulary over a transport, in few round trips."""
+
+from __future__ import annotations
+
+import io
+import secrets
+import shlex
+import tarfile
+from typing import Callable, Iterable, Iterator, Sequence
+
+from . import host as shell
+from .errors import RemoteCommandError
+from .transport import Result, Transport
+from .vocabulary import Answers, Blob, Op, Probe
+
+LARGE = 1 << 20
+CHUNK = 1 << 20
+LOADER = "tar -xf - -C"
+
+
+class HostRemote:
+    """One host over its transport. `sent(bytes)` is told of every chunk of large content."""
+
+    def __init__(self, transport: Transport, sent: Callable[[int], None] = lambda n: None):
+        self.transport = transport
+        self.host = transport.host
+        self.sent = sent
+
+    def probe(self, probes: Sequence[Probe]) -> Answers:
+        wanted = list(dict.fromkeys(probes))
+        if not wanted:
+            return {}
+        mark = f"== {secrets.token_hex(8)} "
+        calls = [f"echo {shlex.quote(mark + str(i))}; q_{probe.verb} {shlex.join(probe.args)}" for i, probe in enumerate(wanted)]
+        result = self.transport.run("\n".join([shell.READ, *calls, f"echo {shlex.quote(mark + 'end')}"]), timeout=120)
+        parts = result.text.split(mark)
+        if not parts[-1].startswith("end"):
+            raise RemoteCommandError("the host's answer broke off while its state was read", host=self.host.name,
+                                     evidence=result.error_text, hint=f"hardway doctor, or look at {self.host.name} by hand")
+        return {wanted[i]: part.split("\n", 1)[1].strip() for i, part in enumerate(parts[1:-1])}
+
+    def change(self, ops: Sequence[Op]) -> None:
+        blobs = [op.blob for op in ops if op.blob]
+        stage = self._send_large(blobs) if any(blob.size > LARGE for blob in blobs) else ""
+        result = self.transport.run(self._script(ops, stage), stdin=b"" if stage else pack(blobs), timeout=900)
+        if result.code != 0:
+            raise self._failure(ops, result)
+
+    def _send_large(self, blobs: list[Blob]) -> str:
+        """Stream content to a folder on the file system where it will end up; its name is returned."""
+        stage = f"/usr/local/.hardway.{secrets.token_hex(6)}"
+        command = f"rm -rf /usr/local/.hardway.*; umask 077; mkdir {stage} && {LOADER} {stage}"
+        result = self.transport.stream(command, tar_stream(blobs), sent=self.sent)
+        if result.code != 0:
+            raise RemoteCommandError("content could not be written to the host", host=self.host.name, command=command,
+                                     evidence=result.error_text, hint=f"look at free space on {self.host.name}: df -h /usr/local")
+        return stage
+
+    def _script(self, ops: Sequence[Op], stage: str) -> str:
+        if stage:
+            begin = f"stage={stage}"
+        else:
+            begin = 'stage=$(mktemp -d /run/hardway.XXXXXX 2>/dev/null || mktemp -d)\n' + f'{LOADER} "$stage"'
+        calls, number = [], 0
+        for i, op in enumerate(ops):
+            args = list(op.args)
+            if op.blob:
+                args.append(str(number))
+                number += 1
+            calls.append(f"at={i}; w_{op.verb} {shlex.join(args)}")
+        trap = """trap 'code=$?; rm -rf "$stage"; [ $code = 0 ] || echo "hardway-at:$at" >&2' EXIT"""
+        return "\n".join([shell.WRITE, "set -eu", "at=-1", begin, trap, *calls])
+
+    def _failure(self, ops: Sequence[Op], result: Result) -> RemoteCommandError:
+        lines = [line for line in result.error_text.splitlines() if not line.startswith("hardway-at:")]
+        at = [line for line in result.error_text.splitlines() if line.startswith("hardway-at:")]
+        index = int(at[-1].split(":")[1]) if at else -1
+        what = str(ops[index]) if index >= 0 else "unpack content"
+        return RemoteCommandError(f"`{what}` failed with exit code {result.code}", host=self.host.name, command=what, evidence="\n".join(lines))
+
+
+def pack(blobs: Iterable[Blob]) -> bytes:
+    """A tar of small content, members named 0, 1, 2 …"""
+    return b"".join(tar_stream(blobs))
+
+
+def tar_stream(blobs: Iterable[Blob]) -> Iterator[bytes]:
+    """The same, piece by piece: nothing larger than a chunk is ever held."""
+    for number, blob in enumerate(blobs):
+        info = tarfile.TarInfo(str(number))
+        info.size, info.mode = blob.size, 0o600
+        yield info.tobuf(tarfile.USTAR_FORMAT)
+        with blob.path.open("rb") if blob.path else io.BytesIO(blob.data or b"") as content:
+            while chunk := content.read(CHUNK):
+                yield chunk
+        yield b"\0" * (-blob.size % tarfile.BLOCKSIZE)
+    yield b"\0" * (2 * tarfile.BLOCKSIZE)

@@ -1,0 +1,49 @@
+"""What a resource is: a desired state that can be compared with a target's answers, giving a change or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ..vocabulary import Answers, Op, Probe
+
+
+@dataclass(frozen=True)
+class Change:
+    """The difference between desired and actual, and the ops that remove it.
+
+    `before` runs ahead of every other op of the step (see Unit). `diff` is unified text, or
+    digests for secrets.
+    """
+
+    key: str
+    why: tuple[str, ...]
+    ops: tuple[Op, ...]
+    before: tuple[Op, ...] = ()
+    diff: str = ""
+    restarts: bool = False
+    unknown: bool = False
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a resource is compared against: the answers, and which paths change in the same run."""
+
+    answers: Answers
+    changed: frozenset[str] = field(default_factory=frozenset)
+
+
+class Resource(Protocol):
+    """`key` is what people see, for example "file /etc/crictl.yaml"; it is unique on a target within a phase."""
+
+    @property
+    def key(self) -> str: ...
+
+    def probes(self) -> tuple[Probe, ...]:
+        """What must be asked to know the actual state."""
+
+    def compare(self, now: Situation) -> Change | None:
+        """The difference, or None when the actual state is as desired. Pure."""
+
+    def removal(self, answers: Answers) -> tuple[Op, ...]:
+        """Ops that take it away; empty when it is not there. Pure."""

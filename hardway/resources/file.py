@@ -1,0 +1,150 @@
+"""Files and folders with content, owner and mode."""
+
+from __future__ import annotations
+
+import base64
+import difflib
+from dataclasses import dataclass
+
+from ..vocabulary import Answers, Blob, Op, Probe
+from .base import Change, Situation
+
+
+@dataclass(frozen=True)
+class Directory:
+    """A folder. `data` marks one whose content is ours alone, so that a reset removes the whole tree."""
+
+    path: str
+    mode: str = "755"
+    owner: str = "root"
+    group: str = "root"
+    data: bool = False
+    shared: bool = False
+
+    @property
+    def key(self) -> str:
+        return f"directory {self.path}"
+
+    def probes(self) -> tuple[Probe, ...]:
+        return (Probe("file", (self.path, "", "dir")),)
+
+    def compare(self, now: Situation) -> Change | None:
+        actual = now.answers[self.probes()[0]]
+        if actual == "absent":
+            return Change(self.key, ("new",), (Op("mkdir", (self.path, self.mode, self.owner, self.group)),))
+        kind, *meta = actual.split()
+        wanted = [self.mode, self.owner, self.group]
+        if kind == "dir" and (meta == wanted or self.shared):
+            return None
+        if kind != "dir":
+            return Change(self.key, (f"is a {kind}, not a directory",), (Op("mkdir", (self.path, *wanted)),))
+        return Change(self.key, (f"mode and owner {' '.join(meta)} -> {' '.join(wanted)}",), (Op("own", (self.path, *wanted)),))
+
+    def removal(self, answers: Answers) -> tuple[Op, ...]:
+        if self.shared or not answers[self.probes()[0]].startswith("dir"):
+            return ()
+        return (Op("rmtree" if self.data else "rmdir", (self.path,)),)
+
+
+@dataclass(frozen=True)
+class File:
+    """A small file; a secret one is shown by its digest only."""
+
+    path: str
+    blob: Blob
+    mode: str = "644"
+    owner: str = "root"
+    group: str = "root"
+
+    @property
+    def key(self) -> str:
+        return f"file {self.path}"
+
+    def probes(self) -> tuple[Probe, ...]:
+        return (Probe("file", (self.path, self.blob.sha256, "secret" if self.blob.secret else "text")),)
+
+    def compare(self, now: Situation) -> Change | None:
+        answer = now.answers[self.probes()[0]]
+        head, _, content = answer.partition("\n")
+        kind, *meta = head.split()
+        wanted = [self.mode, self.owner, self.group]
+        put = Op("put", (self.path, *wanted), self.blob)
+        if kind != "file":
+            why = "new" if kind == "absent" else f"is a {kind}, not a file"
+            return Change(self.key, (why,), (put,), diff=self._diff(b""))
+        reasons = [] if meta[:3] == wanted else [f"mode and owner {' '.join(meta[:3])} -> {' '.join(wanted)}"]
+        if meta[4] == self.blob.sha256:
+            return Change(self.key, tuple(reasons), (Op("own", (self.path, *wanted)),)) if reasons else None
+        return Change(self.key, ("content", *reasons), (put,), diff=self._diff(base64.b64decode(content), meta[4]))
+
+    def _diff(self, old: bytes, old_sha256: str = "") -> str:
+        if self.blob.secret or self.blob.data is None:
+            return f"sha256 {old_sha256[:12] or 'none'} -> {self.blob.sha256[:12]}"
+        lines = (text.decode("utf-8", "replace").splitlines() for text in (old, self.blob.data))
+        return "\n".join(difflib.unified_diff(*lines, fromfile=f"{self.path} (host)", tofile=f"{self.path} (wanted)", lineterm="", n=2))
+
+    def removal(self, answers: Answers) -> tuple[Op, ...]:
+        return () if answers[self.probes()[0]] == "absent" else (Op("drop", (self.path,)),)
+
+
+@dataclass(frozen=True)
+class Binary:
+    """A program: sent only when its sha256 differs; large, so its digest on the host is recorded when written."""
+
+    path: str
+    blob: Blob
+    mode: str = "755"
+
+    @property
+    def key(self) -> str:
+        return f"binary {self.path}"
+
+    def probes(self) -> tuple[Probe, ...]:
+        return (Probe("binary", (self.path,)),)
+
+    def compare(self, now: Situation) -> Change | None:
+        kind, *meta = now.answers[self.probes()[0]].split()
+        wanted = (self.mode, "root", "root")
+        put = Op("binary", (self.path, *wanted, self.blob.sha256), self.blob)
+        if kind != "file":
+            return Change(self.key, ("new",), (put,), diff=f"{self.blob.size} bytes, sha256 {self.blob.sha256[:12]}")
+        if meta[4] != self.blob.sha256:
+            return Change(self.key, ("content",), (put,), diff=f"sha256 {meta[4][:12]} -> {self.blob.sha256[:12]}")
+        if tuple(meta[:3]) != wanted:
+            return Change(self.key, (f"mode and owner {' '.join(meta[:3])} -> {' '.join(wanted)}",), (Op("own", (self.path, *wanted)),))
+        return None
+
+    def removal(self, answers: Answers) -> tuple[Op, ...]:
+        return () if answers[self.probes()[0]] == "absent" else (Op("drop", (self.path,)),)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Our marked lines inside a file that belongs to the host, for example /etc/hosts."""
+
+    path: str
+    mark: str
+    blob: Blob
+
+    @property
+    def key(self) -> str:
+        return f"block {self.mark} in {self.path}"
+
+    def probes(self) -> tuple[Probe, ...]:
+        return (Probe("block", (self.path, self.mark)),)
+
+    def compare(self, now: Situation) -> Change | None:
+        actual = base64.b64decode(now.answers[self.probes()[0]])
+        if actual == self.blob.data:
+            return None
+        lines = (text.decode("utf-8", "replace").splitlines() for text in (actual, self.blob.data or b""))
+        diff = "\n".join(difflib.unified_diff(*lines, fromfile=f"{self.path} (host)", tofile=f"{self.path} (wanted)", lineterm=""))
+        return Change(self.key, ("content" if actual else "new",), (Op("block", (self.path, self.mark), self.blob),), diff=diff)
+
+    def removal(self, answers: Answers) -> tuple[Op, ...]:
+        return (Op("dropblock", (self.path, self.mark)),) if answers[self.probes()[0]] else ()
+
+
+def text(data: bytes, secret: bool = False) -> Blob:
+    """Content held in memory."""
+    return Blob(data=data, secret=secret)

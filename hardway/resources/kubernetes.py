@@ -1,0 +1,129 @@
+"""Objects in the Kubernetes API. Their probes and ops are understood by `hardway.kube.ApiRemote`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Mapping
+
+from ..cluster import Host
+from ..vocabulary import Answers, Blob, Op, Probe
+from .base import Change, Situation
+
+UNKNOWN = "unknown"
+OWNED = "hardway.io/owned"
+
+
+@dataclass(frozen=True)
+class ApiObject:
+    """One object, applied server-side. It differs when a field we declare has another value; other fields are not ours."""
+
+    manifest: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        meta = self.manifest["metadata"]
+        return f"{self.manifest['kind']} {meta['namespace'] + '/' if 'namespace' in meta else ''}{meta['name']}"
+
+    @property
+    def path(self) -> str:
+        return object_path(self.manifest)
+
+    def probes(self) -> tuple[Probe, ...]:
+        return (Probe("object", (self.path,)),)
+
+    def compare(self, now: Situation) -> Change | None:
+        answer = now.answers[self.probes()[0]]
+        apply = Op("apply", (self.path,), Blob(data=json.dumps(self.manifest).encode()))
+        if answer == UNKNOWN:
+            return Change(self.key, ("unknown until kube-apiserver answers",), (apply,), unknown=True)
+        if answer == "absent":
+            return Change(self.key, ("new",), (apply,))
+        differences = tuple(sorted(missing_fields(self.manifest, json.loads(answer))))
+        return Change(self.key, tuple(f"field {path}" for path in differences), (apply,), diff="\n".join(differences)) if differences else None
+
+    def removal(self, answers: Answers) -> tuple[Op, ...]:
+        return () if answers[self.probes()[0]] in ("absent", UNKNOWN) else (Op("delete", (self.path,)),)
+
+
+@dataclass(frozen=True)
+class NodeMarks:
+    """A node's labels and taints from the inventory. What we set is remembered on the node, so taking it out of the inventory removes it."""
+
+    worker: Host
+
+    @property
+    def key(self) -> str:
+        return f"Node {self.worker.name} labels and taints"
+
+    @property
+    def path(self) -> str:
+        return f"/api/v1/nodes/{self.worker.name}"
+
+    def probes(self) -> tuple[Probe, ...]:
+        return (Probe("object", (self.path,)),)
+
+    def compare(self, now: Situation) -> Change | None:
+        answer = now.answers[self.probes()[0]]
+        if answer in (UNKNOWN, "absent"):
+            return Change(self.key, ("unknown until the kubelet registers the node",), (Op("mark", (self.path,), self._wanted()),), unknown=True)
+        why = tuple(self._differences(json.loads(answer)))
+        return Change(self.key, why, (Op("mark", (self.path,), self._wanted()),)) if why else None
+
+    def _wanted(self) -> Blob:
+        taints = [{"key": t.key, "effect": t.effect, **({"value": t.value} if t.value else {})} for t in self.worker.taints]
+        return Blob(data=json.dumps({"labels": dict(self.worker.labels), "taints": taints}).encode())
+
+    def _differences(self, node: Mapping[str, Any]) -> list[str]:
+        patch = node_patch(node, json.loads(self._wanted().data or b"{}"))
+        out = [f"label {key}: {value if value is not None else 'removed'}" for key, value in patch["metadata"].get("labels", {}).items()]
+        return out + (["taints"] if "spec" in patch else [])
+
+    def removal(self, answers: Answers) -> tuple[Op, ...]:
+        return ()
+
+
+def node_patch(node: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The merge patch that gives a node the wanted labels and taints and takes away those that were ours and are no longer wanted."""
+    owned = json.loads(node["metadata"].get("annotations", {}).get(OWNED, '{"labels": [], "taints": []}'))
+    have = node["metadata"].get("labels", {})
+    labels: dict[str, str | None] = {key: value for key, value in wanted["labels"].items() if have.get(key) != value}
+    labels |= {key: None for key in owned["labels"] if key in have and key not in wanted["labels"]}
+    mark = json.dumps({"labels": sorted(wanted["labels"]), "taints": sorted(t["key"] for t in wanted["taints"])})
+    before = node.get("spec", {}).get("taints", [])
+    ours = set(owned["taints"]) | {t["key"] for t in wanted["taints"]}
+    kept = [t for t in before if t["key"] not in ours]
+    patch: dict[str, Any] = {"metadata": {"resourceVersion": node["metadata"].get("resourceVersion"), "annotations": {OWNED: mark}}}
+    if labels:
+        patch["metadata"]["labels"] = labels
+    mine = [{k: t[k] for k in ("key", "effect", "value") if t.get(k)} for t in before if t["key"] in ours]
+    if sorted(mine, key=str) != sorted(({k: v for k, v in t.items() if v} for t in wanted["taints"]), key=str):
+        patch["spec"] = {"taints": kept + list(wanted["taints"])}
+    return patch
+
+
+PLURALS = {"NetworkPolicy": "networkpolicies", "Ingress": "ingresses", "StorageClass": "storageclasses", "Endpoints": "endpoints"}
+CLUSTER_WIDE = {"Namespace", "Node", "ClusterRole", "ClusterRoleBinding", "StorageClass", "PriorityClass"}
+
+
+def object_path(manifest: Mapping[str, Any]) -> str:
+    """The REST path of an object, for example /apis/apps/v1/namespaces/kube-system/deployments/coredns."""
+    group, kind, meta = manifest["apiVersion"], manifest["kind"], manifest["metadata"]
+    base = f"/apis/{group}" if "/" in group else f"/api/{group}"
+    where = "" if kind in CLUSTER_WIDE else f"/namespaces/{meta.get('namespace', 'default')}"
+    return f"{base}{where}/{PLURALS.get(kind, kind.lower() + 's')}/{meta['name']}"
+
+
+def missing_fields(wanted: Any, actual: Any, path: str = "") -> list[str]:
+    """Paths below `wanted` whose value the actual object does not have.
+
+    Lists of named things (containers, ports, volumes) are matched by name; the API server adds
+    defaults of its own, so what `wanted` does not mention does not count.
+    """
+    if isinstance(wanted, Mapping):
+        if not isinstance(actual, Mapping):
+            return [path]
+        return [found for key, value in wanted.items() for found in missing_fields(value, actual.get(key), f"{path}.{key}".lstrip("."))]
+    if isinstance(wanted, list) and isinstance(actual, list) and len(wanted) == len(actual):
+        return [found for i, (one, other) in enumerate(zip(wanted, actual)) for found in missing_fields(one, other, f"{path}[{i}]")]
+    return [] if wanted == actual or (not wanted and actual is None) else [path]

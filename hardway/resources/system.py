@@ -1,0 +1,217 @@
+"""State of the operating system: packages, users, kernel modules, sysctls, swap, images, live routes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+
+from ..vocabulary import Answers, Blob, Op, Probe
+from .base import Change, Situation
+from .unit import properties
+
+
+@dataclass(frozen=True)
+class Packages:
+    """Programs that must be there, each with the package that brings it, for this host's package manager."""
+
+    manager: str
+    tools: tuple[tuple[str, str], ...]
+
+    @property
+    def key(self) -> str:
+        return f"packages {' '.join(dict.fromkeys(package for _, package in self.tools))}"
+
+    def probes(self) -> tuple[Probe, ...]:
+        return (*(self._probe(tool) for tool, _ in self.tools), *(Probe("ours", ("packages", package)) for _, package in self.tools))
+
+    @staticmethod
+    def _probe(tool: str) -> Probe:
+        return Probe("library", (tool,)) if tool.startswith("lib") else Probe("tool", (tool,))
+
+    def compare(self, now: Situation) -> Change | None:
+        missing = [(tool, package) for tool, package in self.tools if now.answers[self._probe(tool)] == "absent"]
+        if not missing:
+            return None
+        names = tuple(dict.fromkeys(package for _, package in missing))
+        return Change(self.key, (f"missing: {', '.join(tool for tool, _ in missing)}",), (Op("packages", (self.manager, *names)),))
+
+    def removal(self, answers: Answers) -> tuple[Op, ...]:
+        ours = tuple(dict.fromkeys(p for _, p in self.tools if answers[Probe("ours", ("packages", p))] == "yes"))
+        return (Op("unpackages", (self.manager, *ours)),) if ours else ()
+
+
+@dataclass(frozen=True)
+class User:
+    """A system user that cannot log in."""
+
+    name: str
+    home: str
+
+    @property
+    def key(self) -> str:
+        return f"user {self.name}"
+
+    def probes(self) -> tuple[Probe, ...]:
+        return (Probe("user", (self.name,)), Probe("ours", ("users", self.name)))
+
+    def compare(self, now: Situation) -> Change | None:
+        present = now.answers[self.probes()[0]] != "absent"
+        return None if present else Change(self.key, ("new",), (Op("user", (self.name, self.home)),))
+
+    def removal(self, answers: Answers) -> tuple[Op, ...]:
+        ours = answers[self.probes()[1]] == "yes" and answers[self.probes()[0]] != "absent"
+        return (Op("dropuser", (self.name,)),) if ours else ()
+
+
+@dataclass(frozen=True)
+class KernelModule:
+    """A module in effect now; that it comes back at boot is the modules-load drop-in's business."""
+
+    name: str
+
+    @property
+    def key(self) -> str:
+        return f"kernel module {self.name}"
+
+    def probes(self) -> tuple[Probe, ...]:
+        return (Probe("module", (self.name,)),)
+
+    def compare(self, now: Situation) -> Change | None:
+        absent = now.answers[self.probes()[0]] == "absent"
+        return Change(self.key, ("not loaded",), (Op("modprobe", (self.name,)),)) if absent else None
+
+    def removal(self, answers: Answers) -> tuple[Op, ...]:
+        return ()
+
+
+@dataclass(frozen=True)
+class Sysctl:
+    """Live values of a sysctl drop-in at `path`; `values` are (key, value) in the file's order."""
+
+    path: str
+    values: tuple[tuple[str, str], ...]
+
+    @property
+    def key(self) -> str:
+        return f"sysctl {self.path}"
+
+    def probes(self) -> tuple[Probe, ...]:
+        return tuple(Probe("sysctl", (key,)) for key, _ in self.values)
+
+    def compare(self, now: Situation) -> Change | None:
+        wrong = [(key, now.answers[Probe("sysctl", (key,))], value) for key, value in self.values if now.answers[Probe("sysctl", (key,))] != value]
+        why = tuple(f"{key} is {actual}, wanted {value}" for key, actual, value in wrong)
+        return Change(self.key, why, (Op("sysctl", (self.path,)),)) if wrong else None
+
+    def removal(self, answers: Answers) -> tuple[Op, ...]:
+        return ()
+
+
+@dataclass(frozen=True)
+class SwapOff:
+    """No swap, now and after a reboot."""
+
+    @property
+    def key(self) -> str:
+        return "swap off"
+
+    def probes(self) -> tuple[Probe, ...]:
+        return (Probe("swap"), Probe("exists", ("/var/lib/hardway/swap",)))
+
+    def compare(self, now: Situation) -> Change | None:
+        found = now.answers[self.probes()[0]].splitlines()
+        return Change(self.key, tuple(found), (Op("swapoff"),)) if found else None
+
+    def removal(self, answers: Answers) -> tuple[Op, ...]:
+        return (Op("swapback"),) if answers[self.probes()[1]] == "yes" else ()
+
+
+@dataclass(frozen=True)
+class Image:
+    """A container image in containerd's k8s.io namespace, imported from an archive."""
+
+    reference: str
+    blob: Blob
+
+    @property
+    def key(self) -> str:
+        return f"image {self.reference}"
+
+    def probes(self) -> tuple[Probe, ...]:
+        return (Probe("image", (self.reference,)),)
+
+    def compare(self, now: Situation) -> Change | None:
+        absent = now.answers[self.probes()[0]] == "absent"
+        return Change(self.key, ("new",), (Op("image", (self.reference,), self.blob),), diff=f"{self.blob.size} bytes") if absent else None
+
+    def removal(self, answers: Answers) -> tuple[Op, ...]:
+        return ()
+
+
+@dataclass(frozen=True)
+class LiveRoutes:
+    """Routes as the kernel has them; the running unit that sets them is restarted when one is missing or wrong.
+
+    A unit that is not running, or is restarted for its own change, is Unit's business.
+    """
+
+    routes: tuple[tuple[IPv4Network, IPv4Address], ...]
+    unit: str
+
+    @property
+    def key(self) -> str:
+        return "routes to pod CIDRs"
+
+    def probes(self) -> tuple[Probe, ...]:
+        return (Probe("routes"), Probe("unit", (self.unit,)))
+
+    def compare(self, now: Situation) -> Change | None:
+        if f"/etc/systemd/system/{self.unit}" in now.changed or properties(now.answers[self.probes()[1]])["ActiveState"] != "active":
+            return None
+        lines = now.answers[self.probes()[0]].splitlines()
+        missing = tuple(f"{cidr} via {hop}" for cidr, hop in self.routes if f"{cidr} {hop}" not in lines)
+        return Change(self.key, missing, (Op("restart", (self.unit, "wait")),)) if missing else None
+
+    def removal(self, answers: Answers) -> tuple[Op, ...]:
+        return ()
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """What running pods leave behind: nothing is desired of it, a reset cleans it. `kind` as in read.sh's `leftover`."""
+
+    kind: str
+
+    @property
+    def key(self) -> str:
+        return f"leftover {self.kind}"
+
+    def probes(self) -> tuple[Probe, ...]:
+        return (Probe("leftover", (self.kind,)),)
+
+    def compare(self, now: Situation) -> Change | None:
+        return None
+
+    def removal(self, answers: Answers) -> tuple[Op, ...]:
+        return (Op("cleanup", (self.kind,)),) if answers[self.probes()[0]] not in ("0", "") else ()
+
+
+@dataclass(frozen=True)
+class Owned:
+    """The host remembers which cluster it belongs to; forgetting it is the last act of a reset."""
+
+    cluster: str
+
+    @property
+    def key(self) -> str:
+        return "mark of the cluster"
+
+    def probes(self) -> tuple[Probe, ...]:
+        return (Probe("file", ("/var/lib/hardway/cluster", "", "text")), Probe("exists", ("/var/lib/hardway",)))
+
+    def compare(self, now: Situation) -> Change | None:
+        absent = now.answers[self.probes()[0]].startswith("absent")
+        return Change(self.key, ("new",), (Op("cluster", (self.cluster,)),)) if absent else None
+
+    def removal(self, answers: Answers) -> tuple[Op, ...]:
+        return (Op("forget"),) if answers[self.probes()[1]] == "yes" else ()

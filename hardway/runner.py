@@ -1,0 +1,255 @@
+"""The one loop: read, compare, apply, read again; a thread for each target, phases as gates between them."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import threading
+import time
+from dataclasses import dataclass
+from typing import Callable, Mapping, Sequence
+
+from .cluster import Host
+from .errors import HardwayError, HostErrors, NotReadyError, RemoteCommandError
+from .live import Live, wait
+from .phase import Inputs, Phase
+from .report import Report
+from .resources.base import Change, Resource, Situation
+from .vocabulary import Answers, Op, Reader, Remote
+
+
+def compare(resources: Sequence[Resource], answers: Answers) -> list[Change]:
+    """The changes that make a target as desired; a unit sees which files change before it."""
+    changes: list[Change] = []
+    changed: set[str] = set()
+    for resource in resources:
+        change = resource.compare(Situation(answers, frozenset(changed)))
+        if change:
+            changes.append(change)
+            changed |= {op.args[0] for op in change.ops if op.verb in ("put", "binary")}
+    return changes
+
+
+def read(reader: Reader, resources: Sequence[Resource]) -> Answers:
+    """Everything the resources need to know, in one question."""
+    return reader.probe([probe for resource in resources for probe in resource.probes()])
+
+
+def ordered(changes: Sequence[Change]) -> list[Op]:
+    """The ops of a step: first what must precede every write, then the rest; systemd reloads once for several units."""
+    ops = [op for change in changes for op in change.before]
+    for op in (op for change in changes for op in change.ops):
+        since = ops[len(ops) - ops[::-1].index(op) :] if op.verb == "reload" and op in ops else None
+        if since is None or any(other.verb == "put" for other in since):
+            ops.append(op)
+    return ops
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished step."""
+
+    phase: str
+    target: str
+    changes: tuple[Change, ...]
+    seconds: float
+
+
+class Runner:
+    """Brings the selected phases about on the selected targets.
+
+    A target goes through its phases in order; before each it waits until the phases it `needs`
+    are ready everywhere. The first failure stops every target at its next step; all failures
+    are raised together.
+    """
+
+    def __init__(self, inputs: Inputs, live: Live, remotes: Mapping[str, Remote], phases: Sequence[Phase], hosts: frozenset[str], report: Report,
+                 parallel: int = 32):
+        self.inputs, self.live, self.remotes, self.report = inputs, live, remotes, report
+        self.plan = {phase.name: [t for t in phase.targets(inputs.cluster) if t.name in hosts] for phase in phases}
+        self.phases = phases
+        self.left = {phase.name: len(self.plan[phase.name]) for phase in phases}
+        self.ready = {name for name, count in self.left.items() if count == 0}
+        self.rolling = {phase.name: threading.Lock() for phase in phases}
+        self.room = threading.Semaphore(parallel)
+        self.news = threading.Condition()
+        self.errors: list[HardwayError] = []
+        self.crash: BaseException | None = None
+        self.done: list[Done] = []
+
+    def run(self) -> list[Done]:
+        """Every step, or HardwayError."""
+        targets = dict.fromkeys(target for phase in self.phases for target in self.plan[phase.name])
+        threads = [threading.Thread(target=self._guarded, args=(self._target, target), name=target.name, daemon=True) for target in targets]
+        for thread in threads:
+            thread.start()
+        with self.news:
+            self.news.wait_for(lambda: self.stopped or len(self.ready) == len(self.phases))
+        for thread in threads:
+            thread.join()
+        if self.crash:
+            raise self.crash
+        if self.errors:
+            raise self.errors[0] if len(self.errors) == 1 else HostErrors(
+                "several hosts failed", errors=tuple(self.errors), exit_code=self.errors[0].exit_code)
+        return self.done
+
+    @property
+    def stopped(self) -> bool:
+        return bool(self.errors or self.crash)
+
+    def _guarded(self, work: Callable, *args) -> None:
+        try:
+            work(*args)
+        except HardwayError as error:
+            with self.news:
+                self.errors.append(error)
+        except BaseException as error:  # a bug of ours: handed to the caller, never lost in a thread
+            self.crash = error
+        finally:
+            with self.news:
+                self.news.notify_all()
+
+    def _target(self, target: Host) -> None:
+        for phase in self.phases:
+            if target not in self.plan[phase.name]:
+                continue
+            needs = [name for name in phase.needs(self.inputs.cluster) if name in self.plan]
+            with self.news:
+                self.news.wait_for(lambda: self.stopped or all(name in self.ready for name in needs))  # noqa: B023
+            if self.stopped:
+                return
+            with self.room, self._blamed(phase, target):
+                self._step(phase, target)
+            self._arrived(phase)
+
+    @contextlib.contextmanager
+    def _blamed(self, phase: Phase, target: Host):
+        try:
+            yield
+        except HardwayError as error:
+            raise self._explained(error, phase, target) from error
+
+    def _explained(self, error: HardwayError, phase: Phase, target: Host | None) -> HardwayError:
+        error.phase = error.phase or phase.name
+        error.host = error.host or (target.name if target else "")
+        error.hint = error.hint or f"hardway bootstrap {self.inputs.cluster.source or 'INV'} --from {phase.name}"
+        return error
+
+    def _step(self, phase: Phase, target: Host) -> None:
+        start = time.monotonic()
+        self.report.step_started(phase.name, target.name)
+        resources, remote = phase.desired(self.inputs, target), self.remotes[target.name]
+        changes = compare(resources, read(remote, resources))
+        if changes:
+            with self._turn(phase, target, changes):
+                self._apply(remote, changes, resources)
+        self.done.append(Done(phase.name, target.name, tuple(changes), time.monotonic() - start))
+        self.report.step_finished(phase.name, target.name, changes, time.monotonic() - start)
+
+    def _apply(self, remote: Remote, changes: list[Change], resources: Sequence[Resource]) -> None:
+        try:
+            remote.change(ordered(changes))
+        except RemoteCommandError as error:
+            raise self._with_journal(error) from error
+        again = compare(resources, read(remote, resources))
+        if again:
+            listing = "\n".join(f"{change.key}: {'; '.join(change.why)}" for change in again)
+            raise RemoteCommandError("still different after it was applied", evidence=listing)
+
+    def _with_journal(self, error: RemoteCommandError) -> RemoteCommandError:
+        words = error.command.split()
+        if words and words[0] in ("start", "restart"):
+            error.evidence = f"{error.evidence}\n{self.live.journal(error.host, words[1])}".strip()
+        return error
+
+    @contextlib.contextmanager
+    def _turn(self, phase: Phase, target: Host, changes: list[Change]):
+        """A restart of something that runs is one target's turn at a time, and the phase is ready again before the next."""
+        if not (phase.rolling and phase.ready and any(change.restarts for change in changes)):
+            yield
+            return
+        with self.rolling[phase.name]:
+            if self.stopped:
+                raise RemoteCommandError("not restarted, because another host failed before its turn")
+            if phase.before_restart:
+                phase.before_restart(self.live, target)
+            yield
+            self._wait(phase)
+
+    def _arrived(self, phase: Phase) -> None:
+        with self.news:
+            self.left[phase.name] -= 1
+            last = self.left[phase.name] == 0
+        if last:
+            threading.Thread(target=self._guarded, args=(self._settle, phase), name=f"{phase.name} ready", daemon=True).start()
+
+    def _settle(self, phase: Phase) -> None:
+        needs = [name for name in phase.needs(self.inputs.cluster) if name in self.plan]
+        with self.news:
+            self.news.wait_for(lambda: self.stopped or all(name in self.ready for name in needs))
+        if self.stopped:
+            return
+        seconds = self._wait(phase)
+        with self.news:
+            self.ready.add(phase.name)
+        self.report.phase_ready(phase.name, seconds)
+
+    def _wait(self, phase: Phase) -> float:
+        if not phase.ready:
+            return 0.0
+        self.report.waiting(phase.name, phase.deadline)
+        last = [None]
+
+        def check():
+            last[0] = None if self.stopped else phase.ready(self.live)
+            return last[0]
+
+        try:
+            return wait(check, phase.deadline, lambda pending: pending.what)
+        except NotReadyError as error:
+            error.host, error.evidence = last[0].host, self.live.journal(last[0].host, last[0].unit) if last[0].unit else ""
+            raise self._explained(error, phase, None) from error
+
+
+def plan(inputs: Inputs, readers: Mapping[str, Reader], phases: Sequence[Phase], hosts: frozenset[str], parallel: int = 32) -> list[Done]:
+    """What a run would change, read in one question per target; the readers cannot write."""
+    targets = dict.fromkeys(t for phase in phases for t in phase.targets(inputs.cluster) if t.name in hosts)
+    found: dict[str, list[Done]] = {}
+
+    def look(target: Host) -> None:
+        wanted = [(phase, phase.desired(inputs, target)) for phase in phases if target in phase.targets(inputs.cluster)]
+        answers = read(readers[target.name], [resource for _, resources in wanted for resource in resources])
+        found[target.name] = [Done(phase.name, target.name, tuple(compare(resources, answers)), 0.0) for phase, resources in wanted]
+
+    each(look, targets, parallel)
+    order = {phase.name: i for i, phase in enumerate(phases)}
+    return sorted((done for steps in found.values() for done in steps), key=lambda done: order[done.phase])
+
+
+def each(work: Callable[[Host], None], hosts: Sequence[Host] | Mapping[Host, object], parallel: int = 32) -> None:
+    """Do something for every host at once; all failures are raised together, in the hosts' order."""
+    errors: dict[str, BaseException] = {}
+    room = threading.Semaphore(parallel)
+
+    def one(host: Host) -> None:
+        try:
+            with room:
+                work(host)
+        except BaseException as error:
+            errors[host.name] = error
+
+    threads = [threading.Thread(target=one, args=(host,), daemon=True) for host in hosts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for error in errors.values():
+        if not isinstance(error, HardwayError):
+            raise error
+    ours = [errors[host.name] for host in hosts if host.name in errors]
+    for host in hosts:
+        if host.name in errors and not errors[host.name].host:
+            errors[host.name] = dataclasses.replace(errors[host.name], host=host.name)
+    if ours:
+        raise ours[0] if len(ours) == 1 else HostErrors("several hosts failed", errors=tuple(ours), exit_code=ours[0].exit_code)
