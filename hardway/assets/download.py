@@ -1,0 +1,144 @@
+"""One file from a URL or a mirror folder to a path: resumable over HTTP, complete or an error."""
+
+from __future__ import annotations
+
+import http.client
+import shutil
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+from ..errors import AssetError
+from .model import Report, megabytes
+
+CHUNK = 1 << 18
+TIMEOUT = 30.0
+REPORT_EVERY = 5.0
+BROKEN = (OSError, http.client.HTTPException)
+
+
+class Site:
+    """Where public URLs are really read: the projects' own hosts, or a mirror with the layout `<mirror>/<host>/<path>`.
+
+    A mirror is a base URL or a local folder; `wget -x` makes such a folder.
+    """
+
+    def __init__(self, mirror: str = ""):
+        self.mirror = mirror.rstrip("/")
+
+    def location(self, url: str) -> str:
+        """The URL or, for a mirror folder, the path that is read for a public URL."""
+        if not self.mirror:
+            return url
+        parts = urllib.parse.urlsplit(url)
+        return f"{self.mirror.removeprefix('file://')}/{parts.netloc}{parts.path}"
+
+    def read(self, url: str, headers: dict[str, str] | None = None) -> bytes:
+        """A small document's bytes; AssetError when it cannot be had."""
+        location = self.location(url)
+        try:
+            if _is_folder(location):
+                return Path(location).read_bytes()
+            with _open(location, headers or {}) as answer:
+                return answer.read()
+        except (*BROKEN, ValueError) as error:
+            raise _failed(location, error) from error
+
+    def fetch(self, url: str, target: Path, report: Report, headers: dict[str, str] | None = None) -> None:
+        """Write the document at `url` to `target`; what an earlier try left in `target`.part is continued."""
+        location, part = self.location(url), target.with_name(target.name + ".part")
+        try:
+            if _is_folder(location):
+                shutil.copyfile(location, part)
+            else:
+                _download(location, part, report, headers or {})
+        except (*BROKEN, ValueError) as error:
+            raise _failed(location, error) from error
+        part.replace(target)
+
+
+def _is_folder(location: str) -> bool:
+    return "://" not in location
+
+
+def _open(location: str, headers: dict[str, str]):
+    request = urllib.request.Request(location, headers={"User-Agent": "hardway"})
+    for name, value in headers.items():
+        # Unredirected: a registry hands blobs out of other hosts, which must not see its token.
+        request.add_unredirected_header(name, value)
+    return urllib.request.urlopen(request, timeout=TIMEOUT)
+
+
+def _download(location: str, part: Path, report: Report, headers: dict[str, str]) -> None:
+    """Continue as long as every try brings something; a connection that dies without a byte ends it."""
+    while True:
+        before = part.stat().st_size if part.exists() else 0
+        try:
+            if _continue(location, part, report, headers):
+                return
+        except urllib.error.HTTPError as error:
+            if error.code != 416 or not before:
+                raise
+            part.unlink()  # The server has fewer bytes than we do: what we have is of another file.
+            continue
+        except BROKEN as error:
+            if not part.exists() or part.stat().st_size <= before:
+                raise
+            report(f"connection to {_host(location)} broke ({error}), continuing after {megabytes(part.stat().st_size)}")
+            continue
+        if part.stat().st_size <= before:
+            raise OSError(f"the answer ends after {before} bytes, the file is longer")
+
+
+def _continue(location: str, part: Path, report: Report, headers: dict[str, str]) -> bool:
+    """Append what is missing; whether the file is now complete."""
+    have = part.stat().st_size if part.exists() else 0
+    ranged = {**headers, "Range": f"bytes={have}-"} if have else headers
+    with _open(location, ranged) as answer, part.open("ab") as stream:
+        if have and answer.status != 206:
+            stream.truncate(0)
+            have = 0
+        length = answer.headers.get("Content-Length")
+        total = have + int(length) if length else None
+        _copy(answer, stream, _Progress(location, total, report), have)
+        return total is None or stream.tell() >= total
+
+
+def _copy(answer, stream, progress: _Progress, have: int) -> None:
+    while chunk := answer.read(CHUNK):
+        stream.write(chunk)
+        have += len(chunk)
+        progress.at(have)
+
+
+class _Progress:
+    """Tells how far a download is, at most every few seconds, so that short ones say nothing."""
+
+    def __init__(self, location: str, total: int | None, report: Report):
+        self.name = location.rpartition("/")[2]
+        self.total = total
+        self.report = report
+        self.last = time.monotonic()
+
+    def at(self, have: int) -> None:
+        if time.monotonic() - self.last < REPORT_EVERY:
+            return
+        self.last = time.monotonic()
+        self.report(f"{self.name}: {megabytes(have)}" + (f" of {megabytes(self.total)}" if self.total else ""))
+
+
+def _host(location: str) -> str:
+    return urllib.parse.urlsplit(location).netloc
+
+
+def _failed(location: str, error: Exception) -> AssetError:
+    code = getattr(error, "code", None)
+    if _is_folder(location):
+        return AssetError(f"the mirror has no {location}", evidence=str(error), hint="add the file to the mirror, in the layout FOLDER/HOST/PATH")
+    if code == 404:
+        return AssetError(f"{location} does not exist", evidence=str(error), hint="check the versions in the inventory, or the mirror's layout URL/HOST/PATH")
+    hint = "check the network and https_proxy, then run hardway assets fetch INV again: it continues; without internet use assets.source mirror or debian"
+    return AssetError(f"cannot download {location}", evidence=str(error), hint=hint)
+

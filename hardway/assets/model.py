@@ -1,0 +1,63 @@
+"""What an asset is: one verified local file, and the name under which the rest of the package asks for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable
+
+Report = Callable[[str], None]
+
+IMAGE = "image"
+
+
+@dataclass(frozen=True)
+class Item:
+    """Something a cluster needs: a binary of a component, or (component "image") an image archive."""
+
+    component: str
+    name: str
+    version: str
+    arch: str
+
+    @property
+    def is_image(self) -> bool:
+        return self.component == IMAGE
+
+    def __str__(self):
+        return f"{self.name}{' image' if self.is_image else ''} {self.version} {self.arch}"
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A checked file in the cache; `size` in bytes, `reference` is an image's full name and empty for binaries."""
+
+    component: str
+    name: str
+    version: str
+    arch: str
+    path: Path
+    sha256: str
+    size: int
+    provenance: str
+    reference: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of `assets list`: `state` is cached, missing or damaged."""
+
+    component: str
+    name: str
+    version: str
+    arch: str
+    state: str
+    size: int = 0
+    sha256: str = ""
+    provenance: str = ""
+    path: Path | None = None
+
+
+def megabytes(size: int) -> str:
+    """A size a person reads, in units of 10^6 bytes."""
+    return f"{size / 1e6:.1f} MB"

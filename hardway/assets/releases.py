@@ -1,0 +1,125 @@
+"""Gathering what projects publish: from their own hosts or from a mirror with the same layout."""
+
+from __future__ import annotations
+
+import posixpath
+import tarfile
+import time
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from pathlib import Path
+
+from ..cluster import Cluster
+from ..errors import AssetError
+from . import images, registry
+from .cache import Cache, sha256_of
+from .checksums import Checksums
+from .download import Site
+from .model import Asset, Item, Report, megabytes
+from .table import Release, binary_item, image_reference, release
+
+PARALLEL = 4
+
+
+class Releases:
+    """Downloads missing items into the cache, several at a time."""
+
+    def __init__(self, cluster: Cluster, cache: Cache, report: Report):
+        self.cluster = cluster
+        self.cache = cache
+        self.report = report
+        self.site = Site(cluster.assets.mirror if cluster.assets.source == "mirror" else "")
+        self.checksums = Checksums(cache.directory / "assets.lock.yaml", self.site)
+
+    def gather(self, missing: list[Item]) -> None:
+        """Bring every missing item into the cache; AssetError for the first that cannot be had."""
+        pulled = [item for item in missing if item.is_image and item.name != "coredns"]
+        built = [item for item in missing if item.is_image and item.name == "coredns"]
+        binaries = [item for item in missing if not item.is_image]
+        for item in built:
+            # The image wraps the released binary, so that one is needed first.
+            binary = binary_item(self.cluster.versions, "coredns", item.arch)
+            binaries += [] if self.cache.has(binary) else [binary]
+        files = {found.url: found for found in map(release, binaries)}
+        _in_parallel([*(lambda found=found: self._file(found) for found in files.values()), *(lambda item=item: self._pull(item) for item in pulled)])
+        for item in built:
+            images.build_coredns(self.cluster, self.cache, item, self.report)
+
+    def _file(self, found: Release) -> list[Asset]:
+        started = time.monotonic()
+        downloads = self.cache.directory / "downloads"
+        downloads.mkdir(parents=True, exist_ok=True)
+        # The architecture is part of the URL only, so the name carries the whole of it.
+        target = downloads / found.url.partition("://")[2].replace("/", "_")
+        self._download(found, target)
+        assets = _unpack(target, found, self.cache)
+        for asset in assets:
+            self.report(f"{asset.name} {asset.version} {asset.arch}  {megabytes(asset.size)}  {time.monotonic() - started:.1f} s")
+        return assets
+
+    def _download(self, found: Release, target: Path) -> None:
+        """The whole verified file; a continued download that turns out mixed is fetched once from the start."""
+        expected, authority = self.checksums.expected(found)
+        resumed = target.with_name(target.name + ".part").exists()
+        self.site.fetch(found.url, target, self.report)
+        actual = sha256_of(target)
+        if actual != expected and resumed:
+            self.site.fetch(found.url, target, self.report)
+            actual = sha256_of(target)
+        if actual != expected:
+            target.unlink()
+            raise AssetError(
+                f"{self.site.location(found.url)} does not have the sha256 that {authority} gives",
+                evidence=f"expected {expected}\nfound    {actual}",
+                hint="do not use it; fetch again, and if it stays so compare with another network or ask the project",
+            )
+        self.checksums.keep(found.url, actual)
+
+    def _pull(self, item: Item) -> None:
+        started = time.monotonic()
+        reference = image_reference(self.cluster, item.name)
+        target = self.cache.directory / "downloads" / f"{item.name}-{item.version}-{item.arch}.tar"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        digest = registry.pull(self.site, reference, item.arch, target, self.report)
+        asset = self.cache.put(item, target, f"{reference}@{digest}")
+        self.report(f"{item.name} image {item.version} {item.arch}  {megabytes(asset.size)}  {time.monotonic() - started:.1f} s")
+
+
+def _in_parallel(jobs: list) -> None:
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        futures = [pool.submit(job) for job in jobs]
+        done, waiting = wait(futures, return_when=FIRST_EXCEPTION)
+        for future in waiting:
+            future.cancel()
+        for future in done:
+            future.result()
+
+
+def _unpack(target: Path, found: Release, cache: Cache) -> list[Asset]:
+    """Move the download, or the wanted members of the archive, into the cache."""
+    if not found.members:
+        return [cache.put(found.items[0], target, found.url)]
+    directory = target.with_name(target.name + ".d")
+    directory.mkdir(exist_ok=True)
+    try:
+        with tarfile.open(target) as archive:
+            members = {posixpath.normpath(member.name): member for member in archive if member.isfile()}
+            return [_member(archive, members, item, found, directory, cache) for item in found.items]
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise AssetError(f"{found.url} cannot be unpacked", evidence=str(error), hint="check the versions in the inventory") from error
+    finally:
+        target.unlink(missing_ok=True)
+        for leftover in directory.iterdir():
+            leftover.unlink()
+        directory.rmdir()
+
+
+def _member(archive: tarfile.TarFile, members: dict, item: Item, found: Release, directory: Path, cache: Cache) -> Asset:
+    name = found.members[item.name]
+    stream = archive.extractfile(members[name]) if name in members else None
+    if stream is None:
+        raise AssetError(f"{found.url} holds no {name}", hint="check the versions in the inventory: this release is laid out differently")
+    unpacked = directory / item.name
+    with unpacked.open("wb") as target:
+        while chunk := stream.read(1 << 20):
+            target.write(chunk)
+    return cache.put(item, unpacked, f"{found.url} ({name})")

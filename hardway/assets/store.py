@@ -1,0 +1,98 @@
+"""The assets of one cluster: what it needs, gathered once, checked whenever it is handed out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..cluster import Cluster
+from ..errors import AssetError
+from . import table
+from .cache import Cache, default_directory
+from .debian import Debian
+from .model import Asset, Item, Report, Row
+from .releases import Releases
+
+FETCH = "hardway assets fetch INV"
+
+
+class AssetStore:
+    """Assets of `cluster` in the directory `cache` (default: HARDWAY_CACHE, else ~/.cache/hardway).
+
+    `report` is called, from several threads, with one line of text per event.
+    """
+
+    def __init__(self, cluster: Cluster, cache: Path | None = None, report: Report = lambda line: None):
+        self.cluster = cluster
+        self.report = report
+        origin = "debian" if cluster.assets.source == "debian" else "releases"
+        self.cache = Cache(cache or default_directory(), origin)
+
+    def needed(self, arch: str = "amd64") -> list[Item]:
+        """Every binary and image archive a host of that architecture may need in this cluster."""
+        return table.needed(self.cluster, arch)
+
+    def gather(self, archs: Iterable[str] = ("amd64",)) -> dict[tuple[str, str], Asset]:
+        """Fetch or build what is missing; all assets by (name, arch) with images as "image:NAME"; AssetError otherwise.
+
+        What is already there is checked, never replaced: a damaged file is an error that names it.
+        """
+        items = [item for arch in sorted(set(archs)) for item in self.needed(arch)]
+        found = {item: self._get(item) for item in items}
+        if not all(found.values()):
+            with self.cache.lock(self.report):
+                # Another process may have brought some of it while we waited for the lock.
+                missing = [item for item in items if not self._get(item)]
+                if missing:
+                    self._source().gather(missing)
+            found = {item: self._get(item) for item in items}
+        return {(f"image:{item.name}" if item.is_image else item.name, item.arch): self._present(item, asset) for item, asset in found.items()}
+
+    def binary(self, name: str, arch: str = "amd64") -> Asset:
+        """The checked binary; AssetError when it is not in the cache, damaged, or unknown."""
+        try:
+            item = table.binary_item(self.cluster.versions, name, arch)
+        except KeyError:
+            raise AssetError(f"no component has a binary {name!r}", hint="hardway assets list INV") from None
+        return self._present(item, self._get(item))
+
+    def image(self, name: str, arch: str = "amd64") -> Asset:
+        """The checked archive of "pause", "coredns" or "busybox" (an OCI layout in a tar), with its `reference`."""
+        item = table.image_item(self.cluster, name, arch)
+        return self._present(item, self._get(item))
+
+    def verify(self, archs: Iterable[str] = ("amd64",)) -> list[str]:
+        """Hash everything again: one sentence per missing or damaged file, [] when all is well."""
+        return [problem for arch in sorted(set(archs)) for item in self.needed(arch) if (problem := self._problem(item))]
+
+    def list(self, archs: Iterable[str] = ("amd64",)) -> list[Row]:
+        """One row per needed asset, present or not."""
+        return [self._row(item) for arch in sorted(set(archs)) for item in self.needed(arch)]
+
+    def _source(self) -> Releases | Debian:
+        kind = Debian if self.cluster.assets.source == "debian" else Releases
+        return kind(self.cluster, self.cache, self.report)
+
+    def _get(self, item: Item, rehash: bool = False) -> Asset | None:
+        reference = table.image_reference(self.cluster, item.name) if item.is_image else ""
+        return self.cache.get(item, reference, rehash)
+
+    def _present(self, item: Item, asset: Asset | None) -> Asset:
+        if asset is None:
+            raise AssetError(f"{item} is not in the cache {self.cache.directory}", hint=FETCH)
+        return asset
+
+    def _problem(self, item: Item) -> str:
+        try:
+            return "" if self._get(item, rehash=True) else f"{item} is missing; next: {FETCH}"
+        except AssetError as error:
+            return f"{error.message}; next: {error.hint}"
+
+    def _row(self, item: Item) -> Row:
+        try:
+            asset = self._get(item)
+        except AssetError:
+            return Row(item.component, item.name, item.version, item.arch, "damaged", path=self.cache.path(item))
+        if asset is None:
+            return Row(item.component, item.name, item.version, item.arch, "missing")
+        return Row(item.component, item.name, item.version, item.arch, "cached", asset.size, asset.sha256, asset.provenance, asset.path)
