@@ -1,0 +1,149 @@
+"""The same questions to a real etcd by both ways: the library through a tunnel, and etcdctl."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import eventually
+
+from hardway.errors import NotReadyError, RemoteCommandError
+from hardway.etcd import open_etcd
+from hardway.etcd_command import Etcdctl
+from hardway.etcd_library import Etcd3, open_library
+
+
+def open_way(way, etcd):
+    host = etcd.cluster.hosts[0]
+    if way == "library":
+        return open_library(etcd.cluster, etcd.transport(host), etcd.credentials)
+    return Etcdctl(etcd.transport(host), etcd.cluster.etcd_members, pki=str(etcd.pki(host)))
+
+
+@pytest.fixture(params=["library", "etcdctl"])
+def way(request):
+    return request.param
+
+
+@pytest.fixture
+def client(way, real_etcd):
+    eventually(lambda: all(each.healthy for each in open_and(way, real_etcd, "health")))
+    with open_way(way, real_etcd) as client:
+        yield client
+
+
+def open_and(way, etcd, question):
+    try:
+        with open_way(way, etcd) as client:
+            return getattr(client, question)()
+    except Exception as error:
+        if type(error).__name__ in ("Unusable", "NotReadyError"):
+            return [type("Not", (), {"healthy": False})]
+        raise
+
+
+def test_members_are_those_of_the_inventory(client, real_etcd):
+    members = client.members()
+    assert [member.name for member in members] == ["etcd-0", "etcd-1", "etcd-2"]
+    for member, host in zip(members, real_etcd.cluster.hosts, strict=True):
+        assert member.peer_urls == (f"https://{host.address}:2380",)
+        assert member.client_urls == (f"https://{host.address}:2379",)
+        assert member.started and not member.learner
+
+
+def test_status_names_one_leader_and_agrees_with_the_members(client):
+    status = client.status()
+    assert [each.name for each in status] == ["etcd-0", "etcd-1", "etcd-2"]
+    assert sum(each.is_leader for each in status) == 1
+    assert {each.member_id for each in status} == {member.id for member in client.members()}
+    assert {each.version for each in status} == {"3.4.23"}
+    assert all(each.db_size > 0 and each.revision > 0 and each.raft_term > 0 for each in status)
+
+
+def test_both_ways_give_the_same_answers(real_etcd, client):
+    with open_way("library", real_etcd) as library, open_way("etcdctl", real_etcd) as command:
+        assert library.members() == command.members()
+        assert library.health() == command.health()
+        assert library.status() == command.status()
+
+
+def test_get_gives_the_stored_bytes(client, way, real_etcd):
+    real_etcd.etcdctl("put", f"/registry/{way}", "k8s:enc:aescbc:v1:key1:\u00e9")
+    assert client.get(f"/registry/{way}") == "k8s:enc:aescbc:v1:key1:\u00e9".encode()
+    assert client.get("/registry/absent") is None
+    real_etcd.etcdctl("put", f"/empty/{way}", "")
+    assert client.get(f"/empty/{way}") == b""
+
+
+def test_a_key_that_looks_like_a_flag_or_a_command_is_only_a_key(client, real_etcd):
+    for key in ("--prefix", "$(touch /tmp/never)", "a b'c"):
+        real_etcd.etcdctl("put", "--", key, "value")
+        assert client.get(key) == b"value"
+
+
+def test_a_member_is_added_seen_as_not_started_and_removed(client, way):
+    url = f"https://127.99.{len(way)}.9:2380"
+    added = client.add_member("etcd-9", (url,))
+    try:
+        assert added.peer_urls == (url,) and not added.started
+        assert client.members()[0] == added
+    finally:
+        client.remove_member(added.id)
+    assert [member.name for member in client.members()] == ["etcd-0", "etcd-1", "etcd-2"]
+
+
+def test_a_learner_is_told_apart(client, real_etcd, way):
+    real_etcd.etcdctl("member", "add", "learner", "--learner", f"--peer-urls=https://127.98.{len(way)}.9:2380")
+    learner = client.members()[0]
+    try:
+        assert learner.learner and not learner.started
+        assert [member.learner for member in client.members()] == [True, False, False, False]
+    finally:
+        client.remove_member(learner.id)
+
+
+def test_a_refusal_says_what_was_refused(client, real_etcd):
+    taken = f"https://{real_etcd.cluster.hosts[1].address}:2380"
+    with pytest.raises(RemoteCommandError) as refused:
+        client.add_member("again", (taken,))
+    assert "member add again" in refused.value.command
+    assert "exist" in refused.value.message.lower() + refused.value.evidence.lower()
+    assert refused.value.host == "etcd-0" and refused.value.hint
+    with pytest.raises(RemoteCommandError):
+        client.remove_member(12345)
+
+
+def test_one_dead_member_is_named_and_the_rest_answers(way, real_etcd, client):
+    dead = real_etcd.cluster.hosts[1]
+    real_etcd.stop(dead)
+    try:
+        eventually(lambda: [each.healthy for each in client.health()] == [True, False, True])
+        assert [bool(each.error) for each in client.health()] == [False, True, False]
+        assert [each.name for each in client.status()] == ["etcd-0", "etcd-2"]
+        assert len(client.members()) == 3
+    finally:
+        real_etcd.start(dead)
+    eventually(lambda: all(each.healthy for each in client.health()))
+
+
+def test_without_quorum_nobody_is_healthy_and_reads_fail_with_a_remedy(way, real_etcd, client):
+    _, *lost = real_etcd.cluster.hosts
+    for host in lost:
+        real_etcd.stop(host)
+    try:
+        assert not any(each.healthy for each in client.health())
+        with pytest.raises(NotReadyError) as silent:
+            client.get("/registry/x")
+        assert "journalctl -u etcd" in silent.value.hint and silent.value.evidence
+    finally:
+        for host in lost:
+            real_etcd.start(host)
+    eventually(lambda: all(each.healthy for each in client.health()))
+
+
+def test_tunnels_are_closed_with_the_client(real_etcd):
+    transport = real_etcd.transport(real_etcd.cluster.hosts[0])
+    client = eventually(lambda: open_etcd(real_etcd.cluster, transport, real_etcd.credentials))
+    assert isinstance(client, Etcd3) and transport.open_forwards == 3
+    assert client.how == "etcd3 through a tunnel"
+    client.close()
+    assert transport.open_forwards == 0
+    assert transport.scripts == []
