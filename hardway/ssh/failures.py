@@ -55,7 +55,8 @@ def _socket(error: OSError, hop: Hop, seconds: float) -> ConnectionFailed:
 
 def _through_bastion(error: paramiko.ChannelException, hop: Hop) -> ConnectionFailed:
     if hop.via is None:
-        return _failed(hop, f"{hop.endpoint} refused a channel: {error.text}", hint="raise MaxSessions in /etc/ssh/sshd_config on the machine")
+        hint = "raise MaxSessions in /etc/ssh/sshd_config on the machine"
+        return _failed(hop, f"{hop.endpoint} refused a channel: {error.text}", hint=hint)
     why = "its sshd forbids forwarding (AllowTcpForwarding)" if error.code == 1 else f"it says: {error.text}"
     return _failed(hop, f"the bastion {hop.via.endpoint} cannot reach {hop.endpoint}: {why}")
 

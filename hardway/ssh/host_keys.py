@@ -32,9 +32,8 @@ def verify(hop: Hop, offered: HostKey) -> None:
     """Return when the key is on record (or may be recorded now); HostKeyError when it is unknown, changed or revoked."""
     entries = read(hop.known_hosts)
     if revoked := [e for e in entries if e.marker == "@revoked" and e.key == offered]:
-        raise HostKeyError(
-            f"{hop.endpoint} shows a key that {revoked[0].path} line {revoked[0].number} revokes", hop.host, evidence=_shown("offered", offered)
-        )
+        where = f"{revoked[0].path} line {revoked[0].number}"
+        raise HostKeyError(f"{hop.endpoint} shows a key that {where} revokes", hop.host, evidence=_shown("offered", offered))
     known = _on_record(hop, entries)
     if any(entry.key == offered for entry in known):
         return
@@ -58,9 +57,8 @@ def _accept(hop: Hop, offered: HostKey) -> None:
     try:
         remember(path, [offered.line(hop.known_as[0])])
     except OSError as error:
-        raise HostKeyError(
-            f"cannot record the host key of {hop.endpoint} in {path}: {error.strerror}", hop.host, hint="set ssh.known_hosts to a file of yours"
-        ) from error
+        message = f"cannot record the host key of {hop.endpoint} in {path}: {error.strerror}"
+        raise HostKeyError(message, hop.host, hint="set ssh.known_hosts to a file of yours") from error
 
 
 def _unknown(hop: Hop, offered: HostKey) -> HostKeyError:

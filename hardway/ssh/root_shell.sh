@@ -1,5 +1,5 @@
 # The program that answers calls on a host, as root. It is sent as one line inside single quotes to whatever login shell
-# there is, so: no single quote, no exclamation mark, and every statement ends with ";" (or then, do, else, "{", "in").
+# there is, so: no single quote, and every statement ends with ";" (or with then, do, else, in, a bracket or "&").
 # $1 is a random token; every answer begins on a fresh line with it, and all that comes before it is noise.
 t=$1; umask 077; cd /;
 LC_ALL=C; PATH=${PATH:-/bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export LC_ALL PATH;

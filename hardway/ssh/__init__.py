@@ -1,0 +1,25 @@
+"""SSH to the hosts. No other package imports fabric or paramiko, and this one does so only when a connection is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..cluster import Host
+from ..transport import Transport
+from .known_hosts import remember
+
+__all__ = ["connect", "host_key_lines", "remember"]
+
+
+def connect(host: Host, *, prompt: Callable[[str], str] | None = None) -> Transport:
+    """The transport of a host, not yet connected; `prompt` asks a person for a passphrase or a sudo password, unseen."""
+    from .transport import SshTransport
+
+    return SshTransport(host, prompt)
+
+
+def host_key_lines(host: Host, *, prompt: Callable[[str], str] | None = None) -> list[tuple[str, str]]:
+    """(known_hosts line, fingerprint) of every key the host shows, without trusting any; its bastions are verified as ever."""
+    from .scan import scan
+
+    return scan(host, prompt)

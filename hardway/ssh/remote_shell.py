@@ -1,0 +1,177 @@
+"""Talking to root_shell.sh over one channel: a request goes out, noise is skipped, an exactly framed answer comes back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+import paramiko
+
+from ..transport import Result
+
+# What sshd takes in one packet of a session; paramiko would copy the rest of a longer buffer once per packet.
+PACKET = 32768
+PROGRESS = 1 << 20
+NOISE = 1 << 20
+
+
+class Ended(Exception):
+    """The channel was closed by the other side; `noise` is what it said last."""
+
+    def __init__(self, noise: str):
+        super().__init__(noise)
+        self.noise = noise
+
+
+class Inbox:
+    """Bytes that have come over a channel and are not yet spoken for."""
+
+    def __init__(self, channel: paramiko.Channel):
+        self.channel = channel
+        self._bytes = bytearray()
+
+    def first(self, deadline: float, *marks: bytes) -> bytes:
+        """Skip up to and with the first of the marks and return it; Ended or TimeoutError when none comes."""
+        seen = 0
+        while True:
+            found = [(at, mark) for mark in marks if (at := self._bytes.find(mark, seen)) >= 0]
+            if found:
+                at, mark = min(found)
+                del self._bytes[: at + len(mark)]
+                return mark
+            if len(self._bytes) > NOISE:
+                del self._bytes[:-PACKET]
+            seen = max(0, len(self._bytes) - max(map(len, marks)))
+            self._more(deadline)
+
+    def line(self, deadline: float) -> bytes:
+        """The next line without its newline."""
+        while (at := self._bytes.find(b"\n")) < 0:
+            self._more(deadline)
+        line = bytes(self._bytes[:at])
+        del self._bytes[: at + 1]
+        return line
+
+    def exactly(self, count: int, deadline: float) -> bytes:
+        """The next `count` bytes."""
+        while len(self._bytes) < count:
+            self._more(deadline)
+        taken = bytes(memoryview(self._bytes)[:count])
+        del self._bytes[:count]
+        return taken
+
+    def _more(self, deadline: float) -> None:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self.channel.settimeout(None if left == float("inf") else left)
+        data = self.channel.recv(1 << 18)
+        if not data:
+            raise Ended(self._bytes.decode("utf-8", "replace"))
+        self._bytes += data
+
+
+class RemoteShell:
+    """One root shell on a host. Not safe for threads: the pool hands it to one call at a time.
+
+    Every method may raise Ended, OSError or paramiko's SSHException (the connection broke) and TimeoutError; after any of
+    these the shell is of no more use.
+    """
+
+    def __init__(self, channel: paramiko.Channel, token: str, inbox: Inbox, *companions: paramiko.Channel):
+        self._channel = channel
+        self._token = token
+        self._mark = f"\n{token} ".encode()
+        self._inbox = inbox
+        self._companions = companions
+        self._spent = False
+        self.process = 0
+
+    @property
+    def usable(self) -> bool:
+        return not (self._spent or self._channel.closed or self._channel.eof_received)
+
+    def run(self, script: str, stdin: bytes, timeout: float) -> Result:
+        """Run a script to its end, at most `timeout` seconds in all."""
+        deadline = time.monotonic() + timeout
+        self._request("run", script, stdin, timeout)
+        self._learn_process(deadline)
+        return self._result(deadline)
+
+    def stream(self, script: str, chunks: Iterable[bytes], timeout: float, sent: Callable[[int], None] | None) -> Result:
+        """Run a script with the rest of the channel as its stdin; `timeout` seconds may pass without progress. The shell ends with it."""
+        self._request("stream", script, b"", timeout)
+        self._learn_process(time.monotonic() + timeout)
+        self._channel.settimeout(timeout)
+        for chunk in chunks:
+            if not self._feed(chunk, sent):
+                break
+        self._channel.shutdown_write()
+        return self._result(time.monotonic() + timeout)
+
+    def follow(self, command: str, lines: Callable[[str], None]) -> int:
+        """Run a command and hand on its output line by line as it comes. The shell ends with it."""
+        # Output goes straight to the channel here, so the script itself has to say its process number before the first line.
+        announced = f'printf "\\n%s %s\\n" {self._token} "$$"\n{command}'
+        self._request("follow", announced, b"", 60.0)
+        self._learn_process(time.monotonic() + 60.0)
+        end, held = self._mark[1:], False
+        while not (line := self._inbox.line(float("inf"))).startswith(end):
+            if held:
+                lines("")
+            # The end mark begins with a newline of its own: an empty line counts only when something else follows.
+            held = not line
+            if line:
+                lines(line.decode("utf-8", "replace"))
+        return int(line.split()[1])
+
+    def close(self) -> None:
+        for channel in (self._channel, *self._companions):
+            channel.close()
+
+    def _request(self, mode: str, script: str, stdin: bytes, timeout: float) -> None:
+        body = script.encode() + b"\n"
+        self.process = 0
+        self._spent = mode != "run"
+        self._channel.settimeout(timeout)
+        self._send(f"{mode} {len(body)} {len(stdin)}\n".encode() + body + (stdin if len(stdin) < PACKET else b""))
+        if len(stdin) >= PACKET:
+            self._send(stdin)
+
+    def _send(self, data: bytes) -> None:
+        if not self._feed(data, None):
+            raise Ended("")
+
+    def _feed(self, data: bytes, sent: Callable[[int], None] | None) -> bool:
+        """Send data in packets; False when the other side takes no more."""
+        view = memoryview(data)
+        for begin in range(0, len(view), PROGRESS):
+            piece = view[begin : begin + PROGRESS]
+            for at in range(0, len(piece), PACKET):
+                if not self._packet(bytes(piece[at : at + PACKET])):
+                    return False
+            if sent:
+                sent(len(piece))
+        return True
+
+    def _packet(self, data: bytes) -> bool:
+        while data:
+            try:
+                count = self._channel.send(data)
+            except TimeoutError:
+                raise
+            except OSError:
+                return False
+            if count == 0:
+                return False
+            data = data[count:]
+        return True
+
+    def _learn_process(self, deadline: float) -> None:
+        self._inbox.first(deadline, self._mark)
+        self.process = int(self._inbox.line(deadline))
+
+    def _result(self, deadline: float) -> Result:
+        self._inbox.first(deadline, self._mark)
+        code, out, err = map(int, self._inbox.line(deadline).split())
+        return Result(code, self._inbox.exactly(out, deadline), self._inbox.exactly(err, deadline))

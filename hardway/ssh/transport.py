@@ -1,0 +1,194 @@
+"""The Transport of one host: a connection kept open, a few root shells on it, and reconnection when it broke."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import socket
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from typing import TypeVar
+
+import paramiko
+
+from ..cluster import Host
+from ..errors import ConnectionFailed, ConnectionLost, HardwayError, NotReadyError
+from ..transport import Result
+from . import tunnel
+from .become_root import Door
+from .credentials import Prompt
+from .failures import explain
+from .link import Link, open_link
+from .remote_shell import Ended, RemoteShell
+from .route import route
+
+# sshd allows ten sessions on a connection by default (MaxSessions); one with a terminal costs us two.
+SHELLS = 4
+# How long the end of a script that passed its timeout may take to arrange.
+KILL = 8.0
+_END = "kill -TERM -PID || kill -TERM PID; for n in 1 2 3 4 5 6 7 8; do kill -0 -PID || exit 0; sleep 0.2 || sleep 1; done; kill -KILL -PID"
+
+T = TypeVar("T")
+_open: weakref.WeakSet[SshTransport] = weakref.WeakSet()
+
+
+class SshTransport:
+    """See hardway.transport.Transport."""
+
+    def __init__(self, host: Host, prompt: Prompt | None = None):
+        self.host = host
+        self._prompt = prompt
+        self._door = Door(host, prompt)
+        self._link: Link | None = None
+        self._connecting = threading.Lock()
+        self._slots = threading.BoundedSemaphore(SHELLS)
+        self._idle: list[RemoteShell] = []
+        self._idle_lock = threading.Lock()
+
+    def __repr__(self):
+        return f"SshTransport({self.host.name})"
+
+    def connect(self) -> None:
+        """Open the connection unless it is open; ConnectionFailed, HostKeyError or AuthenticationError."""
+        self._connected()
+
+    def run(self, script: str, *, stdin: bytes = b"", timeout: float = 60.0) -> Result:
+        """Run a script as root; its text and stdin travel over the channel. Never repeated when the connection breaks."""
+        return self._call(lambda shell: shell.run(script, stdin, timeout), script, timeout)
+
+    def stream(self, command: str, chunks: Iterable[bytes], *, timeout: float = 600.0, sent: Callable[[int], None] | None = None) -> Result:
+        """Run a command as root with `chunks` as its stdin; a command that ends early is answered with its result all the same."""
+        return self._call(lambda shell: shell.stream(command, chunks, timeout, sent), command, timeout)
+
+    def follow(self, command: str, lines: Callable[[str], None]) -> int:
+        """Run a command as root and hand on its output (both streams) line by line; the command is ended when we are interrupted."""
+        return self._call(lambda shell: shell.follow(command, lines), command, 0.0, end_when_interrupted=True)
+
+    def dial(self, port: int, address: str = "127.0.0.1") -> socket.socket:
+        """A socket to address:port as seen from the host; ConnectionFailed when nothing listens there."""
+        return tunnel.as_socket(self._channel_to(port, address))
+
+    def forward(self, port: int, address: str = "127.0.0.1") -> AbstractContextManager[int]:
+        """A port on our loopback carried to address:port as seen from the host, while the context lasts."""
+        return tunnel.listening(lambda: self._channel_to(port, address))
+
+    def close(self) -> None:
+        """Close the shells and the connection; a later call opens them again."""
+        with self._connecting:
+            self._drop()
+
+    def _connected(self) -> Link:
+        with self._connecting:
+            if self._link is None or not self._link.alive:
+                self._drop()
+                self._link = open_link(route(self.host), self._prompt)
+                _open.add(self)
+            return self._link
+
+    def _drop(self) -> None:
+        with self._idle_lock:
+            shells, self._idle = self._idle, []
+        for shell in shells:
+            shell.close()
+        if self._link:
+            self._link.close()
+        self._link = None
+
+    @contextlib.contextmanager
+    def _shell(self) -> Iterator[RemoteShell]:
+        with self._slots:
+            link = self._connected()
+            with self._idle_lock:
+                self._idle = [shell for shell in self._idle if shell.usable]
+                shell = self._idle.pop() if self._idle else None
+            shell = shell or self._door.open(link)
+            try:
+                yield shell
+            except BaseException:
+                shell.close()
+                raise
+            if not shell.usable:
+                shell.close()
+                return
+            with self._idle_lock:
+                self._idle.append(shell)
+
+    def _call(self, work: Callable[[RemoteShell], T], script: str, timeout: float, end_when_interrupted: bool = False) -> T:
+        with self._shell() as shell:
+            began = time.monotonic()
+            try:
+                return work(shell)
+            except TimeoutError:
+                seconds = time.monotonic() - began
+                shell.close()
+                self._end(shell.process)
+                raise self._too_slow(script, timeout, seconds) from None
+            except KeyboardInterrupt:
+                # A script that changes something is left to finish: half done would be worse.
+                if end_when_interrupted:
+                    shell.close()
+                    self._end(shell.process)
+                raise
+            except (Ended, OSError, EOFError, paramiko.SSHException) as error:
+                raise self._lost(script, error) from error
+
+    def _end(self, process: int) -> None:
+        """End a script that is still running on the host, with its children, if the host can still be talked to."""
+        link = self._link
+        if not process or link is None or not link.alive:
+            return
+        with contextlib.suppress(HardwayError, Ended, OSError, EOFError, paramiko.SSHException):
+            shell = self._door.open(link, KILL)
+            try:
+                shell.run(_END.replace("PID", str(process)), b"", KILL)
+            finally:
+                shell.close()
+
+    def _channel_to(self, port: int, address: str) -> paramiko.Channel:
+        link = self._connected()
+        began = time.monotonic()
+        try:
+            return link.transport.open_channel("direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=self.host.ssh.connect_timeout)
+        except paramiko.ChannelException as error:
+            raise self._unreached(port, address, error) from error
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise explain(error, link.hop, time.monotonic() - began) from error
+
+    def _unreached(self, port: int, address: str, error: paramiko.ChannelException) -> ConnectionFailed:
+        if error.code == 1:
+            message = f"sshd on {self.host.name} forbids forwarding to {address}:{port}"
+            return ConnectionFailed(message, self.host.name, hint="set AllowTcpForwarding yes in its sshd_config")
+        message = f"{address}:{port} cannot be reached from {self.host.name}: {error.text}"
+        return ConnectionFailed(message, self.host.name, hint=f"on {self.host.name}: ss -ltnp sport = :{port}")
+
+    def _too_slow(self, script: str, timeout: float, seconds: float) -> NotReadyError:
+        first = _first_line(script)
+        return NotReadyError(
+            f"a command on {self.host.name} did not end within {timeout:g} s",
+            self.host.name,
+            command=first,
+            waited_for="the end of the command",
+            waited_seconds=seconds,
+            hint=f"{route(self.host).ssh_command()}  and look at what it does there: ps axf",
+        )
+
+    def _lost(self, script: str, error: Exception) -> ConnectionLost:
+        noise = error.noise if isinstance(error, Ended) else str(error)
+        alive = self._link is not None and self._link.alive
+        what = f"the shell on {self.host.name} ended" if alive else f"the connection to {self.host.name} broke"
+        hint = f"run the same command again; {route(self.host).ssh_command()}"
+        return ConnectionLost(f"{what} during a command", self.host.name, command=_first_line(script), evidence=noise, hint=hint)
+
+
+def _first_line(script: str) -> str:
+    lines = (line.strip() for line in script.splitlines())
+    return next((line[:120] for line in lines if line and not line.startswith("#")), "")
+
+
+@atexit.register
+def _close_all() -> None:
+    for transport in list(_open):
+        transport.close()
