@@ -1,0 +1,214 @@
+"""Configuration files: valid for the programs that read them, and saying what they must."""
+
+import json
+import shutil
+import subprocess
+import tomllib
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import yaml
+from clusters import CLUSTERS, CONFIGS, EXTRA, ha, lab, shared
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from hardway.render import render
+
+EVERY = pytest.mark.parametrize("cluster", CLUSTERS.values(), ids=CLUSTERS)
+
+
+def config(template, cluster, **extra):
+    host = next(iter(cluster.with_role(CONFIGS[template])), cluster.hosts[0])
+    return render(template, cluster, host, **(EXTRA | extra)).decode()
+
+
+@EVERY
+@pytest.mark.parametrize("template", [name for name in CONFIGS if name.endswith(".yaml")])
+def test_yaml_is_valid_and_names_its_kind(template, cluster):
+    for document in yaml.safe_load_all(config(template, cluster)):
+        assert template == "crictl.yaml" or {"apiVersion", "kind"} <= document.keys()
+
+
+@EVERY
+def test_network_configuration(cluster):
+    plugins = json.loads(config("10-bridge.conflist", cluster))["plugins"]
+    assert [plugin["type"] for plugin in plugins] == ["bridge", "portmap"]
+    assert plugins[0]["ipam"]["ranges"] == [[{"subnet": str(cluster.workers[0].pod_cidr)}]]
+    assert plugins[0]["hairpinMode"] is True, "or a pod cannot reach itself through its own Service"
+    assert plugins[0]["ipMasq"] is False, "or pods see the node's address instead of each other's"
+
+
+def test_containerd_1_reads_version_2():
+    found = tomllib.loads(config("containerd-config.toml", lab()))
+    plugin = found["plugins"]["io.containerd.grpc.v1.cri"]
+    assert (found["version"], plugin["sandbox_image"], plugin["cni"]["bin_dir"]) == (2, EXTRA["pause_image"], "/opt/cni/bin")
+    assert plugin["containerd"]["runtimes"]["runc"]["options"]["SystemdCgroup"] is True
+
+
+@pytest.mark.parametrize(("version", "folders"), [("2.0.5", {"bin_dir": "/opt/cni/bin"}), ("2.3.4", {"bin_dirs": ["/opt/cni/bin"]})])
+def test_containerd_2_reads_version_3(version, folders):
+    cluster = replace(ha(), versions=replace(ha().versions, containerd=version))
+    found = tomllib.loads(config("containerd-config.toml", cluster))
+    runtime, images = found["plugins"]["io.containerd.cri.v1.runtime"], found["plugins"]["io.containerd.cri.v1.images"]
+    assert (found["version"], images["pinned_images"]["sandbox"]) == (3, EXTRA["pause_image"])
+    assert runtime["cni"] == {"conf_dir": "/etc/cni/net.d", **folders}
+    assert runtime["containerd"]["runtimes"]["runc"]["options"]["SystemdCgroup"] is True
+
+
+@EVERY
+def test_kubelet_and_containerd_agree(cluster):
+    kubelet = yaml.safe_load(config("kubelet-config.yaml", cluster))
+    assert kubelet["cgroupDriver"] == "systemd"
+    assert kubelet.get("containerRuntimeEndpoint") == (
+        None if cluster.versions.minor < (1, 27) else "unix:///run/containerd/containerd.sock"
+    )
+
+
+def test_cgroup_v1_is_allowed_only_when_asked_and_known():
+    asked = ha()
+    assert yaml.safe_load(config("kubelet-config.yaml", asked))["failCgroupV1"] is False
+    assert "failCgroupV1" not in config("kubelet-config.yaml", replace(asked, kubelet=replace(asked.kubelet, fail_cgroup_v1=True)))
+    assert "failCgroupV1" not in config("kubelet-config.yaml", replace(asked, versions=lab().versions))
+
+
+def test_a_new_node_reports_early_but_not_often():
+    kubelet = yaml.safe_load(config("kubelet-config.yaml", lab()))
+    assert (kubelet["nodeStatusUpdateFrequency"], kubelet["nodeStatusReportFrequency"]) == ("1s", "1m")
+
+
+@EVERY
+def test_kube_proxy_waits_for_no_node_object(cluster):
+    proxy = yaml.safe_load(config("kube-proxy-config.yaml", cluster))
+    assert proxy["bindAddress"] == str(cluster.workers[0].address)
+    assert proxy["conntrack"] == {"maxPerCore": 0, "min": 0}
+
+
+def corefile(cluster, **extra):
+    documents = yaml.safe_load_all(config("coredns.yaml", cluster, **extra))
+    return next(one for one in documents if one["kind"] == "ConfigMap")["data"]["Corefile"]
+
+
+def test_coredns_goes_without_endpoint_slices_below_1_21():
+    assert "noendpoints" in corefile(lab())
+    assert "noendpoints" not in corefile(ha())
+
+
+def test_coredns_forwards_only_where_it_can():
+    given = corefile(lab(), forward=("1.1.1.1", "9.9.9.9"))
+    assert "\n    forward . 1.1.1.1 9.9.9.9\n    loop\n" in given and "fallthrough" in given
+    alone = corefile(lab(), forward=())
+    assert not [word for word in ("forward", "loop\n", "fallthrough") if word in alone], "an unknown name must be NXDOMAIN, not a failure"
+
+
+@EVERY
+def test_coredns_is_spread_selected_and_served(cluster):
+    found = {one["kind"]: one for one in yaml.safe_load_all(config("coredns.yaml", cluster))}
+    pods = found["Deployment"]["spec"]["template"]
+    selected = pods["metadata"]["labels"]
+    assert found["Service"]["spec"]["selector"] == found["Deployment"]["spec"]["selector"]["matchLabels"] == selected
+    assert found["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"] == selected
+    assert found["Deployment"]["spec"]["replicas"] == cluster.coredns.replicas
+    spread = pods["spec"]["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert spread[0]["podAffinityTerm"]["labelSelector"]["matchLabels"] == selected
+    assert found["PodDisruptionBudget"]["apiVersion"] == ("policy/v1beta1" if cluster.versions.minor < (1, 21) else "policy/v1")
+
+
+def test_scheduler_configuration_follows_the_version():
+    assert yaml.safe_load(config("kube-scheduler.yaml", lab()))["apiVersion"] == "kubescheduler.config.k8s.io/v1beta1"
+    assert yaml.safe_load(config("kube-scheduler.yaml", ha()))["apiVersion"] == "kubescheduler.config.k8s.io/v1"
+
+
+def level(policy: str, verb: str, group: str, resource: str, user: str = "alice", groups=("system:authenticated",)) -> str:
+    """The level of a request to a resource, by audit.k8s.io/v1's rule: the first that matches."""
+    for rule in yaml.safe_load(policy)["rules"]:
+        kinds = [(one["group"], name) for one in rule.get("resources", ()) for name in one["resources"]]
+        matches = [
+            user in rule.get("users", [user]),
+            set(groups) & set(rule.get("userGroups", groups)),
+            verb in rule.get("verbs", [verb]),
+            (group, resource) in kinds if kinds else "nonResourceURLs" not in rule,
+        ]
+        if all(matches):
+            return rule["level"]
+    return "None"
+
+
+SECRET = [("", "secrets"), ("", "configmaps"), ("", "serviceaccounts/token"), ("authentication.k8s.io", "tokenreviews")]
+
+
+@pytest.mark.parametrize("template", ["audit-policy-minimal.yaml", "audit-policy-full.yaml"])
+@pytest.mark.parametrize(("group", "resource"), SECRET)
+@pytest.mark.parametrize("verb", ["get", "list", "create", "update", "patch", "delete"])
+def test_audit_notes_secrets_but_never_their_bodies(template, group, resource, verb):
+    assert level(config(template, lab()), verb, group, resource) == "Metadata"
+
+
+@pytest.mark.parametrize(("template", "wanted"), [("audit-policy-minimal.yaml", "Metadata"), ("audit-policy-full.yaml", "Request")])
+def test_audit_notes_every_change_by_people(template, wanted):
+    policy = config(template, lab())
+    for group, resource in [
+        ("apps", "deployments"),
+        ("", "pods/exec"),
+        ("", "nodes"),
+        ("rbac.authorization.k8s.io", "clusterrolebindings"),
+    ]:
+        assert level(policy, "create", group, resource) == wanted
+    assert level(policy, "patch", "", "nodes") == wanted
+
+
+@pytest.mark.parametrize("template", ["audit-policy-minimal.yaml", "audit-policy-full.yaml"])
+def test_audit_leaves_heartbeats_out(template):
+    policy, node = config(template, lab()), {"user": "system:node:worker-0", "groups": ("system:nodes", "system:authenticated")}
+    assert level(policy, "update", "coordination.k8s.io", "leases", **node) == "None"
+    assert level(policy, "patch", "", "nodes/status", **node) == "None"
+    assert level(policy, "get", "", "secrets", **node) == "Metadata"
+    assert level(policy, "watch", "", "services", user="system:kube-proxy") == "None"
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "ca")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+    file = tmp_path_factory.mktemp("haproxy") / "ca.crt"
+    file.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
+    return file
+
+
+@pytest.mark.parametrize("cluster", [lab(), ha(), shared()], ids=["lab", "ha", "shared"])
+def test_haproxy_accepts_its_configuration(cluster, authority, tmp_path):
+    if not shutil.which("haproxy", path="/usr/sbin:/usr/bin"):
+        pytest.skip("haproxy is not installed")
+    text = config("haproxy.cfg", cluster)
+    assert text.count("/etc/haproxy/ca.crt") == 1
+    (tmp_path / "haproxy.cfg").write_text(text.replace("/etc/haproxy/ca.crt", str(authority)))
+    verdict = subprocess.run(["/usr/sbin/haproxy", "-c", "-f", tmp_path / "haproxy.cfg"], capture_output=True, text=True, timeout=60)
+    assert verdict.returncode == 0 and "WARNING" not in verdict.stderr, verdict.stderr
+
+
+def test_haproxy_asks_every_api_server_where_it_listens():
+    assert config("haproxy.cfg", lab()).count("    server controller-") == 3
+    assert "    server all-2 10.1.0.3:6444\n" in config("haproxy.cfg", shared())
+
+
+def test_two_load_balancers_share_one_address():
+    first, second = (render("keepalived.conf", ha(), host, **EXTRA).decode() for host in ha().load_balancers)
+    assert "unicast_src_ip 10.0.0.5" in first and "        10.0.0.6\n" in first
+    assert "unicast_src_ip 10.0.0.6" in second and "        10.0.0.5\n" in second
+    for text in (first, second):
+        assert "10.0.0.4/32" in text and "virtual_router_id 4\n" in text and "nopreempt" in text
+    assert "priority 200" in first and "priority 199" in second
+
+
+def test_keepalived_accepts_its_configuration(tmp_path):
+    if not shutil.which("keepalived", path="/usr/sbin:/usr/bin"):
+        pytest.skip("keepalived is not installed")
+    file = tmp_path / "keepalived.conf"
+    # A bridge of our own: keepalived looks the interface up, in a network namespace that is gone afterwards.
+    file.write_text(config("keepalived.conf", ha(), interface="vrrp0"))
+    script = 'ip link add vrrp0 type veth && ip link set vrrp0 up && exec /usr/sbin/keepalived -t -f "$0"'
+    verdict = subprocess.run(["unshare", "-rn", "sh", "-c", script, file], capture_output=True, text=True, timeout=60)
+    assert (verdict.returncode, verdict.stderr) == (0, "")
