@@ -9,7 +9,7 @@ import uuid
 from pathlib import Path
 
 from ..errors import LabError
-from .shell import run
+from .shell import is_mounted, run
 from .spec import LabSpec, MachineSpec
 
 PARTS = ("upper", "work", "root", "containerd")
@@ -62,7 +62,7 @@ def _write(path: Path, text: str, mode: int = 0o644) -> None:
 
 def mount(machine: MachineSpec) -> None:
     """Mount the machine's root, unless it is; LabError when the base image it stands on is gone."""
-    if machine.root.is_mount():
+    if is_mounted(machine.root):
         return
     if not Path(machine.base).is_dir():
         raise LabError(
@@ -75,7 +75,7 @@ def mount(machine: MachineSpec) -> None:
 def unmount(machine: MachineSpec, deadline: float = 10.0) -> None:
     """Unmount the machine's root; processes that still end are waited for, up to `deadline` seconds, then LabError."""
     end = time.monotonic() + deadline
-    while machine.root.is_mount():
+    while is_mounted(machine.root):
         try:
             run("umount", machine.root)
         except LabError:

@@ -50,9 +50,7 @@ class LabMachines:
             base = base_image(cache_directory(), report)
             specs = self._specs(base, wanted)
             preconditions.require_disk(self.lab, sum(not spec.home.exists() for spec in specs))
-            registry.claim(self.lab)
-            network.allow_many_machines()
-            network.switch_up(self.lab)
+            self._connect()
             public_key = self.access.public_key()
             _on_each(specs, lambda spec: self._boot(spec, public_key))
             self.access.write(self._known())
@@ -79,8 +77,7 @@ class LabMachines:
     def power_on(self, names: Sequence[str], report: Report = quiet) -> None:
         """Switch machines on and wait until those with a cable answer; LabError for one that was never made."""
         with self._work(names, report) as specs:
-            registry.claim(self.lab)
-            network.switch_up(self.lab)
+            self._connect()
             _on_each(specs, power.switch_on)
             _on_each([spec for spec in specs if not spec.cut.exists()], power.await_answer)
 
@@ -119,6 +116,15 @@ class LabMachines:
     def ssh_config(self) -> str:
         """OpenSSH configuration text for all machines that have been made."""
         return self.access.ssh_config(self._known())
+
+    def _connect(self) -> None:
+        registry.claim(self.lab)
+        network.allow_many_machines()
+        try:
+            network.switch_up(self.lab)
+        except LabError:
+            registry.release(self.lab)
+            raise
 
     def _down(self) -> None:
         if registry.held_elsewhere(self.lab):

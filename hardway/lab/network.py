@@ -13,7 +13,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from ..errors import LabError
-from .shell import run
+from .shell import is_mounted, run
 from .spec import LabSpec, MachineSpec
 
 NAMESPACES = Path("/run/netns")
@@ -59,7 +59,7 @@ def switch_down(lab: LabSpec) -> None:
         if route.get("type") == "blackhole" and route.get("metric") == lab.metric:
             ip(f"route del blackhole {route['dst']} metric {lab.metric}")
     # `ip netns` mounts its folder on itself at first use; the last one out puts that back.
-    if NAMESPACES.is_mount() and not os.listdir(NAMESPACES):
+    if is_mounted(NAMESPACES) and not os.listdir(NAMESPACES):
         run("umount", NAMESPACES)
 
 

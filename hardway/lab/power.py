@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import signal
 import socket
 import sys
@@ -24,6 +23,7 @@ def switch_on(machine: MachineSpec) -> None:
     """Start the machine's supervisor, detached from this process; nothing happens when the machine is on."""
     if state.is_on(machine):
         return
+    _end_orphans(machine)
     machine.state.unlink(missing_ok=True)
     package_parent = Path(__file__).resolve().parents[2]
     environment = [f"PATH={PATH}", f"PYTHONPATH={package_parent}", "PYTHONDONTWRITEBYTECODE=1"]
@@ -66,14 +66,18 @@ def cut_power(machine: MachineSpec) -> None:
 
 def clear(machine: MachineSpec) -> None:
     """Remove what a supervisor that was killed has left behind: processes, groups, interfaces, mounts."""
+    _end_orphans(machine)
+    network.machine_down(machine)
+    disk.unmount(machine)
+
+
+def _end_orphans(machine: MachineSpec) -> None:
     found = state.read(machine)
     if found and found.alive:
         os.kill(found.pid, signal.SIGKILL)
     if found and found.groups:
         cgroups.kill([folder for folder in found.folders if folder.exists()])
         cgroups.remove(found.folders)
-    network.machine_down(machine)
-    disk.unmount(machine)
 
 
 def _signal(machine: MachineSpec, number: int, deadline: float) -> bool:
@@ -129,4 +133,4 @@ def console_tail(machine: MachineSpec) -> str:
     try:
         return "\n".join(machine.console.read_text(errors="replace").splitlines()[-20:])
     except FileNotFoundError:
-        return f"(no console log; kernel {platform.release()})"
+        return ""

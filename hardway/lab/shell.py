@@ -5,10 +5,17 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+from pathlib import Path
 
 from ..errors import LabError
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def is_mounted(place: Path) -> bool:
+    """Whether something is mounted exactly here; unlike Path.is_mount it also sees a folder bound to itself."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return any(line.split()[4].replace("\\040", " ") == str(place) for line in lines)
 
 
 def run(*argv: str | os.PathLike[str], stdin: str = "", timeout: float = 60.0, env: dict[str, str] | None = None) -> str:

@@ -99,11 +99,14 @@ class LabSpec:
         for host in cluster.hosts:
             if host.address not in network or host.address == cluster.lab.gateway:
                 raise LabError(f"{host.name}'s address {host.address} is not a free address of the lab's network {network}")
+        directory = (cluster.lab.directory or lab_directory(cluster.name)).expanduser().absolute()
+        if set(str(directory)) & set(",:\\"):
+            raise LabError(f"lab.directory {directory} contains a comma, colon or backslash, which mount options cannot carry")
         plan = cluster.network
         dark = dict.fromkeys(n for n in (network, plan.node_cidr, plan.pod_cidr, plan.service_cidr) if n)
         return LabSpec(
             name=cluster.name,
-            directory=cluster.lab.directory or lab_directory(cluster.name),
+            directory=directory,
             gateway=cluster.lab.gateway,
             network=network,
             dark=tuple(dark),

@@ -60,6 +60,8 @@ class Supervisor:
         state.write_running(self.machine, self.groups)
         environment = {"PATH": PATH, "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network", "SYSTEMD_SECCOMP": "0"}
         self.child = subprocess.Popen(command(self.machine), stdin=subprocess.DEVNULL, env=environment, preexec_fn=self._enter_groups)
+        if self.ending:
+            cgroups.kill(self.groups)
         code = self.child.wait()
         self.child = None
         network.machine_down(self.machine)
@@ -101,7 +103,7 @@ def command(machine: MachineSpec, kernel_modules: Path = Path("/lib/modules")) -
         f"--directory={machine.root}",
         "--register=no",
         "--keep-unit",
-        f"--machine={machine.namespace[:64]}",
+        f"--machine={machine.namespace[:64].rstrip('-')}",
         f"--hostname={machine.name}",
         f"--network-namespace-path=/run/netns/{machine.namespace}",
         "--capability=all",
