@@ -1,0 +1,18 @@
+"""The small cluster these tests make machines for."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+
+from hardway.cluster import Api, Cluster, Host, Lab, Role, Ssh, Versions
+
+VERSIONS = Versions("1.20.2", "3.4.23", "1.6.20", "1.1.5", "1.1.1", "1.20.0", "1.11.1", "3.2")
+
+
+def make_cluster(name: str = "labtest", network: str = "10.251.0", ports: tuple[int, int] = (22, 22), **lab) -> Cluster:
+    """Two machines, alpha and beta, on a network of their own."""
+    hosts = tuple(
+        Host(host, IPv4Address(f"{network}.{number}"), frozenset({Role.WORKER}), ssh=Ssh(port=port))
+        for host, number, port in (("alpha", 10, ports[0]), ("beta", 11, ports[1]))
+    )
+    return Cluster(name=name, hosts=hosts, versions=VERSIONS, api=Api("alpha"), lab=Lab(gateway=IPv4Address(f"{network}.1"), **lab))
