@@ -26,7 +26,6 @@ class Features:
     fail_cgroup_v1_key: bool
     needs_cgroup_v2: bool
     aws_probe: bool
-    service_account_secrets: bool
     kubelet_starts_after: str
     pod_disruption_budget_api: str
     coredns_noendpoints: bool
@@ -54,8 +53,6 @@ KUBERNETES: dict[str, tuple[tuple[Version, Any], ...]] = {
     "needs_cgroup_v2": ((OLDEST, False), ((1, 35), True)),
     # The kubelet's built-in AWS code asks 169.254.169.254 for credentials for 6 s at start; it is gone since 1.27.
     "aws_probe": ((OLDEST, True), ((1, 27), False)),
-    # Every ServiceAccount gets a Secret with a token; since 1.24 it does not.
-    "service_account_secrets": ((OLDEST, True), ((1, 24), False)),
     # An old kubelet is silent for its first seconds (Docker probe, gone since 1.24): overlap them with the API's start.
     # A newer one registers within a second, and backs off for up to 7 s when the API is not there yet.
     "kubelet_starts_after": ((OLDEST, "etcd"), ((1, 24), "control-plane")),
