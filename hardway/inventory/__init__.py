@@ -1,5 +1,6 @@
 """The inventory: one YAML file that says everything hardway needs to know about a cluster."""
 
 from hardway.inventory.loader import Review, check, load, review, schema
+from hardway.inventory.sample import sample
 
-__all__ = ["Review", "check", "load", "review", "schema"]
+__all__ = ["Review", "check", "load", "review", "sample", "schema"]

@@ -6,6 +6,7 @@ Whatever is wrong is reported and then left out, so that the checks between keys
 from __future__ import annotations
 
 import difflib
+import re
 import types
 import typing
 from collections.abc import Callable, Iterator
@@ -112,7 +113,9 @@ def _choice(detail: ErrorDetails, path: Path) -> str:
 
 def _unknown(detail: ErrorDetails, path: Path) -> str:
     allowed, key = keys_at(path[:-1]), str(path[-1])
-    near = difflib.get_close_matches(key.lower().lstrip("-"), allowed, n=1, cutoff=0.5)
+    if re.search("pass(word|phrase)|secret", key, re.IGNORECASE):
+        return "secrets are never written in an inventory: hardway asks for a password when it needs one (ssh.sudo: password)"
+    near = difflib.get_close_matches(key.lower().lstrip("-"), allowed, n=1)
     if near:
         return f"unknown key, did you mean {near[0]}? Allowed: {', '.join(allowed)}"
     elsewhere = [dotted(place) for place in places_of(key)]

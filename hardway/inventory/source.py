@@ -91,14 +91,14 @@ def parse(raw: bytes) -> Document:
 
 def _without_tabs(text: str) -> Document | None:
     """The document as it reads with the tabs of its indentation expanded, each reported; None when there are none."""
-    numbered = enumerate(text.splitlines(), start=1)
-    tabs = [Problem((), "indented with a tab: YAML allows only spaces here", n) for n, line in numbered if re.match(r" *\t\s*[^\s#]", line)]
+    numbered = enumerate(text.split("\n"), start=1)
+    tabs = [Problem((), "indented with a tab: YAML allows only spaces here", n) for n, line in numbered if re.match(r" *\t\s*\S", line)]
     if not tabs:
         return None
     try:
         document = _read(re.sub(r"^[ \t]+", lambda indent: indent.group().expandtabs(2), text, flags=re.M))
-    except _Refused:
-        document = Document()
+    except _Refused as refused:
+        document = Document(problems=[refused.problem])
     document.problems[:0] = tabs
     return document
 
@@ -132,8 +132,10 @@ def _compose(text: str) -> tuple[Node | None, list[Problem]]:
 def _explain(error: yaml.MarkedYAMLError) -> str:
     if "single document" in str(error.context):
         return "a second document starts here (---): one inventory per file"
+    if "'\\t'" in str(error.problem):
+        return "a tab: YAML wants spaces here"
     what = " ".join(part for part in (error.context, error.problem) if part)
-    return f"not valid YAML: {show(what)[1:-1]}"
+    return f"not valid YAML: {what.encode('ascii', 'backslashreplace').decode()}"
 
 
 def _mark_line(error: yaml.MarkedYAMLError) -> int:
