@@ -10,7 +10,7 @@ ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 @dataclass(frozen=True)
 class Facts:
-    """One host's facts. `arch` is in release naming (amd64, arm64); `clock_offset` is host minus us, in seconds."""
+    """One host's facts. `arch` is in release naming (amd64, arm64); `addresses` maps each to its interface; `clock_offset` is host minus us, in seconds."""
 
     arch: str = "amd64"
     kernel: str = ""
@@ -24,7 +24,7 @@ class Facts:
     var_free_mb: int = 1 << 20
     os: str = "debian"
     os_version: str = ""
-    addresses: tuple[str, ...] = ()
+    addresses: Mapping[str, str] = field(default_factory=dict)
     cgroup: int = 2
     read_only: bool = False
     resolv_conf: str = "/etc/resolv.conf"
@@ -49,7 +49,7 @@ def parse(answer: str, sent: float, received: float) -> Facts:
         arch=ARCHITECTURES.get(said.get("arch", ""), said.get("arch", "")), kernel=said.get("kernel", ""), hostname=said.get("hostname", ""),
         uid=number("uid"), init=said.get("init", ""), machine_id=said.get("machine_id", ""), memory_mb=number("memory_kb") // 1024,
         cpus=number("cpus"), disk_free_mb=number("disk_free_kb") // 1024, var_free_mb=number("var_free_kb") // 1024,
-        os=said.get("os", ""), os_version=said.get("os_version", ""), addresses=tuple(said.get("addresses", "").split()),
+        os=said.get("os", ""), os_version=said.get("os_version", ""), addresses=dict(pair.split("=", 1) for pair in said.get("addresses", "").split()),
         cgroup=number("cgroup"), read_only=said.get("read_only") == "yes", resolv_conf=said.get("resolv_conf", ""),
         nameservers=tuple(said.get("nameservers", "").split()), package_manager=said.get("package_manager", ""),
         etcd_data=said.get("etcd_data") == "yes", etcd_state=said.get("etcd_state", ""), etcd_token=said.get("etcd_token", ""),

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Sequence
 
 from .credentials import Credentials
-from .statedir import Overlay
 from .vocabulary import Answers, Op, Probe
-
-PREFIXES = {"pki": "pki/", "kubeconfigs": "kubeconfigs/", "encryption": ""}
 
 
 class OperatorRemote:
-    """Answers what would be issued by trying it on an overlay that keeps its writes in memory."""
+    """`issued KIND` answers what would be issued, tried on an overlay; `state NAME` the sha256 of a kept file."""
 
     def __init__(self, credentials: Credentials):
-        self.credentials = credentials
+        self.credentials, self.store = credentials, credentials.store
 
     def probe(self, probes: Sequence[Probe]) -> Answers:
-        return {probe: "\n".join(self._missing(probe.args[0])) for probe in probes}
+        return {probe: self._issued(probe.args[0]) if probe.verb == "issued" else self._state(probe.args[0]) for probe in probes}
 
     def change(self, ops: Sequence[Op]) -> None:
         for op in ops:
-            getattr(self.credentials, f"ensure_{op.args[0]}")()
+            if op.verb == "issue":
+                self.credentials.ensure_all(op.args[0])
+            elif self.store.read(op.args[0]) is None:
+                self.store.create(op.args[0], op.blob.data)
+            else:
+                self.store.replace(op.args[0], op.blob.data)
 
-    def _missing(self, kind: str) -> list[str]:
-        trial = Credentials(self.credentials.cluster, Overlay(self.credentials.store))
-        return [line for line in getattr(trial, f"ensure_{kind}")() if line.startswith(PREFIXES[kind])]
+    def _issued(self, kind: str) -> str:
+        return "\n".join(self.credentials.plan(kind))
+
+    def _state(self, name: str) -> str:
+        content = self.store.read(name)
+        return "absent" if content is None else hashlib.sha256(content).hexdigest()

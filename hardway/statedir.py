@@ -120,6 +120,14 @@ class StateDir(Store):
         self._folder(kept.parent)
         os.link(self.path / name, kept)
 
+    def remove(self, keep: str) -> None:
+        """Delete every file but those below `keep`: only ever on a user's explicit word."""
+        for path in sorted(self.path.rglob("*"), reverse=True):
+            name = path.relative_to(self.path).as_posix()
+            if name.startswith(keep) or f"{name}/" == keep or name in (".gitignore", "lock"):
+                continue
+            path.rmdir() if path.is_dir() else path.unlink()
+
     @contextlib.contextmanager
     def _temporary(self, name: str, data: bytes, mode: int) -> Iterator[Path]:
         """A synced file beside the final name; removed afterwards if it still has its temporary name."""

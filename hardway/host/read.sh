@@ -78,7 +78,6 @@ q_leftover() {
     mounts) awk '$2 ~ "^/(var/lib/kubelet|run/containerd|run/netns/cni-|var/run/netns/cni-|var/lib/containerd)/"' /proc/mounts | wc -l ;;
     cni) ls -d /sys/class/net/cni0 /var/lib/cni /run/cni 2>/dev/null | wc -l ;;
     iptables) { iptables-save; ip6tables-save; } 2>/dev/null | grep -cE '^:(KUBE-|CNI-)|hardway-masq' ;;
-    routes) ip -4 route show proto static 2>/dev/null | wc -l ;;
   esac || :
 }
 
@@ -94,7 +93,7 @@ q_survey() {
   echo "disk_free_kb=$(df -Pk /usr/local 2>/dev/null | awk 'NR==2 {print $4}')"
   echo "var_free_kb=$(df -Pk /var/lib 2>/dev/null | awk 'NR==2 {print $4}')"
   (. /etc/os-release 2>/dev/null; echo "os=${ID:-unknown}"; echo "os_version=${VERSION_ID:-}")
-  echo "addresses=$(ip -4 -o addr show 2>/dev/null | awk '{sub("/.*","",$4); printf "%s ", $4}')"
+  echo "addresses=$(ip -4 -o addr show 2>/dev/null | awk '{sub("/.*","",$4); printf "%s=%s ", $4, $2}')"
   echo "cgroup=$([ -e /sys/fs/cgroup/cgroup.controllers ] && echo 2 || echo 1)"
   echo "read_only=$([ -w /usr/local ] && [ -w /etc ] && [ -w /var/lib ] && echo no || echo yes)"
   r=/etc/resolv.conf; if [ "$(systemctl is-active systemd-resolved 2>/dev/null)" = active ] && [ -e /run/systemd/resolve/resolv.conf ]; then r=/run/systemd/resolve/resolv.conf; fi

@@ -48,27 +48,28 @@ w_dropblock() { [ -e "$1" ] || { : >"$1"; chmod 644 "$1"; }; cp -a "$1" "$1.hard
 
 # packages MANAGER NAME...: install what is missing, without questions, and remember that it was us
 w_packages() {
-  manager=$1; shift; mkdir -p "$STATE/packages"
+  manager=$1; shift; mkdir -p "$STATE/packages"; installed >"$stage/.before"
   case $manager in
     apt-get) apt_install "$@" || { apt-get -qq -o DPkg::Lock::Timeout=120 update && apt_install "$@"; } ;;
     apk) apk add -q "$@" ;;
     zypper) zypper -n -q install "$@" ;;
     *) "$manager" -y -q install "$@" ;;
   esac </dev/null >"$stage/.packages.log" 2>&1 || { tail -n 20 "$stage/.packages.log" >&2; return 1; }
-  for p; do : >"$STATE/packages/$p"; done
+  for p; do installed | grep -vxFf "$stage/.before" >"$STATE/packages/$p" || :; done
 }
+installed() { if command -v dpkg-query >/dev/null 2>&1; then dpkg-query -W -f '${Package}\n'; elif command -v rpm >/dev/null 2>&1; then rpm -qa --qf '%{NAME}\n'; else apk info 2>/dev/null || :; fi; }
 apt_install() { apt-get -qq -y -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold --no-install-recommends install "$@"; }
 
-# unpackages MANAGER NAME...: remove packages that we installed
+# unpackages MANAGER NAME...: remove packages that we installed, with all that came along with them
 w_unpackages() {
-  manager=$1; shift
+  manager=$1; shift; set -- $(for p; do cat "$STATE/packages/$p"; echo "$p"; done | sort -u)
   case $manager in
     apt-get) apt-get -qq -y -o DPkg::Lock::Timeout=120 purge "$@" ;;
     apk) apk del -q "$@" ;;
     zypper) zypper -n -q remove "$@" ;;
     *) "$manager" -y -q remove "$@" ;;
   esac </dev/null >"$stage/.packages.log" 2>&1 || { tail -n 20 "$stage/.packages.log" >&2; return 1; }
-  for p; do rm -f "$STATE/packages/$p"; done
+  rm -rf "$STATE/packages"
 }
 
 # user NAME HOME: a system user that cannot log in; dropuser removes one that we made
@@ -96,7 +97,15 @@ w_swapback() {
 
 # modprobe NAME / sysctl FILE: bring a module or a sysctl drop-in into effect now
 w_modprobe() { PATH=$PATH:/usr/sbin:/sbin modprobe "$1"; }
-w_sysctl() { PATH=$PATH:/usr/sbin:/sbin sysctl -q -p "$1"; }
+w_sysctl() {
+  mkdir -p "$STATE/sysctl"
+  sed -n 's/^ *\([a-z][^= ]*\) *=.*/\1/p' "$1" | while read -r key; do
+    live=/proc/sys/$(echo "$key" | tr . /); if [ -e "$live" ] && [ ! -e "$STATE/sysctl/$key" ]; then cat "$live" >"$STATE/sysctl/$key"; fi
+  done
+  PATH=$PATH:/usr/sbin:/sbin sysctl -q -p "$1"
+}
+# unsysctl: the values that were there before us
+w_unsysctl() { for f in "$STATE"/sysctl/*; do if [ -e "$f" ]; then cat "$f" >"/proc/sys/$(echo "${f##*/}" | tr . /)" || :; fi; done; rm -rf "$STATE/sysctl"; }
 
 # systemd: `start` and `restart` take "wait" or "queue" (queue: do not block until the unit says it is ready)
 w_reload() { systemctl daemon-reload; }

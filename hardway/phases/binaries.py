@@ -27,9 +27,8 @@ def program(inputs: Inputs, host: Host, name: str, folder: str = "/usr/local/bin
 
 def programs(inputs: Inputs, host: Host) -> list[Binary]:
     """Every program of a host; crictl is left out where the source of assets has none."""
-    offered = {name for name in inputs.assets.names()}
     names = dict.fromkeys(name for role in Role for name in (PROGRAMS.get(role, ()) if host.is_(role) else ()))
-    return [program(inputs, host, name) for name in names if name in offered or name != "crictl"]
+    return [program(inputs, host, name) for name in names if name != "crictl" or inputs.cluster.versions.crictl]
 
 
 def desired(inputs: Inputs, host: Host) -> list:

@@ -26,7 +26,8 @@ def desired(inputs: Inputs, host: Host) -> list:
 
 def _keepalived(inputs: Inputs, host: Host, manager: str) -> list:
     password = inputs.credentials.shared_password("keepalived").reveal().decode()
-    content = render("keepalived.conf", inputs.cluster, host, password=password)
+    interface = inputs.facts[host.name].addresses.get(str(host.address), "eth0")
+    content = render("keepalived.conf", inputs.cluster, host, password=password, interface=interface)
     config = File("/etc/keepalived/keepalived.conf", text(content, secret=True), "600")
     return [Directory("/etc/keepalived"), config, Packages(manager, (("keepalived", "keepalived"),)), Unit("keepalived.service", (config,), block=True)]
 

@@ -96,7 +96,7 @@ class Sysctl:
         return f"sysctl {self.path}"
 
     def probes(self) -> tuple[Probe, ...]:
-        return tuple(Probe("sysctl", (key,)) for key, _ in self.values)
+        return (*(Probe("sysctl", (key,)) for key, _ in self.values), Probe("exists", ("/var/lib/hardway/sysctl",)))
 
     def compare(self, now: Situation) -> Change | None:
         wrong = [(key, now.answers[Probe("sysctl", (key,))], value) for key, value in self.values if now.answers[Probe("sysctl", (key,))] != value]
@@ -104,7 +104,7 @@ class Sysctl:
         return Change(self.key, why, (Op("sysctl", (self.path,)),)) if wrong else None
 
     def removal(self, answers: Answers) -> tuple[Op, ...]:
-        return ()
+        return (Op("unsysctl"),) if answers[Probe("exists", ("/var/lib/hardway/sysctl",))] == "yes" else ()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,109 @@
+"""What the commands do: each is the same model, read, applied or taken away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Sequence
+
+from . import kubeconfig as documents
+from .cluster import Cluster, Host
+from .credentials import Credentials
+from .errors import DriftError, PkiError
+from .phase import Phase
+from .phases import PHASES
+from .phases.preflight import Finding, findings, judge
+from .resources.base import Resource
+from .runner import Done, Runner, each, plan, read
+from .session import Placeholders, Selection, Session
+from .statedir import Overlay, StateDir, write_synced
+from .vocabulary import Op, Remote
+
+if TYPE_CHECKING:
+    from .checks import Check, Outcome
+
+LAB = "lab/"  # the lab's own key and host keys are not the cluster's
+
+
+def look(session: Session, selection: Selection) -> tuple[list[Done], list[Finding]]:
+    """The plan: what a bootstrap would change, and what preflight finds. Nothing is written anywhere."""
+    phases, hosts = selection.phases(), selection.hosts(session.cluster)
+    session.survey(hosts)
+    session.gather()
+    return plan(session.inputs, session.readers(), phases, hosts, session.parallel), findings(session.inputs)
+
+
+def bootstrap(session: Session, selection: Selection) -> list[Done]:
+    """Bring the selected phases about."""
+    phases, hosts = selection.phases(), selection.hosts(session.cluster)
+    with session.locked():
+        session.survey(hosts)
+        session.report.note(f"{len(session.cluster.hosts)} hosts answer")
+        for warning in judge(session.inputs):
+            session.report.note(str(warning))
+        session.gather()
+        done = Runner(session.inputs, session.live, session.remotes(), phases, hosts, session.report, session.parallel).run()
+    session.report.summary()
+    return done
+
+
+def reset(session: Session, hosts: frozenset[str], keep_pki: bool) -> int:
+    """Take away from every host what the phases put there, last first; the number of things removed."""
+    removed: list[int] = []
+    with session.locked():
+        session.survey(hosts)
+        session.assets, session.credentials.store = Placeholders(), Overlay(session.store)
+
+        def clear(host: Host) -> None:
+            count = sum(_take_away(session, phase, host) for phase in reversed(PHASES) if host in phase.targets(session.cluster))
+            removed.append(count)
+            session.report.event("host-reset", f"{host.name}: {count} removed" if count else f"{host.name}: nothing to remove", host=host.name, removed=count)
+
+        each(clear, [host for host in session.cluster.hosts if host.name in hosts], session.parallel)
+        if not keep_pki:
+            session.store.remove(keep=LAB)
+    return sum(removed)
+
+
+def _take_away(session: Session, phase: Phase, host: Host) -> int:
+    remote: Remote = session.live.remotes[host.name]
+    resources: Sequence[Resource] = list(reversed(phase.desired(session.inputs, host)))
+    answers = read(remote, resources)
+    ops = [op for resource in resources for op in resource.removal(answers)]
+    if any(op.verb == "drop" and op.args[0].startswith("/etc/systemd/system/") for op in ops):
+        ops.append(Op("reload"))
+    if ops:
+        remote.change(ops)
+    return len(ops)
+
+
+def refuse_drift(done: Sequence[Done]) -> None:
+    """DriftError when a plan is not empty."""
+    changes = [(step, change) for step in done for change in step.changes]
+    if changes:
+        raise DriftError(f"{len(changes)} difference(s) from the inventory", hint="hardway bootstrap mends them",
+                         evidence="\n".join(f"{step.phase} {step.target}: {change.key}: {'; '.join(change.why)}" for step, change in changes))
+
+
+def kubeconfig(cluster: Cluster, state_dir: Path, output: Path | None, merge_into: Path | None) -> str:
+    """The administrator's kubeconfig: as text, in a new private file, or merged into another. Returns what to print."""
+    store = StateDir(state_dir)
+    if store.read("admin.conf") is None:
+        raise PkiError(f"{state_dir} holds no kubeconfig of cluster {cluster.name}", hint=f"hardway bootstrap {cluster.source} makes it")
+    document = Credentials(cluster, Overlay(store)).kubeconfig("admin")
+    if merge_into:
+        documents.merge(document, merge_into)
+        return f"merged into {merge_into}\n"
+    if output:
+        write_synced(output, document.reveal(), 0o600)
+        return f"written to {output}\n"
+    return document.reveal().decode()
+
+
+def verify(session: Session, only: Sequence[str]) -> list[tuple[Check, Outcome]]:
+    """No drift, health and smoke checks; reads everywhere, writes in one namespace of its own."""
+    from . import checks
+
+    session.survey()
+    session.gather()
+    drift = plan(session.inputs, session.readers(), PHASES, Selection().hosts(session.cluster), session.parallel)
+    return checks.verify(session.live, session.inputs, drift, frozenset(only), session.report)

@@ -1,0 +1,328 @@
+"""The command line: load, call one function, print what it returns, choose the exit code. No logic lives here."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from pathlib import Path
+from typing import Any, Callable
+
+import click
+
+from . import __version__
+from .errors import DriftError, HardwayError
+
+HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+INVENTORY = click.argument("inventory", metavar="INV", type=click.Path(path_type=Path, dir_okay=False))
+
+
+def options(*decorators: Callable) -> Callable:
+    """Several click options as one decorator."""
+    return lambda function: functools.reduce(lambda wrapped, decorate: decorate(wrapped), reversed(decorators), function)
+
+
+STATE = click.option("--state-dir", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+                     help="Where keys and certificates of this cluster are kept.  [default: .hardway/<cluster>]")  # fmt: skip
+OUTPUT = click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Lines for people, or JSON.")
+COMMON = options(
+    STATE,
+    OUTPUT,
+    click.option("--parallel", type=click.IntRange(1, 512), default=32, show_default=True, metavar="N", help="Work on so many hosts at once."),
+    click.option("-v", "--verbose", is_flag=True, help="Show every host's step and every resource."),
+)
+SELECTION = options(
+    click.option("--only", multiple=True, metavar="PHASE", help="Only this phase (may be given again)."),
+    click.option("--from", "start", default="", metavar="PHASE", help="Start at this phase."),
+    click.option("--until", default="", metavar="PHASE", help="Stop after this phase."),
+    click.option("--skip", multiple=True, metavar="PHASE", help="Leave this phase out (may be given again)."),
+    click.option("--limit", multiple=True, metavar="HOST", help="Only this host (may be given again)."),
+)
+
+
+@click.group(context_settings=HELP)
+@click.version_option(__version__, prog_name="hardway")
+def cli() -> None:
+    """Build a highly available Kubernetes cluster the hard way: plain binaries, systemd units and certificates over SSH.
+
+    \b
+    Exit codes: 0 done, 1 our bug, 2 usage, 3 inventory, 4 connection or authentication, 5 a remote
+    command failed, 6 not ready in time, 7 drift or a failed check, 8 PKI or assets, 9 quorum at risk.
+    """
+
+
+def main() -> None:
+    """Run the command line; the only place where an error becomes text and an exit code."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except HardwayError as error:
+        print("\n".join(error.lines()), file=sys.stderr)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.exit(141)
+    except KeyboardInterrupt:
+        print("interrupted: nothing is half written; the same command continues", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        sys.exit(bug(error))
+
+
+def bug(error: Exception) -> int:
+    """Our own fault: keep the traceback in a file, tell where."""
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile("w", prefix="hardway-bug-", suffix=".txt", delete=False) as file:
+        file.write(f"hardway {__version__}\n{''.join(traceback.format_exception(error))}")
+    print(f"error: this is a bug in hardway ({type(error).__name__}: {error})\n  next: report it with {file.name}", file=sys.stderr)
+    return 1
+
+
+def load(inventory: Path, state_dir: Path | None):
+    """The cluster and its state directory."""
+    from .inventory import load as load_inventory
+
+    cluster = load_inventory(inventory, state_dir)
+    return cluster, state_dir or Path(".hardway") / cluster.name
+
+
+def ask(question: str) -> str:
+    """A secret from the terminal, unseen."""
+    return click.prompt(question, hide_input=True, prompt_suffix=" ", err=True)
+
+
+def open_session(inventory: Path, state_dir: Path | None, output: str, verbose: bool, parallel: int, read_only: bool = False):
+    from .report import Report
+    from .session import Session
+
+    cluster, folder = load(inventory, state_dir)
+    return Session(cluster, folder, Report(output, verbose), parallel, ask if sys.stdin.isatty() else None, read_only)
+
+
+@cli.command()
+@click.argument("hosts", nargs=-1, metavar="[USER@ADDRESS[:PORT]]...")
+def init(hosts: tuple[str, ...]) -> None:
+    """Print a commented sample inventory, for the given hosts if there are any."""
+    from .inventory import sample
+
+    click.echo(sample(hosts), nl=False)
+
+
+@cli.command()
+@INVENTORY
+def validate(inventory: Path) -> None:
+    """Check an inventory; every problem is shown with its line, and no host is contacted."""
+    from .inventory import load as load_inventory
+    from .inventory import review
+
+    cluster = load_inventory(inventory)
+    for warning in review(inventory).warnings:
+        click.echo(f"warning: {warning}")
+    click.echo(f"{inventory}: ok, cluster {cluster.name}, {len(cluster.hosts)} hosts, Kubernetes {cluster.versions.kubernetes}")
+
+
+@cli.command()
+def schema() -> None:
+    """Print the JSON Schema of the inventory, for editors."""
+    from .inventory import schema as inventory_schema
+
+    click.echo(json.dumps(inventory_schema(), indent=2))
+
+
+@cli.command()
+@OUTPUT
+def phases(output: str) -> None:
+    """List the phases in their order."""
+    from .phases import PHASES
+
+    if output == "json":
+        click.echo(json.dumps([{"name": phase.name, "title": phase.title} for phase in PHASES], indent=2))
+        return
+    for number, phase in enumerate(PHASES, 1):
+        click.echo(f"{number:3}  {phase.name:15} {phase.title}")
+
+
+@cli.command()
+@INVENTORY
+@SELECTION
+@COMMON
+@click.option("--exit-code", is_flag=True, help="Exit with 7 when there is anything to change.")
+def plan(inventory: Path, exit_code: bool, **options: Any) -> None:
+    """Show what bootstrap would change on each host, and why. Nothing is written anywhere."""
+    _plan(inventory, exit_code, **options)
+
+
+def _plan(inventory: Path, exit_code: bool, only, start, until, skip, limit, state_dir, output, parallel, verbose) -> None:
+    from . import actions, plan_text
+    from .session import Selection
+
+    with open_session(inventory, state_dir, "json" if output == "json" else "text", verbose, parallel, read_only=True) as session:
+        session.report.stream = sys.stderr
+        done, findings = actions.look(session, Selection(only, start, until, skip, limit))
+    click.echo(plan_text.as_json(done, findings) if output == "json" else plan_text.as_text(done, findings, verbose))
+    if exit_code and any(step.changes for step in done):
+        sys.exit(DriftError("").exit_code)
+
+
+@cli.command()
+@INVENTORY
+@SELECTION
+@COMMON
+@click.option("--dry-run", is_flag=True, help="Show what would be changed, like plan.")
+def bootstrap(inventory: Path, dry_run: bool, **options: Any) -> None:
+    """Build the cluster, or bring an existing one to what the inventory says. May be run again at any time."""
+    if dry_run:
+        _plan(inventory, False, **options)
+        return
+    from . import actions
+    from .session import Selection
+
+    choice = Selection(*(options.pop(name) for name in ("only", "start", "until", "skip", "limit")))
+    with open_session(inventory, **options) as session:
+        actions.bootstrap(session, choice)
+
+
+@cli.command()
+@INVENTORY
+@COMMON
+@click.option("--output-file", "-o", type=click.Path(path_type=Path), metavar="FILE", help="Write the report there instead of to stdout.")
+@click.option("--junit", is_flag=True, help="Write JUnit XML.")
+@click.option("--only", multiple=True, metavar="CHECK", help="Only this check (may be given again).")
+def verify(inventory: Path, output_file: Path | None, junit: bool, only: tuple[str, ...], output: str, **options: Any) -> None:
+    """Prove the cluster: no drift, every component healthy, and a smoke suite in a namespace of its own."""
+    from . import actions
+    from .checks.output import to_json, to_junit, to_text
+
+    with open_session(inventory, output="text", read_only=True, **options) as session:
+        session.report.stream = sys.stderr
+        results = actions.verify(session, only)
+    text = to_junit(results) if junit else to_json(results) if output == "json" else to_text(results)
+    output_file.write_text(text) if output_file else click.echo(text)
+    if any(outcome.status == "failed" for _, outcome in results):
+        sys.exit(DriftError("").exit_code)
+
+
+@cli.command()
+@INVENTORY
+@STATE
+@click.option("-o", "output_file", type=click.Path(path_type=Path), metavar="FILE", help="Write to a new file (0600).")
+@click.option("--merge", is_flag=False, flag_value="~/.kube/config", metavar="[FILE]", help="Merge into a kubeconfig without touching its other entries.  [default: ~/.kube/config]")
+def kubeconfig(inventory: Path, state_dir: Path | None, output_file: Path | None, merge: str | None) -> None:
+    """Print the administrator's kubeconfig; it points at the load balancer."""
+    from . import actions
+
+    cluster, folder = load(inventory, state_dir)
+    click.echo(actions.kubeconfig(cluster, folder, output_file, Path(merge).expanduser() if merge else None), nl=False)
+
+
+@cli.command()
+@INVENTORY
+@COMMON
+def status(inventory: Path, output: str, **options: Any) -> None:
+    """One screen: hosts, units, etcd members, nodes, certificates."""
+    from . import status as view
+
+    with open_session(inventory, output="text", read_only=True, **options) as session:
+        session.report.stream = sys.stderr
+        found = view.collect(session)
+    click.echo(json.dumps(found, indent=2, default=str) if output == "json" else view.as_text(found))
+
+
+@cli.command()
+@INVENTORY
+@COMMON
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--limit", multiple=True, metavar="HOST", help="Only this host (may be given again).")
+@click.option("--remove-pki", is_flag=True, help="Delete the state directory's keys and certificates too (they are kept otherwise).")
+def reset(inventory: Path, yes: bool, limit: tuple[str, ...], remove_pki: bool, **options: Any) -> None:
+    """Take away from the hosts all that bootstrap put there, etcd's data included. A second run finds nothing to do."""
+    from . import actions
+    from .session import Selection
+
+    with open_session(inventory, **options) as session:
+        hosts = Selection(limit=limit).hosts(session.cluster)
+        names = ", ".join(host.name for host in session.cluster.hosts if host.name in hosts)
+        if not yes:
+            click.confirm(f"Delete cluster {session.cluster.name} and all its data from {names}?", abort=True)
+        actions.reset(session, hosts, keep_pki=not remove_pki)
+
+
+@cli.group()
+def assets() -> None:
+    """Binaries and container images: fetch, build, list, verify."""
+
+
+def asset_store(inventory: Path, arch: tuple[str, ...]):
+    from .assets import AssetStore
+
+    cluster, _ = load(inventory, None)
+    return AssetStore(cluster, report=lambda line: click.echo(line)), arch or ("amd64",)
+
+
+ARCH = click.option("--arch", multiple=True, type=click.Choice(["amd64", "arm64"]), help="For these machines (may be given again).  [default: amd64]")
+
+
+def _gather(inventory: Path, arch: tuple[str, ...]) -> None:
+    store, archs = asset_store(inventory, arch)
+    found = store.gather(archs)
+    click.echo(f"{len(found)} assets, {sum(asset.size for asset in found.values()) / 1e6:.0f} MB, verified in {store.cache.directory}")
+
+
+@assets.command("fetch")
+@INVENTORY
+@ARCH
+def assets_fetch(inventory: Path, arch: tuple[str, ...]) -> None:
+    """Have every binary and image the inventory needs, from its source, checksums verified."""
+    _gather(inventory, arch)
+
+
+@assets.command("build")
+@INVENTORY
+@ARCH
+def assets_build(inventory: Path, arch: tuple[str, ...]) -> None:
+    """The same for the source `debian`: build Kubernetes from Debian's source package (minutes, once)."""
+    _gather(inventory, arch)
+
+
+@assets.command("list")
+@INVENTORY
+@ARCH
+@OUTPUT
+def assets_list(inventory: Path, arch: tuple[str, ...], output: str) -> None:
+    """Show what is cached: version, size, provenance."""
+    from dataclasses import asdict
+
+    store, archs = asset_store(inventory, arch)
+    rows = store.list(archs)
+    if output == "json":
+        click.echo(json.dumps([asdict(row) for row in rows], indent=2, default=str))
+        return
+    for row in rows:
+        click.echo(f"{row.component:14} {row.name:26} {row.version:10} {row.arch:6} {row.state:8} {row.size / 1e6:8.1f} MB  {row.sha256[:12]:12}  {row.provenance}")
+
+
+@assets.command("verify")
+@INVENTORY
+@ARCH
+def assets_verify(inventory: Path, arch: tuple[str, ...]) -> None:
+    """Hash every cached file again and compare."""
+    from .errors import AssetError
+
+    store, archs = asset_store(inventory, arch)
+    problems = store.verify(archs)
+    if problems:
+        raise AssetError(f"{len(problems)} asset(s) are missing or not what they should be", evidence="\n".join(problems), hint=f"hardway assets fetch {inventory}")
+    click.echo("every asset is what its checksum says")
+
+
+from .lab.cli import lab  # noqa: E402  (the group needs the decorators above)
+
+cli.add_command(lab)
+
+if __name__ == "__main__":
+    main()

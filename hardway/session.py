@@ -1,0 +1,123 @@
+"""One command's view of one cluster: inventory, state directory, assets, connections, facts."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable, Iterator, Mapping
+
+from . import ssh
+from .assets import Asset, AssetStore
+from .cluster import Cluster
+from .credentials import Credentials
+from .errors import ConnectionFailed, UsageError
+from .facts import Facts
+from .kube import ApiRemote
+from .live import Live
+from .operator import OperatorRemote
+from .phase import API, OPERATOR, Inputs, Phase
+from .phases import PHASES
+from .report import Report
+from .runner import each
+from .statedir import Overlay, StateDir
+from .vocabulary import ReadOnly, Remote
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which phases and hosts a command concerns; unknown names are refused before anything is contacted."""
+
+    only: tuple[str, ...] = ()
+    start: str = ""
+    until: str = ""
+    skip: tuple[str, ...] = ()
+    limit: tuple[str, ...] = ()
+
+    def phases(self) -> tuple[Phase, ...]:
+        names = [phase.name for phase in PHASES]
+        for name in (*self.only, *self.skip, *filter(None, (self.start, self.until))):
+            if name not in names:
+                raise UsageError(f"there is no phase {name}", hint=f"the phases are: {' '.join(names)}")
+        first = names.index(self.start) if self.start else 0
+        last = names.index(self.until) if self.until else len(names) - 1
+        chosen = [phase for phase in PHASES[first : last + 1] if phase.name not in self.skip and (not self.only or phase.name in self.only)]
+        return tuple(chosen)
+
+    def hosts(self, cluster: Cluster) -> frozenset[str]:
+        names = [host.name for host in cluster.hosts]
+        for name in self.limit:
+            if name not in names:
+                raise UsageError(f"there is no host {name} in the inventory", hint=f"the hosts are: {' '.join(names)}")
+        return frozenset([*(self.limit or names), OPERATOR.name, API.name])
+
+
+class Placeholders:
+    """Stands in for assets where content does not matter (reset needs names only)."""
+
+    def binary(self, name: str, arch: str = "amd64") -> Asset:
+        return Asset(component=name, name=name, version="", arch=arch, path=None, sha256="-", size=0, provenance="")
+
+    image = binary
+
+
+@dataclass
+class Session:
+    """Use as a context manager: connections are closed at its end."""
+
+    cluster: Cluster
+    state_dir: Path
+    report: Report
+    parallel: int = 32
+    prompt: Callable[[str], str] | None = None
+    read_only: bool = False
+    facts: dict[str, Facts] = field(default_factory=dict)
+
+    def __post_init__(self):
+        self.store = StateDir(self.state_dir)
+        self.credentials = Credentials(self.cluster, Overlay(self.store) if self.read_only else self.store)
+        self.assets: AssetStore | Placeholders = AssetStore(self.cluster, report=self.report.note)
+        transports = {host.name: ssh.connect(host, prompt=self.prompt) for host in self.cluster.hosts}
+        self.live = Live(self.cluster, self.credentials, transports, self.report.sent)
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *exc) -> None:
+        self.live.close()
+
+    @property
+    def inputs(self) -> Inputs:
+        return Inputs(self.cluster, self.facts, self.credentials, self.assets)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Two runs never work on one cluster at a time."""
+        with self.store.lock():
+            yield
+
+    def survey(self, wanted: frozenset[str] | None = None) -> None:
+        """Ask every host for its facts at once; one outside `wanted` may be away, and counts as bare then."""
+
+        def ask(host) -> None:
+            try:
+                self.facts[host.name] = self.live.survey(host)
+            except ConnectionFailed:
+                if wanted is None or host.name in wanted:
+                    raise
+                self.facts[host.name] = Facts()
+
+        each(ask, self.cluster.hosts, self.parallel)
+
+    def gather(self) -> None:
+        """Have every binary and image for the surveyed architectures, verified, before a host is touched."""
+        self.assets.gather({facts.arch for facts in self.facts.values()})
+
+    def remotes(self, may_be_absent: bool = False) -> Mapping[str, Remote]:
+        """Every target by name."""
+        api = ApiRemote(self.live.kube, may_be_absent)
+        return {**self.live.remotes, OPERATOR.name: OperatorRemote(self.credentials), API.name: api}
+
+    def readers(self) -> Mapping[str, ReadOnly]:
+        """Every target, unable to act."""
+        return {name: ReadOnly(remote) for name, remote in self.remotes(may_be_absent=True).items()}
