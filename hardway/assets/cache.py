@@ -64,7 +64,8 @@ class Cache:
             return None
         if rehash or record["stat"] != stat:
             self._check(item, path, record)
-        return Asset(item.component, item.name, item.version, item.arch, path, record["sha256"], stat["size"], record["provenance"], reference)
+        known = (record["sha256"], stat["size"], record["provenance"])
+        return Asset(item.component, item.name, item.version, item.arch, path, *known, reference)
 
     def put(self, item: Item, source: Path, provenance: str) -> Asset:
         """Move a finished file on the same file system into its place, recording its sha256; the asset."""

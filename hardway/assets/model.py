@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable
 
 Report = Callable[[str], None]
 
@@ -23,6 +23,11 @@ class Item:
     @property
     def is_image(self) -> bool:
         return self.component == IMAGE
+
+    @property
+    def key(self) -> str:
+        """Its name, with images apart from binaries: "kubelet", "image:pause"."""
+        return f"image:{self.name}" if self.is_image else self.name
 
     def __str__(self):
         return f"{self.name}{' image' if self.is_image else ''} {self.version} {self.arch}"

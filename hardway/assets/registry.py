@@ -18,6 +18,7 @@ from .model import Report
 
 INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
 MANIFESTS = (images.MANIFEST, "application/vnd.docker.distribution.manifest.v2+json")
+OTHER_VERSION = "choose another version in the inventory"
 HOSTS = {"docker.io": "registry-1.docker.io"}
 
 
@@ -55,12 +56,12 @@ class _Pull:
             platform = entry.get("platform", {})
             if platform.get("os") == "linux" and platform.get("architecture") == self.arch:
                 return self._checked(self._read(f"{self.base}/manifests/{entry['digest']}"), entry["digest"])
-        raise AssetError(f"{self.reference} has no image for linux/{self.arch}", hint="choose another version in the inventory")
+        raise AssetError(f"{self.reference} has no image for linux/{self.arch}", hint=OTHER_VERSION)
 
     def _blob(self, blob: dict, scratch: Path) -> Path:
         algorithm, _, name = blob["digest"].partition(":")
         if algorithm != "sha256" or not re.fullmatch("[0-9a-f]{64}", name):
-            raise AssetError(f"{self.reference} names a blob by {blob['digest']!r}, which is not a sha256", hint="choose another version in the inventory")
+            raise AssetError(f"{self.reference} names a blob by {blob['digest']!r}, which is not a sha256", hint=OTHER_VERSION)
         path = scratch / name
         self.site.fetch(f"{self.base}/blobs/{blob['digest']}", path, self.report, self.headers)
         if sha256_of(path) != name:
@@ -70,7 +71,7 @@ class _Pull:
     def _check_architecture(self, config: Path) -> None:
         found = _document(config.read_bytes(), self.reference).get("architecture")
         if found != self.arch:
-            raise AssetError(f"{self.reference} is an image for {found}, not for {self.arch}", hint="choose another version in the inventory")
+            raise AssetError(f"{self.reference} is an image for {found}, not for {self.arch}", hint=OTHER_VERSION)
 
     def _checked(self, content: bytes, digest: str) -> bytes:
         found = "sha256:" + hashlib.sha256(content).hexdigest()
@@ -99,7 +100,8 @@ class _Pull:
     def _token(self, challenge: str) -> str:
         fields = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
         if "realm" not in fields:
-            raise AssetError(f"the registry of {self.reference} asks for a login it does not describe", evidence=challenge, hint="use a mirror")
+            message = f"the registry of {self.reference} asks for a login it does not describe"
+            raise AssetError(message, evidence=challenge, hint="use a mirror")
         query = {"service": fields.get("service", ""), "scope": fields.get("scope", f"repository:{self.repository}:pull")}
         document = _document(self.site.read(f"{fields['realm']}?{urllib.parse.urlencode(query)}"), self.reference)
         return document.get("token") or document.get("access_token") or ""
@@ -109,5 +111,7 @@ def _document(content: bytes, reference: str) -> dict:
     try:
         document = json.loads(content)
     except ValueError as error:
-        raise AssetError(f"the registry's answer for {reference} is not JSON", evidence=content[:200].decode(errors="replace"), hint="check the proxy or mirror") from error
+        evidence = content[:200].decode(errors="replace")
+        message = f"the registry's answer for {reference} is not JSON"
+        raise AssetError(message, evidence=evidence, hint="check the proxy or mirror") from error
     return document if isinstance(document, dict) else {}

@@ -6,6 +6,7 @@ import posixpath
 import tarfile
 import time
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from functools import partial
 from pathlib import Path
 
 from ..cluster import Cluster
@@ -40,7 +41,7 @@ class Releases:
             binary = binary_item(self.cluster.versions, "coredns", item.arch)
             binaries += [] if self.cache.has(binary) else [binary]
         files = {found.url: found for found in map(release, binaries)}
-        _in_parallel([*(lambda found=found: self._file(found) for found in files.values()), *(lambda item=item: self._pull(item) for item in pulled)])
+        _in_parallel([*(partial(self._file, found) for found in files.values()), *(partial(self._pull, item) for item in pulled)])
         for item in built:
             images.build_coredns(self.cluster, self.cache, item, self.report)
 
@@ -85,13 +86,14 @@ class Releases:
 
 
 def _in_parallel(jobs: list) -> None:
-    with ThreadPoolExecutor(PARALLEL) as pool:
-        futures = [pool.submit(job) for job in jobs]
-        done, waiting = wait(futures, return_when=FIRST_EXCEPTION)
-        for future in waiting:
-            future.cancel()
+    pool = ThreadPoolExecutor(PARALLEL)
+    try:
+        done, _ = wait([pool.submit(job) for job in jobs], return_when=FIRST_EXCEPTION)
         for future in done:
             future.result()
+    finally:
+        # What is running ends and stays in the cache; what has not begun after a failure never begins.
+        pool.shutdown(cancel_futures=True)
 
 
 def _unpack(target: Path, found: Release, cache: Cache) -> list[Asset]:

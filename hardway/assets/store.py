@@ -46,7 +46,7 @@ class AssetStore:
                 if missing:
                     self._source().gather(missing)
             found = {item: self._get(item) for item in items}
-        return {(f"image:{item.name}" if item.is_image else item.name, item.arch): self._present(item, asset) for item, asset in found.items()}
+        return {(item.key, item.arch): self._present(item, asset) for item, asset in found.items()}
 
     def binary(self, name: str, arch: str = "amd64") -> Asset:
         """The checked binary; AssetError when it is not in the cache, damaged, or unknown."""

@@ -73,10 +73,11 @@ def _containerd(versions: Versions) -> list[str]:
     found = numbers(versions.containerd)
     if found < (1, 6):
         return [f"containerd: {versions.containerd} is too old, 1.6 is the oldest"]
+    refused = f"containerd: {versions.containerd} does not serve Kubernetes {_text(versions.minor)}"
     if found < (2,) and versions.minor > (1, 35):
-        return [f"containerd: {versions.containerd} does not serve Kubernetes {_text(versions.minor)}, 1.35 was the last for containerd 1.x"]
+        return [f"{refused}, 1.35 was the last for containerd 1.x"]
     if found >= (2,) and versions.minor < (1, 26):
-        return [f"containerd: {versions.containerd} does not serve Kubernetes {_text(versions.minor)}, which needs containerd 1.6 or 1.7"]
+        return [f"{refused}, which needs containerd 1.6 or 1.7"]
     return []
 
 
