@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from .cluster import Cluster, Host
-from .errors import NotReadyError
+from .errors import NotReadyError, RemoteCommandError
 
 if TYPE_CHECKING:
     from .credentials import Credentials
@@ -118,6 +118,14 @@ def silent(action: str, members: tuple[Host, ...], evidence: str) -> NotReadyErr
         evidence=evidence,
         hint=f"on {names}: systemctl status etcd; journalctl -u etcd -n 50",
     )
+
+
+def refused(action: str, host: str, reason: str) -> RemoteCommandError:
+    """The error for a request that etcd understood and turned down; `reason` in etcd's own words."""
+    hint = "see how the members are: hardway status"
+    if "unhealthy cluster" in reason:
+        hint = "etcd takes a new member only when all others have been connected for 5 s: wait, or start or remove the missing one"
+    return RemoteCommandError(f"etcd refused `{action}`: {reason}", host=host, command=action, evidence=reason, hint=hint)
 
 
 def in_order(members: list[Member]) -> tuple[Member, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .cluster import Host
 from .errors import RemoteCommandError
-from .etcd import CALL_SECONDS, CLIENT_PORT, Health, Member, Status, in_order, silent
+from .etcd import CALL_SECONDS, CLIENT_PORT, Health, Member, Status, in_order, refused, silent
 
 if TYPE_CHECKING:
     from .transport import Result, Transport
@@ -87,10 +87,13 @@ class Etcdctl:
         # Lines that are JSON are the client's own retry log.
         evidence = "\n".join(line for line in result.error_text.splitlines() if not line.startswith("{"))
         if "deadline exceeded" in evidence or "connection refused" in evidence or "no leader" in evidence:
-            return silent(f"etcdctl {action}", self._hosts, evidence)
-        hint = f"on {self._transport.host.name}: journalctl -u etcd -n 50"
-        message = f"`etcdctl {action}` failed with exit code {result.code}"
-        return RemoteCommandError(message, host=self._transport.host.name, command=f"etcdctl {action}", evidence=evidence, hint=hint)
+            return silent(action, self._hosts, evidence)
+        host = self._transport.host.name
+        reason = evidence.rsplit("Error: ", 1)[-1].strip()
+        if reason.startswith("etcdserver:"):
+            return refused(action, host, reason)
+        message, hint = f"etcdctl failed on {host} with exit code {result.code}", f"on {host}: journalctl -u etcd -n 50"
+        return RemoteCommandError(message, host=host, command=f"etcdctl {action}", evidence=evidence, hint=hint)
 
 
 def _member(entry: dict[str, Any]) -> Member:

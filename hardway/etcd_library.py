@@ -16,8 +16,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from .cluster import Cluster, Host
-from .errors import HardwayError, RemoteCommandError
-from .etcd import CALL_SECONDS, CLIENT_PORT, PROBE_SECONDS, Health, Member, Status, in_order, silent
+from .errors import HardwayError
+from .etcd import CALL_SECONDS, CLIENT_PORT, PROBE_SECONDS, Health, Member, Status, in_order, refused, silent
 
 if TYPE_CHECKING:
     from .credentials import Credentials, Pair
@@ -136,9 +136,7 @@ class Etcd3:
                 return method(client)(request, seconds)
             except grpc.RpcError as error:
                 if _refused(error):
-                    hint = "see the state of all members: hardway status"
-                    message = f"etcd refused `{action}`: {error.details()}"
-                    raise RemoteCommandError(message, host=endpoint.host.name, command=action, hint=hint) from None
+                    raise refused(action, endpoint.host.name, error.details()) from None
                 errors.append(f"{endpoint.host.name}: {error.details()}")
                 if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and action.startswith("member "):
                     # It may have been carried out: asking another member to do it again would add or remove twice.

@@ -131,13 +131,13 @@ class RealEtcd:
     def transport(self, host: Host) -> LocalTransport:
         return LocalTransport(host, self.binaries)
 
-    def etcdctl(self, *arguments: str) -> str:
-        """What etcdctl itself says, asked without any of our code between."""
+    def etcdctl(self, *arguments: str, check: bool = True) -> str:
+        """What etcdctl itself says, asked without any of our code between; nothing when it fails and `check` is off."""
         first = self.cluster.hosts[0]
         pki = self.pki(first)
         command = [self.binaries / "etcdctl", "--endpoints", f"https://{first.address}:2379", "--cacert", pki / "ca.crt"]
         command += ["--cert", pki / "server.crt", "--key", pki / "server.key", *arguments]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        return subprocess.run(command, check=check, capture_output=True, text=True).stdout
 
 
 def eventually(condition, seconds: float = 30.0):
