@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .base import base_image
-    from .machines import LabMachines, MachineStatus
+    from .machines import LabMachines
+    from .status import MachineStatus
 
 __all__ = ["LabMachines", "MachineStatus", "base_image"]
 

@@ -60,6 +60,7 @@ def _build(image: Path) -> None:
     for left_over in image.parent.glob("building-*"):
         shutil.rmtree(left_over)
     scratch = Path(tempfile.mkdtemp(prefix="building-", dir=image.parent))
+    umask = os.umask(0o022)
     try:
         root = scratch / "root"
         sources = mirrors(recipe.SUITE)
@@ -69,6 +70,7 @@ def _build(image: Path) -> None:
         _configure(root)
         root.rename(image)
     finally:
+        os.umask(umask)
         shutil.rmtree(scratch, ignore_errors=True)
 
 

@@ -24,6 +24,8 @@ def make(machine: MachineSpec, lab: LabSpec, public_key: str) -> None:
     """Create the machine's disk where there is none, and (re)write who it is and who may enter; its other files are kept."""
     for part in PARTS:
         (machine.home / part).mkdir(parents=True, exist_ok=True)
+        # The upper part's mode is that of the machine's "/", whatever the operator's umask.
+        os.chmod(machine.home / part, 0o755)
     machine.save()
     mount(machine)
     _write(machine.root / "etc/hostname", f"{machine.name}\n")
@@ -39,9 +41,11 @@ def make(machine: MachineSpec, lab: LabSpec, public_key: str) -> None:
 
 
 def _write_hosts(path: Path, lab: LabSpec) -> None:
-    """Every machine knows the others by name. Lines somebody else added stay."""
+    """Every machine knows the others by name. Lines somebody else added stay, and a file that has them all is left alone."""
     own = ["127.0.0.1 localhost", *(f"{address} {name}" for name, address in lab.hosts)]
     old = path.read_text().splitlines() if path.exists() else []
+    if set(own) <= set(old):
+        return
     names = {line.split()[1] for line in own}
     kept = [line for line in old if line not in own and not (len(line.split()) == 2 and line.split()[1] in names)]
     _write(path, "\n".join([*own, *kept]) + "\n")

@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ..cluster import Cluster
-from ..errors import HardwayError, HostErrors, LabError, UsageError
-from . import cgroups, disk, network, power, preconditions, registry, state
+from ..errors import LabError, UsageError
+from . import disk, network, power, preconditions, registry, state
 from .access import Access
 from .base import base_image
 from .paths import cache_directory
 from .spec import LabSpec, MachineSpec, machine_specs
+from .status import MachineStatus, status_of
+from .together import on_each
 
 Report = Callable[[str], None]
 
 
 def quiet(line: str) -> None:
     """Report to nobody."""
-
-
-@dataclass(frozen=True)
-class MachineStatus:
-    """`state` is absent (no disk yet), off, running or cut; sizes in bytes, memory without caches."""
-
-    name: str
-    address: str
-    state: str
-    memory_bytes: int
-    disk_bytes: int
 
 
 class LabMachines:
@@ -52,9 +42,9 @@ class LabMachines:
             preconditions.require_disk(self.lab, sum(not spec.home.exists() for spec in specs))
             self._connect()
             public_key = self.access.public_key()
-            _on_each(specs, lambda spec: self._boot(spec, public_key))
+            on_each(specs, lambda spec: self._boot(spec, public_key))
             self.access.write(self._known())
-            _on_each(specs, power.await_answer)
+            on_each(specs, power.await_answer)
             report(f"{len(specs)} machines answer: {', '.join(spec.name for spec in specs)}")
 
     def down(self, report: Report = quiet) -> None:
@@ -68,7 +58,7 @@ class LabMachines:
         preconditions.require_root()
         with registry.working_on(self.lab.name, report):
             self._down()
-            _on_each(disk.made(self.lab), disk.remove)
+            on_each(disk.made(self.lab), disk.remove)
             self.access.forget()
             for directory in (self.lab.machines, self.lab.directory):
                 if directory.is_dir() and not any(directory.iterdir()):
@@ -78,18 +68,18 @@ class LabMachines:
         """Switch machines on and wait until those with a cable answer; LabError for one that was never made."""
         with self._work(names, report) as specs:
             self._connect()
-            _on_each(specs, power.switch_on)
-            _on_each([spec for spec in specs if not spec.cut.exists()], power.await_answer)
+            on_each(specs, power.switch_on)
+            on_each([spec for spec in specs if not spec.cut.exists()], power.await_answer)
 
     def power_off(self, names: Sequence[str], report: Report = quiet) -> None:
         """Cut machines' power: the network first, then every process at once."""
         with self._work(names, report) as specs:
-            _on_each(specs, power.cut_power)
+            on_each(specs, power.cut_power)
 
     def shut_down(self, names: Sequence[str], report: Report = quiet) -> None:
         """Stop machines in order, as `systemctl poweroff` does."""
         with self._work(names, report) as specs:
-            _on_each(specs, power.shut_down)
+            on_each(specs, power.shut_down)
 
     def reboot(self, names: Sequence[str], report: Report = quiet) -> None:
         """Stop machines in order and start them again; returns when those with a cable answer."""
@@ -99,19 +89,19 @@ class LabMachines:
     def cut(self, names: Sequence[str]) -> None:
         """Pull machines' network cables; they stay pulled across reboots."""
         with self._work(names, quiet) as specs:
-            _on_each(specs, lambda spec: network.set_cable(spec, False))
+            on_each(specs, lambda spec: network.set_cable(spec, False))
 
     def heal(self, names: Sequence[str]) -> None:
         """Plug machines' network cables in again."""
         with self._work(names, quiet) as specs:
-            _on_each(specs, lambda spec: network.set_cable(spec, True))
+            on_each(specs, lambda spec: network.set_cable(spec, True))
 
     def status(self) -> list[MachineStatus]:
         """Every machine of the inventory, in its order."""
         preconditions.require_root()
         made = {spec.name: spec for spec in disk.made(self.lab)}
         absent = [MachineStatus(host.name, str(host.address), "absent", 0, 0) for host in self.cluster.hosts]
-        return [_status(made[row.name]) if row.name in made else row for row in absent]
+        return [status_of(made[row.name]) if row.name in made else row for row in absent]
 
     def ssh_config(self) -> str:
         """OpenSSH configuration text for all machines that have been made."""
@@ -130,8 +120,8 @@ class LabMachines:
         if registry.held_elsewhere(self.lab):
             return
         machines = disk.made(self.lab)
-        _on_each(machines, power.shut_down)
-        _on_each(machines, power.clear)
+        on_each(machines, power.shut_down)
+        on_each(machines, power.clear)
         network.switch_down(self.lab)
         registry.release(self.lab)
 
@@ -176,27 +166,3 @@ def _merge(planned: MachineSpec, recorded: MachineSpec | None) -> MachineSpec:
     if recorded is None:
         return planned
     return recorded if state.is_on(recorded) else replace(planned, base=recorded.base)
-
-
-def _on_each(specs: Sequence[MachineSpec], act: Callable[[MachineSpec], None]) -> None:
-    """Act on all machines at once; every failure is told, not only the first."""
-    if not specs:
-        return
-    with ThreadPoolExecutor(max_workers=len(specs)) as pool:
-        futures = [pool.submit(act, spec) for spec in specs]
-    errors = [error for future in futures if (error := future.exception())]
-    for error in errors:
-        if not isinstance(error, HardwayError):
-            raise error
-    if len(errors) > 1:
-        raise HostErrors(f"{len(errors)} machines failed", errors=tuple(errors), exit_code=errors[0].exit_code)
-    if errors:
-        raise errors[0]
-
-
-def _status(spec: MachineSpec) -> MachineStatus:
-    found = state.read(spec)
-    on = found is not None and found.alive
-    word = ("cut" if spec.cut.exists() else "running") if on else "off"
-    memory = cgroups.memory_used(found.folders) if on else 0
-    return MachineStatus(spec.name, spec.address, word, memory, disk.used(spec))
