@@ -17,6 +17,8 @@ from .spec import MachineSpec
 SHUTDOWN = 45.0
 BOOT = 60.0
 INTERVAL = 0.1
+SYSTEMD = Path("/run/systemd/system")
+"""There when PID 1 of this host is systemd."""
 
 
 def switch_on(machine: MachineSpec) -> None:
@@ -29,7 +31,7 @@ def switch_on(machine: MachineSpec) -> None:
     environment = [f"PATH={PATH}", f"PYTHONPATH={package_parent}", "PYTHONDONTWRITEBYTECODE=1"]
     # Without site-packages: the supervisor is the standard library and us, and there is one per machine.
     python = ["env", "-i", *environment, sys.executable, "-S", "-m", "hardway.lab.supervisor", str(machine.home)]
-    if Path("/run/systemd/system").is_dir():
+    if SYSTEMD.is_dir():
         _start_unit(machine, python)
     else:
         run("sh", "-c", 'exec setsid --fork "$@" </dev/null >"$0" 2>&1', machine.console, *python)

@@ -134,6 +134,20 @@ def test_another_runs_lock_is_waited_for_then_named(run_directory):
         assert (run_directory / "labtest.lock").read_text() == str(os.getpid())
 
 
+def test_under_systemd_the_supervisor_is_a_delegated_unit_outside_the_users_session(tmp_path, monkeypatch):
+    cluster = make_cluster(directory=tmp_path)
+    machine = machine_specs(cluster, LabSpec.of(cluster), tmp_path)["alpha"]
+    machine.home.mkdir(parents=True)
+    ran: list[tuple] = []
+    monkeypatch.setattr(power, "run", lambda *words: ran.append(words))
+    monkeypatch.setattr(power, "SYSTEMD", tmp_path)
+    power.switch_on(machine)
+    [words] = ran
+    assert words[0] == "systemd-run"
+    assert {"--unit=hardway-labtest-alpha", "--property=Delegate=yes", "--service-type=exec"} <= set(words)
+    assert words[-3:] == ("-m", "hardway.lab.supervisor", str(machine.home))
+
+
 def test_a_dead_supervisor_is_given_up_at_once_with_the_consoles_end(tmp_path):
     cluster = make_cluster(network="127.0.0", ports=(9, 9), directory=tmp_path)
     machine = machine_specs(cluster, LabSpec.of(cluster), tmp_path)["alpha"]
