@@ -68,7 +68,8 @@ def _open(location: str, headers: dict[str, str]):
     for name, value in headers.items():
         # Unredirected: a registry hands blobs out of other hosts, which must not see its token.
         request.add_unredirected_header(name, value)
-    return urllib.request.urlopen(request, timeout=TIMEOUT)
+    # An opener per request reads the proxies of the environment as they are now; urlopen keeps those of its first use.
+    return urllib.request.build_opener().open(request, timeout=TIMEOUT)
 
 
 def _download(location: str, part: Path, report: Report, headers: dict[str, str]) -> None:

@@ -103,7 +103,9 @@ class _Pull:
             message = f"the registry of {self.reference} asks for a login it does not describe"
             raise AssetError(message, evidence=challenge, hint="use a mirror")
         query = {"service": fields.get("service", ""), "scope": fields.get("scope", f"repository:{self.repository}:pull")}
-        document = _document(self.site.read(f"{fields['realm']}?{urllib.parse.urlencode(query)}"), self.reference)
+        # The realm is an address of its own, whether a mirror or the registry itself named it.
+        answer = Site().read(f"{fields['realm']}?{urllib.parse.urlencode(query)}")
+        document = _document(answer, self.reference)
         return document.get("token") or document.get("access_token") or ""
 
 

@@ -54,6 +54,8 @@ class AssetStore:
             item = table.binary_item(self.cluster.versions, name, arch)
         except KeyError:
             raise AssetError(f"no component has a binary {name!r}", hint="hardway assets list INV") from None
+        if not item.version:
+            raise AssetError(f"the {self.cluster.assets.source} source offers no {name}", hint="hardway assets list INV")
         return self._present(item, self._get(item))
 
     def image(self, name: str, arch: str = "amd64") -> Asset:

@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import pytest
+from assets_world import Server, everything
+
+
+@pytest.fixture
+def server():
+    """An HTTP mirror that holds everything a cluster needs."""
+    server = Server(everything())
+    yield server
+    server.close()
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(request, tmp_path, monkeypatch):
+    """No test but those of the real binaries sees the user's cache."""
+    if "lab" not in request.keywords:
+        monkeypatch.setenv("HARDWAY_CACHE", str(tmp_path / "default-cache"))

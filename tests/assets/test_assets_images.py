@@ -1,0 +1,35 @@
+"""Archives made here are the same bytes every time."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+
+from hardway.assets import images
+from hardway.assets.images import Entry
+
+ENTRIES = [Entry("bin"), Entry("bin/tool", b"content"), Entry("bin/alias", link="tool"), Entry("tmp", mode=0o1777)]
+
+
+def test_the_same_content_is_the_same_archive(tmp_path):
+    for name in ("one", "two"):
+        images.build(tmp_path / name, "example.org/tool:1", "amd64", ENTRIES, {"Cmd": ["/bin/tool"]})
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_a_layer_keeps_kinds_modes_and_links():
+    with tarfile.open(fileobj=io.BytesIO(images.layer(ENTRIES))) as layer:
+        found = {member.name: member for member in layer}
+    assert found["bin"].isdir() and found["bin/tool"].mode == 0o755
+    assert (found["bin/alias"].issym(), found["bin/alias"].linkname) == (True, "tool")
+    assert found["tmp"].mode == 0o1777
+    assert {member.mtime for member in found.values()} == {0}
+
+
+def test_the_architecture_is_in_the_configuration(tmp_path):
+    images.build(tmp_path / "image", "example.org/tool:1", "arm64", ENTRIES, {})
+    with tarfile.open(tmp_path / "image") as archive:
+        documents = [archive.extractfile(member).read() for member in archive if member.name.startswith("blobs/")]
+    configs = [json.loads(document) for document in documents if b'"architecture"' in document[:200]]
+    assert [config["architecture"] for config in configs] == ["arm64"]

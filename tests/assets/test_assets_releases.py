@@ -1,0 +1,199 @@
+"""Gathering a whole cluster's assets from a mirror, and every way in which a mirror can be wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tarfile
+
+import pytest
+from assets_world import BUSYBOX, PAUSE, VERSIONS, cluster, content_of, everything, sha256, tgz, write_folder
+
+from hardway.assets import AssetStore, default_versions
+from hardway.errors import AssetError
+
+KUBELET = "dl.k8s.io/release/v1.36.1/bin/linux/amd64/kubelet"
+ETCD = "github.com/etcd-io/etcd/releases/download/v3.6.13/etcd-v3.6.13-linux-amd64.tar.gz"
+
+
+def store(mirror, tmp_path, said=None, **changes) -> AssetStore:
+    return AssetStore(cluster(str(mirror), **changes), tmp_path / "cache", (said if said is not None else []).append)
+
+
+def flip(body: bytes, at: int = 100) -> bytes:
+    return body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :]
+
+
+def test_everything_is_gathered_verified_and_then_left_alone(server, tmp_path):
+    said = []
+    found = store(server.url, tmp_path, said)
+    assets = found.gather({"amd64", "arm64"})
+    assert len(assets) == 42
+    for (key, arch), asset in assets.items():
+        assert asset.arch == arch and asset.path.stat().st_size == asset.size and sha256(asset.path.read_bytes()) == asset.sha256
+        assert key.startswith("image:") or asset.path.read_bytes() == content_of(key, asset.version, arch)
+    assert assets["kubelet", "amd64"].path.stat().st_mode & 0o777 == 0o755
+    assert any(line.startswith("kubelet 1.36.1 arm64  0.0 MB") for line in said)
+    server.log.clear()
+    assert found.gather({"amd64", "arm64"}) == assets
+    assert found.verify({"amd64", "arm64"}) == []
+    assert server.log == []
+    assert list((tmp_path / "cache/downloads").iterdir()) == []
+
+
+def test_a_folder_serves_an_air_gapped_site(tmp_path):
+    write_folder(tmp_path / "mirror", everything())
+    found = store(tmp_path / "mirror", tmp_path)
+    found.gather()
+    assert found.binary("kube-apiserver").path.read_bytes() == content_of("kube-apiserver", "1.36.1", "amd64")
+    assert {row.state for row in found.list()} == {"cached"}
+    assert {row.state for row in found.list({"arm64"})} == {"missing"}
+
+
+@pytest.mark.parametrize("path", [KUBELET, ETCD])
+def test_one_flipped_byte_is_refused_and_named(server, tmp_path, path):
+    server.files[path] = flip(server.files[path])
+    found = store(server.url, tmp_path)
+    with pytest.raises(AssetError) as caught:
+        found.gather()
+    assert caught.value.exit_code == 8
+    assert path in caught.value.message
+    assert sha256(server.files[path]) in caught.value.evidence
+    with pytest.raises(AssetError, match="is not in the cache"):
+        found.binary(path.rpartition("/")[2].partition("-")[0])
+
+
+def test_the_table_wins_over_what_a_mirror_publishes(server, tmp_path):
+    versions = dataclasses.replace(VERSIONS, kubernetes="1.36.4")
+    for name in ("kubelet", "kubectl", "kube-proxy", "kube-apiserver", "kube-scheduler", "kube-controller-manager"):
+        path = f"dl.k8s.io/release/v1.36.4/bin/linux/amd64/{name}"
+        server.files |= {path: b"forged", f"{path}.sha256": sha256(b"forged").encode()}
+    with pytest.raises(AssetError, match="the table of releases"):
+        store(server.url, tmp_path, versions=versions).gather()
+
+
+def test_what_was_seen_first_is_locked_even_when_checksums_change_with_the_file(server, tmp_path):
+    found = store(server.url, tmp_path)
+    path = found.gather()["kubelet", "amd64"].path
+    path.unlink()
+    server.files[KUBELET] = b"replaced later"
+    server.files[f"{KUBELET}.sha256"] = sha256(b"replaced later").encode()
+    with pytest.raises(AssetError, match="assets.lock.yaml") as caught:
+        found.gather()
+    assert KUBELET in caught.value.message
+    assert not path.exists()
+
+
+def test_a_resumed_mixture_is_fetched_once_more_from_the_start(server, tmp_path):
+    part = tmp_path / "cache/downloads" / (KUBELET.replace("/", "_") + ".part")
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"of another file")
+    found = store(server.url, tmp_path)
+    found.gather()
+    assert found.binary("kubelet").sha256 == sha256(server.files[KUBELET])
+    assert [headers.get("Range") for headers in server.requests("amd64/kubelet") if "Range" in headers] == ["bytes=15-"]
+
+
+def test_a_missing_checksum_names_where_it_was_looked_for(server, tmp_path):
+    server.files["github.com/opencontainers/runc/releases/download/v1.4.2/runc.sha256sum"] = f"{'0' * 64}  runc.s390x\n".encode()
+    with pytest.raises(AssetError, match="runc.sha256sum names no sha256 for runc.amd64"):
+        store(server.url, tmp_path).gather()
+
+
+def test_an_archive_without_the_binary_is_refused(server, tmp_path):
+    body = tgz({"etcd-v3.6.13-linux-amd64/etcd": b"only this"})
+    server.files[ETCD] = body
+    sums = ETCD.rpartition("/")[0] + "/SHA256SUMS"
+    server.files[sums] = f"{sha256(body)}  {ETCD.rpartition('/')[2]}\n".encode()
+    with pytest.raises(AssetError, match="holds no etcd-v3.6.13-linux-amd64/etcdctl"):
+        store(server.url, tmp_path).gather()
+
+
+def test_what_arrived_before_a_failure_is_not_fetched_again(server, tmp_path):
+    held = server.files.pop("github.com/opencontainers/runc/releases/download/v1.4.2/runc.amd64")
+    found = store(server.url, tmp_path)
+    with pytest.raises(AssetError, match="does not exist"):
+        found.gather()
+    here = {row.name for row in found.list() if row.state == "cached"}
+    server.files["github.com/opencontainers/runc/releases/download/v1.4.2/runc.amd64"] = held
+    server.log.clear()
+    found.gather()
+    assert "kube-apiserver" in here
+    assert not server.requests("kube-apiserver")
+
+
+def oci(path) -> tuple[dict, dict[str, bytes]]:
+    with tarfile.open(path) as archive:
+        files = {member.name: archive.extractfile(member).read() for member in archive}
+    return json.loads(files["index.json"])["manifests"][0], files
+
+
+@pytest.mark.parametrize("arch", ["amd64", "arm64"])
+def test_the_coredns_image_wraps_the_released_binary_of_its_architecture(server, tmp_path, arch):
+    found = store(server.url, tmp_path)
+    found.gather({arch})
+    image = found.image("coredns", arch)
+    assert image.reference == "registry.k8s.io/coredns/coredns:v1.14.1"
+    entry, files = oci(image.path)
+    manifest = json.loads(files["blobs/sha256/" + entry["digest"].removeprefix("sha256:")])
+    config = json.loads(files["blobs/sha256/" + manifest["config"]["digest"].removeprefix("sha256:")])
+    assert entry["annotations"]["io.containerd.image.name"] == image.reference
+    assert config["architecture"] == arch
+    assert content_of("coredns", "1.14.1", arch) in files["blobs/sha256/" + manifest["layers"][0]["digest"].removeprefix("sha256:")]
+
+
+@pytest.mark.parametrize(("name", "image"), [("pause", PAUSE), ("busybox", BUSYBOX)])
+def test_a_registry_image_keeps_its_digests(server, tmp_path, name, image):
+    found = store(server.url, tmp_path)
+    found.gather({"arm64"})
+    asset = found.image(name, "arm64")
+    entry, files = oci(asset.path)
+    assert asset.reference == image.reference
+    assert asset.provenance == f"{image.reference}@{entry['digest']}"
+    assert f"blobs/sha256/{sha256(image.layers['arm64'])}" in files
+    assert all(path.rpartition("/")[2] == sha256(body) for path, body in files.items() if path.startswith("blobs/"))
+
+
+def test_a_registry_may_ask_for_a_token_and_its_blob_hosts_never_see_it(server, tmp_path):
+    server.token = "anonymous-pull"
+    blob = f"registry.k8s.io/v2/pause/blobs/sha256:{sha256(PAUSE.layers['amd64'])}"
+    server.files["blobs.example/layer"] = PAUSE.layers["amd64"]
+    server.redirects[blob] = f"{server.url}/blobs.example/layer"
+    found = store(server.url, tmp_path)
+    found.gather()
+    assert found.image("pause").size > 0
+    assert all("Authorization" not in headers for headers in server.requests("blobs.example"))
+    assert any(headers.get("Authorization") == "Bearer anonymous-pull" for headers in server.requests("v2/pause/manifests"))
+
+
+def test_a_blob_that_is_not_its_digest_is_refused(server, tmp_path):
+    blob = f"registry.k8s.io/v2/pause/blobs/sha256:{sha256(PAUSE.layers['amd64'])}"
+    server.files[blob] = flip(server.files[blob], 20)
+    with pytest.raises(AssetError, match="not what its digest says"):
+        store(server.url, tmp_path).gather()
+
+
+def test_an_image_without_our_architecture_is_refused(server, tmp_path):
+    server.files |= dataclasses.replace(PAUSE, archs=("s390x",), layers={}).files()
+    with pytest.raises(AssetError, match="pause:3.10.1 has no image for linux/amd64"):
+        store(server.url, tmp_path).gather()
+
+
+def test_a_registry_that_talks_html_is_refused(server, tmp_path):
+    server.files["registry.k8s.io/v2/pause/manifests/3.10.1"] = b"<html>captive portal</html>"
+    with pytest.raises(AssetError, match="is not JSON") as caught:
+        store(server.url, tmp_path).gather()
+    assert "captive portal" in caught.value.evidence
+
+
+def test_pull_needs_no_archives(server, tmp_path):
+    found = store(server.url, tmp_path, images="pull")
+    assert not [key for key, _ in found.gather() if key.startswith("image:")]
+    assert not server.requests("v2/")
+
+
+def test_the_upstream_source_reads_no_mirror():
+    from hardway.assets.releases import Releases
+
+    upstream = AssetStore(cluster("http://ignored.example", versions=default_versions(), source="upstream"))
+    assert Releases(upstream.cluster, upstream.cache, print).site.location("https://dl.k8s.io/x") == "https://dl.k8s.io/x"
