@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import LocalTransport, RealEtcd
+from real_etcd import LocalTransport, RealEtcd
 
 from hardway import etcd_command, etcd_library
 from hardway.errors import NotReadyError, RemoteCommandError

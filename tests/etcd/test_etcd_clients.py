@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 
 import pytest
-from conftest import eventually
+from real_etcd import eventually
 
 from hardway.errors import NotReadyError, RemoteCommandError
 from hardway.etcd import open_etcd
