@@ -82,3 +82,9 @@ def _time_difference(leaf: x509.Certificate) -> str:
     if end - now < (end - start) / RENEW_FRACTION:
         return f"expires on {end:%Y-%m-%d}"
     return ""
+
+
+def remaining_days(pem: bytes) -> int:
+    """Whole days until a certificate (PEM) ends; negative when it has."""
+    end = x509.load_pem_x509_certificate(pem).not_valid_after_utc
+    return (end - datetime.datetime.now(datetime.UTC)).days

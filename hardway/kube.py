@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
-from .errors import HardwayError, RemoteCommandError
+from .errors import ConnectionFailed, HardwayError, RemoteCommandError
 from .resources.kubernetes import UNKNOWN, node_patch
 from .secret import Secret
 from .vocabulary import Answers, Op, Probe
@@ -122,6 +122,9 @@ class KubeApi:
         return "" if status.get("allowed") else f"not allowed: {status.get('reason', '')}"
 
 
+BROKEN = (OSError, http.client.HTTPException, ConnectionFailed)
+
+
 class ApiRemote:
     """Understands the probes and ops of `resources.kubernetes`; on a bare cluster every answer is "unknown"."""
 
@@ -131,7 +134,7 @@ class ApiRemote:
     def probe(self, probes: Sequence[Probe]) -> Answers:
         try:
             found = {probe: self.api().get(probe.args[0]) for probe in dict.fromkeys(probes)}
-        except (OSError, http.client.HTTPException) as error:
+        except BROKEN as error:
             if self.may_be_absent:
                 return dict.fromkeys(probes, UNKNOWN)
             raise RemoteCommandError(f"the API cannot be reached: {error}", host="kubernetes", hint="hardway status INV") from error
@@ -141,7 +144,7 @@ class ApiRemote:
         for op in ops:
             try:
                 getattr(self, f"_{op.verb}")(op)
-            except (OSError, http.client.HTTPException) as error:
+            except BROKEN as error:
                 raise RemoteCommandError(f"the API broke off: {error}", host="kubernetes", command=str(op), hint="run the same command again") from error
 
     def _apply(self, op: Op) -> None:

@@ -45,7 +45,7 @@ class Report:
 
     def note(self, text: str) -> None:
         """A line about progress that is no event of its own kind."""
-        self.event("note", text, text=text)
+        self.event("note", text, message=text)
 
     def sent(self, count: int) -> None:
         with self.lock:

@@ -159,8 +159,8 @@ class StateDir(Store):
         """Make the folder private and ours; one that holds somebody else's files is left alone."""
         ignore = self.path / ".gitignore"
         ours = ignore.exists() and ignore.read_bytes() == IGNORE_EVERYTHING
-        # A folder that holds only pki/ is a user who brings a CA of their own.
-        foreign = [] if ours else [entry.name for entry in self.path.iterdir() if entry.name != "pki"]
+        # Only pki/ is a user who brings a CA of their own; lab/ was made with the machines, before there was a cluster.
+        foreign = [] if ours else [entry.name for entry in self.path.iterdir() if entry.name not in ("pki", "lab")]
         if foreign:
             evidence = "\n".join(sorted(foreign)[:10])
             hint = "name an empty folder with --state-dir"

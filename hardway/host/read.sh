@@ -26,7 +26,7 @@ q_hash() { if [ -f "$1" ]; then sum=$(sha256sum <"$1"); echo "${sum%% *}"; else 
 
 # unit NAME: systemd's view of it, and the digest of the files it was last started with.
 q_unit() {
-  systemctl show -p LoadState -p ActiveState -p SubState -p UnitFileState -p NeedDaemonReload -p NRestarts -p Result "$1" 2>/dev/null || :
+  systemctl show -p LoadState -p ActiveState -p SubState -p UnitFileState -p NeedDaemonReload -p NRestarts -p Result -p Job "$1" 2>/dev/null || :
   echo "Stamp=$(cat "$STATE/stamps/$1" 2>/dev/null || :)"
 }
 

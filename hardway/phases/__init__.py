@@ -36,8 +36,8 @@ PHASES = (
     containers.PHASE,
     kubelet.PHASE,
     kube_proxy.PHASE,
-    node_marks.PHASE,
     pod_routes.PHASE,
     dns.PHASE,
+    node_marks.PHASE,
     kubectl.PHASE,
 )

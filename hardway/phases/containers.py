@@ -28,7 +28,7 @@ def desired(inputs: Inputs, host: Host) -> list:
         Directory("/etc/containerd"),
         Directory("/etc/cni"),
         Directory("/etc/cni/net.d"),
-        Directory("/var/lib/containerd", "711", data=True),
+        Directory("/var/lib/containerd", "700", data=True),
         config,
         network,
         File("/etc/crictl.yaml", text(render("crictl.yaml", inputs.cluster, host))),

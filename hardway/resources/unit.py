@@ -44,7 +44,7 @@ class Unit:
         if state["UnitFileState"] != "enabled":
             ops.append(Op("enable", (self.name,)))
             why.append("not enabled")
-        running = state["ActiveState"] in ("active", "activating", "reloading")
+        running = state["ActiveState"] in ("active", "activating", "reloading") or state["Job"] not in ("", "0")
         stale = bool(changed) or state["Stamp"] != self.digest
         if not running:
             why.append(f"is {state['ActiveState']}, to be started")
@@ -68,5 +68,5 @@ class Unit:
 
 def properties(answer: str) -> dict[str, str]:
     """systemctl's NAME=VALUE lines; a host without the unit answers with systemd's own defaults."""
-    defaults = {"LoadState": "not-found", "ActiveState": "inactive", "UnitFileState": "", "NeedDaemonReload": "no", "Stamp": "", "SubState": ""}
+    defaults = {"LoadState": "not-found", "ActiveState": "inactive", "UnitFileState": "", "NeedDaemonReload": "no", "Stamp": "", "SubState": "", "Job": ""}
     return defaults | dict(line.split("=", 1) for line in answer.splitlines() if "=" in line)
