@@ -16,7 +16,8 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from hardway.inventory.problem import Path, Problem, show
 
-MAX_BYTES = 1 << 20
+# Room for the largest clusters (5000 nodes), while any junk of this size is still judged within seconds.
+MAX_BYTES = 512 << 10
 MAX_DEPTH = 24
 PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")}
 
@@ -77,7 +78,7 @@ class _Composer(yaml.BaseLoader):
 def parse(raw: bytes) -> Document:
     """Read one YAML document; every syntax problem found is in the result."""
     if len(raw) > MAX_BYTES:
-        return Document(problems=[Problem((), f"larger than {MAX_BYTES >> 20} MiB: this is not an inventory", 1)])
+        return Document(problems=[Problem((), f"larger than {MAX_BYTES >> 10} KiB: this is not an inventory", 1)])
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -50,14 +50,19 @@ BROKEN = [
     (
         {"hosts.5.name": "other-0"},
         "hosts[5].pod_cidr",
-        "derived from the number at the end of other-0, overlaps that of worker-0 (hosts[4])",
+        "derived from the number at the end of other-0, is that of worker-0 (hosts[4]) as well",
     ),
     (
         {"hosts.5.name": "x", "hosts.4.name": "w20", "hosts.5.address": "10.240.0.20", "hosts.4.address": "10.240.0.30"},
         "hosts[5].pod_cidr",
-        "derived from the last byte of its address, overlaps that of w20",
+        "derived from the last byte of its address, is that of w20",
     ),
     ({"hosts.5.pod_cidr": "10.200.0.0/24"}, "hosts[5].pod_cidr", "write a pod_cidr for worker-1 (free: 10.200.1.0/24)"),
+    (
+        {"network.node_prefix": 15, "hosts.4.pod_cidr": "10.200.3.0/24", "hosts.5.pod_cidr": "10.200.3.0/24"},
+        "hosts[5].pod_cidr",
+        "10.200.3.0/24 is that of worker-0 (hosts[4]) as well: write a pod_cidr for worker-1",
+    ),
     ({"hosts.0.labels": {"a": "b"}}, "hosts[0].labels", "only a host with the role worker has labels"),
     ({"hosts.1.taints": ["a:NoExecute"]}, "hosts[1].taints", "only a host with the role worker has taints"),
     ({"hosts.5.labels": {"kubernetes.io/hostname": "b"}}, 'hosts[5].labels."kubernetes.io/hostname"', "set by the kubelet"),
@@ -159,3 +164,9 @@ def test_a_warning_is_no_problem(tmp_path, changes, says):
     review = inventory.review(written(tmp_path, text_of(changed(changes))))
     assert review.problems == () and review.cluster
     assert any(says in warning for warning in review.warnings), review.warnings
+
+
+def test_each_collision_is_offered_a_block_of_its_own(tmp_path):
+    problems = found(tmp_path, text_of(changed({"hosts.4.name": "a-1", "hosts.5.name": "b-1", "hosts.2.roles": ["etcd", "worker"]})))
+    blocks = [problem.partition("free: ")[2].rstrip(")") for problem in problems if "free: " in problem]
+    assert blocks == ["10.200.0.0/24", "10.200.2.0/24"]

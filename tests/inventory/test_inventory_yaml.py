@@ -34,7 +34,7 @@ BROKEN = [
     ("odd key", '"\\e[31m": 1\n', "1: the key "),
     ("too deep", "a: " + "[" * 2000, "1: nested more than 24 levels deep"),
     ("too deep in blocks", "\n".join(" " * n + "a:" for n in range(300)), "24: nested more than 24 levels"),
-    ("too large", "#" * MAX_BYTES + "\ncluster: a", "1: larger than 1 MiB"),
+    ("too large", "#" * MAX_BYTES + "\ncluster: a", "1: larger than 512 KiB"),
 ]
 
 

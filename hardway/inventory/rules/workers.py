@@ -7,7 +7,7 @@ from ipaddress import IPv4Network
 
 from hardway.cluster import Role
 from hardway.inventory.draft import Draft, Placed
-from hardway.inventory.problem import Path, Problem
+from hardway.inventory.problem import Problem
 
 
 def _readable(draft: Draft) -> list[Placed]:
@@ -35,27 +35,27 @@ def given_blocks(draft: Draft) -> Iterator[Problem]:
 
 
 def derived_blocks(draft: Draft) -> Iterator[Problem]:
-    plan = draft.network
+    plan, free = draft.network, _free_blocks(draft)
     for n, host in _readable(draft):
         if plan.node_prefix >= plan.pod_cidr.prefixlen and draft.pod_block(host) is None:
             blocks = 1 << (plan.node_prefix - plan.pod_cidr.prefixlen)
             why = f"no block can be derived: {_source(host.name)} is beyond the {blocks} blocks of {plan.pod_cidr}"
-            yield Problem(("hosts", n, "pod_cidr"), f"{why}; write a pod_cidr{_free(draft)}")
+            yield Problem(("hosts", n, "pod_cidr"), f"{why}; write a pod_cidr{next(free, '')}")
 
 
 def blocks_apart(draft: Draft) -> Iterator[Problem]:
-    """Two workers must not hand out the same pod addresses."""
-    seen: list[tuple[Path, str, IPv4Network]] = []
+    """Two workers must not hand out the same pod addresses; blocks of another size than the common one are refused already."""
+    seen: dict[IPv4Network, Placed] = {}
+    free = _free_blocks(draft)
     for n, host in _readable(draft):
         block = draft.pod_block(host)
-        for (_, at, *_), name, other in seen:
-            if block and block.overlaps(other):
-                how = "" if host.pod_cidr else f", derived from {_source(host.name)},"
-                message = f"{block}{how} overlaps that of {name} (hosts[{at}]): write a pod_cidr for {host.name}{_free(draft)}"
-                yield Problem(("hosts", n, "pod_cidr"), message)
-                break
-        if block:
-            seen.append((("hosts", n), host.name, block))
+        if block in seen:
+            at, other = seen[block]
+            how = "" if host.pod_cidr else f", derived from {_source(host.name)},"
+            message = f"{block}{how} is that of {other.name} (hosts[{at}]) as well: write a pod_cidr for {host.name}{next(free, '')}"
+            yield Problem(("hosts", n, "pod_cidr"), message)
+        elif block:
+            seen[block] = (n, host)
 
 
 def _source(name: str) -> str:
@@ -63,18 +63,15 @@ def _source(name: str) -> str:
     return f"the number at the end of {name}" if name[-1].isdigit() else "the last byte of its address"
 
 
-def _free(draft: Draft) -> str:
-    """A block nobody has, as advice."""
+def _free_blocks(draft: Draft) -> Iterator[str]:
+    """Blocks that nobody has, each as a piece of advice; there may be none."""
     plan = draft.network
-    taken = [block for _, host in draft.with_role(Role.WORKER) if (block := draft.pod_block(host))]
-    for index in range(len(taken) + 1):
-        try:
-            block = plan.pod_block(index)
-        except (IndexError, ValueError):
-            return ""
-        if not any(block.overlaps(other) for other in taken):
-            return f" (free: {block})"
-    return ""
+    taken = {draft.pod_block(host) for _, host in draft.with_role(Role.WORKER)}
+    blocks = 1 << (plan.node_prefix - plan.pod_cidr.prefixlen) if plan.node_prefix >= plan.pod_cidr.prefixlen else 0
+    for index in range(blocks):
+        block = plan.pod_block(index)
+        if block not in taken:
+            yield f" (free: {block})"
 
 
 RULES = (only_on_workers, given_blocks, derived_blocks, blocks_apart)
