@@ -17,7 +17,7 @@ class Dropped(ConnectionFailed):
     """The server hung up before or during the handshake, as a busy one does: worth another try."""
 
 
-def explain(error: Exception, hop: Hop, seconds: float) -> HardwayError:
+def explain(error: paramiko.SSHException | OSError | EOFError, hop: Hop, seconds: float) -> HardwayError:
     """The ConnectionFailed for anything that went wrong while connecting to `hop` for `seconds`."""
     if isinstance(error, paramiko.ssh_exception.NoValidConnectionsError):
         error = next(iter(error.errors.values()))
@@ -29,9 +29,7 @@ def explain(error: Exception, hop: Hop, seconds: float) -> HardwayError:
         return _silent(hop, f"{hop.endpoint} does not answer", "a TCP connection", seconds)
     if isinstance(error, paramiko.SSHException | EOFError):
         return _handshake(error, hop, seconds)
-    if isinstance(error, OSError):
-        return _socket(error, hop, seconds)
-    return _failed(hop, f"connecting to {hop.endpoint} failed: {error}", hint=hop.ssh_command("-v"))
+    return _socket(error, hop, seconds)
 
 
 def _failed(hop: Hop, message: str, **more) -> ConnectionFailed:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import paramiko
+from paramiko.pkey import UnknownKeyType
 
 from ..errors import AuthenticationError
 from .credentials import PASSPHRASE_FILE, Prompt, answers
@@ -134,7 +135,7 @@ def _read(path: Path, passphrase: str) -> paramiko.PKey:
     except (TypeError, paramiko.PasswordRequiredException) as error:
         # cryptography says "encrypted" with a TypeError
         raise NeedsPassphrase(path) from error
-    except paramiko.ssh_exception.UnknownKeyType as error:
+    except UnknownKeyType as error:
         raise ValueError(f"{path}: unknown type of key") from error
 
 

@@ -14,7 +14,6 @@ from typing import TypeVar
 import paramiko
 from fabric import Config, Connection
 
-from ..errors import HardwayError
 from .credentials import Prompt
 from .failures import Dropped, explain
 from .host_keys import Policy, known_kinds
@@ -76,9 +75,7 @@ def persistently(hop: Hop, attempt: Callable[[], T]) -> T:
         try:
             with _gate(hop):
                 return attempt()
-        except HardwayError:
-            raise
-        except Exception as error:
+        except (paramiko.SSHException, OSError, EOFError) as error:
             failure = explain(error, hop, time.monotonic() - begun)
             if not isinstance(failure, Dropped) or number == ATTEMPTS:
                 raise failure from error

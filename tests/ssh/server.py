@@ -22,7 +22,9 @@ Port {port}
 ListenAddress 127.0.0.1
 HostKey {folder}/host_ed25519
 HostKey {folder}/host_ecdsa
-AuthorizedKeysFile {folder}/authorized_keys
+AuthorizedKeysFile none
+AuthorizedKeysCommand /bin/cat {folder}/authorized_keys
+AuthorizedKeysCommandUser root
 PidFile {folder}/sshd.pid
 StrictModes no
 PasswordAuthentication no

@@ -1,0 +1,173 @@
+"""Becoming root: without a password, with one, with a wrong one, and where sudo insists on a terminal."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from hardway.errors import AuthenticationError
+
+pytestmark = pytest.mark.sshd
+
+NOPASSWD = "{user} ALL=(ALL) NOPASSWD: ALL"
+PASSWORD = "Defaults:{user} timestamp_timeout=0\n{user} ALL=(ALL) ALL"
+REQUIRETTY = "Defaults:{user} requiretty\n"
+
+
+class Person:
+    """Answers questions and counts them."""
+
+    def __init__(self, answer: str):
+        self.answer = answer
+        self.questions: list[str] = []
+
+    def __call__(self, question: str) -> str:
+        self.questions.append(question)
+        return self.answer
+
+
+def test_sudo_without_a_password(server, connect, user, sudoers):
+    sudoers(NOPASSWD)
+    assert connect(server.host(user=user.name)).run("id -u").out == b"0\n"
+
+
+def test_the_password_is_asked_once_for_all_hosts_and_threads(server, connect, user, sudoers):
+    sudoers(PASSWORD)
+    person = Person(user.password)
+    transports = [connect(server.host(f"node-{n}", user=user.name), prompt=person) for n in range(3)]
+    results: list[bytes] = []
+    threads = [threading.Thread(target=lambda t=t: results.append(t.run("id -u; cat", stdin=b"data").out)) for t in transports]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [b"0\ndata"] * 3
+    assert len(person.questions) == 1
+    assert user.name in person.questions[0]
+
+
+def test_a_wrong_password_fails_at_once_and_is_asked_for_again(server, connect, user, sudoers):
+    sudoers(PASSWORD)
+    person = Person("wrong-password")
+    transport = connect(server.host(user=user.name), prompt=person)
+    with pytest.raises(AuthenticationError) as caught:
+        transport.run("true")
+    text = "\n".join(caught.value.lines())
+    assert "sudo does not accept the password" in text
+    assert "next: ssh" in text
+    assert "wrong-password" not in text
+    person.answer = user.password
+    assert transport.run("id -u").out == b"0\n"
+    assert len(person.questions) == 2
+
+
+def test_the_password_may_come_from_a_private_file(server, connect, user, sudoers, tmp_path, monkeypatch):
+    sudoers(PASSWORD)
+    file = tmp_path / "password"
+    file.write_text(user.password + "\n")
+    monkeypatch.setenv("HARDWAY_SUDO_PASSWORD_FILE", str(file))
+    file.chmod(0o644)
+    with pytest.raises(AuthenticationError, match="can be read by others"):
+        connect(server.host(user=user.name)).run("id -u")
+    file.chmod(0o600)
+    assert connect(server.host(user=user.name)).run("id -u").out == b"0\n"
+
+
+def test_without_anybody_to_ask_the_error_says_how_to_give_the_password(server, connect, user, sudoers):
+    sudoers(PASSWORD)
+    with pytest.raises(AuthenticationError) as caught:
+        connect(server.host(user=user.name)).run("true")
+    assert "wants a password" in caught.value.message
+    assert "HARDWAY_SUDO_PASSWORD_FILE" in caught.value.hint
+
+
+@pytest.mark.parametrize("mode", ["auto", "password"])
+def test_a_password_is_never_left_over_as_data(server, connect, user, sudoers, mode):
+    """With a remembered answer sudo asks nothing: what would have been the password must not turn up as stdin."""
+    sudoers("Defaults:{user} timestamp_timeout=5, timestamp_type=global\n{user} ALL=(ALL) ALL")
+    transport = connect(server.host(user=user.name, sudo=mode), prompt=Person(user.password))
+    for _ in range(3):
+        assert transport.run("cat", stdin=b"").out == b""
+        assert transport.stream("cat", [b"data"]).out == b"data"
+
+
+@pytest.mark.parametrize("rule", [NOPASSWD, PASSWORD], ids=["nopasswd", "password"])
+def test_requiretty_changes_nothing_for_the_caller(server, connect, user, sudoers, rule):
+    sudoers(REQUIRETTY + rule)
+    transport = connect(server.host(user=user.name), prompt=Person(user.password))
+    data = bytes(range(256)) * 1000 + b"\x03\x04\x1a\x11\x13\r\n"
+    result = transport.run("id -u >&2; cat; exit 3", stdin=data)
+    assert (result.code, result.err) == (3, b"0\n")
+    assert result.out == data
+    chunks = [os.urandom(100_000) for _ in range(30)]
+    assert transport.stream("cat", chunks).out == b"".join(chunks)
+    assert transport.stream("exit 6", (bytes(1 << 20) for _ in range(100))).code == 6
+    lines: list[str] = []
+    assert transport.follow("echo a; echo b; exit 2", lines.append) == 2
+    assert lines == ["a", "b"]
+    assert transport.run("echo still fine").out == b"still fine\n"
+
+
+def test_requiretty_with_a_wrong_password(server, connect, user, sudoers):
+    sudoers(REQUIRETTY + PASSWORD)
+    with pytest.raises(AuthenticationError) as caught:
+        connect(server.host(user=user.name), prompt=Person("wrong-password")).run("true")
+    assert "sudo does not accept the password" in caught.value.message
+    assert "wrong-password" not in "\n".join(caught.value.lines())
+
+
+def test_requiretty_leaves_nothing_behind(server, connect, user, sudoers):
+    sudoers(REQUIRETTY + NOPASSWD)
+    transport = connect(server.host(user=user.name))
+    folder = transport.run("echo ${0%/*}").text.strip()
+    transport.close()
+    script = f"i=0; while pgrep -u {user.name} || [ -e {folder} ] || find /dev/shm /tmp -maxdepth 1 -user {user.name} | grep .; do "
+    assert connect(server.host()).run(script + "i=$((i+1)); [ $i -lt 100 ] || exit 1; sleep 0.1; done").code == 0
+
+
+def test_a_user_who_is_no_sudoer_is_told_so(server, connect, user):
+    with pytest.raises(AuthenticationError) as caught:
+        connect(server.host(user=user.name), prompt=Person(user.password)).run("true")
+    assert "sudo does not let" in caught.value.message
+    assert "sudoers" in caught.value.evidence
+    assert user.password not in "\n".join(caught.value.lines())
+
+
+def test_sudo_never_says_that_root_is_needed(server, connect, user, sudoers):
+    sudoers(NOPASSWD)
+    with pytest.raises(AuthenticationError, match="is not root"):
+        connect(server.host(user=user.name, sudo="never")).run("true")
+    assert connect(server.host(sudo="never")).run("id -u").out == b"0\n"
+
+
+def test_no_secret_is_ever_seen_in_a_process(server, connect, user, sudoers):
+    """Every command line and environment on the machine is sampled while passwords, scripts and data pass."""
+    sudoers(PASSWORD)
+    transport = connect(server.host(user=user.name), prompt=Person(user.password))
+    secrets = [user.password.encode(), b"script-secret-4711", b"stdin-secret-4712", b"chunk-secret-4713"]
+    found, samples, done = set(), [0], threading.Event()
+
+    def sample():
+        while not done.is_set():
+            samples[0] += 1
+            for process in Path("/proc").glob("[0-9]*"):
+                for name in ("cmdline", "environ"):
+                    try:
+                        content = (process / name).read_bytes()
+                    except OSError:
+                        continue
+                    found.update(secret for secret in secrets if secret in content)
+
+    watcher = threading.Thread(target=sample)
+    watcher.start()
+    try:
+        for _ in range(5):
+            transport.run(": script-secret-4711; cat >/dev/null; sleep 0.2", stdin=b"stdin-secret-4712")
+            transport.stream("cat >/dev/null; sleep 0.2 # script-secret-4711", [b"chunk-secret-4713"])
+    finally:
+        done.set()
+        watcher.join()
+    assert samples[0] > 3
+    assert found == set()
