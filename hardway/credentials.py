@@ -1,15 +1,9 @@
-"""Everything secret that one cluster needs, out of its state directory: made when absent, kept while valid, never overwritten.
-
-A leaf certificate is issued again, with the key it has, when its names, usages or authority changed, when it expired
-or is in the last tenth of its life. Its key stays, so that the change is one file, here and on the hosts, and no crash
-can leave a certificate beside the wrong key. To get a new key, move both files away.
-"""
+"""Everything secret that one cluster needs, out of its state directory: made when absent, kept while valid, never overwritten."""
 
 from __future__ import annotations
 
+import dataclasses
 import secrets
-import shlex
-from dataclasses import dataclass
 from threading import RLock
 
 from . import kubeconfig
@@ -18,28 +12,12 @@ from .certificates import Definition, authorities, definition, definitions
 from .cluster import Cluster, Host
 from .encryption import encryption_config
 from .errors import PkiError
-from .inspection import difference
-from .issuing import certificate_pem, issue_leaf, key_pem, load_certificate, load_key, matches, new_key, public_pem
+from .leaf import Leaf, Pair
 from .secret import Secret
+from .service_account import KeyPair, service_account
 from .statedir import Overlay, Store
 
 KINDS = ("pki", "encryption")
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A certificate (PEM) and its key (PKCS#8 PEM)."""
-
-    cert: bytes
-    key: Secret
-
-
-@dataclass(frozen=True)
-class KeyPair:
-    """A public key and its private key, both PEM: the signing pair of service account tokens."""
-
-    public: bytes
-    private: Secret
 
 
 class Credentials:
@@ -83,24 +61,10 @@ class Credentials:
             return self._pairs[key]
 
     def service_account(self) -> KeyPair:
-        """The pair that signs and checks service account tokens, made once."""
+        """The pair that signs and checks service account tokens."""
         with self._lock:
             self._bind()
-            private, public = self.store.read("pki/sa.key"), self.store.read("pki/sa.pub")
-            where = self.store.where("pki/sa.key")
-            if private is None and public is not None:
-                raise PkiError(f"{where} is gone: tokens in use would be refused", hint="restore it from a backup")
-            if private is None:
-                private = key_pem(new_key(self.cluster.pki.algorithm))
-                self.store.create("pki/sa.key", private)
-                self._changes.append("pki/sa.key: new signing key for service accounts")
-            derived = public_pem(load_key(private, where))
-            if public is None:
-                self.store.create("pki/sa.pub", derived)
-            elif public.split() != derived.split():
-                hint = "restore both from the same backup"
-                raise PkiError(f"{self.store.where('pki/sa.pub')} is not the public half of {where}", hint=hint)
-            return KeyPair(derived, Secret(private))
+            return service_account(self.cluster.pki.algorithm, self.store, self._changes)
 
     def encryption_config(self) -> Secret:
         """The API server's EncryptionConfiguration as YAML, the same for all control-plane hosts."""
@@ -139,7 +103,9 @@ class Credentials:
 
     def plan(self, *kinds: str) -> list[str]:
         """What `ensure_all` would do and why, without writing anything."""
-        return Credentials(self.cluster, Overlay(self.store)).ensure_all(*kinds)
+        # The keys of a plan are thrown away, so it makes those that cost nothing: an RSA key takes up to a second.
+        quick = dataclasses.replace(self.cluster, pki=dataclasses.replace(self.cluster.pki, algorithm="ecdsa-p256"))
+        return Credentials(quick, Overlay(self.store)).ensure_all(*kinds)
 
     def _ensure_pki(self) -> None:
         for authority in authorities():
@@ -175,52 +141,26 @@ class Credentials:
         return [(row, host) for row in definitions() for host in (row.hosts(self.cluster) if row.per_host else (None,))]
 
     def _pair(self, row: Definition, host: Host | None) -> Pair:
-        where = _where(row, host)
-        key_text = self.store.read(f"{where}.key")
-        reason = self._judge(row, host)
+        leaf, signer = Leaf(row, host, self.cluster, self.store), self._signer(row.ca)
+        reason = leaf.fault(signer)
         if not reason:
-            return Pair(self.store.read(f"{where}.crt") or b"", Secret(key_text or b""))
-        signer = self._signer(row.ca)
+            return leaf.read()
         if signer.key is None:
-            raise self._unsignable([f"{where}.crt: {reason}"])
-        key = load_key(key_text, self.store.where(f"{where}.key")) if key_text else new_key(self.cluster.pki.algorithm)
-        profile = row.profile(self.cluster, host)
-        cert = certificate_pem(issue_leaf(profile, key, signer.certificate, signer.key, self.cluster.pki.validity_days))
-        if not key_text:
-            self.store.create(f"{where}.key", key_pem(key))
-        keep = self.store.create if self.store.read(f"{where}.crt") is None else self.store.replace
-        keep(f"{where}.crt", cert)
-        self._changes.append(f"{where}.crt: {reason}")
-        return Pair(cert, Secret(key_text or key_pem(key)))
-
-    def _judge(self, row: Definition, host: Host | None) -> str:
-        """Why this leaf must be issued, or nothing; PkiError when what is there must not be touched."""
-        where = _where(row, host)
-        cert, key = self.store.read(f"{where}.crt"), self.store.read(f"{where}.key")
-        if cert is None:
-            return f"new, signed by {row.ca}"
-        signer = self._signer(row.ca)
-        crt_path, key_path = self.store.where(f"{where}.crt"), self.store.where(f"{where}.key")
-        remedy = f"restore both files from a backup, or have them made anew: rm {shlex.quote(crt_path)} {shlex.quote(key_path)}"
-        if key is None:
-            raise PkiError(f"the key of {crt_path} is gone", hint=remedy)
-        leaf = load_certificate(cert, crt_path, remedy)
-        if not matches(leaf, load_key(key, key_path, remedy)):
-            raise PkiError(f"{key_path} is not the key of {crt_path}", hint=remedy)
-        return difference(leaf, row.profile(self.cluster, host), signer.certificate)
+            raise self._unsignable([f"{leaf.path}.crt: {reason}"])
+        pair = leaf.issue(signer)
+        self._changes.append(f"{leaf.path}.crt: {reason}")
+        return pair
 
     def _refuse_unsignable(self) -> None:
         """All leaves an authority without key would have to sign, in one error."""
-        external = [(row, host) for row, host in self._every() if self._signer(row.ca).key is None]
-        reasons = [(_where(row, host), self._judge(row, host)) for row, host in external]
-        lines = [f"{where}.crt: {reason}" for where, reason in reasons if reason]
+        lines = []
+        for row, host in self._every():
+            leaf, signer = Leaf(row, host, self.cluster, self.store), self._signer(row.ca)
+            reason = "" if signer.key else leaf.fault(signer)
+            lines += [f"{leaf.path}.crt: {reason}"] if reason else []
         if lines:
             raise self._unsignable(lines)
 
     def _unsignable(self, lines: list[str]) -> PkiError:
         hint = f"have them signed and put them with their keys into {self.store.where('pki')}, or put the authority's key there"
         return PkiError("certificates are wanted from an authority whose key is not here", evidence="\n".join(lines), hint=hint)
-
-
-def _where(row: Definition, host: Host | None) -> str:
-    return f"pki/hosts/{host.name}/{row.name}" if host else f"pki/{row.name}"
