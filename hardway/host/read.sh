@@ -75,8 +75,9 @@ q_routes() { ip -4 route show 2>/dev/null | awk '$2 == "via" {print $1, $3}'; }
 q_leftover() {
   case $1 in
     pods) ls -d /run/containerd/io.containerd.runtime.v2.task/k8s.io/* 2>/dev/null | wc -l ;;
-    mounts) awk '$2 ~ "^/(var/lib/kubelet|run/containerd|run/netns/cni-|var/run/netns/cni-|var/lib/containerd)/"' /proc/mounts | wc -l ;;
+    mounts) awk '$2 ~ "^/(var/lib/kubelet/|run/containerd/|run/netns/cni-|var/run/netns/cni-|var/lib/containerd/)"' /proc/mounts | wc -l ;;
     cni) ls -d /sys/class/net/cni0 /var/lib/cni /run/cni 2>/dev/null | wc -l ;;
+    runtime) ls -d /run/containerd 2>/dev/null | wc -l ;;
     iptables) { iptables-save; ip6tables-save; } 2>/dev/null | grep -cE '^:(KUBE-|CNI-)|hardway-masq' ;;
   esac || :
 }

@@ -112,7 +112,8 @@ w_reload() { systemctl daemon-reload; }
 w_enable() { systemctl enable -q "$1"; }
 w_start() { systemctl reset-failed "$1" 2>/dev/null || :; if [ "$2" = queue ]; then systemctl start --no-block "$1"; else systemctl start "$1"; fi; }
 w_restart() { systemctl reset-failed "$1" 2>/dev/null || :; if [ "$2" = queue ]; then systemctl restart --no-block "$1"; else systemctl restart "$1"; fi; }
-w_stop() { systemctl disable -q "$1" 2>/dev/null || :; systemctl stop "$1"; systemctl reset-failed "$1" 2>/dev/null || :; }
+# stop: for good; a service that does not end soon (an API server waits for open watches) is killed
+w_stop() { systemctl disable -q "$1" 2>/dev/null || :; timeout 3 systemctl stop "$1" || { systemctl kill -s KILL "$1"; systemctl stop "$1"; }; systemctl reset-failed "$1" 2>/dev/null || :; }
 
 # stamp UNIT DIGEST: which files a unit was started with; taken away before such a file changes, so that a run
 # that dies between the change and the restart is noticed by the next one
@@ -135,8 +136,9 @@ w_cleanup() {
       for shim in /proc/[0-9]*; do case "$(tr '\0' ' ' <"$shim/cmdline" 2>/dev/null)" in /usr/local/bin/containerd-shim-runc-v2*) kill -KILL "${shim#/proc/}" 2>/dev/null || : ;; esac; done
       for task in /run/containerd/io.containerd.runtime.v2.task/k8s.io/*; do [ -d "$task" ] && { umount "$task"/rootfs 2>/dev/null || :; rm -rf "$task"; }; done; : ;;
     mounts)
-      awk '$2 ~ "^/(var/lib/kubelet|run/containerd|run/netns/cni-|var/run/netns/cni-|var/lib/containerd)/" {print $2}' /proc/mounts | sort -r | while read -r m; do umount -l "$m"; done
+      awk '$2 ~ "^/(var/lib/kubelet/|run/containerd/|run/netns/cni-|var/run/netns/cni-|var/lib/containerd/)" {print $2}' /proc/mounts | sort -r | while read -r m; do umount -l "$m"; done
       rm -f /run/netns/cni-* /var/run/netns/cni-* ;;
+    runtime) rm -rf /run/containerd ;;
     cni) ip link del cni0 2>/dev/null || :; rm -rf /var/lib/cni /run/cni ;;
     iptables) for f in iptables ip6tables; do
         if command -v $f-save >/dev/null 2>&1 && $f-save 2>/dev/null | grep -qE 'KUBE-|CNI-|hardway-masq'; then

@@ -33,9 +33,10 @@ def desired(inputs: Inputs, host: Host) -> list:
         network,
         File("/etc/crictl.yaml", text(render("crictl.yaml", inputs.cluster, host))),
         unit,
+        Leftover("runtime"),
         Unit("containerd.service", running, block=True),
         *(_image(inputs, host, name) for name in (NODE_IMAGES if inputs.cluster.assets.images == "push" else ())),
-        *(Leftover(kind) for kind in ("iptables", "cni", "mounts", "pods")),
+        *(Leftover(kind) for kind in ("iptables", "cni")),
     ]
 
 

@@ -13,7 +13,7 @@ from ..features import features
 from ..live import Live
 from ..phase import Inputs, Pending, Phase
 from ..render import render
-from ..resources import Directory, File, Unit, text
+from ..resources import Directory, File, Leftover, Unit, text
 from .binaries import program
 
 
@@ -36,6 +36,7 @@ def desired(inputs: Inputs, host: Host) -> list:
         Directory("/var/lib/kubelet", "700", data=True),
         Directory("/var/lib/kubelet/pki", "700"),
         *files,
+        *(Leftover(kind) for kind in ("mounts", "pods")),
         Unit("kubelet.service", (*files, program(inputs, host, "kubelet"))),
     ]
 

@@ -80,7 +80,7 @@ def persistently(hop: Hop, attempt: Callable[[], T]) -> T:
             if not isinstance(failure, Dropped) or number == ATTEMPTS:
                 raise failure from error
         # Nothing announces that the server has room again, so this waits, for a random time lest all come back together.
-        time.sleep(random.uniform(0.5, 1.0) * 0.2 * 2**number)
+        time.sleep(random.uniform(0.5, 1.0) * 0.1 * 2**number)
     raise AssertionError("the last attempt raises or returns")
 
 

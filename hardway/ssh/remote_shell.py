@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import paramiko
 
@@ -21,6 +22,10 @@ class Ended(Exception):
     def __init__(self, noise: str):
         super().__init__(noise)
         self.noise = noise
+
+
+class SourceFailed(Exception):
+    """What was to be sent could not be read here; the error itself is the cause."""
 
 
 class Inbox:
@@ -88,6 +93,11 @@ class RemoteShell:
         self.process = 0
 
     @property
+    def ended_by_host(self) -> bool:
+        """Whether the host closed this channel in an orderly way, rather than the whole connection breaking."""
+        return self._channel.eof_received
+
+    @property
     def usable(self) -> bool:
         return not (self._spent or self._channel.closed or self._channel.eof_received)
 
@@ -99,11 +109,14 @@ class RemoteShell:
         return self._result(deadline)
 
     def stream(self, script: str, chunks: Iterable[bytes], timeout: float, sent: Callable[[int], None] | None) -> Result:
-        """Run a script with the rest of the channel as its stdin; `timeout` seconds may pass without progress. The shell ends with it."""
+        """Run a script with the rest of the channel as its stdin; `timeout` seconds may pass without progress. The shell ends with it.
+
+        Also raises SourceFailed, with the channel still open: closing it would look to the command like the proper end of its input.
+        """
         self._request("stream", script, b"", timeout)
         self._learn_process(time.monotonic() + timeout)
         self._channel.settimeout(timeout)
-        for chunk in chunks:
+        for chunk in _from_source(chunks):
             if not self._feed(chunk, sent):
                 break
         self._channel.shutdown_write()
@@ -127,7 +140,8 @@ class RemoteShell:
 
     def close(self) -> None:
         for channel in (self._channel, *self._companions):
-            channel.close()
+            with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+                channel.close()
 
     def _request(self, mode: str, script: str, stdin: bytes, timeout: float) -> None:
         body = script.encode() + b"\n"
@@ -175,3 +189,10 @@ class RemoteShell:
         self._inbox.first(deadline, self._mark)
         code, out, err = map(int, self._inbox.line(deadline).split())
         return Result(code, self._inbox.exactly(out, deadline), self._inbox.exactly(err, deadline))
+
+
+def _from_source(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    try:
+        yield from chunks
+    except Exception as error:
+        raise SourceFailed from error

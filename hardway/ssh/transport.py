@@ -22,7 +22,7 @@ from .become_root import Door
 from .credentials import Prompt
 from .failures import explain
 from .link import Link, open_link
-from .remote_shell import Ended, RemoteShell
+from .remote_shell import Ended, RemoteShell, SourceFailed
 from .route import route
 
 # sshd allows ten sessions on a connection by default (MaxSessions); one with a terminal costs us two.
@@ -60,8 +60,12 @@ class SshTransport:
         return self._call(lambda shell: shell.run(script, stdin, timeout), script, timeout)
 
     def stream(self, command: str, chunks: Iterable[bytes], *, timeout: float = 600.0, sent: Callable[[int], None] | None = None) -> Result:
-        """Run a command as root with `chunks` as its stdin; a command that ends early is answered with its result all the same."""
-        return self._call(lambda shell: shell.stream(command, chunks, timeout, sent), command, timeout)
+        """Run a command as root with `chunks` as its stdin; a command that ends early is answered with its result all the same.
+
+        When `chunks` fails the command is killed, so that it never takes half of its input for all of it. When the connection
+        breaks nobody can do that: a command that matters checks what it was given.
+        """
+        return self._call(lambda shell: shell.stream(command, chunks, timeout, sent), command, timeout, end_when_interrupted=True)
 
     def follow(self, command: str, lines: Callable[[str], None]) -> int:
         """Run a command as root and hand on its output (both streams) line by line; the command is ended when we are interrupted."""
@@ -123,17 +127,18 @@ class SshTransport:
                 return work(shell)
             except TimeoutError:
                 seconds = time.monotonic() - began
-                shell.close()
                 self._end(shell.process)
                 raise self._too_slow(script, timeout, seconds) from None
             except KeyboardInterrupt:
                 # A script that changes something is left to finish: half done would be worse.
                 if end_when_interrupted:
-                    shell.close()
                     self._end(shell.process)
                 raise
+            except SourceFailed as failed:
+                self._end(shell.process)
+                raise failed.__cause__ from None
             except (Ended, OSError, EOFError, paramiko.SSHException) as error:
-                raise self._lost(script, error) from error
+                raise self._lost(script, shell, error) from error
 
     def _end(self, process: int) -> None:
         """End a script that is still running on the host, with its children, if the host can still be talked to."""
@@ -175,10 +180,9 @@ class SshTransport:
             hint=f"{route(self.host).ssh_command()}  and look at what it does there: ps axf",
         )
 
-    def _lost(self, script: str, error: Exception) -> ConnectionLost:
+    def _lost(self, script: str, shell: RemoteShell, error: Exception) -> ConnectionLost:
         noise = error.noise if isinstance(error, Ended) else str(error)
-        alive = self._link is not None and self._link.alive
-        what = f"the shell on {self.host.name} ended" if alive else f"the connection to {self.host.name} broke"
+        what = f"the shell on {self.host.name} ended" if shell.ended_by_host else f"the connection to {self.host.name} broke"
         hint = f"run the same command again; {route(self.host).ssh_command()}"
         return ConnectionLost(f"{what} during a command", self.host.name, command=_first_line(script), evidence=noise, hint=hint)
 
