@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
 from hardway import ssh
 from hardway.cluster import Host
 from hardway.ssh.credentials import answers

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
 from hardway import ssh
 from hardway.errors import AuthenticationError, ConnectionFailed, HostKeyError
 

@@ -11,6 +11,7 @@ import threading
 import time
 
 import pytest
+
 from hardway.errors import ConnectionFailed, ConnectionLost, NotReadyError
 
 from .server import free_port
@@ -50,6 +51,7 @@ def test_a_connection_cut_during_a_call_is_an_error_of_that_call_alone(server, c
     with pytest.raises(ConnectionLost) as caught:
         transport.run(f"echo ran >>{mark}; sleep 3")
     cutter.join()
+    assert caught.value.message == "the connection to node-7 broke during a command"
     assert caught.value.host == "node-7"
     assert caught.value.command == f"echo ran >>{mark}; sleep 3"
     assert transport.run("echo back").out == b"back\n"
@@ -64,6 +66,8 @@ def test_a_shell_killed_on_the_host_is_replaced(server, connect):
     while any(shell.usable for shell in transport._idle) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert transport.run("echo back").out == b"back\n"
+    with pytest.raises(ConnectionLost, match="the shell on node-1 ended"):
+        transport.run("read -r _ _ _ parent _ </proc/$$/stat; kill -KILL $parent; sleep 1")
 
 
 def test_a_stream_cut_half_way(server, connect):

@@ -6,6 +6,7 @@ import re
 import subprocess
 
 import pytest
+
 from hardway import ssh
 from hardway.errors import HostKeyError
 

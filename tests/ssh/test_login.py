@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from hardway.cluster import Ssh
 from hardway.errors import AuthenticationError, ConnectionFailed
 

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
 from hardway.errors import NotReadyError
 
 pytestmark = pytest.mark.sshd

@@ -7,6 +7,7 @@ import subprocess
 import time
 
 import pytest
+
 from hardway.errors import ConnectionFailed
 
 pytestmark = pytest.mark.sshd

@@ -7,6 +7,7 @@ import os
 import time
 
 import pytest
+
 from hardway.errors import NotReadyError
 
 pytestmark = pytest.mark.sshd
@@ -88,3 +89,4 @@ def test_a_failing_source_is_the_callers_own_error(server, connect, tmp_path):
     with pytest.raises(OSError, match="disk error here"):
         transport.stream(f"cat >{tmp_path}/part && touch {tmp_path}/whole", chunks())
     assert transport.run("echo fine").out == b"fine\n"
+    assert not (tmp_path / "whole").exists(), "half of the data must never pass for all of it"

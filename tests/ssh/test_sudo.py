@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from hardway.errors import AuthenticationError
 
 pytestmark = pytest.mark.sshd
