@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import platform
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Sequence
 
 from . import kubeconfig as documents
+from .assets import AssetStore
 from .cluster import Cluster, Host
 from .credentials import Credentials
 from .errors import DriftError, PkiError
+from .facts import ARCHITECTURES
 from .phase import Phase
 from .phases import PHASES
 from .phases.preflight import Finding, findings, judge
@@ -97,6 +101,15 @@ def kubeconfig(cluster: Cluster, state_dir: Path, output: Path | None, merge_int
         write_synced(output, document.reveal(), 0o600)
         return f"written to {output}\n"
     return document.reveal().decode()
+
+
+def environment(cluster: Cluster, state_dir: Path) -> str:
+    """Shell lines that put this cluster's kubeconfig and its own kubectl at hand; the comments are for people."""
+    kubectl = AssetStore(cluster).binary("kubectl", ARCHITECTURES.get(platform.machine(), "amd64")).path
+    inventory = cluster.source or "INV"
+    lines = [f"export KUBECONFIG={shlex.quote(str((state_dir / 'admin.conf').resolve()))}", f"alias kubectl={shlex.quote(str(kubectl))}",
+             f'# use it:       eval "$(hardway env {inventory})"; kubectl get nodes']  # fmt: skip
+    return "\n".join([*lines, *([f"# take it down: hardway lab down {inventory} (keeps the disks) or hardway lab wipe {inventory}"] if cluster.lab else [])])
 
 
 def verify(session: Session, only: Sequence[str]) -> list[tuple[Check, Outcome]]:

@@ -222,6 +222,17 @@ def kubeconfig(inventory: Path, state_dir: Path | None, output_file: Path | None
 
 @cli.command()
 @INVENTORY
+@STATE
+def env(inventory: Path, state_dir: Path | None) -> None:
+    """Say how to use the cluster from here: eval "$(hardway env INV)"."""
+    from . import actions
+
+    cluster, folder = load(inventory, state_dir)
+    click.echo(actions.environment(cluster, folder))
+
+
+@cli.command()
+@INVENTORY
 @COMMON
 def status(inventory: Path, output: str, **options: Any) -> None:
     """One screen: hosts, units, etcd members, nodes, certificates."""

@@ -1,0 +1,62 @@
+# The two commands: `make demo` builds a real cluster on this machine, `make test` proves the project.
+# `make bench` measures it; `make down` takes the demo's machines away.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+INVENTORY ?= inventory/lab.yaml
+HARDWAY := .venv/bin/hardway
+# What a fresh Debian 12 lacks: for the lab, for building Kubernetes from Debian's source, for the tests.
+LAB_PACKAGES = $(shell PYTHONPATH= $(PYTHON) hardway/lab/packages.py)
+BUILD_PACKAGES := build-essential dpkg-dev busybox-static
+TEST_PACKAGES := openssh-server sudo haproxy keepalived openssl iproute2
+
+.PHONY: demo test bench lint down clean packages venv
+
+demo: packages venv
+	@$(HARDWAY) assets fetch $(INVENTORY)
+	@$(HARDWAY) lab up $(INVENTORY)
+	@$(HARDWAY) bootstrap $(INVENTORY)
+	@$(HARDWAY) verify $(INVENTORY)
+	@echo; echo "The cluster is up. Paste these lines to use it (hardway is .venv/bin/hardway):"
+	@$(HARDWAY) env $(INVENTORY)
+
+test: packages test-packages venv
+	@.venv/bin/python -m ruff check hardway tests benchmarks
+	@.venv/bin/python -m pytest $(ARGS)
+
+bench: packages venv
+	@.venv/bin/python benchmarks/bootstrap.py
+
+lint: venv
+	@.venv/bin/python -m ruff check hardway tests benchmarks
+
+down:
+	@$(HARDWAY) lab down $(INVENTORY)
+
+clean:
+	rm -rf .venv build dist *.egg-info
+
+packages:
+	@[ "$$(uname -s)" = Linux ] || { echo "The lab needs Linux (systemd-nspawn); on other systems use hardway with machines of your own: see README.md."; exit 1; }
+	@[ "$$(id -u)" = 0 ] || { echo "The lab makes machines with their own network, which takes root: run this again with sudo."; exit 1; }
+	@command -v apt-get >/dev/null || { echo "The lab is built from Debian packages and needs apt-get: use a Debian 12 machine."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "Python 3.11 or newer is needed: apt-get install python3, or say which with PYTHON=…"; exit 1; }
+	@free=$$(df -Pm $${HARDWAY_CACHE:-$$HOME} | awk 'NR==2 {print $$4}'); [ "$$free" -ge 8000 ] || { echo "8 GB of disk are needed below $${HARDWAY_CACHE:-$$HOME}, $$free MB are free: free some, or point HARDWAY_CACHE at another disk."; exit 1; }
+	@.ci/packages $(LAB_PACKAGES) $(BUILD_PACKAGES)
+
+test-packages:
+	@.ci/packages $(TEST_PACKAGES)
+
+venv: .venv/.installed
+
+.venv/.installed: setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || .ci/packages python3-venv
+	@echo "making .venv"
+	@$(PYTHON) -m venv .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@
