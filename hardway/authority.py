@@ -13,7 +13,7 @@ from .errors import PkiError
 from .inspection import authority_fault
 from .issuing import PrivateKey, certificate_pem, fingerprint, issue_ca, key_pem, load_certificate, load_key, matches, new_key
 from .secret import Secret
-from .statedir import Store
+from .store import Store
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from .errors import PkiError
 from .leaf import Leaf, Pair
 from .secret import Secret
 from .service_account import KeyPair, service_account
-from .statedir import Overlay, Store
+from .store import Overlay, Store
 
 KINDS = ("pki", "encryption")
 

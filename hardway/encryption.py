@@ -11,7 +11,7 @@ import yaml
 
 from .errors import PkiError
 from .secret import Secret
-from .statedir import Store
+from .store import Store
 
 PROVIDERS = ("aescbc", "secretbox")
 KEY_BYTES = 32

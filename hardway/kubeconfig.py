@@ -13,9 +13,9 @@ from pathlib import Path
 
 import yaml
 
+from .durable import sync_directory, write_synced
 from .errors import PkiError
 from .secret import Secret
-from .statedir import sync_directory, write_synced
 
 SECTIONS = ("clusters", "users", "contexts")
 

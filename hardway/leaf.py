@@ -17,7 +17,7 @@ from .errors import PkiError
 from .inspection import difference
 from .issuing import PrivateKey, certificate_pem, issue_leaf, key_pem, load_certificate, load_key, matches, new_key
 from .secret import Secret
-from .statedir import Store
+from .store import Store
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from .errors import PkiError
 from .issuing import key_pem, load_key, new_key, public_pem
 from .secret import Secret
-from .statedir import Store
+from .store import Store
 
 PRIVATE = "pki/sa.key"
 PUBLIC = "pki/sa.pub"

@@ -1,7 +1,6 @@
 """The operator's folder of one cluster: its keys, certificates, kubeconfigs and the lock on them.
 
 Files are created once and never overwritten; a crash at any moment leaves either the whole file or none.
-`StateDir` is the folder; `Overlay` reads through to it and keeps writes in memory, for plan and dry runs.
 """
 
 from __future__ import annotations
@@ -10,61 +9,23 @@ import contextlib
 import datetime
 import errno
 import os
+import re
 import secrets
 import stat
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from threading import RLock
 
 from . import lockfile
+from .durable import sync_directory, write_synced
 from .errors import PkiError
+from .store import PRIVATE_FILE, Overlay, Store, refuse_key
+
+__all__ = ["Overlay", "StateDir", "Store", "sync_directory", "write_synced"]
 
 IGNORE_EVERYTHING = b"# Keys live here: nothing in this folder belongs in version control.\n*\n"
-PRIVATE_FILE = 0o600
 OLD = "pki/old"
-
-
-class Store(ABC):
-    """What StateDir and Overlay have in common. Names are relative paths such as `pki/ca.crt`."""
-
-    @abstractmethod
-    def read(self, name: str) -> bytes | None:
-        """The file's bytes, or None when it does not exist; PkiError when it cannot be read."""
-
-    @abstractmethod
-    def names(self) -> frozenset[str]:
-        """Every file there is, without superseded ones and temporary files."""
-
-    @abstractmethod
-    def create(self, name: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
-        """Write a new file durably and in one step; PkiError when the name exists already."""
-
-    @abstractmethod
-    def replace(self, name: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
-        """Put a re-issued certificate or kubeconfig in place of the old one, which is kept under pki/old; never for keys."""
-
-    @abstractmethod
-    def lock(self) -> contextlib.AbstractContextManager[None]:
-        """Hold the folder for this process; PkiError naming the owner when another process has it."""
-
-    @abstractmethod
-    def where(self, name: str = "") -> str:
-        """The path to show a person."""
-
-    def bind(self, name: str, value: str, meaning: str, hint: str) -> None:
-        """Record a fact once; PkiError when the folder was made with another value of it."""
-        recorded = self.read(name)
-        if recorded is None:
-            self.create(name, f"{value}\n".encode())
-        elif recorded.decode(errors="replace").strip() != value:
-            evidence = f"recorded in {self.where(name)}: {recorded.decode(errors='replace').strip()}\nnow: {value}"
-            raise PkiError(f"the state directory {self.where()} belongs to another {meaning}", evidence=evidence, hint=hint)
-
-
-def refuse_key(name: str) -> None:
-    if name.endswith((".key", ".pub")):
-        raise ValueError(f"{name}: a key is never replaced")
+TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}")
 
 
 class StateDir(Store):
@@ -112,7 +73,14 @@ class StateDir(Store):
     def lock(self) -> Iterator[None]:
         self._prepare()
         with lockfile.held(self.path / "lock"):
+            self._sweep()
             yield
+
+    def _sweep(self) -> None:
+        """Remove what a killed run was writing; nobody else writes while we hold the lock."""
+        for path in self.path.rglob(".*"):
+            if TEMPORARY.fullmatch(path.name):
+                path.unlink(missing_ok=True)
 
     def _keep_old(self, name: str) -> None:
         moment = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S.%fZ")
@@ -177,56 +145,9 @@ class StateDir(Store):
         for part in reversed(missing):
             private = part == self.path or self.path in part.parents
             part.mkdir(mode=0o700 if private else 0o777, exist_ok=True)
+            sync_directory(part.parent)
 
     def _failed(self, action: str, name: str, error: OSError) -> PkiError:
         remedies = {errno.ENOSPC: "free some disk space", errno.EROFS: "choose another folder with --state-dir"}
         hint = remedies.get(error.errno or 0, f"check the owner and mode of {self.where()}, or choose another folder with --state-dir")
         return PkiError(f"cannot {action} {self.where(name)}: {error.strerror or error}", hint=hint)
-
-
-class Overlay(Store):
-    """A scratch copy: writes stay in memory and vanish with the object, so a plan can issue certificates without a trace."""
-
-    def __init__(self, below: Store):
-        self.below = below
-        self._written: dict[str, bytes] = {}
-
-    def where(self, name: str = "") -> str:
-        return self.below.where(name)
-
-    def read(self, name: str) -> bytes | None:
-        return self._written[name] if name in self._written else self.below.read(name)
-
-    def names(self) -> frozenset[str]:
-        return self.below.names() | self._written.keys()
-
-    def create(self, name: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
-        if self.read(name) is not None:
-            raise PkiError(f"{self.where(name)} exists already and was not overwritten")
-        self._written[name] = data
-
-    def replace(self, name: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
-        refuse_key(name)
-        self._written[name] = data
-
-    def lock(self) -> contextlib.AbstractContextManager[None]:
-        return contextlib.nullcontext()
-
-
-def write_synced(path: Path, data: bytes, mode: int) -> None:
-    """Create `path` with its mode set before any content, and see it on disk; FileExistsError when it is there."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(descriptor, mode)
-        file.write(data)
-        file.flush()
-        os.fsync(descriptor)
-
-
-def sync_directory(path: Path) -> None:
-    """Make a rename or link in this folder survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

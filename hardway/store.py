@@ -1,0 +1,81 @@
+"""Where the secrets of one cluster are kept, seen as named files that are made once and never overwritten."""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+
+from .errors import PkiError
+
+PRIVATE_FILE = 0o600
+
+
+class Store(ABC):
+    """What StateDir and Overlay have in common. Names are relative paths such as `pki/ca.crt`."""
+
+    @abstractmethod
+    def read(self, name: str) -> bytes | None:
+        """The file's bytes, or None when it does not exist; PkiError when it cannot be read."""
+
+    @abstractmethod
+    def names(self) -> frozenset[str]:
+        """Every file there is, without superseded ones and temporary files."""
+
+    @abstractmethod
+    def create(self, name: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
+        """Write a new file durably and in one step; PkiError when the name exists already."""
+
+    @abstractmethod
+    def replace(self, name: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
+        """Put a re-issued certificate or kubeconfig in place of the old one, which is kept under pki/old; never for keys."""
+
+    @abstractmethod
+    def lock(self) -> contextlib.AbstractContextManager[None]:
+        """Hold the folder for this process; PkiError naming the owner when another process has it."""
+
+    @abstractmethod
+    def where(self, name: str = "") -> str:
+        """The path to show a person."""
+
+    def bind(self, name: str, value: str, meaning: str, hint: str) -> None:
+        """Record a fact once; PkiError when the folder was made with another value of it."""
+        recorded = self.read(name)
+        if recorded is None:
+            self.create(name, f"{value}\n".encode())
+        elif recorded.decode(errors="replace").strip() != value:
+            evidence = f"recorded in {self.where(name)}: {recorded.decode(errors='replace').strip()}\nnow: {value}"
+            raise PkiError(f"the state directory {self.where()} belongs to another {meaning}", evidence=evidence, hint=hint)
+
+
+def refuse_key(name: str) -> None:
+    if name.endswith((".key", ".pub")):
+        raise ValueError(f"{name}: a key is never replaced")
+
+
+class Overlay(Store):
+    """A scratch copy: writes stay in memory and vanish with the object, so a plan can issue certificates without a trace."""
+
+    def __init__(self, below: Store):
+        self.below = below
+        self._written: dict[str, bytes] = {}
+
+    def where(self, name: str = "") -> str:
+        return self.below.where(name)
+
+    def read(self, name: str) -> bytes | None:
+        return self._written[name] if name in self._written else self.below.read(name)
+
+    def names(self) -> frozenset[str]:
+        return self.below.names() | self._written.keys()
+
+    def create(self, name: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
+        if self.read(name) is not None:
+            raise PkiError(f"{self.where(name)} exists already and was not overwritten")
+        self._written[name] = data
+
+    def replace(self, name: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
+        refuse_key(name)
+        self._written[name] = data
+
+    def lock(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
