@@ -1,0 +1,161 @@
+"""The control plane: every API server ready by every road to it, the right certificates, two leaders at work."""
+
+from __future__ import annotations
+
+import itertools
+import ssl
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..cluster import Cluster, Host
+from ..kube import KubeApi, tls_context
+from . import peer
+from .model import Check, Outcome, judged
+from .scene import Scene, at_once, items, on_hosts
+
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
+LEADERS = ("kube-controller-manager", "kube-scheduler")
+# Both renew every 2 s; a lease that is not renewed for 15 s is taken over.
+RENEWED_WITHIN = 30.0
+
+
+def apiservers(scene: Scene) -> Outcome:
+    found = on_hosts(lambda host: scene.live.kube(host).not_ready(), scene.cluster.control_plane)
+    return judged(found, f"/readyz is ok on {len(scene.cluster.control_plane)} of {len(scene.cluster.control_plane)}")
+
+
+def identity(scene: Scene, name: str, via: Host, host: Host | None = None) -> KubeApi:
+    """The API at the address all clients use, dialled from `via` as the holder of a certificate."""
+    credentials, cluster = scene.inputs.credentials, scene.cluster
+    pair = credentials.certificate(name, host)
+    dial = lambda: scene.live.transports[via.name].dial(cluster.api.port, cluster.api.address)  # noqa: E731
+    return KubeApi(dial, tls_context(credentials.ca(), pair.cert, pair.key))
+
+
+def api_address(scene: Scene) -> Outcome:
+    """From every worker, as its own kubelet: the road each node depends on."""
+
+    def look(host: Host) -> str:
+        api = identity(scene, "kubelet", host, host)
+        try:
+            return api.not_ready()
+        finally:
+            api.close()
+
+    found = on_hosts(look, scene.cluster.workers)
+    if problem := scene.live.balanced().not_ready():
+        found.append(f"from the control plane: {problem}")
+    return judged(found, f"{scene.cluster.api_url} is ready from {len(scene.cluster.workers)} workers and from the control plane")
+
+
+def administrator(scene: Scene) -> Outcome:
+    if problem := scene.live.administrator().forbidden():
+        return judged([f"as {scene.cluster.name}-admin: {problem}"], "")
+    result = scene.kubectl("get nodes -o name")
+    if result.code:
+        return judged([f"kubectl on {scene.door.host.name} exits {result.code}: {result.error_text.strip()}"], "")
+    return judged(
+        (), f"the handed-over kubeconfig may do everything; kubectl on {scene.door.host.name} lists {len(result.text.split())} nodes"
+    )
+
+
+def holder_finding(cluster: Cluster, lease: Mapping[str, Any] | None) -> str:
+    """Why a lease is not held by one of our control-plane hosts."""
+    holder = ((lease or {}).get("spec", {}).get("holderIdentity") or "").rsplit("_", 1)[0]
+    if not holder:
+        return "nobody holds the lease"
+    return (
+        "" if holder in {host.name for host in cluster.control_plane} else f"the lease is held by {holder}, which is no control-plane host"
+    )
+
+
+def leader(scene: Scene, name: str) -> str:
+    """Why nobody leads. The lease is watched until it is renewed, so that no clock but the API's own order counts."""
+    api = scene.api
+    first = api.get(f"{LEASES}/{name}")
+    if problem := holder_finding(scene.cluster, first):
+        return f"{name}: {problem}"
+    renewed = (first or {})["spec"]["renewTime"]
+    scene.wait(lambda: f"{name} to renew its lease" if (api.get(f"{LEASES}/{name}") or {"spec": {"renewTime": ""}})["spec"]["renewTime"] == renewed else "",
+               RENEWED_WITHIN, 0.5)  # fmt: skip
+    scene.once(("leader", name), lambda: first["spec"]["holderIdentity"].rsplit("_", 1)[0])
+    return ""
+
+
+def leaders(scene: Scene) -> Outcome:
+    found = at_once(lambda name: leader(scene, name), LEADERS)
+    return judged(found, ", ".join(f"{name} on {scene.once(('leader', name), lambda: 'nobody')}" for name in LEADERS))
+
+
+def unavailable(services: Iterable[Mapping[str, Any]]) -> list[str]:
+    """API services that are not served, with the API server's own words."""
+    found = []
+    for service in services:
+        condition = next((c for c in service.get("status", {}).get("conditions", []) if c["type"] == "Available"), {})
+        if condition.get("status") != "True":
+            found.append(f"{service['metadata']['name']}: {condition.get('message') or condition.get('reason') or 'no condition'}")
+    return found
+
+
+def apiservices(scene: Scene) -> Outcome:
+    listed = items(scene.api.get("/apis/apiregistration.k8s.io/v1/apiservices"))
+    return judged(unavailable(listed), f"{len(listed)} available")
+
+
+def service_findings(cluster: Cluster, service: Mapping[str, Any] | None, endpoints: Mapping[str, Any] | None) -> list[str]:
+    """Where the `kubernetes` Service differs from the first Service address and the control-plane hosts."""
+    found, address = [], (service or {}).get("spec", {}).get("clusterIP")
+    if address != str(cluster.network.service_ip):
+        found.append(f"its address is {address or 'absent'} instead of {cluster.network.service_ip}")
+    seen = {(entry["ip"], port["port"]) for subset in (endpoints or {}).get("subsets", []) for entry, port in
+            itertools.product(subset.get("addresses", []), subset.get("ports", []))}  # fmt: skip
+    wanted = {(str(host.address), cluster.apiserver_port(host)) for host in cluster.control_plane}
+    found += [f"{ip}:{port} is missing behind it" for ip, port in sorted(wanted - seen)]
+    return found + [f"{ip}:{port} is behind it and is no control-plane host" for ip, port in sorted(seen - wanted)]
+
+
+def kubernetes_service(scene: Scene) -> Outcome:
+    base = "/api/v1/namespaces/default"
+    found = service_findings(scene.cluster, scene.api.get(f"{base}/services/kubernetes"), scene.api.get(f"{base}/endpoints/kubernetes"))
+    return judged(found, f"{scene.cluster.network.service_ip} leads to {len(scene.cluster.control_plane)} API servers")
+
+
+def certificates_served(scene: Scene) -> Outcome:
+    """A component keeps the certificate it read at its start: the file may be newer than what is shown."""
+    cluster, credentials, live = scene.cluster, scene.inputs.credentials, scene.live
+    doors = [("apiserver", host, cluster.apiserver_port(host), str(host.address), None) for host in cluster.control_plane]
+    doors += [
+        ("etcd-server", host, 2379, str(host.address), credentials.certificate("etcd-healthcheck-client")) for host in cluster.etcd_members
+    ]
+    doors += [("kubelet-server", host, 10250, str(host.address), None) for host in cluster.workers]
+    through = scene.door.host
+    doors.append(("apiserver", through, cluster.api.port, cluster.api.address, None))
+
+    def look(door) -> str:
+        name, host, port, address, client = door
+        shown = peer.certificate(
+            lambda: live.transports[host.name].dial(port, address), peer.context(credentials.ca(), client, believe=False)
+        )
+        mine = ssl.PEM_cert_to_DER_cert(credentials.certificate(name, host).cert.decode())
+        return "" if shown == mine else f"{address}:{port} shows another certificate than {name} in the state directory"
+
+    found = at_once(look, doors, lambda door: f"{door[3]}:{door[2]}")
+    return judged(found, f"{len(doors)} ports show what the state directory holds")
+
+
+CHECKS = (
+    Check("apiservers-ready", "Every API server is ready", "One that is not ready is one failure away from none.",
+          "on that host: journalctl -u kube-apiserver -n 50; curl -k https://127.0.0.1:6443/readyz?verbose", apiservers),
+    Check("api-address", "The API answers at the address all clients use", "Kubelets, kube-proxies and people know this address only.",
+          "on the lb host: systemctl status haproxy; journalctl -u haproxy -n 20", api_address),
+    Check("administrator", "The administrator's kubeconfig works", "It is what the cluster is used with.",
+          "hardway bootstrap INV --from rbac", administrator),
+    Check("leaders", "Controller manager and scheduler each have a leader", "Without one nothing is scheduled, replaced or cleaned up, while all else looks well.",
+          "journalctl -u kube-controller-manager -u kube-scheduler -n 50 on the control-plane hosts", leaders),
+    Check("apiservices", "Every API group is served", "One broken aggregated API keeps namespaces from being deleted.",
+          "kubectl get apiservices; kubectl describe apiservice NAME", apiservices),
+    Check("kubernetes-service", "Pods find the API", "Every pod that talks to the API goes through the first Service address.",
+          "kubectl get svc,endpoints kubernetes; compare --advertise-address and --service-cluster-ip-range", kubernetes_service),
+    Check("certificates-served", "Ports show the current certificates", "A component keeps the certificate it started with until it is restarted.",
+          "restart that unit; hardway plan INV", certificates_served),
+)  # fmt: skip

@@ -1,0 +1,172 @@
+"""The hosts as the phases left them: units running, kernel set, routes in place, programs untouched, certificates current."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping
+
+from cryptography import x509
+
+from ..certificates import authorities, definitions
+from ..cluster import Cluster, Host
+from ..resources import Binary, KernelModule, SwapOff, Sysctl, Unit
+from ..resources.base import Resource, Situation
+from ..resources.unit import properties
+from ..runner import Done
+from ..vocabulary import Answers, Probe
+from .model import Check, Outcome, failed, judged, skipped
+from .scene import Scene, names, on_hosts
+
+ROUTES = Probe("routes")
+# Later than what `plan` renews by itself, so this only speaks when nobody has run it for long.
+EXPIRY_DAYS = 30
+
+
+def drift(done: Iterable[Done]) -> list[str]:
+    """One line for each difference of a plan."""
+    return [f"{step.phase} {step.target}: {change.key}: {'; '.join(change.why)}" for step in done for change in step.changes]
+
+
+def unit_findings(units: Iterable[Unit], answers: Answers) -> list[str]:
+    """Units that do not run, or would not come back after a reboot."""
+    found = []
+    for unit in units:
+        state = properties(answers[Probe("unit", (unit.name,))])
+        if state.get("ActiveState") != "active":
+            found.append(
+                f"{unit.name} is {state.get('ActiveState', 'unknown')} ({state.get('Result', '')}, restarted {state.get('NRestarts', '0')} times)"
+            )
+        elif state.get("UnitFileState") != "enabled":
+            found.append(f"{unit.name} is {state.get('UnitFileState', 'unknown')}: it would not start at the next boot")
+    return found
+
+
+def restarts(answers: Answers) -> dict[str, str]:
+    """How often systemd has restarted each unit by itself."""
+    return {probe.args[0]: properties(answer).get("NRestarts", "") for probe, answer in answers.items()}
+
+
+def route_findings(cluster: Cluster, host: Host, lines: Iterable[str]) -> list[str]:
+    """Missing or wrong routes to the other workers' pods, and a route for the own pods, which the bridge must serve."""
+    hops = dict(line.split()[:2] for line in lines if len(line.split()) >= 2)
+    found = []
+    for network, hop in cluster.pod_routes(host):
+        seen = hops.get(str(network))
+        if seen != str(hop):
+            found.append(f"{network} goes {f'via {seen}' if seen else 'nowhere'} instead of via {hop}")
+    if host.pod_cidr and str(host.pod_cidr) in hops:
+        found.append(f"its own pod CIDR {host.pod_cidr} is sent away via {hops[str(host.pod_cidr)]}")
+    return found
+
+
+def expiry_finding(name: str, certificate: x509.Certificate, now: datetime.datetime) -> str:
+    """Why a certificate will soon stop serving: within 30 days, or the last tenth of a shorter life."""
+    start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if end - now < min(datetime.timedelta(days=EXPIRY_DAYS), (end - start) / 10):
+        return f"{name} {'expired' if end < now else 'expires'} on {end:%Y-%m-%d}"
+    return ""
+
+
+def no_drift(scene: Scene) -> Outcome:
+    return judged(drift(scene.drift), "a bootstrap would change nothing")
+
+
+def units_active(scene: Scene) -> Outcome:
+    counted: dict[str, int] = {}
+
+    def look(host: Host) -> str:
+        units = scene.wanted(host, Unit)
+        answers = scene.once(("units", host.name), lambda: scene.ask(host, [probe for unit in units for probe in unit.probes()]))
+        counted[host.name] = len(units)
+        return "; ".join(unit_findings(units, answers))
+
+    found = on_hosts(look, scene.cluster.hosts)
+    return judged(found, f"{sum(counted.values())} units on {len(counted)} hosts")
+
+
+def units_steady(scene: Scene) -> Outcome:
+    def look(host: Host) -> str:
+        probes = [probe for unit in scene.wanted(host, Unit) for probe in unit.probes()]
+        before = restarts(scene.once(("units", host.name), lambda: scene.ask(host, probes)))
+        after = restarts(scene.ask(host, probes))
+        return "; ".join(
+            f"{unit} restarted ({before[unit]} times before, {count} now)" for unit, count in after.items() if before[unit] != count
+        )
+
+    return judged(on_hosts(look, scene.cluster.hosts), "no unit restarted while we looked")
+
+
+def kernel(scene: Scene) -> Outcome:
+    return _compared(scene, (Sysctl, KernelModule), "modules and sysctls as the kubelet and kube-proxy need them")
+
+
+def swap_off(scene: Scene) -> Outcome:
+    return _compared(scene, (SwapOff,), "no swap now, none at the next boot")
+
+
+def _compared(scene: Scene, kinds: tuple[type[Resource], ...], seen: str) -> Outcome:
+    def look(host: Host) -> str:
+        wanted = [resource for kind in kinds for resource in scene.wanted(host, kind)]
+        now = Situation(scene.ask(host, [probe for resource in wanted for probe in resource.probes()]))
+        changes = [change for resource in wanted if (change := resource.compare(now))]
+        return "; ".join(f"{change.key}: {', '.join(change.why)}" for change in changes)
+
+    return judged(on_hosts(look, scene.cluster.workers), f"{seen} ({names(scene.cluster.workers)})")
+
+
+def pod_routes(scene: Scene) -> Outcome:
+    cluster = scene.cluster
+    routed = [host for host in cluster.hosts if cluster.pod_routes(host)]
+    if not routed:
+        return skipped("one worker only: no host needs a route to another's pods")
+    found = on_hosts(lambda host: "; ".join(route_findings(cluster, host, scene.ask(host, [ROUTES])[ROUTES].splitlines())), routed)
+    return judged(
+        found, f"{sum(len(cluster.pod_routes(host)) for host in routed)} routes on {len(routed)} hosts, none for a host's own pods"
+    )
+
+
+def binaries(scene: Scene) -> Outcome:
+    counted: dict[str, int] = {}
+
+    def look(host: Host) -> str:
+        wanted: Mapping[Probe, Binary] = {Probe("hash", (binary.path,)): binary for binary in scene.wanted(host, Binary)}
+        answers = scene.ask(host, list(wanted))
+        counted[host.name] = len(wanted)
+        return "; ".join(f"{wanted[probe].path} is {answer[:12]}, not {wanted[probe].blob.sha256[:12]}"
+                         for probe, answer in answers.items() if answer != wanted[probe].blob.sha256)  # fmt: skip
+
+    found = on_hosts(look, [host for host in scene.cluster.hosts if scene.wanted(host, Binary)])
+    return judged(found, f"{sum(counted.values())} programs hashed again on {len(counted)} hosts")
+
+
+def certificates_lasting(scene: Scene) -> Outcome:
+    credentials, now = scene.inputs.credentials, datetime.datetime.now(datetime.UTC)
+    held = {authority.name: credentials.ca(authority.name) for authority in authorities()}
+    for row in definitions():
+        hosts = row.hosts(scene.cluster) if row.per_host else (None,)
+        held |= {f"{row.name} {host.name if host else ''}".strip(): credentials.certificate(row.name, host).cert for host in hosts}
+    loaded = {name: x509.load_pem_x509_certificate(pem) for name, pem in held.items()}
+    found = [finding for name, certificate in loaded.items() if (finding := expiry_finding(name, certificate, now))]
+    first = min(certificate.not_valid_after_utc for certificate in loaded.values())
+    return failed(*found) if found else judged((), f"{len(loaded)} certificates, the first to expire on {first:%Y-%m-%d}")
+
+
+CHECKS = (
+    Check("no-drift", "The plan is empty", "What runs must be what the inventory says, or the next run will surprise.",
+          "hardway plan INV, then hardway bootstrap INV", no_drift),
+    Check("units-active", "Every unit runs and is enabled", "A unit that is down, or only up until the next boot, is an outage waiting.",
+          "on that host: systemctl status UNIT; journalctl -u UNIT -n 50", units_active),
+    Check("kernel-settings", "Kernel modules and sysctls are set", "Without forwarding and bridge filtering, Services answer some pods and not others.",
+          "hardway bootstrap INV --only prepare", kernel),
+    Check("swap-off", "Workers do not swap", "A kubelet does not start with swap on, and memory limits mean nothing.",
+          "hardway bootstrap INV --only prepare", swap_off),
+    Check("pod-routes", "Every host knows where pods live", "There is no overlay network: these routes are the pod network.",
+          "hardway bootstrap INV --only pod-routes; on that host: ip route", pod_routes),
+    Check("binaries", "Programs are what was verified", "A replaced or damaged program runs with all of the host's rights.",
+          "hardway bootstrap INV --only binaries", binaries),
+    Check("certificates-lasting", "No certificate ends soon", "An expired certificate stops the cluster at once and everywhere.",
+          "hardway bootstrap INV renews what is due; an authority has to be replaced by hand", certificates_lasting),
+)  # fmt: skip
+
+STEADY = Check("units-steady", "No unit restarts by itself", "A unit that crashes and comes back looks healthy between two crashes.",
+               "on that host: journalctl -u UNIT -n 100", units_steady)  # fmt: skip

@@ -1,0 +1,85 @@
+"""Asking a pod everything at once: one `kubectl exec` a pod, the questions side by side in it, each answer kept apart."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from ..errors import RemoteCommandError
+from .manifests import APP, HEADLESS, PORT
+from .scene import Scene
+from .smoke import Pod, Smoke
+
+SECONDS = 4
+Answers = Mapping[str, str]
+
+# Few lines that busybox' sh understands. `timeout`, because some builds of busybox crash on wget's own -T.
+# `backends URL COUNT`: ask until as many different servers have answered, at most 16 times as often and 6 s long.
+FUNCTIONS = f"""get() {{ timeout {SECONDS} wget -q -O - "$1" 2>&1 || echo "failed: exit code $?"; }}
+backends() {{
+  n=0; end=$(($(date +%s) + 6))
+  while [ $n -lt $((16 * $2 + 16)) ] && [ $(date +%s) -lt $end ]; do
+    n=$((n + 1)); timeout 2 wget -q -O - "$1" 2>/dev/null || echo "failed: exit code $?"
+  done | awk -v want="$2" '!seen[$0]++ {{ print; if ($0 !~ /^failed/ && ++count == want) exit }}'
+}}
+"""
+
+
+def questions(scene: Scene, smoke: Smoke) -> dict[str, str]:
+    """What every pod is asked, by the name of the answer."""
+    network, count = scene.cluster.network, len(smoke.pods)
+    full = f"{APP}.{smoke.namespace}.svc.{network.domain}"
+    asked = {f"pod {pod.name}": f"get http://{pod.address}:{PORT}/cgi-bin/who" for pod in smoke.pods}
+    asked |= {f"node {pod.worker.name}": f"get http://{pod.worker.address}:{smoke.node_port}/" for pod in smoke.pods}
+    asked["service"] = f"backends http://{smoke.cluster_ip}:{PORT}/ {count}"
+    asked["resolv"] = "cat /etc/resolv.conf"
+    # By name, as programs do it: the resolver with its search list, then a connection.
+    asked |= {f"name {name}": f"get http://{name}:{PORT}/" for name in (APP, f"{APP}.{smoke.namespace}", full)}
+    asked |= {f"lookup {name}": f"timeout {SECONDS} nslookup {name}. 2>&1" for name in lookups(scene, smoke)}
+    return asked
+
+
+def lookups(scene: Scene, smoke: Smoke) -> tuple[str, ...]:
+    """The full names whose addresses are compared."""
+    domain = scene.cluster.network.domain
+    return (scene.cluster.service_names[-1], f"{APP}.{smoke.namespace}.svc.{domain}", f"{HEADLESS}.{smoke.namespace}.svc.{domain}")
+
+
+def script(asked: Mapping[str, str], mark: str) -> str:
+    """All questions at the same time, their answers one after the other, each behind a line with the mark."""
+    lines = [FUNCTIONS, "d=/tmp/" + mark, "mkdir $d"]
+    lines += [f"({question}) >$d/{i} 2>&1 &" for i, question in enumerate(asked.values())]
+    lines += ["wait", *(f"echo; echo {mark} {i}; cat $d/{i}" for i in range(len(asked))), f"echo; echo {mark} end; rm -r $d"]
+    return "\n".join(lines) + "\n"
+
+
+def split(output: str, asked: Mapping[str, str], mark: str) -> dict[str, str]:
+    """The answers by name; a name without one is left out."""
+    parts = output.split(f"{mark} ")[1:]
+    numbered = {part.split("\n", 1)[0]: part.split("\n", 1)[-1].strip() for part in parts}
+    return {name: numbered[str(i)] for i, name in enumerate(asked) if str(i) in numbered}
+
+
+def interview(scene: Scene) -> dict[str, Answers]:
+    """Every pod's answers by pod name, asked once for all checks; RemoteCommandError when a pod cannot be asked."""
+    return scene.once("interview", lambda: _ask_all(scene))
+
+
+def _ask_all(scene: Scene) -> dict[str, Answers]:
+    smoke = scene.smoke
+    assert smoke, "smoke checks run only when there are pods"
+    asked = questions(scene, smoke)
+    with ThreadPoolExecutor(4) as pool:
+        return dict(zip((pod.name for pod in smoke.pods), pool.map(lambda pod: _ask(scene, smoke, pod, asked), smoke.pods), strict=True))
+
+
+def _ask(scene: Scene, smoke: Smoke, pod: Pod, asked: Mapping[str, str]) -> Answers:
+    mark = f"verify-{secrets.token_hex(6)}"
+    arguments = f"-n {smoke.namespace} exec -i {pod.name} -- sh"
+    result = scene.kubectl(arguments, stdin=script(asked, mark).encode(), timeout=60)
+    if f"{mark} end" not in result.text:
+        raise RemoteCommandError(
+            f"pod {pod.name} cannot be asked", host=scene.door.host.name, command=f"kubectl {arguments}", evidence=result.error_text
+        )
+    return split(result.text, asked, mark)

@@ -1,0 +1,149 @@
+"""What all checks of one verification share: the cluster's connections, what was already read, and the smoke pods."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..cluster import Host
+from ..errors import HardwayError, NotReadyError
+from ..kube import KubeApi
+from ..live import UNREACHABLE, Live
+from ..phase import Inputs
+from ..phases import PHASES
+from ..resources.base import Resource
+from ..runner import Done
+from ..transport import Transport
+from ..vocabulary import Answers, Probe
+
+if TYPE_CHECKING:
+    from .smoke import Smoke, SmokeSuite
+
+T = TypeVar("T")
+R = TypeVar("R", bound=Resource)
+PARALLEL = 12
+
+
+class Scene:
+    """Safe to use from several threads. `smoke` is set once our pods are ready; `stop` tells every wait to give up."""
+
+    def __init__(self, live: Live, inputs: Inputs, drift: Sequence[Done]):
+        self.live, self.inputs, self.drift = live, inputs, drift
+        self.cluster = live.cluster
+        self.suite: SmokeSuite
+        self.smoke: Smoke | None = None
+        self.stop = threading.Event()
+        self._lock = threading.Lock()
+        self._kept: dict[Any, Future] = {}
+
+    def once(self, key: Any, work: Callable[[], T]) -> T:
+        """What `work` gave, or raised, the first time it was asked for under this key."""
+        with self._lock:
+            future = self._kept.get(key)
+            first = future is None
+            if future is None:
+                future = self._kept[key] = Future()
+        if first:
+            try:
+                future.set_result(work())
+            except BaseException as error:
+                future.set_exception(error)
+        return future.result()
+
+    @cached_property
+    def desired(self) -> dict[str, list[Resource]]:
+        """Every resource that should stand on each host: the same model that bootstrap applies."""
+        wanted: dict[str, list[Resource]] = {host.name: [] for host in self.cluster.hosts}
+        for phase in PHASES:
+            for host in phase.targets(self.cluster):
+                if host.name in wanted:
+                    wanted[host.name] += phase.desired(self.inputs, host)
+        return wanted
+
+    def wanted(self, host: Host, kind: type[R]) -> list[R]:
+        """The resources of one kind on a host, each once."""
+        desired = self.once("desired", lambda: self.desired)
+        return list(dict.fromkeys(resource for resource in desired[host.name] if isinstance(resource, kind)))
+
+    def ask(self, host: Host, probes: Sequence[Probe]) -> Answers:
+        """A host's answers, always asked anew."""
+        return self.live.remotes[host.name].probe(probes)
+
+    @property
+    def api(self) -> KubeApi:
+        """An API server that is ready, the same one for the whole verification."""
+        return self.once("api", lambda: self.live.kube())
+
+    @property
+    def door(self) -> Transport:
+        """A control-plane host that can be reached: where kubectl runs."""
+        return self.once("door", self._open_door)
+
+    def _open_door(self) -> Transport:
+        for host in self.cluster.control_plane:
+            try:
+                self.live.transports[host.name].connect()
+                return self.live.transports[host.name]
+            except HardwayError as error:
+                last = error
+        raise last
+
+    def kubectl(self, arguments: str, stdin: bytes = b"", timeout: float = 30.0):
+        """Run kubectl as the cluster's administrator on a control-plane host; a transport's Result."""
+        return self.door.run(f"exec {KUBECTL} {arguments}", stdin=stdin, timeout=timeout)
+
+    def wait(self, check: Callable[[], str], seconds: float, interval: float = 0.15) -> None:
+        """Poll until `check` names nothing that is missing; NotReadyError with what was."""
+        start = time.monotonic()
+        while missing := check():
+            waited = time.monotonic() - start
+            if waited > seconds or self.stop.wait(interval):
+                raise NotReadyError(f"gave up waiting for {missing}", waited_for=missing, waited_seconds=waited)
+
+
+KUBECTL = "/usr/local/bin/kubectl --kubeconfig /etc/kubernetes/admin.conf"
+
+
+def at_once(work: Callable[[T], str], items: Iterable[T], name: Callable[[T], str] = str) -> list[str]:
+    """What is wrong with each item, asked in parallel; what cannot be reached is a finding too. Empty answers are left out."""
+
+    def one(item: T) -> str:
+        try:
+            return work(item)
+        except UNREACHABLE as error:
+            return f"{name(item)}: {told(error)}"
+
+    listed = list(items)
+    if not listed:
+        return []
+    with ThreadPoolExecutor(min(PARALLEL, len(listed))) as pool:
+        return [finding for finding in pool.map(one, listed) if finding]
+
+
+def on_hosts(work: Callable[[Host], str], hosts: Iterable[Host]) -> list[str]:
+    """The same for hosts, each finding beginning with its host's name."""
+    return at_once(lambda host: prefixed(host.name, work(host)), hosts, lambda host: host.name)
+
+
+def prefixed(name: str, finding: str) -> str:
+    return f"{name}: {finding}" if finding else ""
+
+
+def told(error: BaseException) -> str:
+    """An error in one or two lines: what happened, and the last line of its evidence."""
+    text = str(error) or type(error).__name__
+    evidence = getattr(error, "evidence", "").strip().splitlines()[-1:] if isinstance(error, HardwayError) else []
+    return "; ".join([text, *evidence])
+
+
+def names(hosts: Iterable[Host]) -> str:
+    return ", ".join(host.name for host in hosts)
+
+
+def items(answer: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """The objects of an API list."""
+    return (answer or {}).get("items", [])

@@ -1,0 +1,109 @@
+"""One verification: health checks beside the making of the smoke pods, then the smoke checks, and always the clearing up."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from ..errors import UsageError
+from ..live import UNREACHABLE, Live
+from ..phase import Inputs
+from ..report import Report
+from ..runner import Done
+from . import access, control_plane, etcd, hosts, network, nodes, security, smoke
+from .model import Check, Outcome, Status, failed, skipped
+from .output import line
+from .scene import Scene, told
+
+HEALTH = (*hosts.CHECKS, *etcd.CHECKS, *control_plane.CHECKS, *nodes.CHECKS, *security.CHECKS_OUTSIDE)
+SMOKE = (*network.CHECKS, *access.CHECKS, *security.CHECKS)
+CHECKS = (*HEALTH, smoke.PODS, *SMOKE, hosts.STEADY, smoke.CLEARED)
+THREADS = 10
+
+
+def chosen(select: Iterable[str]) -> tuple[Check, ...]:
+    """The checks of those names, all without any; making and clearing come along with a smoke check. UsageError for unknown names."""
+    wanted, known = frozenset(select), [check.name for check in CHECKS]
+    if unknown := sorted(wanted - frozenset(known)):
+        raise UsageError(f"there is no check {', '.join(unknown)}", hint=f"the checks are: {' '.join(known)}")
+    if any(check.needs_smoke and check.name in wanted for check in CHECKS) or smoke.PODS.name in wanted:
+        wanted |= {smoke.PODS.name, smoke.CLEARED.name}
+    return tuple(check for check in CHECKS if not wanted or check.name in wanted)
+
+
+def verify(
+    live: Live, inputs: Inputs, drift: Sequence[Done], select: frozenset[str] = frozenset(), report: Report | None = None
+) -> list[tuple[Check, Outcome]]:
+    """Run the checks, all or those named; every outcome, in the checks' order. `report` hears of each as it ends.
+
+    Nothing outside a namespace of our own is changed, and that is removed whatever happens.
+    """
+    return Verification(Scene(live, inputs, drift), chosen(select), report).run()
+
+
+class Verification:
+    """The running of some checks over one scene."""
+
+    def __init__(self, scene: Scene, checks: Sequence[Check], report: Report | None):
+        self.scene, self.checks, self.report = scene, checks, report
+        self.outcomes: dict[str, Outcome] = {}
+        self.lock = threading.Lock()
+        scene.suite = smoke.SmokeSuite(scene)
+
+    def run(self) -> list[tuple[Check, Outcome]]:
+        pool = ThreadPoolExecutor(THREADS, thread_name_prefix="check")
+        prepared = self._submit(pool, (smoke.PODS,))
+        try:
+            health = self._submit(pool, HEALTH)
+            self._finish(prepared)
+            self._finish(self._submit(pool, SMOKE))
+            self._finish(health)
+        finally:
+            self._clear(pool, prepared)
+        self._one(hosts.STEADY)
+        self._one(smoke.CLEARED)
+        return [(check, self.outcomes[check.name]) for check in self.checks]
+
+    def _submit(self, pool: ThreadPoolExecutor, checks: Iterable[Check]) -> list[Future]:
+        return [pool.submit(self._one, check) for check in checks if check in self.checks]
+
+    def _clear(self, pool: ThreadPoolExecutor, prepared: Sequence[Future]) -> None:
+        """Ask for the removal of everything made: after the making has ended, which `stop` hastens, and on any error."""
+        interrupted = any(not future.done() for future in prepared) or len(self.outcomes) < len(self.checks) - 2
+        if interrupted:
+            self.scene.stop.set()
+        pool.shutdown(wait=interrupted, cancel_futures=True)
+        self.scene.suite.clear()
+
+    @staticmethod
+    def _finish(futures: Iterable[Future]) -> None:
+        for future in futures:
+            future.result()
+
+    def _one(self, check: Check) -> None:
+        if check not in self.checks:
+            return
+        start = time.monotonic()
+        outcome = dataclasses.replace(self._outcome(check), seconds=round(time.monotonic() - start, 3))
+        with self.lock:
+            self.outcomes[check.name] = outcome
+        if self.report:
+            self.report.event(
+                "check", line(check, outcome), name=check.name, status=str(outcome.status), detail=outcome.detail, seconds=outcome.seconds
+            )
+
+    def _outcome(self, check: Check) -> Outcome:
+        if check.needs_smoke and self.scene.smoke is None:
+            return skipped(f"{smoke.PODS.name} failed: there is no pod to ask")
+        try:
+            return check.run(self.scene)
+        except UNREACHABLE as error:
+            return failed(told(error))
+
+
+def refused(outcomes: Iterable[tuple[Check, Outcome]]) -> list[tuple[Check, Outcome]]:
+    """The checks that failed."""
+    return [(check, outcome) for check, outcome in outcomes if outcome.status is Status.FAILED]
