@@ -4,9 +4,10 @@ STATE=/var/lib/hardway
 export LC_ALL=C SYSTEMD_COLORS=0 SYSTEMD_PAGER=
 
 # file PATH WANT KIND: what is at PATH. The content follows (base64) when its sha256 is not WANT and KIND is "text".
+# A link to a folder is as good as a folder (KIND "dir"): data is often kept on another disk.
 q_file() {
-  if [ -L "$1" ]; then echo "link $(readlink "$1")"; return; fi
-  if [ -d "$1" ]; then echo "dir $(stat -c '%a %U %G' "$1")"; return; fi
+  if [ -L "$1" ] && ! { [ "$3" = dir ] && [ -d "$1" ]; }; then echo "link $(readlink "$1")"; return; fi
+  if [ -d "$1" ]; then echo "dir $(stat -L -c '%a %U %G' "$1")"; return; fi
   if [ ! -e "$1" ]; then echo absent; return; fi
   sum=$(sha256sum <"$1"); sum=${sum%% *}
   echo "file $(stat -c '%a %U %G %s' "$1") $sum"
@@ -62,7 +63,7 @@ q_library() { if { ldconfig -p || /sbin/ldconfig -p; } 2>/dev/null | grep -q "$1
 # user NAME: uid, gid and shell, or absent.
 q_user() { grep "^$1:" /etc/passwd | cut -d: -f3,4,7 | grep . || echo absent; }
 
-# ours KIND NAME: whether hardway itself put a package or user here.
+# ours KIND NAME: whether hardway itself put a file (ours), folder (dirs), package or user here.
 q_ours() { if [ -e "$STATE/$1/$2" ]; then echo yes; else echo no; fi; }
 
 # image REF: whether containerd's k8s.io namespace holds it.

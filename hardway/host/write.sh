@@ -11,8 +11,11 @@ keep_aside() { # a file we have not written ourselves is saved once
   : >"$STATE/ours$1"
 }
 
-# mkdir PATH MODE OWNER GROUP
-w_mkdir() { (umask 022; mkdir -p "$1"); chown "$3:$4" "$1"; chmod "$2" "$1"; }
+# mkdir PATH MODE OWNER GROUP: that it was us who made it is noted first, so that a run that dies leaves no orphan
+w_mkdir() {
+  if [ ! -e "$1" ]; then mkdir -p "$STATE/dirs$1"; : >"$STATE/dirs$1/.made"; fi
+  (umask 022; mkdir -p "$1"); chown "$3:$4" "$1"; chmod "$2" "$1"
+}
 
 # put PATH MODE OWNER GROUP BLOB: the content becomes visible in one rename, owner and mode already right
 w_put() {
@@ -30,62 +33,62 @@ w_binary() {
 # own PATH MODE OWNER GROUP: metadata alone
 w_own() { chown "$3:$4" "$1"; chmod "$2" "$1"; }
 
-# drop PATH: remove our file and put back what stood there before
+# drop PATH: remove our file and put back what stood there before; that is forgotten last, so it survives a reset that dies
 w_drop() {
-  rm -f "$1"; if [ -e "$STATE/before$1" ] || [ -L "$STATE/before$1" ]; then mv "$STATE/before$1" "$1"; fi
-  rm -f "$STATE/ours$1" "$STATE/digests$1"
+  [ -e "$STATE/ours$1" ] || return 0
+  if [ -e "$STATE/before$1" ] || [ -L "$STATE/before$1" ]; then rm -f "$1.hardway"; cp -a "$STATE/before$1" "$1.hardway"; mv -f "$1.hardway" "$1"
+  else rm -f "$1"; fi
+  rm -f "$STATE/ours$1" "$STATE/digests$1"; rm -f "$STATE/before$1"
 }
 
 # rmdir PATH: a folder of ours, only when nothing is left in it
-w_rmdir() { rmdir "$1" 2>/dev/null || :; }
+w_rmdir() { rmdir "$1" 2>/dev/null || :; rm -f "$STATE/dirs$1/.made"; }
 
 # rmtree PATH: a folder that holds nothing but our own data
-w_rmtree() { if mountpoint -q "$1" 2>/dev/null; then find "$1" -mindepth 1 -maxdepth 1 -exec rm -rf {} +; else rm -rf "$1"; fi; }
+w_rmtree() { if [ -L "$1" ] || mountpoint -q "$1" 2>/dev/null; then find "$1/" -mindepth 1 -maxdepth 1 -exec rm -rf {} +; else rm -rf "$1"; fi; }
 
 # block PATH MARK BLOB: our marked lines inside a file that belongs to the host; dropblock takes them out
-w_block() { w_dropblock "$1" "$2"; cp -a "$1" "$1.hardway"; { echo "# BEGIN $2"; cat "$stage/$3"; echo "# END $2"; } >>"$1.hardway"; mv -f "$1.hardway" "$1"; }
+w_block() { w_dropblock "$1" "$2"; cp -a "$1" "$1.hardway"; { [ -z "$(tail -c 1 "$1")" ] || echo; echo "# BEGIN $2"; cat "$stage/$3"; echo "# END $2"; } >>"$1.hardway"; mv -f "$1.hardway" "$1"; }
 w_dropblock() { [ -e "$1" ] || { : >"$1"; chmod 644 "$1"; }; cp -a "$1" "$1.hardway"; sed "/^# BEGIN $2\$/,/^# END $2\$/d" "$1" >"$1.hardway"; mv -f "$1.hardway" "$1"; }
 
 # packages MANAGER NAME...: install what is missing, without questions, and remember that it was us
 w_packages() {
-  manager=$1; shift; mkdir -p "$STATE/packages"; installed >"$stage/.before"
+  manager=$1; shift; mkdir -p "$STATE/packages"; installed >"$stage/.before"; for p; do : >>"$STATE/packages/$p"; done
   case $manager in
     apt-get) apt_install "$@" || { apt-get -qq -o DPkg::Lock::Timeout=120 update && apt_install "$@"; } ;;
     apk) apk add -q "$@" ;;
     zypper) zypper -n -q install "$@" ;;
     *) "$manager" -y -q install "$@" ;;
   esac </dev/null >"$stage/.packages.log" 2>&1 || { tail -n 20 "$stage/.packages.log" >&2; return 1; }
-  for p; do installed | grep -vxFf "$stage/.before" >"$STATE/packages/$p" || :; done
+  for p; do installed | grep -vxFf "$stage/.before" >>"$STATE/packages/$p" || :; done
 }
 installed() { if command -v dpkg-query >/dev/null 2>&1; then dpkg-query -W -f '${Package}\n'; elif command -v rpm >/dev/null 2>&1; then rpm -qa --qf '%{NAME}\n'; else apk info 2>/dev/null || :; fi; }
 apt_install() { apt-get -qq -y -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold --no-install-recommends install "$@"; }
 
 # unpackages MANAGER NAME...: remove packages that we installed, with all that came along with them
 w_unpackages() {
-  manager=$1; shift; set -- $(for p; do cat "$STATE/packages/$p"; echo "$p"; done | sort -u)
+  manager=$1; shift; records=$*; set -- $(for p; do cat "$STATE/packages/$p"; echo "$p"; done | sort -u)
   case $manager in
     apt-get) apt-get -qq -y -o DPkg::Lock::Timeout=120 purge "$@" ;;
     apk) apk del -q "$@" ;;
     zypper) zypper -n -q remove "$@" ;;
     *) "$manager" -y -q remove "$@" ;;
   esac </dev/null >"$stage/.packages.log" 2>&1 || { tail -n 20 "$stage/.packages.log" >&2; return 1; }
-  rm -rf "$STATE/packages"
+  for p in $records; do rm -f "$STATE/packages/$p"; done
 }
 
 # user NAME HOME: a system user that cannot log in; dropuser removes one that we made
 w_user() {
-  shell=/usr/sbin/nologin; [ -x $shell ] || shell=/sbin/nologin
+  shell=/usr/sbin/nologin; [ -x $shell ] || shell=/sbin/nologin; mkdir -p "$STATE/users"; : >"$STATE/users/$1"
   if command -v useradd >/dev/null 2>&1; then useradd --system --user-group --no-create-home --home-dir "$2" --shell $shell "$1"
   else addgroup -S "$1" && adduser -S -D -H -h "$2" -s $shell -G "$1" "$1"; fi
-  mkdir -p "$STATE/users"; : >"$STATE/users/$1"
 }
 w_dropuser() { if command -v userdel >/dev/null 2>&1; then userdel "$1"; else deluser "$1"; fi; rm -f "$STATE/users/$1"; }
 
 # swapoff: now, at the next boot (fstab) and for units systemd made itself; swapback undoes it
 w_swapoff() {
-  swapoff -a
+  mkdir -p "$STATE/swap"; swapoff -a
   if [ -e /etc/fstab ]; then cp -a /etc/fstab /etc/fstab.hardway; awk '$1 !~ /^#/ && $3 == "swap" {print "#hardway-swap# " $0; next} {print}' /etc/fstab >/etc/fstab.hardway; mv -f /etc/fstab.hardway /etc/fstab; fi
-  mkdir -p "$STATE/swap"
   systemctl list-units --plain --no-legend --type=swap 2>/dev/null | while read -r unit _; do systemctl mask -q "$unit"; : >"$STATE/swap/$unit"; done
   systemctl daemon-reload
 }
@@ -124,8 +127,8 @@ w_unstamp() { rm -f "$STATE/stamps/$1"; }
 w_image() { /usr/local/bin/ctr -n k8s.io images import "$stage/$2" >/dev/null 2>"$stage/.ctr.log" || { cat "$stage/.ctr.log" >&2; return 1; }; rm -f "$stage/$2"; }
 w_dropimage() { /usr/local/bin/ctr -n k8s.io images rm "$1" >/dev/null 2>&1 || :; }
 
-# cluster NAME: whose host this is
-w_cluster() { mkdir -p "$STATE"; echo "$1" >"$STATE/cluster"; }
+# cluster NAME AUTHORITY: whose host this is
+w_cluster() { mkdir -p "$STATE"; echo "$1 $2" >"$STATE/cluster"; }
 
 # cleanup KIND: what running pods leave behind
 w_cleanup() {

@@ -16,13 +16,17 @@ PROGRAMS = {
     Role.CONTROL_PLANE: ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"),
     Role.WORKER: ("kubelet", "kube-proxy", "containerd", "containerd-shim-runc-v2", "ctr", "runc", "crictl"),
 }
+RUN_BY = {
+    **{name: (f"{name}.service",) for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")},
+    **{name: ("containerd.service",) for name in ("containerd", "containerd-shim-runc-v2", "runc")},
+}
 CNI_PLUGINS = ("bridge", "host-local", "loopback", "portmap")
 
 
 def program(inputs: Inputs, host: Host, name: str, folder: str = "/usr/local/bin") -> Binary:
     """One program as it must stand on a host, for its architecture."""
     asset = inputs.assets.binary(name, inputs.facts[host.name].arch)
-    return Binary(f"{folder}/{name}", Blob(path=asset.path, known_sha256=asset.sha256))
+    return Binary(f"{folder}/{name}", Blob(path=asset.path, known_sha256=asset.sha256), units=RUN_BY.get(name, ()))
 
 
 def programs(inputs: Inputs, host: Host) -> list[Binary]:

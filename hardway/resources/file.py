@@ -26,7 +26,7 @@ class Directory:
         return f"directory {self.path}"
 
     def probes(self) -> tuple[Probe, ...]:
-        return (Probe("file", (self.path, "", "dir")),)
+        return (Probe("file", (self.path, "", "dir")), Probe("ours", ("dirs", f"{self.path}/.made")), Probe("exists", ("/var/lib/hardway",)))
 
     def compare(self, now: Situation) -> Change | None:
         actual = now.answers[self.probes()[0]]
@@ -41,7 +41,8 @@ class Directory:
         return Change(self.key, (f"mode and owner {' '.join(meta)} -> {' '.join(wanted)}",), (Op("own", (self.path, *wanted)),))
 
     def removal(self, answers: Answers) -> tuple[Op, ...]:
-        if self.shared or not answers[self.probes()[0]].startswith("dir"):
+        there, made, known = (answers[probe] for probe in self.probes())
+        if self.shared or not there.startswith("dir") or (known if self.data else made) != "yes":
             return ()
         return (Op("rmtree" if self.data else "rmdir", (self.path,)),)
 
@@ -61,7 +62,7 @@ class File:
         return f"file {self.path}"
 
     def probes(self) -> tuple[Probe, ...]:
-        return (Probe("file", (self.path, self.blob.sha256, "secret" if self.blob.secret else "text")),)
+        return (Probe("file", (self.path, self.blob.sha256, "secret" if self.blob.secret else "text")), ours(self.path))
 
     def compare(self, now: Situation) -> Change | None:
         answer = now.answers[self.probes()[0]]
@@ -84,23 +85,27 @@ class File:
         return "\n".join(difflib.unified_diff(*lines, fromfile=f"{self.path} (host)", tofile=f"{self.path} (wanted)", lineterm="", n=2))
 
     def removal(self, answers: Answers) -> tuple[Op, ...]:
-        return () if answers[self.probes()[0]] == "absent" else (Op("drop", (self.path,)),)
+        return (Op("drop", (self.path,)),) if answers[ours(self.path)] == "yes" else ()
 
 
 @dataclass(frozen=True)
 class Binary:
-    """A program: sent only when its sha256 differs; large, so its digest on the host is recorded when written."""
+    """A program: sent only when its sha256 differs; large, so its digest on the host is recorded when written.
+
+    `units` run it: their stamps go before it is replaced, so that a run that dies before their turn is noticed.
+    """
 
     path: str
     blob: Blob
     mode: str = "755"
+    units: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
         return f"binary {self.path}"
 
     def probes(self) -> tuple[Probe, ...]:
-        return (Probe("binary", (self.path,)),)
+        return (Probe("binary", (self.path,)), ours(self.path))
 
     def compare(self, now: Situation) -> Change | None:
         kind, *meta = now.answers[self.probes()[0]].split()
@@ -109,13 +114,14 @@ class Binary:
         if kind != "file":
             return Change(self.key, ("new",), (put,), diff=f"{self.blob.size} bytes, sha256 {self.blob.sha256[:12]}")
         if meta[4] != self.blob.sha256:
-            return Change(self.key, ("content",), (put,), diff=f"sha256 {meta[4][:12]} -> {self.blob.sha256[:12]}")
+            before = tuple(Op("unstamp", (unit,)) for unit in self.units)
+            return Change(self.key, ("content",), (put,), before, diff=f"sha256 {meta[4][:12]} -> {self.blob.sha256[:12]}")
         if tuple(meta[:3]) != wanted:
             return Change(self.key, (f"mode and owner {' '.join(meta[:3])} -> {' '.join(wanted)}",), (Op("own", (self.path, *wanted)),))
         return None
 
     def removal(self, answers: Answers) -> tuple[Op, ...]:
-        return () if answers[self.probes()[0]] == "absent" else (Op("drop", (self.path,)),)
+        return (Op("drop", (self.path,)),) if answers[ours(self.path)] == "yes" else ()
 
 
 @dataclass(frozen=True)
@@ -143,6 +149,11 @@ class Block:
 
     def removal(self, answers: Answers) -> tuple[Op, ...]:
         return (Op("dropblock", (self.path, self.mark)),) if answers[self.probes()[0]] else ()
+
+
+def ours(path: str) -> Probe:
+    """Whether the file at this path was put there by us: only then may it be removed."""
+    return Probe("ours", ("ours", path))
 
 
 def text(data: bytes, secret: bool = False) -> Blob:

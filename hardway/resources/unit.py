@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..vocabulary import Answers, Op, Probe
 from .base import Change, Situation
-from .file import Binary, File
+from .file import Binary, File, ours
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Unit:
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
     def probes(self) -> tuple[Probe, ...]:
-        return (Probe("unit", (self.name,)),)
+        return (Probe("unit", (self.name,)), *(ours(used.path) for used in self.uses[:1]))
 
     def compare(self, now: Situation) -> Change | None:
         state = properties(now.answers[self.probes()[0]])
@@ -60,8 +60,9 @@ class Unit:
         return Change(self.key, tuple(why), tuple(ops), before, restarts=running and stale)
 
     def removal(self, answers: Answers) -> tuple[Op, ...]:
-        state = properties(answers[self.probes()[0]])
-        if state["LoadState"] == "not-found" and state["ActiveState"] == "inactive" and not state["Stamp"]:
+        """Only what we started is stopped: its stamp says so, or that the first file it uses is ours."""
+        unit, *used = (answers[probe] for probe in self.probes())
+        if not properties(unit)["Stamp"] and "yes" not in used:
             return ()
         return Op("stop", (self.name,)), Op("unstamp", (self.name,))
 
