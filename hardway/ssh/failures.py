@@ -61,6 +61,8 @@ def _through_bastion(error: paramiko.ChannelException, hop: Hop) -> ConnectionFa
 
 def _handshake(error: Exception, hop: Hop, seconds: float) -> ConnectionFailed:
     text = str(error).strip()
+    if hop.via and "Timeout opening channel" in text:
+        return _silent(hop, f"the bastion {hop.via.endpoint} gets no answer from {hop.endpoint}", "a TCP connection", seconds)
     early = "banner" in text or "No existing session" in text or isinstance(error, EOFError) or "Negotiation failed" in text
     if early and seconds >= hop.timeout * 0.9:
         return _silent(hop, f"{hop.endpoint} accepts connections but does not speak SSH", "the SSH greeting", seconds)

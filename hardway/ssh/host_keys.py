@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 import paramiko
 
@@ -53,7 +54,10 @@ def _on_record(hop: Hop, entries: list[Entry]) -> list[Entry]:
 
 
 def _accept(hop: Hop, offered: HostKey) -> None:
-    path = hop.known_hosts[0]
+    path = hop.record_in
+    if path is None:
+        hint = "set ssh.known_hosts to a file of yours"
+        raise HostKeyError(f"there is no file to record the host key of {hop.endpoint} in", hop.host, hint=hint)
     try:
         remember(path, [offered.line(hop.known_as[0])])
     except OSError as error:
@@ -63,13 +67,14 @@ def _accept(hop: Hop, offered: HostKey) -> None:
 
 def _unknown(hop: Hop, offered: HostKey) -> HostKeyError:
     scan = f"ssh-keyscan -p {hop.port} -t {_short(offered.kind)} {hop.address}"
+    record_in = hop.record_in or Path("~/.ssh/known_hosts").expanduser()
     if hop.via:
         scan = hop.via.ssh_command() + " " + scan
     return HostKeyError(
         f"the host key of {hop.endpoint} is not known",
         hop.host,
         evidence=f"{_shown('offered', offered)}\non the machine itself: ssh-keygen -lf /etc/ssh/ssh_host_{_short(offered.kind)}_key.pub",
-        hint=f"compare the fingerprint, then: {scan} >> {shlex.quote(str(hop.known_hosts[0]))}   (or write ssh.host_keys: accept-new)",
+        hint=f"compare the fingerprint, then: {scan} >> {shlex.quote(str(record_in))}   (or write ssh.host_keys: accept-new)",
     )
 
 

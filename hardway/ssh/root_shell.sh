@@ -6,7 +6,8 @@ LC_ALL=C; PATH=${PATH:-/bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
 # mkdir of a name nobody can guess is atomic and follows no link, so this needs no mktemp.
 d=; for b in /run /dev/shm /tmp; do mkdir "$b/hardway.$t" 2>/dev/null && { d=$b/hardway.$t; break; }; done;
 [ -n "$d" ] || { echo "no place for temporary files: /run, /dev/shm and /tmp refuse"; exit 1; };
-trap "rm -rf $d" EXIT; trap exit HUP INT TERM PIPE;
+# The hang-up that ends us must not end the rm as well.
+trap "trap \"\" HUP INT TERM PIPE; rm -rf $d" EXIT; trap exit HUP INT TERM PIPE;
 # Reading exactly n bytes and not one more differs between systems, so the way to do it is tried out, not assumed.
 probe() { [ "$(echo abcd | { "$@" >/dev/null 2>&1; cat; } 2>/dev/null)" = cd ]; };
 if probe head -c 2; then take() { head -c "$1"; };

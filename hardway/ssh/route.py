@@ -25,7 +25,10 @@ DEFAULT_KEYS = tuple(Path("~/.ssh") / name for name in ("id_ed25519", "id_ecdsa"
 
 @dataclass(frozen=True)
 class Hop:
-    """One SSH server on the way. `known_as` are its names in known_hosts, best first; the first known_hosts file is written to."""
+    """One SSH server on the way.
+
+    `known_as` are its names in known_hosts, best first; of those files only `record_in` is ever written to.
+    """
 
     host: str
     address: str
@@ -36,6 +39,7 @@ class Hop:
     only_these_keys: bool
     known_as: tuple[str, ...]
     known_hosts: tuple[Path, ...]
+    record_in: Path | None
     host_keys: str
     timeout: float
     proxy_command: str = ""
@@ -99,7 +103,8 @@ def _jump(host: Host, jump: str, before: Hop | None) -> Hop:
 
 
 def _hop(host: Host, said: dict[str, Any], address: str, names: tuple[str, ...], wanted: dict[str, Any], via: Hop | None) -> Hop:
-    port = int(wanted["port"] or said.get("port") or 22)
+    port = _port(wanted["port"] or said.get("port") or 22, host)
+    own = _known_hosts_files(host.ssh, said)
     where = str(said.get("hostname") or address)
     identities = [Path(name) for name in said.get("identityfile", ())]
     aliases = (said["hostkeyalias"],) if "hostkeyalias" in said else tuple(known_name(n, port) for n in (where, address, *names))
@@ -112,7 +117,8 @@ def _hop(host: Host, said: dict[str, Any], address: str, names: tuple[str, ...],
         agent=host.ssh.agent,
         only_these_keys=str(said.get("identitiesonly", "no")).lower() == "yes",
         known_as=tuple(dict.fromkeys(aliases)),
-        known_hosts=_known_hosts_files(host.ssh, said),
+        known_hosts=own + SYSTEM_KNOWN_HOSTS,
+        record_in=own[0] if own else None,
         host_keys=host.ssh.host_keys,
         timeout=host.ssh.connect_timeout,
         proxy_command="" if via else str(said.get("proxycommand") or ""),
@@ -120,7 +126,14 @@ def _hop(host: Host, said: dict[str, Any], address: str, names: tuple[str, ...],
     )
 
 
+def _port(text: Any, host: Host) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ConnectionFailed(f"the port {text!r} is not a number", host.name, hint=f"correct Port in {host.ssh.config}") from None
+
+
 def _known_hosts_files(ssh: Ssh, said: dict[str, Any]) -> tuple[Path, ...]:
     named = said.get("userknownhostsfile") if ssh.known_hosts == Ssh.known_hosts else None
     own = [Path(os.path.expanduser(name)) for name in str(named).split()] if named else [ssh.known_hosts and ssh.known_hosts.expanduser()]
-    return tuple(path for path in own if path and str(path) != "/dev/null") + SYSTEM_KNOWN_HOSTS
+    return tuple(path for path in own if path and str(path) != "/dev/null")

@@ -4,7 +4,8 @@
 t=$1; umask 077;
 d=; for b in /dev/shm /tmp; do mkdir "$b/hardway-tty.$t" 2>/dev/null && { d=$b/hardway-tty.$t; break; }; done;
 [ -n "$d" ] || { echo "no place for pipes: /dev/shm and /tmp refuse"; exit 1; };
-trap "rm -rf $d" EXIT; trap exit HUP INT TERM PIPE;
+# The hang-up that ends us must not end the rm as well.
+trap "trap \"\" HUP INT TERM PIPE; rm -rf $d" EXIT; trap exit HUP INT TERM PIPE;
 mkfifo "$d/i" "$d/o" || exit 1;
 printf "\n%s %s\n" "$t" "$d";
 # Opening a pipe waits for the other end: not before root has answered, else a refusal would leave us hanging.

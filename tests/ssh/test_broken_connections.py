@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pickle
+import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 
@@ -60,14 +63,15 @@ def test_a_connection_cut_during_a_call_is_an_error_of_that_call_alone(server, c
 
 def test_a_shell_killed_on_the_host_is_replaced(server, connect):
     transport = connect(server.host())
-    number = int(transport.run("cut -d' ' -f4 /proc/$$/stat").text)
-    os.kill(number, signal.SIGKILL)
+    number, folder = transport.run("cut -d' ' -f4 /proc/$$/stat; echo ${0%/*}").text.split()
+    os.kill(int(number), signal.SIGKILL)
+    shutil.rmtree(folder)
     deadline = time.monotonic() + 10
     while any(shell.usable for shell in transport._idle) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert transport.run("echo back").out == b"back\n"
     with pytest.raises(ConnectionLost, match="the shell on node-1 ended"):
-        transport.run("read -r _ _ _ parent _ </proc/$$/stat; kill -KILL $parent; sleep 1")
+        transport.run("read -r _ _ _ parent _ </proc/$$/stat; kill -KILL $parent; rm -r ${0%/*}; sleep 1")
 
 
 def test_a_stream_cut_half_way(server, connect):
@@ -185,10 +189,6 @@ def test_nothing_is_printed_and_the_interpreter_ends_by_itself(server, tmp_path)
         "except Exception as error:\n"
         "    print(type(error).__name__)\n"
     )
-    import pickle
-
     (tmp_path / "host").write_bytes(pickle.dumps(server.host()))
-    import sys
-
     done = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=60)
     assert (done.stdout.strip(), done.stderr, done.returncode) == ("ConnectionLost", "", 0)
