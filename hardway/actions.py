@@ -11,9 +11,9 @@ from . import kubeconfig as documents
 from .assets import AssetStore
 from .cluster import Cluster, Host
 from .credentials import Credentials
-from .errors import DriftError, PkiError
+from .errors import DriftError, PkiError, PreflightError
 from .facts import ARCHITECTURES
-from .phase import Phase
+from .phase import Inputs, Phase
 from .phases import PHASES
 from .phases.preflight import Finding, findings, judge
 from .resources.base import Resource
@@ -55,10 +55,15 @@ def reset(session: Session, hosts: frozenset[str], keep_pki: bool) -> int:
     removed: list[int] = []
     with session.locked():
         session.survey(hosts)
+        foreign = [name for name, facts in session.facts.items() if name in hosts and facts.cluster not in ("", session.cluster.name)]
+        if foreign:
+            raise PreflightError(f"{', '.join(foreign)} belongs to cluster {session.facts[foreign[0]].cluster}, not to {session.cluster.name}",
+                                 hint="reset it with that cluster's inventory")
         session.assets, session.credentials.store = Placeholders(), Overlay(session.store)
 
         def clear(host: Host) -> None:
-            count = sum(_take_away(session, phase, host) for phase in reversed(PHASES) if host in phase.targets(session.cluster))
+            remote = session.live.remotes[host.name]
+            count = sum(take_away(remote, phase, session.inputs, host) for phase in reversed(PHASES) if host in phase.targets(session.cluster))
             removed.append(count)
             session.report.event("host-reset", f"{host.name}: {count} removed" if count else f"{host.name}: nothing to remove", host=host.name, removed=count)
 
@@ -68,9 +73,9 @@ def reset(session: Session, hosts: frozenset[str], keep_pki: bool) -> int:
     return sum(removed)
 
 
-def _take_away(session: Session, phase: Phase, host: Host) -> int:
-    remote: Remote = session.live.remotes[host.name]
-    resources: Sequence[Resource] = list(reversed(phase.desired(session.inputs, host)))
+def take_away(remote: Remote, phase: Phase, inputs: Inputs, host: Host) -> int:
+    """Remove from a host what a phase put there; the number of ops."""
+    resources: Sequence[Resource] = list(reversed(phase.desired(inputs, host)))
     answers = read(remote, resources)
     ops = [op for resource in resources for op in resource.removal(answers)]
     if any(op.verb == "drop" and op.args[0].startswith("/etc/systemd/system/") for op in ops):

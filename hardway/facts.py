@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
 from typing import Mapping
 
@@ -34,6 +35,7 @@ class Facts:
     etcd_state: str = ""
     etcd_token: str = ""
     cluster: str = ""
+    authority: str = ""
     swaps: int = 0
     listening: frozenset[int] = field(default_factory=frozenset)
     units: frozenset[str] = field(default_factory=frozenset)
@@ -53,7 +55,7 @@ def parse(answer: str, sent: float, received: float) -> Facts:
         cgroup=number("cgroup"), read_only=said.get("read_only") == "yes", resolv_conf=said.get("resolv_conf", ""),
         nameservers=tuple(said.get("nameservers", "").split()), package_manager=said.get("package_manager", ""),
         etcd_data=said.get("etcd_data") == "yes", etcd_state=said.get("etcd_state", ""), etcd_token=said.get("etcd_token", ""),
-        cluster=said.get("cluster", ""), swaps=number("swaps"),
+        cluster=said.get("cluster", "").partition(" ")[0], authority=said.get("cluster", "").partition(" ")[2], swaps=number("swaps"),
         listening=frozenset(int(port, 16) for port in said.get("listening", "").split()), units=frozenset(said.get("units", "").split()),
         overlay=said.get("filesystem_overlay") == "yes",
     )  # fmt: skip
@@ -61,6 +63,11 @@ def parse(answer: str, sent: float, received: float) -> Facts:
     seconds = float(clock) if clock.replace(".", "", 1).isdigit() else float(clock.split(".")[0] or 0)
     behind, ahead = sent - seconds, seconds - received
     return replace(facts, clock_offset=-behind if behind > 0 else max(ahead, 0.0))
+
+
+def authority(certificate: bytes) -> str:
+    """The digest by which a host remembers its cluster's authority (PEM)."""
+    return hashlib.sha256(certificate.strip()).hexdigest()[:16]
 
 
 def etcd_born(facts: Mapping[str, Facts]) -> bool:

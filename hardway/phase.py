@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .live import Live
 
 OPERATOR = Host("operator", IPv4Address("127.0.0.1"), frozenset())
+ETCD = Host("etcd", IPv4Address("127.0.0.1"), frozenset())
 API = Host("kubernetes", IPv4Address("127.0.0.1"), frozenset())
 
 

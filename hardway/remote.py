@@ -16,6 +16,8 @@ from .vocabulary import Answers, Blob, Op, Probe
 LARGE = 1 << 20
 CHUNK = 1 << 20
 LOADER = "tar -xf - -C"
+# A run that was killed may have left a script at work on the host: the next one waits for it to end.
+LOCK = "if command -v flock >/dev/null 2>&1; then exec 9>/run/hardway.lock; flock -w 300 9; fi"
 
 
 class HostRemote:
@@ -69,7 +71,7 @@ class HostRemote:
                 number += 1
             calls.append(f"at={i}; w_{op.verb} {shlex.join(args)}")
         trap = """trap 'code=$?; rm -rf "$stage"; [ $code = 0 ] || echo "hardway-at:$at" >&2' EXIT"""
-        return "\n".join([shell.WRITE, "set -eu", "at=-1", begin, trap, *calls])
+        return "\n".join([shell.WRITE, "set -eu", "at=-1", LOCK, begin, trap, *calls])
 
     def _failure(self, ops: Sequence[Op], result: Result) -> RemoteCommandError:
         lines = [line for line in result.error_text.splitlines() if not line.startswith("hardway-at:")]

@@ -10,18 +10,25 @@ from dataclasses import dataclass
 from typing import Callable, Mapping, Sequence
 
 from .cluster import Host
-from .errors import HardwayError, HostErrors, NotReadyError, RemoteCommandError
+from .errors import ConnectionLost, HardwayError, HostErrors, NotReadyError, QuorumError, RemoteCommandError
+from .kube import BROKEN
 from .live import Live, wait
-from .phase import Inputs, Phase
+from .phase import Inputs, Pending, Phase
 from .report import Report
 from .resources.base import Change, Resource, Situation
 from .vocabulary import Answers, Op, Reader, Remote
 
 
-def compare(resources: Sequence[Resource], answers: Answers) -> list[Change]:
-    """The changes that make a target as desired; a unit sees which files change before it."""
+RECONNECTS = 3
+
+
+def compare(resources: Sequence[Resource], answers: Answers, changed: set[str] | None = None) -> list[Change]:
+    """The changes that make a target as desired; a unit sees which files change before it.
+
+    `changed` holds the paths that earlier phases change on this target, and gets those that change here.
+    """
     changes: list[Change] = []
-    changed: set[str] = set()
+    changed = set() if changed is None else changed
     for resource in resources:
         change = resource.compare(Situation(answers, frozenset(changed)))
         if change:
@@ -71,6 +78,7 @@ class Runner:
         self.left = {phase.name: len(self.plan[phase.name]) for phase in phases}
         self.ready = {name for name, count in self.left.items() if count == 0}
         self.rolling = {phase.name: threading.Lock() for phase in phases}
+        self.queued = dict.fromkeys(self.plan, 0)
         self.room = threading.Semaphore(parallel)
         self.news = threading.Condition()
         self.errors: list[HardwayError] = []
@@ -111,6 +119,7 @@ class Runner:
                 self.news.notify_all()
 
     def _target(self, target: Host) -> None:
+        changed: set[str] = set()
         for phase in self.phases:
             if target not in self.plan[phase.name]:
                 continue
@@ -119,8 +128,8 @@ class Runner:
                 self.news.wait_for(lambda: self.stopped or all(name in self.ready for name in needs))  # noqa: B023
             if self.stopped:
                 return
-            with self.room, self._blamed(phase, target):
-                self._step(phase, target)
+            with self._blamed(phase, target):
+                self._resumed(phase, target, changed)
             self._arrived(phase)
 
     @contextlib.contextmanager
@@ -136,13 +145,24 @@ class Runner:
         error.hint = error.hint or f"hardway bootstrap {self.inputs.cluster.source or 'INV'} --from {phase.name}"
         return error
 
-    def _step(self, phase: Phase, target: Host) -> None:
+    def _resumed(self, phase: Phase, target: Host, changed: set[str]) -> None:
+        """A step whose connection broke starts over: it reads the host again and does what is still missing."""
+        for left in reversed(range(RECONNECTS)):
+            try:
+                return self._step(phase, target, changed)
+            except ConnectionLost as error:
+                if not left:
+                    raise
+                self.report.note(f"{phase.name:14} {target.name}: {error.message}; connecting again")
+
+    def _step(self, phase: Phase, target: Host, changed: set[str]) -> None:
         start = time.monotonic()
         self.report.step_started(phase.name, target.name)
-        resources, remote = phase.desired(self.inputs, target), self.remotes[target.name]
-        changes = compare(resources, read(remote, resources))
+        with self.room:
+            resources, remote = phase.desired(self.inputs, target), self.remotes[target.name]
+            changes = compare(resources, read(remote, resources), changed)
         if changes:
-            with self._turn(phase, target, changes):
+            with self._turn(phase, target, changes), self.room:  # whoever waits for a turn takes no room from those it waits for
                 self._apply(remote, changes, resources)
         self.done.append(Done(phase.name, target.name, tuple(changes), time.monotonic() - start))
         self.report.step_finished(phase.name, target.name, changes, time.monotonic() - start)
@@ -166,20 +186,53 @@ class Runner:
     @contextlib.contextmanager
     def _turn(self, phase: Phase, target: Host, changes: list[Change]):
         """A restart of something that runs is one target's turn at a time, and the phase is ready again before the next."""
-        if not (phase.rolling and phase.ready and any(change.restarts for change in changes)):
+        if not (phase.rolling and any(change.restarts for change in changes)):
             yield
             return
-        with self.rolling[phase.name]:
+        with self._queue(phase), self.rolling[phase.name]:
+            with self.news:  # what is merely to be started comes first: a restart may need it
+                self.news.wait_for(lambda: self.stopped or self.left[phase.name] == self.queued[phase.name])
             if self.stopped:
                 raise RemoteCommandError("not restarted, because another host failed before its turn")
-            if phase.before_restart:
-                phase.before_restart(self.live, target)
+            self._permitted(phase, target)
             yield
             self._wait(phase)
+
+    @contextlib.contextmanager
+    def _queue(self, phase: Phase):
+        with self.news:
+            self.queued[phase.name] += 1
+            self.news.notify_all()
+        try:
+            yield
+        finally:
+            with self.news:
+                self.queued[phase.name] -= 1
+
+    def _permitted(self, phase: Phase, target: Host) -> None:
+        """Ask before a restart; what this very run has only just started is given time to become healthy."""
+        if not phase.before_restart:
+            return
+        refusals: list[QuorumError] = []
+
+        def refused() -> list[QuorumError]:
+            refusals.clear()
+            try:
+                phase.before_restart(self.live, target)
+            except QuorumError as error:
+                refusals.append(error)
+            return refusals
+
+        fresh = any(done.phase == phase.name and done.changes for done in self.done)
+        try:
+            wait(refused, phase.deadline if fresh else 0.0, lambda found: found[0].message)
+        except NotReadyError:
+            raise refusals[0] from None
 
     def _arrived(self, phase: Phase) -> None:
         with self.news:
             self.left[phase.name] -= 1
+            self.news.notify_all()
             last = self.left[phase.name] == 0
         if last:
             threading.Thread(target=self._guarded, args=(self._settle, phase), name=f"{phase.name} ready", daemon=True).start()
@@ -191,6 +244,8 @@ class Runner:
         if self.stopped:
             return
         seconds = self._wait(phase)
+        if self.stopped:
+            return
         with self.news:
             self.ready.add(phase.name)
         self.report.phase_ready(phase.name, seconds)
@@ -199,10 +254,13 @@ class Runner:
         if not phase.ready:
             return 0.0
         self.report.waiting(phase.name, phase.deadline)
-        last = [None]
+        last: list[Pending | None] = [None]
 
-        def check():
-            last[0] = None if self.stopped else phase.ready(self.live)
+        def check() -> Pending | None:
+            try:
+                last[0] = None if self.stopped else phase.ready(self.live)
+            except (*BROKEN, RemoteCommandError) as error:
+                last[0] = Pending(f"an answer ({error})", getattr(error, "host", ""))
             return last[0]
 
         try:
@@ -220,7 +278,12 @@ def plan(inputs: Inputs, readers: Mapping[str, Reader], phases: Sequence[Phase],
     def look(target: Host) -> None:
         wanted = [(phase, phase.desired(inputs, target)) for phase in phases if target in phase.targets(inputs.cluster)]
         answers = read(readers[target.name], [resource for _, resources in wanted for resource in resources])
-        found[target.name] = [Done(phase.name, target.name, tuple(compare(resources, answers)), 0.0) for phase, resources in wanted]
+        met: dict[str, Resource] = {}
+        changed: set[str] = set()
+        for phase, resources in wanted:  # what an earlier phase has already made so will not change once more
+            fresh = [resource for resource in resources if met.get(resource.key) != resource]
+            met.update((resource.key, resource) for resource in fresh)
+            found.setdefault(target.name, []).append(Done(phase.name, target.name, tuple(compare(fresh, answers, changed)), 0.0))
 
     each(look, targets, parallel)
     order = {phase.name: i for i, phase in enumerate(phases)}

@@ -16,7 +16,9 @@ from .facts import Facts
 from .kube import ApiRemote
 from .live import Live
 from .operator import OperatorRemote
-from .phase import API, OPERATOR, Inputs, Phase
+from .etcd import EtcdClient, open_etcd
+from .etcd_members import EtcdRemote
+from .phase import API, ETCD, OPERATOR, Inputs, Phase
 from .phases import PHASES
 from .report import Report
 from .runner import each
@@ -49,7 +51,7 @@ class Selection:
         for name in self.limit:
             if name not in names:
                 raise UsageError(f"there is no host {name} in the inventory", hint=f"the hosts are: {' '.join(names)}")
-        return frozenset([*(self.limit or names), OPERATOR.name, API.name])
+        return frozenset([*(self.limit or names), OPERATOR.name, ETCD.name, API.name])
 
 
 class Placeholders:
@@ -116,8 +118,17 @@ class Session:
     def remotes(self, may_be_absent: bool = False) -> Mapping[str, Remote]:
         """Every target by name."""
         api = ApiRemote(self.live.kube, may_be_absent)
-        return {**self.live.remotes, OPERATOR.name: OperatorRemote(self.credentials), API.name: api}
+        return {**self.live.remotes, OPERATOR.name: OperatorRemote(self.credentials), ETCD.name: EtcdRemote(self._etcd), API.name: api}
+
+    def _etcd(self) -> EtcdClient:
+        """etcd by way of a member that has its data."""
+        member = next(host for host in self.cluster.etcd_members if self.facts[host.name].etcd_data)
+        return open_etcd(self.cluster, self.live.transports[member.name], self.credentials)
 
     def readers(self) -> Mapping[str, ReadOnly]:
-        """Every target, unable to act."""
-        return {name: ReadOnly(remote) for name, remote in self.remotes(may_be_absent=True).items()}
+        """Every target, unable to act.
+
+        The operator answers from the state directory as it is, not from the copy in memory into which desired states are issued meanwhile.
+        """
+        remotes = {**self.remotes(may_be_absent=True), OPERATOR.name: OperatorRemote(Credentials(self.cluster, self.store))}
+        return {name: ReadOnly(remote) for name, remote in remotes.items()}

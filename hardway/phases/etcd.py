@@ -60,8 +60,10 @@ def ready(live: Live) -> Pending | None:
 
 
 def keep_quorum(live: Live, host: Host) -> None:
-    """Refuse to restart a member when the others could not carry on without it."""
+    """Refuse to restart a member that serves when the others could not carry on without it; restarting a sick one loses nothing."""
     members = live.cluster.etcd_members
+    if live.etcd_health(host):
+        return
     sick = {member.name: live.etcd_health(member) for member in members if member.name != host.name}
     healthy = sum(1 for problem in sick.values() if not problem)
     if len(members) > 1 and healthy < len(members) // 2 + 1:
@@ -75,7 +77,7 @@ PHASE = Phase(
     title="Start the etcd members",
     targets=lambda cluster: cluster.etcd_members,
     desired=desired,
-    needs=lambda cluster: ("pki",),
+    needs=lambda cluster: ("pki", "etcd-members"),
     ready=ready,
     deadline=60,
     rolling=True,

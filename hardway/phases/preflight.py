@@ -13,9 +13,9 @@ from typing import Iterator
 
 from ..cluster import Host, Role
 from ..errors import PreflightError
-from ..facts import Facts
+from ..facts import Facts, authority
 from ..phase import Inputs, Phase
-from ..resources import Owned, Packages
+from ..resources import Packages, Records
 
 CLOCK_SKEW_SECONDS = 30.0
 MEMORY_MB = {Role.CONTROL_PLANE: 1700, Role.WORKER: 900, Role.ETCD: 400, Role.LB: 200}
@@ -76,13 +76,28 @@ def _host(inputs: Inputs, host: Host, facts: Facts) -> Iterator[Finding]:
         yield error("Address", f"{host.address} is not on any interface (found {' '.join(facts.addresses)})", "correct `address` in the inventory")
     if abs(facts.clock_offset) > CLOCK_SKEW_SECONDS and inputs.cluster.lab is None:
         yield error("Clock", f"its clock is {facts.clock_offset:+.0f} s from ours", "start a time service: timedatectl set-ntp true")
-    if facts.cluster and facts.cluster != inputs.cluster.name:
-        yield error("Foreign", f"belongs to cluster {facts.cluster}", f"reset it with that cluster's inventory, or name this cluster {facts.cluster}")
+    if facts.cluster:
+        yield from _ownership(inputs, host, facts)
     yield from _resources(host, facts)
     yield from _versions(inputs, host, facts)
     yield from _ports(inputs, host, facts)
     if not facts.package_manager:
         yield Finding("PackageManager", host.name, "no known package manager", f"install by hand what is missing: {' '.join(TOOLS)}", True)
+
+
+def _ownership(inputs: Inputs, host: Host, facts: Facts) -> Iterator[Finding]:
+    """A living cluster is only ever touched with the keys it was built with."""
+    store = inputs.credentials.store
+    ours = store.read("pki/ca.crt")
+    if facts.cluster != inputs.cluster.name:
+        remedy = f"reset it with that cluster's inventory, or name this cluster {facts.cluster}"
+        yield Finding("Foreign", host.name, f"belongs to cluster {facts.cluster}", remedy)
+    elif ours is None:
+        remedy = "restore it from a backup, or give up the cluster: hardway reset"
+        yield Finding("LostState", host.name, f"belongs to cluster {facts.cluster}, whose keys are not in {store.where()}", remedy)
+    elif authority(ours) != facts.authority:
+        remedy = "use the state directory it was built with (--state-dir), or give up the cluster: hardway reset"
+        yield Finding("OtherState", host.name, f"was built with another authority than the one in {store.where()}", remedy)
 
 
 def _resources(host: Host, facts: Facts) -> Iterator[Finding]:
@@ -133,12 +148,11 @@ def _together(hosts: list[Host], facts: dict[str, Facts]) -> Iterator[Finding]:
 
 
 def desired(inputs: Inputs, host: Host) -> list:
-    owned = Owned(inputs.cluster.name)
     facts = inputs.facts[host.name]
     if not host.is_(Role.WORKER) or not facts.package_manager:
-        return [owned]
+        return [Records()]
     names = RPM_NAMES if facts.package_manager != "apt-get" else {}
-    return [owned, Packages(facts.package_manager, tuple((tool, names.get(package, package)) for tool, package in TOOLS.items()))]
+    return [Records(), Packages(facts.package_manager, tuple((tool, names.get(package, package)) for tool, package in TOOLS.items()))]
 
 
 PHASE = Phase(

@@ -1,6 +1,7 @@
-"""Prepare the hosts: names, and on workers swap, kernel modules and sysctls, all of it reboot-proof.
+"""Prepare the hosts: whose they are, names, and on workers swap, kernel modules and sysctls, all of it reboot-proof.
 
-Every host gets a marked block in /etc/hosts. Workers lose their swap (the kubelet refuses to
+Every host is marked as this cluster's, with a digest of its authority, so that no other state
+directory can touch it. It gets a marked block in /etc/hosts. Workers lose their swap (the kubelet refuses to
 start with it), load br_netfilter and overlay, and forward packets: bridged pod traffic must pass
 iptables, or Services answer pods on other nodes but not on the same one.
 
@@ -8,9 +9,10 @@ By hand: `swapon --show`, `sysctl net.ipv4.ip_forward net.bridge.bridge-nf-call-
 """
 
 from ..cluster import Host, Role
+from ..facts import authority
 from ..phase import Inputs, Phase
 from ..render import render
-from ..resources import Block, File, KernelModule, SwapOff, Sysctl, text
+from ..resources import Block, File, KernelModule, Owned, SwapOff, Sysctl, text
 
 MODULES = "/etc/modules-load.d/hardway.conf"
 SYSCTLS = "/etc/sysctl.d/90-hardway.conf"
@@ -18,7 +20,8 @@ SYSCTLS = "/etc/sysctl.d/90-hardway.conf"
 
 def desired(inputs: Inputs, host: Host) -> list:
     hosts = Block("/etc/hosts", "hardway", text(render("hosts", inputs.cluster, host)))
-    return [hosts, *(_worker(inputs, host) if host.is_(Role.WORKER) else ())]
+    owned = Owned(inputs.cluster.name, authority(inputs.credentials.ca()))
+    return [owned, hosts, *(_worker(inputs, host) if host.is_(Role.WORKER) else ())]
 
 
 def _worker(inputs: Inputs, host: Host) -> list:
@@ -42,5 +45,5 @@ PHASE = Phase(
     title="Prepare the hosts",
     targets=lambda cluster: cluster.hosts,
     desired=desired,
-    needs=lambda cluster: ("preflight",),
+    needs=lambda cluster: ("pki",),
 )

@@ -198,20 +198,40 @@ class Leftover:
 
 @dataclass(frozen=True)
 class Owned:
-    """The host remembers which cluster it belongs to; forgetting it is the last act of a reset."""
+    """The host remembers which cluster it belongs to: its name and its authority's digest."""
 
     cluster: str
+    authority: str
 
     @property
     def key(self) -> str:
         return "mark of the cluster"
 
     def probes(self) -> tuple[Probe, ...]:
-        return (Probe("file", ("/var/lib/hardway/cluster", "", "text")), Probe("exists", ("/var/lib/hardway",)))
+        return (Probe("file", ("/var/lib/hardway/cluster", "", "text")),)
 
     def compare(self, now: Situation) -> Change | None:
+        # Preflight has refused hosts of another cluster, so a mark that is there is ours.
         absent = now.answers[self.probes()[0]].startswith("absent")
-        return Change(self.key, ("new",), (Op("cluster", (self.cluster,)),)) if absent else None
+        return Change(self.key, ("new",), (Op("cluster", (self.cluster, self.authority)),)) if absent else None
 
     def removal(self, answers: Answers) -> tuple[Op, ...]:
-        return (Op("forget"),) if answers[self.probes()[1]] == "yes" else ()
+        return ()
+
+
+@dataclass(frozen=True)
+class Records:
+    """What we remember on a host about our own doings: kept while there is anything of ours, forgotten last."""
+
+    @property
+    def key(self) -> str:
+        return "our records in /var/lib/hardway"
+
+    def probes(self) -> tuple[Probe, ...]:
+        return (Probe("exists", ("/var/lib/hardway",)),)
+
+    def compare(self, now: Situation) -> Change | None:
+        return None
+
+    def removal(self, answers: Answers) -> tuple[Op, ...]:
+        return (Op("forget"),) if answers[self.probes()[0]] == "yes" else ()

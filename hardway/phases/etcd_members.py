@@ -1,0 +1,27 @@
+"""Add new members to an etcd cluster that exists already.
+
+On the first run there is nothing to add: the founding members start together. Later, a host that
+the inventory gained, or whose disk was replaced, is announced to the others first and starts
+with an empty data folder. One member at a time, and only while the others have their quorum.
+
+By hand: `etcdctl member add NAME --peer-urls https://ADDRESS:2380` on a member.
+"""
+
+from ..facts import etcd_born
+from ..phase import ETCD, Inputs, Phase
+from ..resources import EtcdMember
+
+
+def desired(inputs: Inputs, host) -> list:
+    if not etcd_born(inputs.facts):
+        return []
+    return [EtcdMember(member) for member in inputs.cluster.etcd_members if member.name in inputs.facts and not inputs.facts[member.name].etcd_data]
+
+
+PHASE = Phase(
+    name="etcd-members",
+    title="Add new members to an existing etcd cluster",
+    targets=lambda cluster: (ETCD,),
+    desired=desired,
+    needs=lambda cluster: ("pki", "binaries"),
+)
