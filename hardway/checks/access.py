@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import secrets
 
+from .interview import heard, pods_of
 from .manifests import PORT
 from .model import Check, Outcome, judged
-from .network import heard
+from .pods import Pod
 from .scene import KUBECTL, Scene, at_once
-from .smoke import Pod, Smoke
+from .smoke import Smoke
 
 # kubectl itself is the HTTP client at the near end: a minimal host has no other.
 FORWARD = """out=$(mktemp); trap 'kill $pid 2>/dev/null; rm -f $out' EXIT
@@ -21,8 +22,7 @@ timeout 10 {binary} --kubeconfig /dev/null --server http://127.0.0.1:$local get 
 
 
 def logs(scene: Scene) -> Outcome:
-    smoke = scene.smoke
-    assert smoke
+    smoke = pods_of(scene)
 
     def look(pod: Pod) -> str:
         status, body = scene.api.request("GET", f"{smoke.path}/pods/{pod.name}/log")
@@ -34,8 +34,7 @@ def logs(scene: Scene) -> Outcome:
 
 def execute(scene: Scene) -> Outcome:
     """Bytes in, the same bytes out: nothing added, lost or turned around."""
-    smoke = scene.smoke
-    assert smoke
+    smoke = pods_of(scene)
 
     def look(pod: Pod) -> str:
         sent = secrets.token_bytes(512) + b"\r\n\x00\n"
@@ -52,8 +51,7 @@ def forward_script(smoke: Smoke, pod: Pod) -> str:
 
 
 def port_forward(scene: Scene) -> Outcome:
-    smoke = scene.smoke
-    assert smoke
+    smoke = pods_of(scene)
 
     def look(pod: Pod) -> str:
         result = scene.door.run(forward_script(smoke, pod), timeout=30)

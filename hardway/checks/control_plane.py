@@ -75,10 +75,14 @@ def leader(scene: Scene, name: str) -> str:
     first = api.get(f"{LEASES}/{name}")
     if problem := holder_finding(scene.cluster, first):
         return f"{name}: {problem}"
-    renewed = (first or {})["spec"]["renewTime"]
-    scene.wait(lambda: f"{name} to renew its lease" if (api.get(f"{LEASES}/{name}") or {"spec": {"renewTime": ""}})["spec"]["renewTime"] == renewed else "",
-               RENEWED_WITHIN, 0.5)  # fmt: skip
-    scene.once(("leader", name), lambda: first["spec"]["holderIdentity"].rsplit("_", 1)[0])
+    held = (first or {})["spec"]
+
+    def unchanged() -> str:
+        now = (api.get(f"{LEASES}/{name}") or {}).get("spec", {})
+        return f"{name} to renew its lease" if now.get("renewTime") == held["renewTime"] else ""
+
+    scene.wait(unchanged, RENEWED_WITHIN, 0.5)
+    scene.once(("leader", name), lambda: held["holderIdentity"].rsplit("_", 1)[0])
     return ""
 
 
@@ -107,8 +111,11 @@ def service_findings(cluster: Cluster, service: Mapping[str, Any] | None, endpoi
     found, address = [], (service or {}).get("spec", {}).get("clusterIP")
     if address != str(cluster.network.service_ip):
         found.append(f"its address is {address or 'absent'} instead of {cluster.network.service_ip}")
-    seen = {(entry["ip"], port["port"]) for subset in (endpoints or {}).get("subsets", []) for entry, port in
-            itertools.product(subset.get("addresses", []), subset.get("ports", []))}  # fmt: skip
+    seen = {
+        (entry["ip"], port["port"])
+        for subset in (endpoints or {}).get("subsets", [])
+        for entry, port in itertools.product(subset.get("addresses", []), subset.get("ports", []))
+    }
     wanted = {(str(host.address), cluster.apiserver_port(host)) for host in cluster.control_plane}
     found += [f"{ip}:{port} is missing behind it" for ip, port in sorted(wanted - seen)]
     return found + [f"{ip}:{port} is behind it and is no control-plane host" for ip, port in sorted(seen - wanted)]
@@ -144,18 +151,53 @@ def certificates_served(scene: Scene) -> Outcome:
 
 
 CHECKS = (
-    Check("apiservers-ready", "Every API server is ready", "One that is not ready is one failure away from none.",
-          "on that host: journalctl -u kube-apiserver -n 50; curl -k https://127.0.0.1:6443/readyz?verbose", apiservers),
-    Check("api-address", "The API answers at the address all clients use", "Kubelets, kube-proxies and people know this address only.",
-          "on the lb host: systemctl status haproxy; journalctl -u haproxy -n 20", api_address),
-    Check("administrator", "The administrator's kubeconfig works", "It is what the cluster is used with.",
-          "hardway bootstrap INV --from rbac", administrator),
-    Check("leaders", "Controller manager and scheduler each have a leader", "Without one nothing is scheduled, replaced or cleaned up, while all else looks well.",
-          "journalctl -u kube-controller-manager -u kube-scheduler -n 50 on the control-plane hosts", leaders),
-    Check("apiservices", "Every API group is served", "One broken aggregated API keeps namespaces from being deleted.",
-          "kubectl get apiservices; kubectl describe apiservice NAME", apiservices),
-    Check("kubernetes-service", "Pods find the API", "Every pod that talks to the API goes through the first Service address.",
-          "kubectl get svc,endpoints kubernetes; compare --advertise-address and --service-cluster-ip-range", kubernetes_service),
-    Check("certificates-served", "Ports show the current certificates", "A component keeps the certificate it started with until it is restarted.",
-          "restart that unit; hardway plan INV", certificates_served),
-)  # fmt: skip
+    Check(
+        "apiservers-ready",
+        "Every API server is ready",
+        "One that is not ready is one failure away from none.",
+        "on that host: journalctl -u kube-apiserver -n 50; curl -k https://127.0.0.1:6443/readyz?verbose",
+        apiservers,
+    ),
+    Check(
+        "api-address",
+        "The API answers at the address all clients use",
+        "Kubelets, kube-proxies and people know this address only.",
+        "on the lb host: systemctl status haproxy; journalctl -u haproxy -n 20",
+        api_address,
+    ),
+    Check(
+        "administrator",
+        "The administrator's kubeconfig works",
+        "It is what the cluster is used with.",
+        "hardway bootstrap INV --from rbac",
+        administrator,
+    ),
+    Check(
+        "leaders",
+        "Controller manager and scheduler each have a leader",
+        "Without one nothing is scheduled, replaced or cleaned up, while all else looks well.",
+        "journalctl -u kube-controller-manager -u kube-scheduler -n 50 on the control-plane hosts",
+        leaders,
+    ),
+    Check(
+        "apiservices",
+        "Every API group is served",
+        "One broken aggregated API keeps namespaces from being deleted.",
+        "kubectl get apiservices; kubectl describe apiservice NAME",
+        apiservices,
+    ),
+    Check(
+        "kubernetes-service",
+        "Pods find the API",
+        "Every pod that talks to the API goes through the first Service address.",
+        "kubectl get svc,endpoints kubernetes; compare --advertise-address and --service-cluster-ip-range",
+        kubernetes_service,
+    ),
+    Check(
+        "certificates-served",
+        "Ports show the current certificates",
+        "A component keeps the certificate it started with until it is restarted.",
+        "restart that unit; hardway plan INV",
+        certificates_served,
+    ),
+)

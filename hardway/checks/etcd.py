@@ -89,8 +89,18 @@ def strangers(scene: Scene) -> Outcome:
 
 
 CHECKS = (
-    Check("etcd-members", "etcd's members are the inventory's and agree", "The whole cluster's state is here; a lost member is the last warning before a lost quorum.",
-          "hardway status INV; on the member: systemctl status etcd; journalctl -u etcd -n 50", members),
-    Check("etcd-strangers", "etcd turns strangers away", "Whoever can talk to etcd owns the cluster: no kubelet may.",
-          "compare etcd.service with systemd-units/etcd.service.j2: --client-cert-auth and --trusted-ca-file", strangers),
-)  # fmt: skip
+    Check(
+        "etcd-members",
+        "etcd's members are the inventory's and agree",
+        "The whole cluster's state is here; a lost member is the last warning before a lost quorum.",
+        "hardway status INV; on the member: systemctl status etcd; journalctl -u etcd -n 50",
+        members,
+    ),
+    Check(
+        "etcd-strangers",
+        "etcd turns strangers away",
+        "Whoever can talk to etcd owns the cluster: no kubelet may.",
+        "compare etcd.service with systemd-units/etcd.service.j2: --client-cert-auth and --trusted-ca-file",
+        strangers,
+    ),
+)

@@ -20,6 +20,7 @@ from .scene import Scene, names, on_hosts
 ROUTES = Probe("routes")
 # Later than what `plan` renews by itself, so this only speaks when nobody has run it for long.
 EXPIRY_DAYS = 30
+DRIFT_LINES = 20
 
 
 def drift(done: Iterable[Done]) -> list[str]:
@@ -33,9 +34,8 @@ def unit_findings(units: Iterable[Unit], answers: Answers) -> list[str]:
     for unit in units:
         state = properties(answers[Probe("unit", (unit.name,))])
         if state.get("ActiveState") != "active":
-            found.append(
-                f"{unit.name} is {state.get('ActiveState', 'unknown')} ({state.get('Result', '')}, restarted {state.get('NRestarts', '0')} times)"
-            )
+            result = state.get("Result", "") or "no result"
+            found.append(f"{unit.name} is {state.get('ActiveState', 'unknown')} ({result}, restarted {state.get('NRestarts', '0')} times)")
         elif state.get("UnitFileState") != "enabled":
             found.append(f"{unit.name} is {state.get('UnitFileState', 'unknown')}: it would not start at the next boot")
     return found
@@ -68,7 +68,9 @@ def expiry_finding(name: str, certificate: x509.Certificate, now: datetime.datet
 
 
 def no_drift(scene: Scene) -> Outcome:
-    return judged(drift(scene.drift), "a bootstrap would change nothing")
+    found = drift(scene.drift)
+    more = len(found) - DRIFT_LINES
+    return judged(found[:DRIFT_LINES] + ([f"and {more} more"] if more > 0 else []), "a bootstrap would change nothing")
 
 
 def units_active(scene: Scene) -> Outcome:
@@ -132,8 +134,11 @@ def binaries(scene: Scene) -> Outcome:
         wanted: Mapping[Probe, Binary] = {Probe("hash", (binary.path,)): binary for binary in scene.wanted(host, Binary)}
         answers = scene.ask(host, list(wanted))
         counted[host.name] = len(wanted)
-        return "; ".join(f"{wanted[probe].path} is {answer[:12]}, not {wanted[probe].blob.sha256[:12]}"
-                         for probe, answer in answers.items() if answer != wanted[probe].blob.sha256)  # fmt: skip
+        return "; ".join(
+            f"{wanted[probe].path} is {answer[:12]}, not {wanted[probe].blob.sha256[:12]}"
+            for probe, answer in answers.items()
+            if answer != wanted[probe].blob.sha256
+        )
 
     found = on_hosts(look, [host for host in scene.cluster.hosts if scene.wanted(host, Binary)])
     return judged(found, f"{sum(counted.values())} programs hashed again on {len(counted)} hosts")
@@ -152,21 +157,61 @@ def certificates_lasting(scene: Scene) -> Outcome:
 
 
 CHECKS = (
-    Check("no-drift", "The plan is empty", "What runs must be what the inventory says, or the next run will surprise.",
-          "hardway plan INV, then hardway bootstrap INV", no_drift),
-    Check("units-active", "Every unit runs and is enabled", "A unit that is down, or only up until the next boot, is an outage waiting.",
-          "on that host: systemctl status UNIT; journalctl -u UNIT -n 50", units_active),
-    Check("kernel-settings", "Kernel modules and sysctls are set", "Without forwarding and bridge filtering, Services answer some pods and not others.",
-          "hardway bootstrap INV --only prepare", kernel),
-    Check("swap-off", "Workers do not swap", "A kubelet does not start with swap on, and memory limits mean nothing.",
-          "hardway bootstrap INV --only prepare", swap_off),
-    Check("pod-routes", "Every host knows where pods live", "There is no overlay network: these routes are the pod network.",
-          "hardway bootstrap INV --only pod-routes; on that host: ip route", pod_routes),
-    Check("binaries", "Programs are what was verified", "A replaced or damaged program runs with all of the host's rights.",
-          "hardway bootstrap INV --only binaries", binaries),
-    Check("certificates-lasting", "No certificate ends soon", "An expired certificate stops the cluster at once and everywhere.",
-          "hardway bootstrap INV renews what is due; an authority has to be replaced by hand", certificates_lasting),
-)  # fmt: skip
+    Check(
+        "no-drift",
+        "The plan is empty",
+        "What runs must be what the inventory says, or the next run will surprise.",
+        "hardway plan INV, then hardway bootstrap INV",
+        no_drift,
+    ),
+    Check(
+        "units-active",
+        "Every unit runs and is enabled",
+        "A unit that is down, or only up until the next boot, is an outage waiting.",
+        "on that host: systemctl status UNIT; journalctl -u UNIT -n 50",
+        units_active,
+    ),
+    Check(
+        "kernel-settings",
+        "Kernel modules and sysctls are set",
+        "Without forwarding and bridge filtering, Services answer some pods and not others.",
+        "hardway bootstrap INV --only prepare",
+        kernel,
+    ),
+    Check(
+        "swap-off",
+        "Workers do not swap",
+        "A kubelet does not start with swap on, and memory limits mean nothing.",
+        "hardway bootstrap INV --only prepare",
+        swap_off,
+    ),
+    Check(
+        "pod-routes",
+        "Every host knows where pods live",
+        "There is no overlay network: these routes are the pod network.",
+        "hardway bootstrap INV --only pod-routes; on that host: ip route",
+        pod_routes,
+    ),
+    Check(
+        "binaries",
+        "Programs are what was verified",
+        "A replaced or damaged program runs with all of the host's rights.",
+        "hardway bootstrap INV --only binaries",
+        binaries,
+    ),
+    Check(
+        "certificates-lasting",
+        "No certificate ends soon",
+        "An expired certificate stops the cluster at once and everywhere.",
+        "hardway bootstrap INV renews what is due; an authority has to be replaced by hand",
+        certificates_lasting,
+    ),
+)
 
-STEADY = Check("units-steady", "No unit restarts by itself", "A unit that crashes and comes back looks healthy between two crashes.",
-               "on that host: journalctl -u UNIT -n 100", units_steady)  # fmt: skip
+STEADY = Check(
+    "units-steady",
+    "No unit restarts by itself",
+    "A unit that crashes and comes back looks healthy between two crashes.",
+    "on that host: journalctl -u UNIT -n 100",
+    units_steady,
+)

@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ..errors import RemoteCommandError
 from .manifests import APP, HEADLESS, PORT
+from .pods import Pod
 from .scene import Scene
-from .smoke import Pod, Smoke
+from .smoke import Smoke
 
 SECONDS = 4
 Answers = Mapping[str, str]
@@ -67,8 +68,7 @@ def interview(scene: Scene) -> dict[str, Answers]:
 
 
 def _ask_all(scene: Scene) -> dict[str, Answers]:
-    smoke = scene.smoke
-    assert smoke, "smoke checks run only when there are pods"
+    smoke = pods_of(scene)
     asked = questions(scene, smoke)
     with ThreadPoolExecutor(4) as pool:
         return dict(zip((pod.name for pod in smoke.pods), pool.map(lambda pod: _ask(scene, smoke, pod, asked), smoke.pods), strict=True))
@@ -83,3 +83,14 @@ def _ask(scene: Scene, smoke: Smoke, pod: Pod, asked: Mapping[str, str]) -> Answ
             f"pod {pod.name} cannot be asked", host=scene.door.host.name, command=f"kubectl {arguments}", evidence=result.error_text
         )
     return split(result.text, asked, mark)
+
+
+def pods_of(scene: Scene) -> Smoke:
+    """The smoke pods; the suite runs no smoke check without them."""
+    assert scene.smoke
+    return scene.smoke
+
+
+def heard(answer: str | None) -> str:
+    """An answer in a finding."""
+    return ((answer or "").splitlines() or ["no answer"])[0][:120]

@@ -64,8 +64,11 @@ def coredns(scene: Scene) -> Outcome:
         return skipped("the inventory turns the DNS add-on off")
     api = scene.api
     pods = items(api.get("/api/v1/namespaces/kube-system/pods?labelSelector=k8s-app%3Dkube-dns"))
-    found = dns_findings(scene.cluster, api.get("/apis/apps/v1/namespaces/kube-system/deployments/coredns"),
-                         api.get("/api/v1/namespaces/kube-system/services/kube-dns"))  # fmt: skip
+    found = dns_findings(
+        scene.cluster,
+        api.get("/apis/apps/v1/namespaces/kube-system/deployments/coredns"),
+        api.get("/api/v1/namespaces/kube-system/services/kube-dns"),
+    )
     where = sorted({pod["spec"].get("nodeName", "no node") for pod in pods})
     restarted = sum(status["restartCount"] for pod in pods for status in pod.get("status", {}).get("containerStatuses", []))
     return judged(found, f"{len(pods)} pods on {', '.join(where)}, {restarted} restarts")
@@ -98,10 +101,25 @@ def dns_from_hosts(scene: Scene) -> Outcome:
 
 
 CHECKS = (
-    Check("nodes-ready", "Every worker is a Ready node", "A node that is not Ready gets no pods and loses those it has.",
-          "kubectl describe node NAME; on it: journalctl -u kubelet -n 50", nodes_ready),
-    Check("coredns-ready", "CoreDNS is up", "No pod finds a Service without it.",
-          "kubectl -n kube-system get pods -l k8s-app=kube-dns -o wide; kubectl -n kube-system logs -l k8s-app=kube-dns", coredns),
-    Check("dns-from-hosts", "Cluster DNS answers every worker", "It shows in one question that kube-proxy, routes and CoreDNS work on that worker.",
-          "on that host: journalctl -u kube-proxy -n 50; iptables-save | grep kube-dns", dns_from_hosts),
-)  # fmt: skip
+    Check(
+        "nodes-ready",
+        "Every worker is a Ready node",
+        "A node that is not Ready gets no pods and loses those it has.",
+        "kubectl describe node NAME; on it: journalctl -u kubelet -n 50",
+        nodes_ready,
+    ),
+    Check(
+        "coredns-ready",
+        "CoreDNS is up",
+        "No pod finds a Service without it.",
+        "kubectl -n kube-system get pods -l k8s-app=kube-dns -o wide; kubectl -n kube-system logs -l k8s-app=kube-dns",
+        coredns,
+    ),
+    Check(
+        "dns-from-hosts",
+        "Cluster DNS answers every worker",
+        "It shows in one question that kube-proxy, routes and CoreDNS work on that worker.",
+        "on that host: journalctl -u kube-proxy -n 50; iptables-save | grep kube-dns",
+        dns_from_hosts,
+    ),
+)

@@ -57,8 +57,15 @@ def to_junit(outcomes: Outcomes, cluster: str = "") -> str:
     """JUnit XML: one test suite, one test case a check."""
     count = Counter(outcome.status for _, outcome in outcomes)
     seconds = sum(outcome.seconds for _, outcome in outcomes)
-    suite = ElementTree.Element("testsuite", name="hardway verify" + (f" {cluster}" if cluster else ""), tests=str(len(outcomes)),
-                                failures=str(count[Status.FAILED]), errors="0", skipped=str(count[Status.SKIPPED]), time=f"{seconds:.3f}")  # fmt: skip
+    suite = ElementTree.Element(
+        "testsuite",
+        name="hardway verify" + (f" {cluster}" if cluster else ""),
+        tests=str(len(outcomes)),
+        failures=str(count[Status.FAILED]),
+        errors="0",
+        skipped=str(count[Status.SKIPPED]),
+        time=f"{seconds:.3f}",
+    )
     for check, outcome in outcomes:
         suite.append(_case(check, outcome))
     ElementTree.indent(suite)

@@ -11,8 +11,8 @@ from ..secret import Secret
 from . import manifests, peer
 from .control_plane import identity
 from .etcd import open_any
+from .interview import heard, pods_of
 from .model import Check, Outcome, failed, judged, passed, skipped
-from .network import heard
 from .scene import Scene, on_hosts
 
 AUDIT_LOG = "/var/log/kubernetes/audit/audit.log"
@@ -39,12 +39,12 @@ def encrypted(scene: Scene) -> Outcome:
     provider = scene.cluster.encryption.provider
     if provider == "none":
         return skipped("the inventory turns encryption off (encryption.provider: none)")
-    assert scene.smoke
+    smoke = pods_of(scene)
     arguments = {**scene.cluster.extra_args.get("kube-apiserver", {}), **scene.cluster.override_args.get("kube-apiserver", {})}
     prefix = arguments.get("etcd-prefix", "/registry").strip("/")
     with open_any(scene) as client:
-        raw = client.get(f"/{prefix}/secrets/{scene.smoke.namespace}/{manifests.SECRET}")
-    found = storage_findings(provider, raw, scene.smoke.secret)
+        raw = client.get(f"/{prefix}/secrets/{smoke.namespace}/{manifests.SECRET}")
+    found = storage_findings(provider, raw, smoke.secret)
     return judged(found, f"etcd holds k8s:enc:{provider}:v1:key1 and nothing of the value")
 
 
@@ -69,8 +69,8 @@ def audited(scene: Scene) -> Outcome:
         return skipped("the inventory turns auditing off (audit.policy: none)")
     if policy not in ("minimal", "full"):
         return skipped(f"what is logged is decided by {policy}")
-    assert scene.smoke
-    namespace, lines, seen = scene.smoke.namespace, [], []
+    smoke = pods_of(scene)
+    namespace, lines, seen = smoke.namespace, [], []
 
     def look(host: Host) -> str:
         result = scene.live.transports[host.name].run(f"grep -hF {namespace} {AUDIT_LOG} | grep -F secrets | tail -n 200")
@@ -79,7 +79,7 @@ def audited(scene: Scene) -> Outcome:
         return ""
 
     unreached = on_hosts(look, scene.cluster.control_plane)
-    found = audit_findings(lines, namespace, scene.smoke.secret)
+    found = audit_findings(lines, namespace, smoke.secret)
     return judged(found + (unreached if found else []), f"the Secret's creation is logged, its value is not (read on {len(seen)} hosts)")
 
 
@@ -96,8 +96,7 @@ def kubelet_anonymous(scene: Scene) -> Outcome:
 
 def node_authorizer(scene: Scene) -> Outcome:
     """A kubelet's identity may read its own Node, and no Secret that none of its pods uses."""
-    smoke = scene.smoke
-    assert smoke
+    smoke = pods_of(scene)
 
     def look(host: Host) -> str:
         api = identity(scene, "kubelet", host, host)
@@ -116,8 +115,7 @@ def node_authorizer(scene: Scene) -> Outcome:
 
 
 def anonymous(scene: Scene) -> Outcome:
-    smoke, ca = scene.smoke, scene.inputs.credentials.ca()
-    assert smoke
+    smoke, ca = pods_of(scene), scene.inputs.credentials.ca()
 
     def look(host: Host) -> str:
         dial = lambda: scene.live.transports[host.name].dial(scene.cluster.apiserver_port(host))  # noqa: E731
@@ -129,17 +127,46 @@ def anonymous(scene: Scene) -> Outcome:
 
 
 CHECKS_OUTSIDE = (
-    Check("kubelet-anonymous", "Kubelets refuse anonymous callers", "A kubelet that lets anybody in runs commands for anybody.",
-          "compare authentication in /var/lib/kubelet/config.yaml; systemctl restart kubelet", kubelet_anonymous),
-)  # fmt: skip
+    Check(
+        "kubelet-anonymous",
+        "Kubelets refuse anonymous callers",
+        "A kubelet that lets anybody in runs commands for anybody.",
+        "compare authentication in /var/lib/kubelet/config.yaml; systemctl restart kubelet",
+        kubelet_anonymous,
+    ),
+)
 
 CHECKS = (
-    Check("secrets-encrypted", "Secrets are encrypted in etcd", "A stolen disk or snapshot must not give away every password.",
-          "compare --encryption-provider-config in kube-apiserver.service; hardway bootstrap INV --from encryption", encrypted, True),
-    Check("audit-log", "The audit log tells who did what, without secrets", "It is the only witness after an incident.",
-          f"on the control-plane hosts: tail {AUDIT_LOG}; compare /etc/kubernetes/audit-policy.yaml", audited, True),
-    Check("node-authorizer", "A kubelet sees only what its pods need", "One broken-in worker must not open every Secret.",
-          "compare --authorization-mode=Node,RBAC in kube-apiserver.service", node_authorizer, True),
-    Check("anonymous-api", "The API gives anonymous callers no Secret", "Health checks may be anonymous, nothing else.",
-          "kubectl get clusterrolebindings -o wide | grep -e system:anonymous -e system:unauthenticated", anonymous, True),
-)  # fmt: skip
+    Check(
+        "secrets-encrypted",
+        "Secrets are encrypted in etcd",
+        "A stolen disk or snapshot must not give away every password.",
+        "compare --encryption-provider-config in kube-apiserver.service; hardway bootstrap INV --from encryption",
+        encrypted,
+        True,
+    ),
+    Check(
+        "audit-log",
+        "The audit log tells who did what, without secrets",
+        "It is the only witness after an incident.",
+        f"on the control-plane hosts: tail {AUDIT_LOG}; compare /etc/kubernetes/audit-policy.yaml",
+        audited,
+        True,
+    ),
+    Check(
+        "node-authorizer",
+        "A kubelet sees only what its pods need",
+        "One broken-in worker must not open every Secret.",
+        "compare --authorization-mode=Node,RBAC in kube-apiserver.service",
+        node_authorizer,
+        True,
+    ),
+    Check(
+        "anonymous-api",
+        "The API gives anonymous callers no Secret",
+        "Health checks may be anonymous, nothing else.",
+        "kubectl get clusterrolebindings -o wide | grep -e system:anonymous -e system:unauthenticated",
+        anonymous,
+        True,
+    ),
+)

@@ -13,27 +13,20 @@ from ..assets import image_reference
 from ..cluster import Host
 from ..errors import HardwayError
 from ..kube import KubeApi
-from ..live import UNREACHABLE
+from ..live import UNREACHABLE, wait
 from ..secret import Secret
-from . import manifests
-from .manifests import APP, HEADLESS
+from . import manifests, peer
+from .manifests import APP, HEADLESS, PORT
 from .model import Check, Outcome, failed, passed
-from .scene import Scene, items, names
+from .pods import Pod, pod_findings, ready_pods
+from .scene import Scene, items, names, on_hosts, told
 
 NAMESPACES = "/api/v1/namespaces"
 PODS_SECONDS = 30.0
+SETTLE_SECONDS = 5.0
 GONE_SECONDS = 60.0
 # Longer than any verification: what is older was left by one that was killed.
 STALE = datetime.timedelta(minutes=10)
-
-
-@dataclass(frozen=True)
-class Pod:
-    """A ready server of ours on one worker."""
-
-    name: str
-    address: str
-    worker: Host
 
 
 @dataclass(frozen=True)
@@ -45,6 +38,10 @@ class Smoke:
     pods: tuple[Pod, ...]
     cluster_ip: str
     node_port: int
+
+    @property
+    def workers(self) -> tuple[Host, ...]:
+        return tuple(pod.worker for pod in self.pods)
 
     @property
     def path(self) -> str:
@@ -62,6 +59,7 @@ class SmokeSuite:
         self.workers: tuple[Host, ...] = ()
         self.left_out: tuple[Host, ...] = ()
         self.made = False
+        self.uncleared = ""
 
     def prepare(self) -> Outcome:
         """Make everything and wait for a ready pod on each worker; whatever became ready is in `scene.smoke`."""
@@ -72,13 +70,14 @@ class SmokeSuite:
             remove_stale(self.scene.api, datetime.datetime.now(datetime.UTC))
             service = self._create()
             missing = self._await_pods()
+            pods = ready_pods(self._pods(), self.workers)
         except UNREACHABLE as error:
-            return failed(f"the smoke pods could not be set up: {error}", getattr(error, "evidence", "")[-300:])
-        pods = ready_pods(self._pods(), self.workers)
-        if self._settled(pods):
-            self.scene.smoke = Smoke(
-                self.namespace, self.secret, pods, service["spec"]["clusterIP"], service["spec"]["ports"][0]["nodePort"]
-            )
+            return failed(f"the smoke pods could not be set up: {told(error)}")
+        if pods:
+            spec = service["spec"]
+            smoke = Smoke(self.namespace, self.secret, pods, spec["clusterIP"], spec["ports"][0]["nodePort"])
+            self._settle(pods, smoke)
+            self.scene.smoke = smoke
         return failed(*missing) if missing else passed(self._seen(pods))
 
     def _seen(self, pods: tuple[Pod, ...]) -> str:
@@ -120,8 +119,8 @@ class SmokeSuite:
         except HardwayError:
             return pod_findings(self._pods(), self.workers)
 
-    def _settled(self, pods: tuple[Pod, ...]) -> bool:
-        """Wait until the Service knows the ready pods: what comes after asks through it."""
+    def _settle(self, pods: tuple[Pod, ...], smoke: Smoke) -> None:
+        """Give endpoints and kube-proxies the moment they need; whoever needs longer is found out by the checks."""
         wanted = {pod.address for pod in pods}
 
         def missing() -> str:
@@ -129,23 +128,43 @@ class SmokeSuite:
             seen = {entry["ip"] for subset in found.get("subsets", []) for entry in subset.get("addresses", [])}
             return f"{', '.join(sorted(wanted - seen))} behind the Service" if wanted - seen else ""
 
-        with contextlib.suppress(HardwayError):
-            self.scene.wait(missing, 10.0)
-        return bool(pods)
+        with contextlib.suppress(*UNREACHABLE):
+            self.scene.wait(missing, SETTLE_SECONDS)
+            self.scene.wait(lambda: "; ".join(on_hosts(lambda host: self._unprogrammed(host, smoke), smoke.workers)), SETTLE_SECONDS, 0.25)
+
+    def _unprogrammed(self, host: Host, smoke: Smoke) -> str:
+        """Why a worker does not yet know the Service; its own connection to the Service address tells."""
+        code, body = peer.status(lambda: self.scene.live.transports[host.name].dial(PORT, smoke.cluster_ip), "/")
+        return "" if code == 200 else f"no answer from the Service: {code} {body}"
 
     def clear(self) -> None:
-        """Ask for the namespace's deletion; everything of ours is in it."""
-        if self.made:
-            self.scene.api.delete(self.path)
+        """Ask for the namespace's deletion, everything of ours is in it; the failure to ask is told by `gone`."""
+        if not self.made:
+            return
+        try:
+            api = self._any_api()
+            api.delete(self.path)
+            # Left to the namespace controller, pods go one after the other by their kubelets' 10 s rounds. Ours hold nothing.
+            api.send("DELETE", f"{self.path}/pods", {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0})
+        except UNREACHABLE as error:
+            self.uncleared = told(error)
+
+    def _any_api(self) -> KubeApi:
+        """The API server in use, or another that is ready when it went away in the meantime."""
+        return self.scene.live.kube() if self.scene.api.not_ready() else self.scene.api
 
     def gone(self) -> Outcome:
         """Wait until nothing is left."""
         if not self.made:
             return passed("nothing had been made")
+        if self.uncleared:
+            return failed(f"namespace {self.namespace} could not be deleted: {self.uncleared}")
+        api = self._any_api()
         try:
-            self.scene.wait(lambda: f"namespace {self.namespace} to be gone" if self.scene.api.get(self.path) else "", GONE_SECONDS, 0.25)
+            # Not the scene's own wait: this one goes on when all others have been told to stop.
+            wait(lambda: api.get(self.path), GONE_SECONDS, lambda left: f"namespace {self.namespace} to be gone", 0.25)
         except UNREACHABLE as error:
-            return failed(str(error), stuck(self.scene.api, self.path))
+            return failed(told(error), stuck(api, self.path))
         return passed(f"namespace {self.namespace} is gone")
 
 
@@ -155,39 +174,6 @@ def stuck(api: KubeApi, path: str) -> str:
         conditions = (api.get(path) or {}).get("status", {}).get("conditions", [])
         return "; ".join(each["message"] for each in conditions if each["status"] == "True")
     return ""
-
-
-def pod_findings(pods: Iterable[Mapping[str, Any]], workers: Iterable[Host]) -> list[str]:
-    """Workers without a ready pod, and why."""
-    listed = list(pods)
-    on = {pod["spec"].get("nodeName"): pod for pod in listed}
-    waiting = [_pending(pod) for pod in listed if not pod["spec"].get("nodeName")]
-    found = []
-    for host in workers:
-        pod = on.get(host.name)
-        if pod is None:
-            found.append(f"{host.name}: no pod was scheduled to it{': ' + waiting[0] if waiting else ''}")
-        elif not _ready(pod):
-            found.append(f"{host.name}: pod {pod['metadata']['name']} is {pod['status'].get('phase')}: {_pending(pod)}")
-    return found
-
-
-def _ready(pod: Mapping[str, Any]) -> bool:
-    conditions = pod.get("status", {}).get("conditions", [])
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions) and bool(pod["status"].get("podIP"))
-
-
-def _pending(pod: Mapping[str, Any]) -> str:
-    """The most telling reason a pod is not ready."""
-    states = [status.get("state", {}).get("waiting", {}) for status in pod["status"].get("containerStatuses", [])]
-    told = [f"{state.get('reason', '')} {state.get('message', '')}".strip() for state in states if state]
-    told += [each.get("message", "") for each in pod["status"].get("conditions", []) if each["status"] == "False"]
-    return next((text for text in told if text), "no reason given")
-
-
-def ready_pods(pods: Iterable[Mapping[str, Any]], workers: Iterable[Host]) -> tuple[Pod, ...]:
-    on = {pod["spec"].get("nodeName"): pod for pod in pods if _ready(pod)}
-    return tuple(Pod(on[host.name]["metadata"]["name"], on[host.name]["status"]["podIP"], host) for host in workers if host.name in on)
 
 
 def stale(namespaces: Iterable[Mapping[str, Any]], now: datetime.datetime) -> list[str]:
@@ -207,9 +193,17 @@ def remove_stale(api: KubeApi, now: datetime.datetime) -> None:
         api.delete(f"{NAMESPACES}/{name}")
 
 
-PODS = Check("pods-run", "A deployment runs on every worker", "Scheduling, images, the runtime, the pod network and the kubelet's probes, all in one.",
-             "kubectl get events -A --sort-by=.lastTimestamp | tail; on the worker: journalctl -u kubelet -u containerd -n 50",
-             lambda scene: scene.suite.prepare())  # fmt: skip
-CLEARED = Check("cleaned-up", "Nothing of the checks is left", "A verification must leave a cluster in use as it was.",
-                f"kubectl get namespaces -l {manifests.LABEL}=true; kubectl delete namespace NAME",
-                lambda scene: scene.suite.gone())  # fmt: skip
+PODS = Check(
+    "pods-run",
+    "A deployment runs on every worker",
+    "Scheduling, images, the runtime, the pod network and the kubelet's probes, all in one.",
+    "kubectl get events -A --sort-by=.lastTimestamp | tail; on the worker: journalctl -u kubelet -u containerd -n 50",
+    lambda scene: scene.suite.prepare(),
+)
+CLEARED = Check(
+    "cleaned-up",
+    "Nothing of the checks is left",
+    "A verification must leave a cluster in use as it was.",
+    f"kubectl get namespaces -l {manifests.LABEL}=true; kubectl delete namespace NAME",
+    lambda scene: scene.suite.gone(),
+)

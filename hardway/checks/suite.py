@@ -13,13 +13,13 @@ from ..live import UNREACHABLE, Live
 from ..phase import Inputs
 from ..report import Report
 from ..runner import Done
-from . import access, control_plane, etcd, hosts, network, nodes, security, smoke
+from . import access, control_plane, etcd, hosts, names, network, nodes, security, smoke
 from .model import Check, Outcome, Status, failed, skipped
 from .output import line
 from .scene import Scene, told
 
 HEALTH = (*hosts.CHECKS, *etcd.CHECKS, *control_plane.CHECKS, *nodes.CHECKS, *security.CHECKS_OUTSIDE)
-SMOKE = (*network.CHECKS, *access.CHECKS, *security.CHECKS)
+SMOKE = (*network.CHECKS, *names.CHECKS, *access.CHECKS, *security.CHECKS)
 CHECKS = (*HEALTH, smoke.PODS, *SMOKE, hosts.STEADY, smoke.CLEARED)
 THREADS = 10
 

@@ -1,0 +1,114 @@
+"""Names: what a pod is told of DNS, and whether the names lead where they should."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from ..cluster import Cluster
+from ..features import features
+from .interview import Answers, heard, interview, lookups, pods_of
+from .manifests import APP
+from .model import Check, Outcome, failed, judged, skipped
+from .pods import Pod
+from .scene import Scene
+
+NO_ENDPOINT_NAMES = "CoreDNS serves no headless names on Kubernetes below 1.21: it knows EndpointSlices of discovery.k8s.io/v1 only"
+
+
+def resolver_findings(cluster: Cluster, namespace: str, text: str) -> list[str]:
+    """Where a pod's resolv.conf would not lead a short name to the cluster's DNS."""
+    lines = [line.split() for line in text.splitlines() if line.split()]
+    servers = [line[1] for line in lines if line[0] == "nameserver" and len(line) > 1]
+    search = next((line[1:] for line in lines if line[0] == "search"), [])
+    options = next((line[1:] for line in lines if line[0] == "options"), [])
+    domain = cluster.network.domain
+    wanted = [f"{namespace}.svc.{domain}", f"svc.{domain}", domain]
+    found = (
+        []
+        if servers == [str(cluster.network.dns_ip)]
+        else [f"nameserver is {', '.join(servers) or 'absent'} instead of {cluster.network.dns_ip}"]
+    )
+    found += [] if search[:3] == wanted else [f"search is {' '.join(search) or 'absent'} instead of {' '.join(wanted)}"]
+    return found + ([] if "ndots:5" in options else [f"options are {' '.join(options) or 'absent'} without ndots:5"])
+
+
+def looked_up(answer: str | None) -> set[str]:
+    """The addresses in nslookup's answer, the name server's own left out."""
+    _, _, tail = (answer or "").partition("Name:")
+    return set(re.findall(r"^Address(?: \d+)?: +(\d+\.\d+\.\d+\.\d+)", tail, re.MULTILINE))
+
+
+def lookup_finding(name: str, answer: str | None, wanted: Iterable[str]) -> str:
+    seen, expected = looked_up(answer), set(wanted)
+    return "" if seen == expected else f"{name} is {', '.join(sorted(seen)) or heard(answer)} instead of {', '.join(sorted(expected))}"
+
+
+def name_findings(pods: Sequence[Pod], answers: Mapping[str, Answers], wanted: Mapping[str, str]) -> list[str]:
+    """Names that lead a pod to no server of ours, and full names with other addresses than `wanted`."""
+    ours, found = {pod.name for pod in pods}, []
+    for pod in pods:
+        said = answers[pod.name]
+        bad = [f"{key[5:]}: {heard(value)}" for key, value in said.items() if key.startswith("name ") and value not in ours]
+        bad += filter(None, (lookup_finding(name, said.get(f"lookup {name}"), [address]) for name, address in wanted.items()))
+        found += [f"on {pod.worker.name}: {each}" for each in bad]
+    return found
+
+
+def resolver(scene: Scene) -> Outcome:
+    smoke = pods_of(scene)
+    found = [
+        f"on {pod.worker.name}: {finding}"
+        for pod in smoke.pods
+        for finding in resolver_findings(scene.cluster, smoke.namespace, interview(scene)[pod.name].get("resolv", ""))
+    ]
+    return judged(found, f"nameserver {scene.cluster.network.dns_ip}, three search domains, ndots:5 in {len(smoke.pods)} pods")
+
+
+def dns_names(scene: Scene) -> Outcome:
+    if not scene.cluster.coredns.enabled:
+        return skipped("the inventory turns the DNS add-on off")
+    smoke = pods_of(scene)
+    kubernetes, service, _ = lookups(scene, smoke)
+    wanted = {kubernetes: str(scene.cluster.network.service_ip), service: smoke.cluster_ip}
+    seen = f"{APP}, {APP}.NAMESPACE, {APP}.NAMESPACE.svc.{scene.cluster.network.domain} and kubernetes.default in {len(smoke.pods)} pods"
+    return judged(name_findings(smoke.pods, interview(scene), wanted), seen)
+
+
+def dns_headless(scene: Scene) -> Outcome:
+    if not scene.cluster.coredns.enabled:
+        return skipped("the inventory turns the DNS add-on off")
+    if features(scene.cluster.versions).coredns_noendpoints:
+        return skipped(NO_ENDPOINT_NAMES)
+    smoke = pods_of(scene)
+    name = lookups(scene, smoke)[2]
+    addresses = [pod.address for pod in smoke.pods]
+    found = [
+        f"on {pod.worker.name}: {finding}"
+        for pod in smoke.pods
+        if (finding := lookup_finding(name, interview(scene)[pod.name].get(f"lookup {name}"), addresses))
+    ]
+    return failed(*found) if found else judged((), f"{len(addresses)} addresses, those of the pods")
+
+
+DNS = "kubectl -n kube-system logs -l k8s-app=kube-dns; kubectl -n kube-system get endpoints kube-dns"
+
+CHECKS = (
+    Check(
+        "pod-resolver",
+        "Pods are told where DNS is",
+        "A wrong search list makes short names fail or leak outside.",
+        "compare clusterDNS and clusterDomain in /var/lib/kubelet/config.yaml",
+        resolver,
+        True,
+    ),
+    Check(
+        "dns-names",
+        "Names lead to Services, from every worker",
+        "Programs use names; each worker has its own road to DNS.",
+        DNS,
+        dns_names,
+        True,
+    ),
+    Check("dns-headless", "A headless Service has its pods' addresses", "Databases find their members this way.", DNS, dns_headless, True),
+)
