@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import platform
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Sequence
+from typing import TYPE_CHECKING
 
 from . import kubeconfig as documents
 from .assets import AssetStore
@@ -57,15 +58,21 @@ def reset(session: Session, hosts: frozenset[str], keep_pki: bool) -> int:
         session.survey(hosts)
         foreign = [name for name, facts in session.facts.items() if name in hosts and facts.cluster not in ("", session.cluster.name)]
         if foreign:
-            raise PreflightError(f"{', '.join(foreign)} belongs to cluster {session.facts[foreign[0]].cluster}, not to {session.cluster.name}",
-                                 hint="reset it with that cluster's inventory")
+            raise PreflightError(
+                f"{', '.join(foreign)} belongs to cluster {session.facts[foreign[0]].cluster}, not to {session.cluster.name}",
+                hint="reset it with that cluster's inventory",
+            )
         session.assets, session.credentials.store = Placeholders(), Overlay(session.store)
 
         def clear(host: Host) -> None:
             remote = session.live.remotes[host.name]
-            count = sum(take_away(remote, phase, session.inputs, host) for phase in reversed(PHASES) if host in phase.targets(session.cluster))
+            count = sum(
+                take_away(remote, phase, session.inputs, host) for phase in reversed(PHASES) if host in phase.targets(session.cluster)
+            )
             removed.append(count)
-            session.report.event("host-reset", f"{host.name}: {count} removed" if count else f"{host.name}: nothing to remove", host=host.name, removed=count)
+            session.report.event(
+                "host-reset", f"{host.name}: {count} removed" if count else f"{host.name}: nothing to remove", host=host.name, removed=count
+            )
 
         each(clear, [host for host in session.cluster.hosts if host.name in hosts], session.parallel)
         if not keep_pki:
@@ -89,8 +96,11 @@ def refuse_drift(done: Sequence[Done]) -> None:
     """DriftError when a plan is not empty."""
     changes = [(step, change) for step in done for change in step.changes]
     if changes:
-        raise DriftError(f"{len(changes)} difference(s) from the inventory", hint="hardway bootstrap mends them",
-                         evidence="\n".join(f"{step.phase} {step.target}: {change.key}: {'; '.join(change.why)}" for step, change in changes))
+        raise DriftError(
+            f"{len(changes)} difference(s) from the inventory",
+            hint="hardway bootstrap mends them",
+            evidence="\n".join(f"{step.phase} {step.target}: {change.key}: {'; '.join(change.why)}" for step, change in changes),
+        )
 
 
 def kubeconfig(cluster: Cluster, state_dir: Path, output: Path | None, merge_into: Path | None) -> str:
@@ -114,7 +124,12 @@ def environment(cluster: Cluster, state_dir: Path) -> str:
     inventory = cluster.source or "INV"
     lines = [f"export KUBECONFIG={shlex.quote(str((state_dir / 'admin.conf').resolve()))}", f"alias kubectl={shlex.quote(str(kubectl))}",
              f'# use it:       eval "$(hardway env {inventory})"; kubectl get nodes']  # fmt: skip
-    return "\n".join([*lines, *([f"# take it down: hardway lab down {inventory} (keeps the disks) or hardway lab wipe {inventory}"] if cluster.lab else [])])
+    return "\n".join(
+        [
+            *lines,
+            *([f"# take it down: hardway lab down {inventory} (keeps the disks) or hardway lab wipe {inventory}"] if cluster.lab else []),
+        ]
+    )
 
 
 def verify(session: Session, only: Sequence[str]) -> list[tuple[Check, Outcome]]:

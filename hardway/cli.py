@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import click
 
@@ -28,7 +29,9 @@ OUTPUT = click.option("--output", type=click.Choice(["text", "json"]), default="
 COMMON = options(
     STATE,
     OUTPUT,
-    click.option("--parallel", type=click.IntRange(1, 512), default=32, show_default=True, metavar="N", help="Work on so many hosts at once."),
+    click.option(
+        "--parallel", type=click.IntRange(1, 512), default=32, show_default=True, metavar="N", help="Work on so many hosts at once."
+    ),
     click.option("-v", "--verbose", is_flag=True, help="Show every host's step and every resource."),
 )
 SELECTION = options(
@@ -211,7 +214,13 @@ def verify(inventory: Path, output_file: Path | None, junit: bool, only: tuple[s
 @INVENTORY
 @STATE
 @click.option("-o", "output_file", type=click.Path(path_type=Path), metavar="FILE", help="Write to a new file (0600).")
-@click.option("--merge", is_flag=False, flag_value="~/.kube/config", metavar="[FILE]", help="Merge into a kubeconfig without touching its other entries.  [default: ~/.kube/config]")
+@click.option(
+    "--merge",
+    is_flag=False,
+    flag_value="~/.kube/config",
+    metavar="[FILE]",
+    help="Merge into a kubeconfig without touching its other entries.  [default: ~/.kube/config]",
+)
 def kubeconfig(inventory: Path, state_dir: Path | None, output_file: Path | None, merge: str | None) -> None:
     """Print the administrator's kubeconfig; it points at the load balancer."""
     from . import actions
@@ -275,7 +284,9 @@ def asset_store(inventory: Path, arch: tuple[str, ...]):
     return AssetStore(cluster, report=lambda line: click.echo(line)), arch or ("amd64",)
 
 
-ARCH = click.option("--arch", multiple=True, type=click.Choice(["amd64", "arm64"]), help="For these machines (may be given again).  [default: amd64]")
+ARCH = click.option(
+    "--arch", multiple=True, type=click.Choice(["amd64", "arm64"]), help="For these machines (may be given again).  [default: amd64]"
+)
 
 
 def _gather(inventory: Path, arch: tuple[str, ...]) -> None:
@@ -314,7 +325,9 @@ def assets_list(inventory: Path, arch: tuple[str, ...], output: str) -> None:
         click.echo(json.dumps([asdict(row) for row in rows], indent=2, default=str))
         return
     for row in rows:
-        click.echo(f"{row.component:14} {row.name:26} {row.version:10} {row.arch:6} {row.state:8} {row.size / 1e6:8.1f} MB  {row.sha256[:12]:12}  {row.provenance}")
+        click.echo(
+            f"{row.component:14} {row.name:26} {row.version:10} {row.arch:6} {row.state:8} {row.size / 1e6:8.1f} MB  {row.sha256[:12]:12}  {row.provenance}"
+        )
 
 
 @assets.command("verify")
@@ -327,7 +340,11 @@ def assets_verify(inventory: Path, arch: tuple[str, ...]) -> None:
     store, archs = asset_store(inventory, arch)
     problems = store.verify(archs)
     if problems:
-        raise AssetError(f"{len(problems)} asset(s) are missing or not what they should be", evidence="\n".join(problems), hint=f"hardway assets fetch {inventory}")
+        raise AssetError(
+            f"{len(problems)} asset(s) are missing or not what they should be",
+            evidence="\n".join(problems),
+            hint=f"hardway assets fetch {inventory}",
+        )
     click.echo("every asset is what its checksum says")
 
 

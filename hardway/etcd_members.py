@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Sequence
+from collections.abc import Callable, Sequence
 
 from .errors import QuorumError
 from .etcd import EtcdClient
@@ -33,6 +33,9 @@ class EtcdRemote:
                 healthy = sum(entry.healthy for entry in health)
                 if healthy < (len(members) + 1) // 2 + 1:
                     evidence = "\n".join(f"{entry.name}: {'healthy' if entry.healthy else entry.error}" for entry in health)
-                    raise QuorumError(f"adding {op.args[0]} now could lose quorum: {healthy} of {len(members)} members are healthy", evidence=evidence,
-                                      hint="bring the sick members back first: systemctl status etcd on each")
+                    raise QuorumError(
+                        f"adding {op.args[0]} now could lose quorum: {healthy} of {len(members)} members are healthy",
+                        evidence=evidence,
+                        hint="bring the sick members back first: systemctl status etcd on each",
+                    )
                 etcd.add_member(op.args[0], (op.args[1],))

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Mapping
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 @dataclass(frozen=True)
 class Facts:
-    """One host's facts. `arch` is in release naming (amd64, arm64); `addresses` maps each to its interface; `clock_offset` is host minus us, in seconds."""
+    """One host's facts.
+
+    `arch` is in release naming (amd64, arm64); `addresses` maps each address to its interface;
+    `clock_offset` is the host's clock minus ours, in seconds.
+    """
 
     arch: str = "amd64"
     kernel: str = ""
@@ -48,10 +52,12 @@ def parse(answer: str, sent: float, received: float) -> Facts:
     said: Mapping[str, str] = dict(line.split("=", 1) for line in answer.splitlines() if "=" in line)
     number = lambda key: int(said.get(key) or 0)  # noqa: E731
     facts = Facts(
-        arch=ARCHITECTURES.get(said.get("arch", ""), said.get("arch", "")), kernel=said.get("kernel", ""), hostname=said.get("hostname", ""),
+        arch=ARCHITECTURES.get(said.get("arch", ""), said.get("arch", "")),
+        kernel=said.get("kernel", ""), hostname=said.get("hostname", ""),
         uid=number("uid"), init=said.get("init", ""), machine_id=said.get("machine_id", ""), memory_mb=number("memory_kb") // 1024,
         cpus=number("cpus"), disk_free_mb=number("disk_free_kb") // 1024, var_free_mb=number("var_free_kb") // 1024,
-        os=said.get("os", ""), os_version=said.get("os_version", ""), addresses=dict(pair.split("=", 1) for pair in said.get("addresses", "").split()),
+        os=said.get("os", ""), os_version=said.get("os_version", ""),
+        addresses=dict(pair.split("=", 1) for pair in said.get("addresses", "").split()),
         cgroup=number("cgroup"), read_only=said.get("read_only") == "yes", resolv_conf=said.get("resolv_conf", ""),
         nameservers=tuple(said.get("nameservers", "").split()), package_manager=said.get("package_manager", ""),
         etcd_data=said.get("etcd_data") == "yes", etcd_state=said.get("etcd_state", ""), etcd_token=said.get("etcd_token", ""),

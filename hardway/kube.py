@@ -9,8 +9,9 @@ import socket
 import ssl
 import tempfile
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Callable, Sequence
+from typing import Any
 
 from .errors import ConnectionFailed, HardwayError, RemoteCommandError
 from .resources.kubernetes import UNKNOWN, node_patch
@@ -98,8 +99,13 @@ class KubeApi:
     @staticmethod
     def _judged(method: str, path: str, status: int, body: bytes) -> dict[str, Any]:
         if status >= 300:
-            raise RemoteCommandError(f"the API answered {status}", host="kubernetes", command=f"{method} {path}", evidence=body.decode("utf-8", "replace")[-2000:],
-                                     hint="hardway status shows whether the control plane is healthy")
+            raise RemoteCommandError(
+                f"the API answered {status}",
+                host="kubernetes",
+                command=f"{method} {path}",
+                evidence=body.decode("utf-8", "replace")[-2000:],
+                hint="hardway status shows whether the control plane is healthy",
+            )
         return json.loads(body) if body else {}
 
     def not_ready(self) -> str:
@@ -145,7 +151,9 @@ class ApiRemote:
             try:
                 getattr(self, f"_{op.verb}")(op)
             except BROKEN as error:
-                raise RemoteCommandError(f"the API broke off: {error}", host="kubernetes", command=str(op), hint="run the same command again") from error
+                raise RemoteCommandError(
+                    f"the API broke off: {error}", host="kubernetes", command=str(op), hint="run the same command again"
+                ) from error
 
     def _apply(self, op: Op) -> None:
         self.api().send("PATCH", f"{op.args[0]}?fieldManager=hardway&force=true", op.blob.data, "application/apply-patch+yaml")
@@ -156,5 +164,7 @@ class ApiRemote:
     def _mark(self, op: Op) -> None:
         node = self.api().get(op.args[0])
         if node is None:
-            raise RemoteCommandError("the node is not registered", host="kubernetes", command=str(op), hint="look at its kubelet: journalctl -u kubelet")
+            raise RemoteCommandError(
+                "the node is not registered", host="kubernetes", command=str(op), hint="look at its kubelet: journalctl -u kubelet"
+            )
         self.api().send("PATCH", op.args[0], node_patch(node, json.loads(op.blob.data)), "application/merge-patch+json")

@@ -6,7 +6,8 @@ import contextlib
 import http.client
 import threading
 import time
-from typing import Any, Callable, Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from .cluster import Cluster, Host
 from .credentials import Credentials
@@ -23,7 +24,9 @@ UNREACHABLE = (OSError, http.client.HTTPException, HardwayError)
 class Live:
     """One cluster's hosts over their transports; connections are opened when first needed and shared by all threads."""
 
-    def __init__(self, cluster: Cluster, credentials: Credentials, transports: Mapping[str, Transport], sent: Callable[[int], None] = lambda n: None):
+    def __init__(
+        self, cluster: Cluster, credentials: Credentials, transports: Mapping[str, Transport], sent: Callable[[int], None] = lambda n: None
+    ):
         self.cluster, self.credentials, self.transports = cluster, credentials, transports
         self.remotes = {name: HostRemote(transport, sent) for name, transport in transports.items()}
         self._apis: dict[tuple[str, str], KubeApi] = {}

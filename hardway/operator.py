@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Sequence
+from collections.abc import Sequence
 
 from .credentials import Credentials
 from .vocabulary import Answers, Op, Probe

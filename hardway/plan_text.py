@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Sequence
+from collections.abc import Sequence
 
 from .phases.preflight import Finding
 from .report import plural
@@ -31,7 +31,11 @@ def as_json(done: Sequence[Done], findings: Sequence[Finding]) -> str:
     """The same as one JSON document; `diff` never holds a secret's content."""
     steps = [
         {"phase": step.phase, "host": step.target,
-         "changes": [{"resource": c.key, "why": list(c.why), "restarts": c.restarts, "unknown": c.unknown, "diff": c.diff} for c in step.changes]}
+         "changes": [{"resource": c.key, "why": list(c.why), "restarts": c.restarts, "unknown": c.unknown, "diff": c.diff}
+                     for c in step.changes]}
         for step in done if step.changes
     ]  # fmt: skip
-    return json.dumps({"schema": 1, "changes": sum(len(step["changes"]) for step in steps), "steps": steps, "findings": [vars(f) for f in findings]}, indent=2)
+    return json.dumps(
+        {"schema": 1, "changes": sum(len(step["changes"]) for step in steps), "steps": steps, "findings": [vars(f) for f in findings]},
+        indent=2,
+    )

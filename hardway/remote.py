@@ -6,7 +6,7 @@ import io
 import secrets
 import shlex
 import tarfile
-from typing import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from . import host as shell
 from .errors import RemoteCommandError
@@ -37,8 +37,12 @@ class HostRemote:
         result = self.transport.run("\n".join([shell.READ, *calls, f"echo {shlex.quote(mark + 'end')}"]), timeout=120)
         parts = result.text.split(mark)
         if not parts[-1].startswith("end"):
-            raise RemoteCommandError("the host's answer broke off while its state was read", host=self.host.name,
-                                     evidence=result.error_text, hint=f"hardway doctor, or look at {self.host.name} by hand")
+            raise RemoteCommandError(
+                "the host's answer broke off while its state was read",
+                host=self.host.name,
+                evidence=result.error_text,
+                hint=f"hardway doctor, or look at {self.host.name} by hand",
+            )
         return {wanted[i]: part.split("\n", 1)[1].strip() for i, part in enumerate(parts[1:-1])}
 
     def change(self, ops: Sequence[Op]) -> None:
@@ -54,15 +58,20 @@ class HostRemote:
         command = f"rm -rf /usr/local/.hardway.*; umask 077; mkdir {stage} && {LOADER} {stage}"
         result = self.transport.stream(command, tar_stream(blobs), sent=self.sent)
         if result.code != 0:
-            raise RemoteCommandError("content could not be written to the host", host=self.host.name, command=command,
-                                     evidence=result.error_text, hint=f"look at free space on {self.host.name}: df -h /usr/local")
+            raise RemoteCommandError(
+                "content could not be written to the host",
+                host=self.host.name,
+                command=command,
+                evidence=result.error_text,
+                hint=f"look at free space on {self.host.name}: df -h /usr/local",
+            )
         return stage
 
     def _script(self, ops: Sequence[Op], stage: str) -> str:
         if stage:
             begin = f"stage={stage}"
         else:
-            begin = 'stage=$(mktemp -d /run/hardway.XXXXXX 2>/dev/null || mktemp -d)\n' + f'{LOADER} "$stage"'
+            begin = "stage=$(mktemp -d /run/hardway.XXXXXX 2>/dev/null || mktemp -d)\n" + f'{LOADER} "$stage"'
         calls, number = [], 0
         for i, op in enumerate(ops):
             args = list(op.args)
@@ -78,7 +87,9 @@ class HostRemote:
         at = [line for line in result.error_text.splitlines() if line.startswith("hardway-at:")]
         index = int(at[-1].split(":")[1]) if at else -1
         what = str(ops[index]) if index >= 0 else "unpack content"
-        return RemoteCommandError(f"`{what}` failed with exit code {result.code}", host=self.host.name, command=what, evidence="\n".join(lines))
+        return RemoteCommandError(
+            f"`{what}` failed with exit code {result.code}", host=self.host.name, command=what, evidence="\n".join(lines)
+        )
 
 
 def pack(blobs: Iterable[Blob]) -> bytes:

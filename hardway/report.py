@@ -7,7 +7,8 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from typing import Any, Sequence, TextIO
+from collections.abc import Sequence
+from typing import Any, TextIO
 
 from .resources.base import Change
 
@@ -36,7 +37,10 @@ class Report:
         """One thing that happened; text "" is for programs only."""
         with self.lock:
             if self.json:
-                line = json.dumps({"schema": SCHEMA, "time": round(time.time(), 3), "elapsed": round(self.elapsed, 3), "event": kind, **fields}, default=str)
+                line = json.dumps(
+                    {"schema": SCHEMA, "time": round(time.time(), 3), "elapsed": round(self.elapsed, 3), "event": kind, **fields},
+                    default=str,
+                )
             elif text:
                 line = f"{self.elapsed:7.1f} s  {text}"
             else:
@@ -92,7 +96,11 @@ class Report:
                 print(f"  {phase:14} {timing['from']:6.1f}  {timing['to']:6.1f}  {timing['longest_step']:6.1f} s", file=self.stream)
 
     def _timing(self, phase: str) -> dict[str, float]:
-        return {"from": round(self.began.get(phase, self.ended[phase]), 2), "to": round(self.ended[phase], 2), "longest_step": round(self.work[phase], 2)}
+        return {
+            "from": round(self.began.get(phase, self.ended[phase]), 2),
+            "to": round(self.ended[phase], 2),
+            "longest_step": round(self.work[phase], 2),
+        }
 
 
 def plural(count: int, noun: str) -> str:

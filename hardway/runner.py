@@ -6,8 +6,8 @@ import contextlib
 import dataclasses
 import threading
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Callable, Mapping, Sequence
 
 from .cluster import Host
 from .errors import ConnectionLost, HardwayError, HostErrors, NotReadyError, QuorumError, RemoteCommandError
@@ -17,7 +17,6 @@ from .phase import Inputs, Pending, Phase
 from .report import Report
 from .resources.base import Change, Resource, Situation
 from .vocabulary import Answers, Op, Reader, Remote
-
 
 RECONNECTS = 3
 
@@ -70,8 +69,16 @@ class Runner:
     are raised together.
     """
 
-    def __init__(self, inputs: Inputs, live: Live, remotes: Mapping[str, Remote], phases: Sequence[Phase], hosts: frozenset[str], report: Report,
-                 parallel: int = 32):
+    def __init__(
+        self,
+        inputs: Inputs,
+        live: Live,
+        remotes: Mapping[str, Remote],
+        phases: Sequence[Phase],
+        hosts: frozenset[str],
+        report: Report,
+        parallel: int = 32,
+    ):
         self.inputs, self.live, self.remotes, self.report = inputs, live, remotes, report
         self.plan = {phase.name: [t for t in phase.targets(inputs.cluster) if t.name in hosts] for phase in phases}
         self.phases = phases
@@ -98,8 +105,11 @@ class Runner:
         if self.crash:
             raise self.crash
         if self.errors:
-            raise self.errors[0] if len(self.errors) == 1 else HostErrors(
-                "several hosts failed", errors=tuple(self.errors), exit_code=self.errors[0].exit_code)
+            raise (
+                self.errors[0]
+                if len(self.errors) == 1
+                else HostErrors("several hosts failed", errors=tuple(self.errors), exit_code=self.errors[0].exit_code)
+            )
         return self.done
 
     @property

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Iterator, Mapping
 
 from . import ssh
 from .assets import Asset, AssetStore
 from .cluster import Cluster
 from .credentials import Credentials
 from .errors import ConnectionFailed, UsageError
+from .etcd import EtcdClient, open_etcd
+from .etcd_members import EtcdRemote
 from .facts import Facts
 from .kube import ApiRemote
 from .live import Live
 from .operator import OperatorRemote
-from .etcd import EtcdClient, open_etcd
-from .etcd_members import EtcdRemote
 from .phase import API, ETCD, OPERATOR, Inputs, Phase
 from .phases import PHASES
 from .report import Report

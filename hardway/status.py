@@ -76,11 +76,17 @@ def as_text(found: dict[str, Any]) -> str:
     """The same for people; only the certificate that ends first is named."""
     out = [f"cluster {found['cluster']}, Kubernetes {found['kubernetes']}, API {found['api']}", ""]
     for host in found["hosts"]:
-        state = ", ".join(f"{unit.removesuffix('.service')} {state}" for unit, state in host.get("units", {}).items()) or host.get("problem", "")
+        state = ", ".join(f"{unit.removesuffix('.service')} {state}" for unit, state in host.get("units", {}).items()) or host.get(
+            "problem", ""
+        )
         etcd = f"; etcd {host['etcd']}" if "etcd" in host else ""
         out.append(f"{host['name']:16} {host['address']:15} {'+'.join(host['roles']):20} {state}{etcd}")
     out.append("")
-    out += [f"node {n['name']:16} Ready={n['ready']:8} {n['version']:10} {n['runtime']}" for n in found["nodes"]] if isinstance(found["nodes"], list) else [f"nodes: {found['nodes']}"]
+    out += (
+        [f"node {n['name']:16} Ready={n['ready']:8} {n['version']:10} {n['runtime']}" for n in found["nodes"]]
+        if isinstance(found["nodes"], list)
+        else [f"nodes: {found['nodes']}"]
+    )
     known = [row for row in found["certificates"] if row["days"] is not None]
     if known:
         first = min(known, key=lambda row: row["days"])

@@ -17,7 +17,10 @@ PROGRAMS = {
     Role.WORKER: ("kubelet", "kube-proxy", "containerd", "containerd-shim-runc-v2", "ctr", "runc", "crictl"),
 }
 RUN_BY = {
-    **{name: (f"{name}.service",) for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")},
+    **{
+        name: (f"{name}.service",)
+        for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
+    },
     **{name: ("containerd.service",) for name in ("containerd", "containerd-shim-runc-v2", "runc")},
 }
 CNI_PLUGINS = ("bridge", "host-local", "loopback", "portmap")

@@ -26,7 +26,9 @@ def forward(inputs: Inputs) -> tuple[str, ...]:
 def desired(inputs: Inputs, host) -> list:
     if not inputs.cluster.coredns.enabled:
         return []
-    return objects(render("coredns.yaml", inputs.cluster, coredns_image=image_reference(inputs.cluster, "coredns"), forward=forward(inputs)))
+    return objects(
+        render("coredns.yaml", inputs.cluster, coredns_image=image_reference(inputs.cluster, "coredns"), forward=forward(inputs))
+    )
 
 
 def ready(live: Live) -> Pending | None:

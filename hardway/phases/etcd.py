@@ -68,8 +68,12 @@ def keep_quorum(live: Live, host: Host) -> None:
     healthy = sum(1 for problem in sick.values() if not problem)
     if len(members) > 1 and healthy < len(members) // 2 + 1:
         evidence = "\n".join(f"{name}: {problem or 'healthy'}" for name, problem in sick.items())
-        raise QuorumError(f"restarting etcd on {host.name} would lose quorum: {healthy} of the other {len(members) - 1} members are healthy",
-                          host=host.name, evidence=evidence, hint="bring the sick members back first: systemctl status etcd on each")
+        raise QuorumError(
+            f"restarting etcd on {host.name} would lose quorum: {healthy} of the other {len(members) - 1} members are healthy",
+            host=host.name,
+            evidence=evidence,
+            hint="bring the sick members back first: systemctl status etcd on each",
+        )
 
 
 PHASE = Phase(

@@ -15,7 +15,11 @@ from ..resources import EtcdMember
 def desired(inputs: Inputs, host) -> list:
     if not etcd_born(inputs.facts):
         return []
-    return [EtcdMember(member) for member in inputs.cluster.etcd_members if member.name in inputs.facts and not inputs.facts[member.name].etcd_data]
+    return [
+        EtcdMember(member)
+        for member in inputs.cluster.etcd_members
+        if member.name in inputs.facts and not inputs.facts[member.name].etcd_data
+    ]
 
 
 PHASE = Phase(

@@ -48,7 +48,11 @@ def ready(live: Live) -> Pending | None:
         if host.name not in nodes:
             return Pending(f"node {host.name} to register", host.name, "kubelet.service")
         if conditions.get("Ready", {}).get("status") != "True":
-            return Pending(f"node {host.name} to be Ready ({conditions.get('Ready', {}).get('message', 'no status yet')})", host.name, "kubelet.service")
+            return Pending(
+                f"node {host.name} to be Ready ({conditions.get('Ready', {}).get('message', 'no status yet')})",
+                host.name,
+                "kubelet.service",
+            )
     return None
 
 

@@ -20,7 +20,12 @@ def desired(inputs: Inputs, host: Host) -> list:
         File("/etc/haproxy/ca.crt", text(inputs.credentials.ca("ca"))),
         File("/etc/haproxy/haproxy.cfg", text(render("haproxy.cfg", inputs.cluster, host))),
     ]
-    proxy = [Directory("/etc/haproxy"), *files, Packages(manager, (("haproxy", "haproxy"),)), Unit("haproxy.service", tuple(files), block=True)]
+    proxy = [
+        Directory("/etc/haproxy"),
+        *files,
+        Packages(manager, (("haproxy", "haproxy"),)),
+        Unit("haproxy.service", tuple(files), block=True),
+    ]
     return [*proxy, *(_keepalived(inputs, host, manager) if inputs.cluster.api.vip else ())]
 
 
@@ -29,7 +34,12 @@ def _keepalived(inputs: Inputs, host: Host, manager: str) -> list:
     interface = inputs.facts[host.name].addresses.get(str(host.address), "eth0")
     content = render("keepalived.conf", inputs.cluster, host, password=password, interface=interface)
     config = File("/etc/keepalived/keepalived.conf", text(content, secret=True), "600")
-    return [Directory("/etc/keepalived"), config, Packages(manager, (("keepalived", "keepalived"),)), Unit("keepalived.service", (config,), block=True)]
+    return [
+        Directory("/etc/keepalived"),
+        config,
+        Packages(manager, (("keepalived", "keepalived"),)),
+        Unit("keepalived.service", (config,), block=True),
+    ]
 
 
 def ready(live: Live) -> Pending | None:

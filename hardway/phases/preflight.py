@@ -7,9 +7,9 @@ What can be mended safely, missing tools, is installed through the host's own pa
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
-from typing import Iterator
 
 from ..cluster import Host, Role
 from ..errors import PreflightError
@@ -25,7 +25,15 @@ PORTS = {
     Role.CONTROL_PLANE: ((10257, "kube-controller-manager.service"), (10259, "kube-scheduler.service")),
     Role.WORKER: ((10250, "kubelet.service"), (10249, "kube-proxy.service"), (10256, "kube-proxy.service")),
 }
-TOOLS = {"conntrack": "conntrack", "socat": "socat", "ipset": "ipset", "iptables": "iptables", "ip": "iproute2", "mount": "mount", "libseccomp.so.2": "libseccomp2"}
+TOOLS = {
+    "conntrack": "conntrack",
+    "socat": "socat",
+    "ipset": "ipset",
+    "iptables": "iptables",
+    "ip": "iproute2",
+    "mount": "mount",
+    "libseccomp.so.2": "libseccomp2",
+}
 RPM_NAMES = {"conntrack": "conntrack-tools", "iproute2": "iproute", "libseccomp2": "libseccomp", "mount": "util-linux"}
 
 
@@ -55,8 +63,12 @@ def judge(inputs: Inputs) -> list[Finding]:
     found = findings(inputs)
     bad = [finding for finding in found if not finding.warning]
     if bad:
-        raise PreflightError(f"{len(bad)} finding(s) stand in the way", phase="preflight", evidence="\n".join(str(finding) for finding in bad),
-                             hint="mend these and run the same command again; nothing has been changed")
+        raise PreflightError(
+            f"{len(bad)} finding(s) stand in the way",
+            phase="preflight",
+            evidence="\n".join(str(finding) for finding in bad),
+            hint="mend these and run the same command again; nothing has been changed",
+        )
     return found
 
 
@@ -69,11 +81,15 @@ def _host(inputs: Inputs, host: Host, facts: Facts) -> Iterator[Finding]:
     if facts.uid != 0:
         yield error("Privileges", "we are not root", "give the ssh user sudo, or log in as root")
     if facts.read_only:
-        yield error("ReadOnly", "/etc, /usr/local or /var/lib cannot be written", "remount the file system read-write: mount -o remount,rw /")
+        yield error(
+            "ReadOnly", "/etc, /usr/local or /var/lib cannot be written", "remount the file system read-write: mount -o remount,rw /"
+        )
     if host.is_(Role.WORKER) and not facts.overlay:
         yield error("Overlay", "the kernel knows no overlay file system", "modprobe overlay, or use a kernel that has it")
     if str(host.address) not in facts.addresses:
-        yield error("Address", f"{host.address} is not on any interface (found {' '.join(facts.addresses)})", "correct `address` in the inventory")
+        yield error(
+            "Address", f"{host.address} is not on any interface (found {' '.join(facts.addresses)})", "correct `address` in the inventory"
+        )
     if abs(facts.clock_offset) > CLOCK_SKEW_SECONDS and inputs.cluster.lab is None:
         yield error("Clock", f"its clock is {facts.clock_offset:+.0f} s from ours", "start a time service: timedatectl set-ntp true")
     if facts.cluster:
@@ -103,10 +119,18 @@ def _ownership(inputs: Inputs, host: Host, facts: Facts) -> Iterator[Finding]:
 def _resources(host: Host, facts: Facts) -> Iterator[Finding]:
     wanted = sum(MEMORY_MB[role] for role in host.roles)
     if facts.memory_mb and facts.memory_mb < wanted:
-        yield Finding("Memory", host.name, f"{facts.memory_mb} MB of memory, {wanted} MB wanted for its roles", "expect it to be slow or to fail", True)
+        yield Finding(
+            "Memory",
+            host.name,
+            f"{facts.memory_mb} MB of memory, {wanted} MB wanted for its roles",
+            "expect it to be slow or to fail",
+            True,
+        )
     if host.is_(Role.WORKER) or host.is_(Role.CONTROL_PLANE):
         if facts.disk_free_mb < 700:
-            yield Finding("Disk", host.name, f"{facts.disk_free_mb} MB free under /usr/local, 700 MB needed", "free some space: df -h /usr/local")
+            yield Finding(
+                "Disk", host.name, f"{facts.disk_free_mb} MB free under /usr/local, 700 MB needed", "free some space: df -h /usr/local"
+            )
     if not host.roles <= {Role.LB} and facts.var_free_mb < 1000:
         yield Finding("Disk", host.name, f"{facts.var_free_mb} MB free under /var/lib, 1000 MB needed", "free some space: df -h /var/lib")
 
@@ -114,8 +138,12 @@ def _resources(host: Host, facts: Facts) -> Iterator[Finding]:
 def _versions(inputs: Inputs, host: Host, facts: Facts) -> Iterator[Finding]:
     cluster = inputs.cluster
     if host.is_(Role.WORKER) and facts.cgroup == 1 and cluster.versions.minor >= (1, 35) and cluster.kubelet.fail_cgroup_v1:
-        yield Finding("Cgroup", host.name, f"has cgroup v1, which the kubelet of Kubernetes {cluster.versions.kubernetes} refuses",
-                      "boot it with cgroup v2, or write `kubelet: {fail_cgroup_v1: false}` in the inventory")
+        yield Finding(
+            "Cgroup",
+            host.name,
+            f"has cgroup v1, which the kubelet of Kubernetes {cluster.versions.kubernetes} refuses",
+            "boot it with cgroup v2, or write `kubelet: {fail_cgroup_v1: false}` in the inventory",
+        )
 
 
 def _ports(inputs: Inputs, host: Host, facts: Facts) -> Iterator[Finding]:
@@ -126,7 +154,12 @@ def _ports(inputs: Inputs, host: Host, facts: Facts) -> Iterator[Finding]:
         wanted.append((inputs.cluster.api.port, "haproxy.service"))
     for port, unit in sorted(set(wanted)):
         if port in facts.listening and unit not in facts.units:
-            yield Finding(f"Port-{port}", host.name, f"port {port} is taken by something that is not our {unit}", f"find it with: ss -ltnp sport = :{port}")
+            yield Finding(
+                f"Port-{port}",
+                host.name,
+                f"port {port} is taken by something that is not our {unit}",
+                f"find it with: ss -ltnp sport = :{port}",
+            )
 
 
 def _together(hosts: list[Host], facts: dict[str, Facts]) -> Iterator[Finding]:
@@ -135,16 +168,29 @@ def _together(hosts: list[Host], facts: dict[str, Facts]) -> Iterator[Finding]:
         for host in hosts:
             value = getattr(facts[host.name], name)
             if value and counts[value] > 1:
-                remedy = "rm /etc/machine-id && systemd-machine-id-setup, then reboot" if name == "machine_id" else "hostnamectl set-hostname …"
+                remedy = (
+                    "rm /etc/machine-id && systemd-machine-id-setup, then reboot" if name == "machine_id" else "hostnamectl set-hostname …"
+                )
                 yield Finding(text, host.name, f"{name.replace('_', '-')} {value} is shared by several hosts", remedy)
     offsets = [facts[host.name].clock_offset for host in hosts]
     for host in hosts:
         apart = facts[host.name].clock_offset - median(offsets)
         if abs(apart) > CLOCK_SKEW_SECONDS:
-            yield Finding("ClockSkew", host.name, f"its clock is {apart:+.0f} s from the other hosts'", "start a time service: timedatectl set-ntp true")
+            yield Finding(
+                "ClockSkew",
+                host.name,
+                f"its clock is {apart:+.0f} s from the other hosts'",
+                "start a time service: timedatectl set-ntp true",
+            )
     for host in hosts:
         if host.is_(Role.WORKER) and facts[host.name].hostname != host.name:
-            yield Finding("NodeName", host.name, f"calls itself {facts[host.name].hostname}; the kubelet is told the inventory's name", "hostnamectl set-hostname", True)
+            yield Finding(
+                "NodeName",
+                host.name,
+                f"calls itself {facts[host.name].hostname}; the kubelet is told the inventory's name",
+                "hostnamectl set-hostname",
+                True,
+            )
 
 
 def desired(inputs: Inputs, host: Host) -> list:
