@@ -193,13 +193,6 @@ CHECKS = (
         pod_routes,
     ),
     Check(
-        "binaries",
-        "Programs are what was verified",
-        "A replaced or damaged program runs with all of the host's rights.",
-        "hardway bootstrap INV --only binaries",
-        binaries,
-    ),
-    Check(
         "certificates-lasting",
         "No certificate ends soon",
         "An expired certificate stops the cluster at once and everywhere.",
@@ -214,4 +207,12 @@ STEADY = Check(
     "A unit that crashes and comes back looks healthy between two crashes.",
     "on that host: journalctl -u UNIT -n 100",
     units_steady,
+)
+
+BINARIES = Check(
+    "binaries",
+    "Programs are what was verified",
+    "A replaced or damaged program runs with all of the host's rights.",
+    "hardway bootstrap INV --only binaries",
+    binaries,
 )

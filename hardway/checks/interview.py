@@ -13,15 +13,16 @@ from .scene import Scene
 from .smoke import Smoke
 
 SECONDS = 4
+PATIENCE = 8
 Answers = Mapping[str, str]
 
 # Few lines that busybox' sh understands. `timeout`, because some builds of busybox crash on wget's own -T.
-# `backends URL COUNT`: ask until as many different servers have answered, at most 16 times as often and 6 s long.
+# `backends URL COUNT`: ask until that many different servers have answered; kube-proxies may learn of one some seconds late.
 FUNCTIONS = f"""get() {{ timeout {SECONDS} wget -q -O - "$1" 2>&1 || echo "failed: exit code $?"; }}
 backends() {{
-  n=0; end=$(($(date +%s) + 6))
-  while [ $n -lt $((16 * $2 + 16)) ] && [ $(date +%s) -lt $end ]; do
-    n=$((n + 1)); timeout 2 wget -q -O - "$1" 2>/dev/null || echo "failed: exit code $?"
+  end=$(($(date +%s) + {PATIENCE}))
+  while [ $(date +%s) -lt $end ]; do
+    timeout 2 wget -q -O - "$1" 2>/dev/null || {{ echo "failed: exit code $?"; sleep 0.2; }}
   done | awk -v want="$2" '!seen[$0]++ {{ print; if ($0 !~ /^failed/ && ++count == want) exit }}'
 }}
 """

@@ -49,3 +49,9 @@ def _pending(pod: Mapping[str, Any]) -> str:
 def ready_pods(pods: Iterable[Mapping[str, Any]], workers: Iterable[Host]) -> tuple[Pod, ...]:
     on = {pod["spec"].get("nodeName"): pod for pod in pods if _ready(pod)}
     return tuple(Pod(on[host.name]["metadata"]["name"], on[host.name]["status"]["podIP"], host) for host in workers if host.name in on)
+
+
+def ready_addresses(slices: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The addresses that a Service's EndpointSlices call ready; kube-proxies go by these."""
+    endpoints = (endpoint for each in slices for endpoint in each.get("endpoints") or ())
+    return {address for endpoint in endpoints if endpoint.get("conditions", {}).get("ready", True) for address in endpoint["addresses"]}

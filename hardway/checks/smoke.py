@@ -18,7 +18,7 @@ from ..secret import Secret
 from . import manifests, peer
 from .manifests import APP, HEADLESS, PORT
 from .model import Check, Outcome, failed, passed
-from .pods import Pod, pod_findings, ready_pods
+from .pods import Pod, pod_findings, ready_addresses, ready_pods
 from .scene import Scene, items, names, on_hosts, told
 
 NAMESPACES = "/api/v1/namespaces"
@@ -120,13 +120,15 @@ class SmokeSuite:
             return pod_findings(self._pods(), self.workers)
 
     def _settle(self, pods: tuple[Pod, ...], smoke: Smoke) -> None:
-        """Give endpoints and kube-proxies the moment they need; whoever needs longer is found out by the checks."""
+        """Give the Service's slices and the kube-proxies the moment they need; whoever needs longer is found out by the checks."""
+        version = "v1" if self.scene.cluster.versions.minor >= (1, 21) else "v1beta1"
+        slices = f"/apis/discovery.k8s.io/{version}/namespaces/{self.namespace}/endpointslices"
+        path = f"{slices}?labelSelector=kubernetes.io%2Fservice-name%3D{APP}"
         wanted = {pod.address for pod in pods}
 
         def missing() -> str:
-            found = self.scene.api.get(f"{self.path}/endpoints/{APP}") or {}
-            seen = {entry["ip"] for subset in found.get("subsets", []) for entry in subset.get("addresses", [])}
-            return f"{', '.join(sorted(wanted - seen))} behind the Service" if wanted - seen else ""
+            unknown = wanted - ready_addresses(items(self.scene.api.get(path)))
+            return f"{', '.join(sorted(unknown))} behind the Service" if unknown else ""
 
         with contextlib.suppress(*UNREACHABLE):
             self.scene.wait(missing, SETTLE_SECONDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import threading
 import time
@@ -20,7 +21,9 @@ from .scene import Scene, told
 
 HEALTH = (*hosts.CHECKS, *etcd.CHECKS, *control_plane.CHECKS, *nodes.CHECKS, *security.CHECKS_OUTSIDE)
 SMOKE = (*network.CHECKS, *names.CHECKS, *access.CHECKS, *security.CHECKS)
-CHECKS = (*HEALTH, smoke.PODS, *SMOKE, hosts.STEADY, smoke.CLEARED)
+# Beside the wait for our namespace to go: hashing every program is heavy, and a restart shows the better the later one looks.
+LATE = (hosts.BINARIES, hosts.STEADY, smoke.CLEARED)
+CHECKS = (*HEALTH, smoke.PODS, *SMOKE, *LATE)
 THREADS = 10
 
 
@@ -54,28 +57,29 @@ class Verification:
         scene.suite = smoke.SmokeSuite(scene)
 
     def run(self) -> list[tuple[Check, Outcome]]:
-        pool = ThreadPoolExecutor(THREADS, thread_name_prefix="check")
-        prepared = self._submit(pool, (smoke.PODS,))
-        try:
-            health = self._submit(pool, HEALTH)
-            self._finish(prepared)
-            self._finish(self._submit(pool, SMOKE))
-            self._finish(health)
-        finally:
-            self._clear(pool, prepared)
-        self._one(hosts.STEADY)
-        self._one(smoke.CLEARED)
+        """Every outcome; an interrupt or a bug of ours still has everything removed before it goes on its way."""
+        with ThreadPoolExecutor(THREADS, thread_name_prefix="check") as pool:
+            prepared = self._submit(pool, (smoke.PODS,))
+            try:
+                health = self._submit(pool, HEALTH)
+                self._finish(prepared)
+                self._finish(self._submit(pool, SMOKE))
+                self._finish(health)
+            except BaseException:
+                self._abandon(pool, prepared)
+                raise
+            self.scene.suite.clear()
+            self._finish(self._submit(pool, LATE))
         return [(check, self.outcomes[check.name]) for check in self.checks]
 
     def _submit(self, pool: ThreadPoolExecutor, checks: Iterable[Check]) -> list[Future]:
         return [pool.submit(self._one, check) for check in checks if check in self.checks]
 
-    def _clear(self, pool: ThreadPoolExecutor, prepared: Sequence[Future]) -> None:
-        """Ask for the removal of everything made: after the making has ended, which `stop` hastens, and on any error."""
-        interrupted = any(not future.done() for future in prepared) or len(self.outcomes) < len(self.checks) - 2
-        if interrupted:
-            self.scene.stop.set()
-        pool.shutdown(wait=interrupted, cancel_futures=True)
+    def _abandon(self, pool: ThreadPoolExecutor, prepared: Sequence[Future]) -> None:
+        """Stop what can be stopped, and clear up once nothing more is being made."""
+        self.scene.stop.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+        concurrent.futures.wait(prepared)
         self.scene.suite.clear()
 
     @staticmethod
@@ -84,8 +88,6 @@ class Verification:
             future.result()
 
     def _one(self, check: Check) -> None:
-        if check not in self.checks:
-            return
         start = time.monotonic()
         outcome = dataclasses.replace(self._outcome(check), seconds=round(time.monotonic() - start, 3))
         with self.lock:
