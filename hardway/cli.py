@@ -13,6 +13,7 @@ import click
 
 from . import __version__
 from .errors import DriftError, HardwayError
+from .help import Group
 
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 INVENTORY = click.argument("inventory", metavar="INV", type=click.Path(path_type=Path, dir_okay=False))
@@ -43,14 +44,26 @@ SELECTION = options(
 )
 
 
-@click.group(context_settings=HELP)
+@click.group(cls=Group, context_settings=HELP)
 @click.version_option(__version__, prog_name="hardway")
 def cli() -> None:
     """Build a highly available Kubernetes cluster the hard way: plain binaries, systemd units and certificates over SSH.
 
     \b
-    Exit codes: 0 done, 1 our bug, 2 usage, 3 inventory, 4 connection or authentication, 5 a remote
-    command failed, 6 not ready in time, 7 drift or a failed check, 8 PKI or assets, 9 quorum at risk.
+    The usual order:
+      hardway init root@10.0.0.10 root@10.0.0.11 > cluster.yaml
+      hardway validate cluster.yaml
+      hardway plan cluster.yaml
+      hardway bootstrap cluster.yaml
+      hardway verify cluster.yaml
+
+    \b
+    Exit codes:
+      0 done                  5 a command on a host failed
+      1 a bug in hardway      6 not ready in time
+      2 wrong usage           7 drift, or a failed check
+      3 wrong inventory       8 PKI or assets
+      4 no connection         9 would lose etcd's quorum
     """
 
 
@@ -110,7 +123,10 @@ def open_session(inventory: Path, state_dir: Path | None, output: str, verbose: 
 @cli.command()
 @click.argument("hosts", nargs=-1, metavar="[USER@ADDRESS[:PORT]]...")
 def init(hosts: tuple[str, ...]) -> None:
-    """Print a commented sample inventory, for the given hosts if there are any."""
+    """Print a commented inventory to start from.
+
+    With hosts given, they are filled in with roles that suit their number. Names and roles may then be edited.
+    """
     from .inventory import sample
 
     click.echo(sample(hosts), nl=False)
@@ -119,7 +135,10 @@ def init(hosts: tuple[str, ...]) -> None:
 @cli.command()
 @INVENTORY
 def validate(inventory: Path) -> None:
-    """Check an inventory; every problem is shown with its line, and no host is contacted."""
+    """Check an inventory without contacting a host.
+
+    Every problem is shown at once, each with its line, what is wrong and what is allowed.
+    """
     from .inventory import load as load_inventory
     from .inventory import review
 
@@ -156,7 +175,10 @@ def phases(output: str) -> None:
 @COMMON
 @click.option("--exit-code", is_flag=True, help="Exit with 7 when there is anything to change.")
 def plan(inventory: Path, exit_code: bool, **options: Any) -> None:
-    """Show what bootstrap would change on each host, and why. Nothing is written anywhere."""
+    """Show what bootstrap would change, and why.
+
+    The hosts are read, nothing is written anywhere: the connection a plan works with is unable to write.
+    """
     _plan(inventory, exit_code, **options)
 
 
@@ -178,7 +200,11 @@ def _plan(inventory: Path, exit_code: bool, only, start, until, skip, limit, sta
 @COMMON
 @click.option("--dry-run", is_flag=True, help="Show what would be changed, like plan.")
 def bootstrap(inventory: Path, dry_run: bool, **options: Any) -> None:
-    """Build the cluster, or bring an existing one to what the inventory says. May be run again at any time."""
+    """Build the cluster, or mend it.
+
+    Each host is brought to what the inventory says. What is as it should be is left alone, so the command may be run
+    again at any time: after an edit, after a failure, after an interruption.
+    """
     if dry_run:
         _plan(inventory, False, **options)
         return
@@ -197,7 +223,11 @@ def bootstrap(inventory: Path, dry_run: bool, **options: Any) -> None:
 @click.option("--junit", is_flag=True, help="Write JUnit XML.")
 @click.option("--only", multiple=True, metavar="CHECK", help="Only this check (may be given again).")
 def verify(inventory: Path, output_file: Path | None, junit: bool, only: tuple[str, ...], output: str, **options: Any) -> None:
-    """Prove the cluster: no drift, every component healthy, and a smoke suite in a namespace of its own."""
+    """Prove that the cluster works.
+
+    No host differs from the inventory, every component is healthy, and a smoke suite passes in a namespace of its own,
+    which is removed afterwards. Safe on a cluster in use.
+    """
     from . import actions
     from .checks.output import to_json, to_junit, to_text
 
@@ -222,7 +252,10 @@ def verify(inventory: Path, output_file: Path | None, junit: bool, only: tuple[s
     help="Merge into a kubeconfig without touching its other entries.  [default: ~/.kube/config]",
 )
 def kubeconfig(inventory: Path, state_dir: Path | None, output_file: Path | None, merge: str | None) -> None:
-    """Print the administrator's kubeconfig; it points at the load balancer."""
+    """Print, write or merge the administrator's kubeconfig.
+
+    It points at the one API address of the inventory. Keep it as safe as a root password.
+    """
     from . import actions
 
     cluster, folder = load(inventory, state_dir)
@@ -233,7 +266,10 @@ def kubeconfig(inventory: Path, state_dir: Path | None, output_file: Path | None
 @INVENTORY
 @STATE
 def env(inventory: Path, state_dir: Path | None) -> None:
-    """Say how to use the cluster from here: eval "$(hardway env INV)"."""
+    """Print shell lines to use the cluster from here.
+
+    eval "$(hardway env INV)" sets KUBECONFIG and makes kubectl the one that fits the cluster.
+    """
     from . import actions
 
     cluster, folder = load(inventory, state_dir)
@@ -244,7 +280,7 @@ def env(inventory: Path, state_dir: Path | None) -> None:
 @INVENTORY
 @COMMON
 def status(inventory: Path, output: str, **options: Any) -> None:
-    """One screen: hosts, units, etcd members, nodes, certificates."""
+    """Show hosts, units, etcd members, nodes, certificates."""
     from . import status as view
 
     with open_session(inventory, output="text", read_only=True, **options) as session:
@@ -260,7 +296,11 @@ def status(inventory: Path, output: str, **options: Any) -> None:
 @click.option("--limit", multiple=True, metavar="HOST", help="Only this host (may be given again).")
 @click.option("--remove-pki", is_flag=True, help="Delete the state directory's keys and certificates too (they are kept otherwise).")
 def reset(inventory: Path, yes: bool, limit: tuple[str, ...], remove_pki: bool, **options: Any) -> None:
-    """Take away from the hosts all that bootstrap put there, etcd's data included. A second run finds nothing to do."""
+    """Take away what bootstrap put on the hosts.
+
+    Units, files, network state, users and data, etcd's included: the cluster is gone afterwards. What was there before
+    stays. A second run finds nothing to do.
+    """
     from . import actions
     from .session import Selection
 
@@ -299,7 +339,10 @@ def _gather(inventory: Path, arch: tuple[str, ...]) -> None:
 @INVENTORY
 @ARCH
 def assets_fetch(inventory: Path, arch: tuple[str, ...]) -> None:
-    """Have every binary and image the inventory needs, from its source, checksums verified."""
+    """Gather all binaries and images the inventory needs.
+
+    What the cache lacks is taken from the inventory's source and its checksum verified. One wrong byte ends with exit code 8.
+    """
     _gather(inventory, arch)
 
 
@@ -307,7 +350,10 @@ def assets_fetch(inventory: Path, arch: tuple[str, ...]) -> None:
 @INVENTORY
 @ARCH
 def assets_build(inventory: Path, arch: tuple[str, ...]) -> None:
-    """The same for the source `debian`: build Kubernetes from Debian's source package (minutes, once)."""
+    """Gather by building from Debian's sources (minutes, once).
+
+    The same as fetch; the name for inventories with `source: debian`, where Kubernetes is compiled on this machine.
+    """
     _gather(inventory, arch)
 
 
@@ -334,7 +380,10 @@ def assets_list(inventory: Path, arch: tuple[str, ...], output: str) -> None:
 @INVENTORY
 @ARCH
 def assets_verify(inventory: Path, arch: tuple[str, ...]) -> None:
-    """Hash every cached file again and compare."""
+    """Hash every cached file again and compare.
+
+    Anything missing or changed is named, and the exit code is 8.
+    """
     from .errors import AssetError
 
     store, archs = asset_store(inventory, arch)

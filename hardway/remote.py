@@ -41,7 +41,7 @@ class HostRemote:
                 "the host's answer broke off while its state was read",
                 host=self.host.name,
                 evidence=result.error_text,
-                hint=f"hardway doctor, or look at {self.host.name} by hand",
+                hint=f"run the same command again; if it persists, look at {self.host.name} by hand: journalctl -b",
             )
         return {wanted[i]: part.split("\n", 1)[1].strip() for i, part in enumerate(parts[1:-1])}
 

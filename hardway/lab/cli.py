@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from ..errors import UsageError
+from ..help import Group
 
 INVENTORY = click.argument("inventory", metavar="INV", type=click.Path(path_type=Path, dir_okay=False))
 HOSTS = click.argument("hosts", nargs=-1, metavar="[HOST]...")
@@ -29,9 +30,13 @@ def machines(inventory: Path, state_dir: Path | None):
     return LabMachines(cluster, state_dir or Path(".hardway") / cluster.name)
 
 
-@click.group()
+@click.group(cls=Group)
 def lab() -> None:
-    """Make and break machines on this host: real systemd, sshd and network for each host of an inventory."""
+    """Make and break machines on this computer.
+
+    Each host of an inventory with a `lab:` section becomes a machine with its own systemd, sshd, disk and network.
+    Needs root, Linux and systemd-nspawn.
+    """
 
 
 def command(name: str, help: str, needs_hosts: bool = True):
@@ -56,7 +61,7 @@ def command(name: str, help: str, needs_hosts: bool = True):
     return decorate
 
 
-@command("up", "Make the machines and start them; returns when every one answers ssh.", needs_hosts=False)
+@command("up", "Make the machines and start them.\n\nAll of them, or those named. Returns when every one answers ssh.", needs_hosts=False)
 def up(found, hosts: list[str]) -> None:
     found.up(hosts or None, report=click.echo)
 
@@ -90,7 +95,10 @@ def heal(found, hosts: list[str]) -> None:
 @INVENTORY
 @STATE
 def down(inventory: Path, state_dir: Path | None) -> None:
-    """Stop the machines and take away every trace but their disks."""
+    """Stop the machines; their disks are kept.
+
+    No process, mount, link or packet rule of theirs is left.
+    """
     machines(inventory, state_dir).down(click.echo)
 
 
@@ -121,7 +129,7 @@ def status(inventory: Path, state_dir: Path | None, output: str) -> None:
 @lab.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @STATE
 @INVENTORY
-@click.argument("host")
+@click.argument("host", metavar="HOST")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def ssh(inventory: Path, host: str, command: tuple[str, ...], state_dir: Path | None) -> None:
     """Log in to a machine, or run a command there."""
@@ -137,5 +145,8 @@ def ssh(inventory: Path, host: str, command: tuple[str, ...], state_dir: Path | 
 @INVENTORY
 @STATE
 def ssh_config(inventory: Path, state_dir: Path | None) -> None:
-    """Print an OpenSSH configuration for the machines, for any other tool."""
+    """Print an OpenSSH configuration for the machines.
+
+    For ssh -F, scp, rsync and any other tool: hardway lab ssh-config INV > lab.ssh; ssh -F lab.ssh worker-0
+    """
     click.echo(machines(inventory, state_dir).ssh_config(), nl=False)

@@ -1,0 +1,32 @@
+"""Help pages that explain their arguments as well as their options; click alone leaves arguments out."""
+
+from __future__ import annotations
+
+import click
+
+# By the word that stands in the usage line.
+ARGUMENTS = {
+    "INV": "The inventory: a YAML file, for example inventory/lab.yaml. `hardway init` prints one to start from.",
+    "[USER@ADDRESS[:PORT]]...": "Hosts to fill in, for example root@10.0.0.10. Default user: root, port: 22.",
+    "[HOST]...": "Names of hosts in the inventory.",
+    "HOST": "Name of a host in the inventory.",
+    "[COMMAND]...": "What to run there; without it, a shell.",
+}
+
+
+class Command(click.Command):
+    """A command whose help has a list of arguments."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        words = [str(param.metavar) for param in self.get_params(ctx) if isinstance(param, click.Argument)]
+        if words:
+            with formatter.section("Arguments"):
+                formatter.write_dl([(word, ARGUMENTS[word]) for word in words])
+        super().format_options(ctx, formatter)
+
+
+class Group(click.Group):
+    """A group of such commands."""
+
+    command_class = Command
+    group_class = type  # subgroups are of this same kind
