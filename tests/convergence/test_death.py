@@ -1,0 +1,112 @@
+"""A run that dies before any of its writes, whichever, is completed by the next: same hosts, nothing running with older files."""
+
+import pytest
+from fakes.world import Killed, changes
+
+EVERY, SOME = 1, 23
+
+
+def moments(world, every: int) -> list[tuple[str, int]]:
+    """(target, n) for each n-th write of a complete run on that target."""
+    counts: dict[str, int] = {}
+    for target, _ in world.log:
+        counts[target] = counts.get(target, 0) + 1
+    return [(target, n) for target, count in sorted(counts.items()) for n in range(count)][::every]
+
+
+def dies_at(world, target: str, moment: int) -> None:
+    """Kill the run before write number `moment` on a target; whatever others do goes on until they write again."""
+    seen = {"count": -1}
+
+    def death(name, op) -> bool:
+        seen["count"] += name == target
+        return name == target and seen["count"] == moment
+
+    world.death = death
+    with pytest.raises(Killed):
+        world.run()
+    assert world.dead
+    world.revive()
+
+
+def complete(world) -> dict:
+    world.run()
+    assert world.outdated() == []
+    digest = world.digest()
+    world.log.clear()
+    assert changes(world.run()) == {} and world.log == []
+    return digest
+
+
+@pytest.mark.parametrize(("name", "every"), [("lab", EVERY), ("single", EVERY), ("vagrant", SOME), ("ha", SOME)])
+def test_a_bootstrap_that_dies_is_completed_by_the_next(name, every, bare):
+    world = bare(name)
+    world.credentials.ensure_all()
+    start = world.copy()
+    world.run()
+    wanted, todo = world.digest(), moments(world, every)
+    for target, moment in todo:
+        victim = start.copy()
+        dies_at(victim, target, moment)
+        assert same(complete(victim), wanted), f"killed before write {moment} on {target}"
+    assert len(todo) > 30
+
+
+def test_keys_made_before_a_death_are_the_keys_after_it(bare):
+    world = bare("lab")
+    reference = world.copy()
+    reference.run()
+    for target, moment in [m for m in moments(reference, EVERY) if m[0] == "operator"]:
+        victim = world.copy()
+        dies_at(victim, target, moment)
+        kept = {name: data for name, data in victim.store._written.items() if name.endswith(".key")}
+        complete(victim)
+        assert kept.items() <= victim.store._written.items()
+
+
+@pytest.mark.parametrize("name", ["lab", "single"])
+def test_an_upgrade_that_dies_restarts_everything_that_changed(name, built):
+    """New programs and new flags over a running cluster: no moment of death leaves a unit behind."""
+    start = built(name)
+    start.assets.version = "2"
+    world = start.copy()
+    world.run()
+    todo = moments(world, 7 if name == "lab" else EVERY)
+    wanted = world.digest()
+    for target, moment in todo:
+        victim = start.copy()
+        dies_at(victim, target, moment)
+        assert same(complete(victim), wanted), f"killed before write {moment} on {target}"
+    assert len(todo) > 10
+
+
+def test_a_reset_that_dies_is_completed_by_the_next(built, bare):
+    start = built("single")
+    start.hosts["all-in-one"].disk.write("/etc/unrelated", b"ours is not\n")
+    world = start.copy()
+    world.reset()
+    wanted, todo = world.hosts["all-in-one"].digest(), moments(world, EVERY)
+    for target, moment in todo:
+        victim = start.copy()
+        count = {"left": moment}
+
+        def death(name, op, count=count) -> bool:
+            count["left"] -= 1
+            return count["left"] < 0
+
+        victim.death = death
+        with pytest.raises(Killed):
+            victim.reset()
+        victim.revive()
+        victim.reset()
+        assert victim.hosts["all-in-one"].digest() == wanted, f"killed before write {moment} on {target}"
+    assert len(todo) > 50
+
+
+def same(one: dict, other: dict) -> bool:
+    """Equal clusters; where they are not, the first difference makes the failure readable."""
+    for name in one.keys() | other.keys():
+        if one[name] != other[name] and isinstance(one[name], dict):
+            for part in one[name]:
+                assert one[name][part] == other[name].get(part), (name, part)
+    return one == other

@@ -1,0 +1,95 @@
+"""A file system as two dicts, and what a distribution has on it before we come."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+STATE = "/var/lib/hardway"
+TOP = (
+    "/etc", "/etc/systemd/system", "/etc/modules-load.d", "/etc/sysctl.d", "/lib/systemd/system", "/opt", "/run", "/usr/bin", "/usr/lib",
+    "/usr/local", "/usr/local/bin", "/usr/sbin", "/var/lib", "/var/log",
+)  # fmt: skip
+
+
+class Refused(Exception):
+    """An op failed on the host, as a shell command that exits with an error does."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file; `born` counts writes, as an inode and its times would."""
+
+    content: bytes
+    mode: str = "644"
+    owner: str = "root"
+    group: str = "root"
+    born: int = 0
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def meta(self) -> str:
+        return f"{self.mode} {self.owner} {self.group}"
+
+
+class Disk:
+    """Files and folders by absolute path. A folder exists when it was made; those below STATE need not be."""
+
+    def __init__(self):
+        self.files: dict[str, Entry] = {}
+        self.dirs: dict[str, str] = {path: "755 root root" for path in TOP}
+        self.writes = 0
+
+    def write(self, path: str, content: bytes, mode: str = "644", owner: str = "root", group: str = "root") -> None:
+        folder = path.rpartition("/")[0]
+        if folder not in self.dirs and not path.startswith(STATE):
+            raise Refused(f"{path}: No such file or directory")
+        if path in self.dirs:
+            raise Refused(f"{path}: Is a directory")
+        self.writes += 1
+        self.files[path] = Entry(content, mode, owner, group, self.writes)
+
+    def read(self, path: str) -> bytes:
+        return self.files[path].content if path in self.files else b""
+
+    def chown(self, path: str, mode: str, owner: str, group: str) -> None:
+        if path in self.dirs:
+            self.dirs[path] = f"{mode} {owner} {group}"
+        elif path in self.files:
+            self.files[path] = replace(self.files[path], mode=mode, owner=owner, group=group)
+        else:
+            raise Refused(f"{path}: No such file or directory")
+
+    def mkdir(self, path: str) -> None:
+        parts = path.split("/")
+        for i in range(2, len(parts) + 1):
+            folder = "/".join(parts[:i])
+            if folder in self.files:
+                raise Refused(f"{folder}: File exists")
+            self.dirs.setdefault(folder, "755 root root")
+
+    def below(self, path: str) -> list[str]:
+        """Everything at or below a path."""
+        return [name for name in (*self.files, *self.dirs) if name == path or name.startswith(f"{path}/")]
+
+    def remove_tree(self, path: str) -> None:
+        for name in self.below(path):
+            self.files.pop(name, None)
+            self.dirs.pop(name, None)
+
+    def remove_empty(self, path: str) -> None:
+        if self.below(path) == [path]:
+            self.dirs.pop(path, None)
+
+    def mark(self, name: str, content: bytes = b"") -> None:
+        """A note of hardway's own."""
+        self.write(f"{STATE}/{name}", content, "600")
+
+    def marked(self, name: str) -> bool:
+        return bool(self.below(f"{STATE}/{name}"))
+
+    def forget(self, name: str) -> None:
+        self.remove_tree(f"{STATE}/{name}")

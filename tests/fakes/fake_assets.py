@@ -1,0 +1,29 @@
+"""Assets of a few bytes each, so that a convergence test moves no megabytes."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from hardway.assets import Asset, image_reference
+from hardway.cluster import Cluster
+
+
+class FakeAssets:
+    """Every binary and image there is, as files in `folder`; `version` changes the content of all of them."""
+
+    def __init__(self, cluster: Cluster, folder: Path, version: str = "1"):
+        self.cluster, self.folder, self.version = cluster, folder, version
+
+    def binary(self, name: str, arch: str = "amd64") -> Asset:
+        return self._asset("binary", name, arch, "")
+
+    def image(self, name: str, arch: str = "amd64") -> Asset:
+        return self._asset("image", name, arch, image_reference(self.cluster, name))
+
+    def _asset(self, kind: str, name: str, arch: str, reference: str) -> Asset:
+        content = f"{kind} {name} {self.version} {arch}".encode()
+        path = self.folder / f"{kind}-{name}-{self.version}-{arch}"
+        if not path.exists():
+            path.write_bytes(content)
+        return Asset(kind, name, self.version, arch, path, hashlib.sha256(content).hexdigest(), len(content), "made for a test", reference)

@@ -1,0 +1,373 @@
+"""A host that answers every probe and carries out every op of the vocabulary, in memory.
+
+Each `q_` and `w_` method is the counterpart of the shell function of that name in hardway/host/;
+a test holds the two lists equal. `point` is called before every single write: raising there is
+how a test kills a run.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+
+from hardway.cluster import Host
+from hardway.errors import RemoteCommandError
+from hardway.vocabulary import Answers, Op, Probe
+
+from .disk import STATE, Disk, Refused
+from .packages import CONFIGURATION, PACKAGES, PREINSTALLED, unit_of
+from .systemd import Systemd
+
+SWAP_UNIT = "dev-sda2.swap"
+
+
+class MemoryHost:
+    """One machine with a fresh Debian: nothing of ours, swap on, its own /etc/hosts."""
+
+    def __init__(self, host: Host, point: Callable[[str, Op], None] = lambda name, op: None):
+        self.host, self.point = host, point
+        self.disk = Disk()
+        self.systemd = Systemd(self.disk, self._started)
+        self.users = {"root": "/root"}
+        self.modules = {"overlay"}
+        self.sysctls = {"net.ipv4.ip_forward": "0"}
+        self.swap, self.masked = {"/dev/sda2"}, set()
+        self.images: set[str] = set()
+        self.routes: set[str] = set()
+        self.left = dict.fromkeys(("pods", "mounts", "cni", "iptables", "runtime"), 0)
+        self.survey: dict[str, str] = {}
+        self.ops: list[Op] = []
+        self.round_trips = 0
+        self.disk.write("/etc/hosts", b"127.0.0.1 localhost\n")
+        self.disk.write("/etc/fstab", b"/dev/sda1 / ext4 defaults 0 1\n/dev/sda2 none swap sw 0 0\n")
+        for name in PREINSTALLED:
+            self._install(name)
+
+    # The two ways in.
+
+    def probe(self, probes: Sequence[Probe]) -> Answers:
+        self.round_trips += 1
+        return {probe: getattr(self, f"q_{probe.verb}")(*probe.args).strip() for probe in probes}
+
+    def change(self, ops: Sequence[Op]) -> None:
+        for op in ops:
+            self.ops.append(op)
+            try:
+                self.point(self.host.name, op)
+                getattr(self, f"w_{op.verb}")(*op.args, **({"blob": op.blob} if op.blob else {}))
+            except Refused as error:
+                what = f"`{op}` failed with exit code 1"
+                raise RemoteCommandError(what, host=self.host.name, command=str(op), evidence=str(error)) from error
+
+    def again(self, what: str) -> None:
+        """Between two writes of one op."""
+        self.point(self.host.name, Op(f"{self.ops[-1].verb}/{what}", self.ops[-1].args))
+
+    def digest(self) -> dict[str, object]:
+        """Everything that makes this host what it is; equal digests are equal hosts."""
+        files = {p: (e.sha256, e.meta) for p, e in self.disk.files.items() if not p.startswith(f"{STATE}/digests/")}
+        units = {n: (u.active, u.enabled, u.started) for n, u in self.systemd.units.items() if u.active != "inactive" or u.enabled}
+        plain = (self.users, self.modules, self.sysctls, self.swap, self.masked, self.images, self.routes)
+        return {"files": files, "dirs": dict(self.disk.dirs), "units": units, "rest": repr([sorted(part) for part in plain])}
+
+    # Probes.
+
+    def q_file(self, path: str, want: str, kind: str) -> str:
+        if path in self.disk.dirs:
+            return f"dir {self.disk.dirs[path]}"
+        if path not in self.disk.files:
+            return "absent"
+        entry = self.disk.files[path]
+        content = base64.encodebytes(entry.content).decode() if entry.sha256 != want and kind == "text" else ""
+        return f"file {entry.meta} {len(entry.content)} {entry.sha256}\n{content}"
+
+    def q_binary(self, path: str) -> str:
+        if path not in self.disk.files:
+            return "absent"
+        entry = self.disk.files[path]
+        digest, _, born = self.disk.read(f"{STATE}/digests{path}").decode().partition(" ")
+        return f"file {entry.meta} {len(entry.content)} {digest if born == str(entry.born) else entry.sha256}"
+
+    def q_hash(self, path: str) -> str:
+        return self.disk.files[path].sha256 if path in self.disk.files else "absent"
+
+    def q_unit(self, name: str) -> str:
+        return f"{self.systemd.show(name)}\nStamp={self.disk.read(f'{STATE}/stamps/{name}').decode()}"
+
+    def q_journal(self, name: str, lines: str) -> str:
+        return f"the last {lines} lines of {name} on {self.host.name}"
+
+    def q_block(self, path: str, mark: str) -> str:
+        found = re.search(rf"^# BEGIN {mark}\n(.*?)^# END {mark}$", self.disk.read(path).decode(), re.MULTILINE | re.DOTALL)
+        return base64.encodebytes(found[1].encode()).decode() if found else ""
+
+    def q_sysctl(self, key: str) -> str:
+        return self.sysctls.get(key, "absent")
+
+    def q_module(self, name: str) -> str:
+        return "loaded" if name in self.modules else "absent"
+
+    def q_swap(self) -> str:
+        lines = [f"active {device}" for device in sorted(self.swap)]
+        lines += [f"fstab {words[0]}" for line in self._fstab() if (words := line.split()) and words[0][0] != "#" and words[2] == "swap"]
+        return "\n".join(lines + ([f"unit {SWAP_UNIT}"] if self.swap and SWAP_UNIT not in self.masked else []))
+
+    def q_tool(self, name: str) -> str:
+        return next((path for folder in ("/usr/bin", "/usr/sbin") if (path := f"{folder}/{name}") in self.disk.files), "absent")
+
+    def q_library(self, name: str) -> str:
+        return "present" if f"/usr/lib/{name}" in self.disk.files else "absent"
+
+    def q_user(self, name: str) -> str:
+        return f"999\n999\n{self.users[name]}" if name in self.users else "absent"
+
+    def q_ours(self, kind: str, name: str) -> str:
+        return "yes" if self.disk.marked(f"{kind}/{name.lstrip('/')}") else "no"
+
+    def q_image(self, reference: str) -> str:
+        return "present" if reference in self.images and self._active("containerd.service") else "absent"
+
+    def q_routes(self) -> str:
+        return "\n".join(sorted(self.routes))
+
+    def q_leftover(self, kind: str) -> str:
+        return str(self.left[kind])
+
+    def q_exists(self, path: str) -> str:
+        return "yes" if self.disk.below(path) else "no"
+
+    def q_survey(self) -> str:
+        units = [name for name, unit in self.systemd.units.items() if unit.active == "active"]
+        env = dict(re.findall(r"^(ETCD_[A-Z_]+)=(.*)$", self.disk.read("/etc/etcd/etcd.env").decode(), re.MULTILINE))
+        said = {
+            "arch": "x86_64", "hostname": self.host.name, "uid": "0", "init": "systemd", "machine_id": f"id-{self.host.name}",
+            "memory_kb": str(8 << 20), "cpus": "2", "disk_free_kb": str(20 << 20), "var_free_kb": str(20 << 20), "os": "debian",
+            "addresses": f"127.0.0.1=lo {self.host.address}=eth0", "cgroup": "2", "read_only": "no", "resolv_conf": "/etc/resolv.conf",
+            "nameservers": "192.0.2.53", "package_manager": "apt-get", "filesystem_overlay": "yes", "units": " ".join(units),
+            "cluster": self.disk.read(f"{STATE}/cluster").decode(), "etcd_state": env.get("ETCD_INITIAL_CLUSTER_STATE", ""),
+            "etcd_data": "yes" if "/var/lib/etcd/member" in self.disk.dirs else "no",
+        }  # fmt: skip
+        return "\n".join(f"{key}={value}" for key, value in (said | self.survey).items())
+
+    # Ops on files.
+
+    def keep_aside(self, path: str) -> None:
+        if f"{STATE}/ours{path}" in self.disk.files:
+            return
+        if path in self.disk.files:
+            self.disk.files[f"{STATE}/before{path}"] = self.disk.files[path]
+            self.again("kept")
+        self.disk.mark(f"ours{path}")
+        self.again("marked")
+
+    def w_mkdir(self, path: str, mode: str, owner: str, group: str) -> None:
+        if path not in self.disk.dirs and path not in self.disk.files:
+            self.disk.mark(f"dirs{path}/.made")
+            self.again("marked")
+        self.disk.mkdir(path)
+        self.again("made")
+        self.w_own(path, mode, owner, group)
+
+    def w_put(self, path: str, mode: str, owner: str, group: str, blob) -> None:
+        self._known(owner, group)
+        self.keep_aside(path)
+        self.disk.write(path, blob.path.read_bytes() if blob.path else blob.data, mode, owner, group)
+
+    def w_binary(self, path: str, mode: str, owner: str, group: str, sha256: str, blob) -> None:
+        self.w_put(path, mode, owner, group, blob)
+        self.again("put")
+        self.disk.mark(f"digests{path}", f"{sha256} {self.disk.files[path].born}".encode())
+
+    def w_own(self, path: str, mode: str, owner: str, group: str) -> None:
+        self._known(owner, group)
+        self.disk.chown(path, mode, owner, group)
+
+    def w_drop(self, path: str) -> None:
+        if f"{STATE}/ours{path}" not in self.disk.files:
+            return
+        before = self.disk.files.get(f"{STATE}/before{path}")
+        self.disk.files.pop(path, None)
+        if before:
+            self.disk.files[path] = before
+        self.again("restored")
+        self.disk.forget(f"ours{path}")
+        self.disk.forget(f"digests{path}")
+        self.again("forgotten")
+        self.disk.forget(f"before{path}")
+
+    def w_rmdir(self, path: str) -> None:
+        self.disk.remove_empty(path)
+        if path not in self.disk.dirs:
+            self.disk.forget(f"dirs{path}/.made")
+
+    def w_rmtree(self, path: str) -> None:
+        if self.left["mounts"] and path in ("/var/lib/kubelet", "/var/lib/containerd"):
+            raise Refused(f"rm: cannot remove '{path}': Device or resource busy")
+        self.disk.remove_tree(path)
+        if path == "/var/lib/containerd":
+            self.images.clear()
+        self.disk.forget(f"dirs{path}/.made")
+
+    def w_block(self, path: str, mark: str, blob) -> None:
+        self.w_dropblock(path, mark)
+        self.again("without")
+        entry = self.disk.files[path]
+        block = b"# BEGIN %b\n%b# END %b\n" % (mark.encode(), blob.data, mark.encode())
+        self.disk.write(path, entry.content + block, entry.mode, entry.owner, entry.group)
+
+    def w_dropblock(self, path: str, mark: str) -> None:
+        rest = re.sub(rf"^# BEGIN {mark}\n.*?^# END {mark}\n", "", self.disk.read(path).decode(), flags=re.MULTILINE | re.DOTALL)
+        self.disk.write(path, rest.encode())
+
+    # Ops on the system.
+
+    def w_packages(self, manager: str, *names: str) -> None:
+        for name in names:
+            self.disk.mark(f"packages/{name}")
+            self.again("marked")
+            self._install(name)
+            self.again("installed")
+
+    def w_unpackages(self, manager: str, *names: str) -> None:
+        for name in names:
+            if unit_of(name):
+                self.systemd.stop(unit_of(name))
+            for path in PACKAGES[name]:
+                self.disk.remove_tree(path)
+            self.disk.forget(f"packages/{name}")
+
+    def w_user(self, name: str, home: str) -> None:
+        self.disk.mark(f"users/{name}")
+        self.again("marked")
+        self.users[name] = home
+
+    def w_dropuser(self, name: str) -> None:
+        del self.users[name]
+        self.disk.forget(f"users/{name}")
+
+    def w_swapoff(self) -> None:
+        self.disk.mark("swap/.made")
+        self.swap.clear()
+        self.again("off")
+        self._edit_fstab(lambda line: f"#hardway-swap# {line}" if " swap " in line and line[0] != "#" else line)
+        self.masked.add(SWAP_UNIT)
+
+    def w_swapback(self) -> None:
+        self._edit_fstab(lambda line: line.removeprefix("#hardway-swap# "))
+        self.masked.clear()
+        self.swap.add("/dev/sda2")
+        self.disk.forget("swap")
+
+    def w_modprobe(self, name: str) -> None:
+        self.modules.add(name)
+        if name == "br_netfilter":
+            self.sysctls |= dict.fromkeys(("net.bridge.bridge-nf-call-iptables", "net.bridge.bridge-nf-call-ip6tables"), "0")
+
+    def w_sysctl(self, path: str) -> None:
+        for key, value in re.findall(r"^([a-z][\w.-]*) *= *(.*)$", self.disk.read(path).decode(), re.MULTILINE):
+            if key not in self.sysctls:
+                raise Refused(f"sysctl: cannot stat /proc/sys/{key}")
+            if not self.disk.marked(f"sysctl/{key}"):
+                self.disk.mark(f"sysctl/{key}", self.sysctls[key].encode())
+            self.sysctls[key] = value
+
+    def w_unsysctl(self) -> None:
+        for path in self.disk.below(f"{STATE}/sysctl"):
+            self.sysctls[path.rpartition("/")[2]] = self.disk.read(path).decode()
+        self.disk.forget("sysctl")
+
+    def w_reload(self) -> None:
+        self.systemd.reload()
+
+    def w_enable(self, name: str) -> None:
+        self.systemd.enable(name)
+
+    def w_start(self, name: str, how: str) -> None:
+        self.systemd.start(name)
+        self._heard(name, how)
+
+    def w_restart(self, name: str, how: str) -> None:
+        self.systemd.restart(name)
+        self._heard(name, how)
+
+    def w_stop(self, name: str) -> None:
+        self.systemd.stop(name)
+
+    def w_stamp(self, name: str, digest: str) -> None:
+        self.disk.mark(f"stamps/{name}", digest.encode())
+
+    def w_unstamp(self, name: str) -> None:
+        self.disk.forget(f"stamps/{name}")
+
+    def w_image(self, reference: str, blob) -> None:
+        if not self._active("containerd.service"):
+            raise Refused("ctr: cannot connect to containerd")
+        self.images.add(reference)
+
+    def w_dropimage(self, reference: str) -> None:
+        self.images.discard(reference)
+
+    def w_cluster(self, name: str, authority: str) -> None:
+        self.disk.mark("cluster", f"{name} {authority}\n".encode())
+
+    def w_cleanup(self, kind: str) -> None:
+        if kind == "runtime" and self._active("containerd.service"):
+            raise Refused("rm: cannot remove '/run/containerd': Device or resource busy")
+        if kind == "pods" and self._active("kubelet.service"):
+            raise Refused("pods come back while their kubelet runs")
+        if kind == "pods":
+            self.systemd.unit("containerd.service").active = "inactive"
+        self.left[kind] = 0
+
+    def w_forget(self) -> None:
+        self.disk.remove_tree(STATE)
+
+    # How the parts move each other.
+
+    def _active(self, unit: str) -> bool:
+        return self.systemd.unit(unit).active == "active"
+
+    def _heard(self, name: str, how: str) -> None:
+        if how == "wait" and not self._active(name):
+            raise Refused(f"Job for {name} failed")
+
+    def _started(self, name: str, active: bool) -> None:
+        if name == "etcd.service" and active:
+            self.disk.dirs["/var/lib/etcd/member"] = "700 etcd etcd"
+        if name == "containerd.service" and active:
+            self.left["runtime"] = 1
+        if name == "kubelet.service" and active:
+            self.left |= {"pods": 2, "mounts": 4, "cni": 1}
+        if name == "kube-proxy.service" and active:
+            self.left["iptables"] = 3
+        if name == "pod-routes.service":
+            lines = self.systemd.unit(name).definition.decode()
+            found = {f"{cidr} {hop}" for cidr, hop in re.findall(r"ip route replace (\S+) via (\S+)", lines)}
+            self.routes = self.routes | found if active else set()
+
+    def _install(self, name: str) -> None:
+        for path, content in PACKAGES[name].items():
+            self.disk.mkdir(path.rpartition("/")[0])
+            if not (path.startswith(CONFIGURATION) and path in self.disk.files):
+                self.disk.write(path, content)
+        if unit_of(name):
+            self.systemd.enable(unit_of(name))
+            self.systemd.start(unit_of(name))
+
+    def _known(self, *names: str) -> None:
+        for name in names:
+            if name not in self.users:
+                raise Refused(f"chown: invalid user: '{name}'")
+
+    def _fstab(self) -> list[str]:
+        return self.disk.read("/etc/fstab").decode().splitlines()
+
+    def _edit_fstab(self, edit: Callable[[str], str]) -> None:
+        self.disk.write("/etc/fstab", "".join(f"{edit(line)}\n" for line in self._fstab()).encode())
+
+
+def seal(host: MemoryHost) -> str:
+    """A short digest of the whole host."""
+    return hashlib.sha256(repr(host.digest()).encode()).hexdigest()[:16]

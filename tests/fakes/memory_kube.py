@@ -1,0 +1,134 @@
+"""A Kubernetes API on a dict: server-side apply, merge patches, conflicts, and the defaults a real server fills in."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+from collections.abc import Callable
+from typing import Any
+
+from hardway.errors import RemoteCommandError
+
+CONTAINER = {"terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File"}
+PROBE = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
+POD = {"restartPolicy": "Always", "terminationGracePeriodSeconds": 30, "securityContext": {}, "schedulerName": "default-scheduler"}
+DEPLOYMENT = {"progressDeadlineSeconds": 600, "revisionHistoryLimit": 10}
+SERVICE = {"type": "ClusterIP", "sessionAffinity": "None", "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack"}
+
+
+class Objects:
+    """The store behind every API server, by REST path. `point` is called before each write."""
+
+    def __init__(self, point: Callable[[str], None] = lambda what: None):
+        self.point = point
+        self.by_path: dict[str, dict[str, Any]] = {}
+        self.versions = itertools.count(1)
+        self.writes: list[str] = []
+
+    def save(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        meta = body.setdefault("metadata", {})
+        meta.setdefault("uid", f"uid-{path}")
+        meta.setdefault("creationTimestamp", "2026-01-01T00:00:00Z")
+        meta["resourceVersion"] = str(next(self.versions))
+        self.by_path[path] = body
+        return body
+
+    def digest(self) -> str:
+        plain = copy.deepcopy(self.by_path)
+        for body in plain.values():
+            body["metadata"].pop("resourceVersion")
+        return json.dumps(plain, sort_keys=True)
+
+
+class MemoryKube:
+    """What KubeApi offers, over Objects; refuses connections while `up` says why not."""
+
+    def __init__(self, objects: Objects, up: Callable[[], str]):
+        self.objects, self.not_ready = objects, up
+
+    def get(self, path: str) -> dict[str, Any] | None:
+        self._connect()
+        return copy.deepcopy(self.objects.by_path.get(path))
+
+    def send(self, method: str, path: str, body: Any, content_type: str = "application/json") -> dict[str, Any]:
+        self._connect()
+        path, wanted = path.partition("?")[0], json.loads(body) if isinstance(body, bytes) else copy.deepcopy(body)
+        self._write(f"{method} {path}")
+        actual = copy.deepcopy(self.objects.by_path.get(path, {}))
+        if content_type == "application/merge-patch+json":
+            return self.objects.save(path, self._merged(path, actual, wanted))
+        return self.objects.save(path, defaulted(applied(actual, wanted)))
+
+    def delete(self, path: str) -> None:
+        self._connect()
+        self._write(f"DELETE {path}")
+        self.objects.by_path.pop(path, None)
+
+    def forbidden(self) -> str:
+        binding = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/hardway:cluster-admins"
+        return self.not_ready() or ("" if binding in self.objects.by_path else "not allowed")
+
+    def _connect(self) -> None:
+        if reason := self.not_ready():
+            raise ConnectionRefusedError(reason)
+
+    def _write(self, what: str) -> None:
+        self.objects.point(what)
+        self.objects.writes.append(what)
+
+    @staticmethod
+    def _merged(path: str, actual: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+        if patch.get("metadata", {}).get("resourceVersion", "") not in ("", actual["metadata"]["resourceVersion"]):
+            raise RemoteCommandError("the API answered 409", host="kubernetes", command=f"PATCH {path}")
+        return merge_patch(actual, patch)
+
+
+def merge_patch(actual: Any, patch: Any) -> Any:
+    """RFC 7386."""
+    if not isinstance(patch, dict):
+        return patch
+    base = dict(actual) if isinstance(actual, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            base.pop(key, None)
+        else:
+            base[key] = merge_patch(base.get(key), value)
+    return base
+
+
+def applied(actual: Any, wanted: Any) -> Any:
+    """Server-side apply by one manager: declared fields win, other fields stay; of the lists, containers keep what others added."""
+    if isinstance(wanted, dict) and isinstance(actual, dict):
+        return actual | {key: applied(actual.get(key), value) for key, value in wanted.items()}
+    if not (_containers(wanted) and _containers(actual)):
+        return wanted
+    mine, theirs = ({item["name"]: item for item in items} for items in (wanted, actual))
+    return [applied(theirs.get(name), item) for name, item in mine.items()] + [item for name, item in theirs.items() if name not in mine]
+
+
+def _containers(items: Any) -> bool:
+    return isinstance(items, list) and bool(items) and all(isinstance(item, dict) and "image" in item for item in items)
+
+
+def defaulted(body: dict[str, Any]) -> dict[str, Any]:
+    """What a server adds of its own accord."""
+    body["metadata"].setdefault("managedFields", [{"manager": "hardway"}])
+    spec = body.get("spec", {})
+    if body["kind"] == "Deployment":
+        body["spec"] = DEPLOYMENT | spec
+        body["spec"]["strategy"] = {"type": "RollingUpdate"} | spec.get("strategy", {})
+        pod = body["spec"]["template"]["spec"] = POD | spec["template"]["spec"]
+        pod["containers"] = [_container(container) for container in pod["containers"]]
+        pod["volumes"] = [{**volume, "configMap": {"defaultMode": 420, **volume["configMap"]}} for volume in pod["volumes"]]
+        body["status"] = {"readyReplicas": spec["replicas"], "updatedReplicas": spec["replicas"]}
+    if body["kind"] == "Service":
+        body["spec"] = SERVICE | {"clusterIPs": [spec["clusterIP"]]} | spec
+        body["status"] = {"loadBalancer": {}}
+    return body
+
+
+def _container(container: dict[str, Any]) -> dict[str, Any]:
+    probes = {name: PROBE | container[name] for name in ("readinessProbe", "livenessProbe") if name in container}
+    ports = [{"protocol": "TCP", **port} for port in container.get("ports", ())]
+    return CONTAINER | container | probes | ({"ports": ports} if ports else {})

@@ -1,0 +1,105 @@
+"""systemd on a Disk: definitions are loaded before they count, and a unit goes on with the files it was started with."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from .disk import Disk, Refused
+
+FOLDERS = ("/etc/systemd/system", "/lib/systemd/system")
+PATH = re.compile(r"/[\w.@-]+(?:/[\w.@-]+)+")
+# Read by etcd only while its data folder is empty, and rewritten on purpose without a restart once there is a quorum.
+NOT_RESTARTED_FOR = ("/etc/etcd/etcd.env",)
+
+
+@dataclass
+class Service:
+    """One unit. `started` maps every file it was started with to its sha256."""
+
+    definition: bytes | None = None
+    active: str = "inactive"
+    enabled: bool = False
+    starts: int = 0
+    started: dict[str, str] = field(default_factory=dict)
+
+
+class Systemd:
+    """The units of one host; `on_change(name, active)` lets the host follow a start or stop."""
+
+    def __init__(self, disk: Disk, on_change):
+        self.disk, self.on_change = disk, on_change
+        self.units: dict[str, Service] = {}
+        self.broken: set[str] = set()
+
+    def unit(self, name: str) -> Service:
+        return self.units.setdefault(name, Service())
+
+    def file(self, name: str) -> str:
+        return next((f"{folder}/{name}" for folder in FOLDERS if f"{folder}/{name}" in self.disk.files), "")
+
+    def show(self, name: str) -> str:
+        unit, path = self.units.get(name, Service()), self.file(name)
+        stale = unit.definition is not None and unit.definition != self.disk.read(path)
+        load = "loaded" if path or unit.definition is not None else "not-found"
+        enabled = ("enabled" if unit.enabled else "disabled") if path else ""
+        return f"LoadState={load}\nActiveState={unit.active}\nUnitFileState={enabled}\nNeedDaemonReload={'yes' if stale else 'no'}"
+
+    def reload(self) -> None:
+        for name, unit in self.units.items():
+            path = self.file(name)
+            unit.definition = self.disk.read(path) if path else None
+
+    def load(self, name: str) -> Service:
+        unit, path = self.unit(name), self.file(name)
+        if unit.definition is None:
+            if not path:
+                raise Refused(f"Unit {name} not found.")
+            unit.definition = self.disk.read(path)
+        return unit
+
+    def enable(self, name: str) -> None:
+        self.load(name).enabled = True
+
+    def start(self, name: str) -> None:
+        if self.unit(name).active != "active":
+            self.restart(name)
+
+    def restart(self, name: str) -> None:
+        unit = self.load(name)
+        for program in re.findall(r"^ExecStart=([^\s]+)", unit.definition.decode(), re.MULTILINE):
+            if program.startswith("/usr/local/") and program not in self.disk.files:
+                raise Refused(f"{name}: {program}: No such file or directory")
+        unit.starts += 1
+        unit.active = "failed" if name in self.broken else "active"
+        unit.started = self.closure(unit.definition, self.file(name))
+        self.on_change(name, unit.active == "active")
+
+    def stop(self, name: str) -> None:
+        unit = self.unit(name)
+        unit.enabled, was = False, unit.active
+        unit.active = "inactive"
+        if was != "inactive":
+            self.on_change(name, False)
+
+    def closure(self, definition: bytes, path: str) -> dict[str, str]:
+        """Every file on the disk that a definition names, and that those name in turn, with its sha256."""
+        found, todo = {path: self.disk.files[path].sha256}, [definition]
+        while todo:
+            for name in PATH.findall(todo.pop().decode("utf-8", "replace")):
+                name = str(PurePosixPath(name))
+                if name in self.disk.files and name not in found and name not in NOT_RESTARTED_FOR:
+                    found[name] = self.disk.files[name].sha256
+                    todo.append(self.disk.files[name].content)
+        return found
+
+    def outdated(self) -> list[str]:
+        """Units that run with other files than those that are there now: must be empty after every run."""
+        active = {name: unit for name, unit in self.units.items() if unit.active == "active"}
+        now = {name: self.closure(self.disk.read(self.file(name)), self.file(name)) for name in active if self.file(name)}
+        out = []
+        for name, unit in active.items():
+            there = now.get(name, {})
+            out += [f"{name}: {path}" for path in sorted(unit.started.keys() | there.keys()) if unit.started.get(path) != there.get(path)]
+        return out
