@@ -130,7 +130,7 @@ def status(inventory: Path, state_dir: Path | None, output: str) -> None:
 @STATE
 @INVENTORY
 @click.argument("host", metavar="HOST")
-@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[COMMAND]...")
 def ssh(inventory: Path, host: str, command: tuple[str, ...], state_dir: Path | None) -> None:
     """Log in to a machine, or run a command there."""
     found = machines(inventory, state_dir)
