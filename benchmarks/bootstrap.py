@@ -1,0 +1,171 @@
+"""How fast is a bootstrap, against a floor measured in the same run. JSON on stdout, a table on stderr.
+
+    benchmarks/bootstrap.py [--runs N] [--keep]
+
+cold      bare machines -> `hardway bootstrap` -> DNS answers on every worker
+floor     the same bytes by parallel OpenSSH + all units started at once -> DNS answers on every worker
+no-op     the same command again; `plan`: the same question without acting
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import floor
+from dns_probe import DnsProbe
+from stage import ROOT, Stage, prepare
+
+from hardway.errors import HardwayError
+
+TARGETS = {"ratio": 1.5, "noop": 3.0, "plan": 3.0, "peak_mb": 300.0}
+
+
+def command(stage: Stage, *words: str) -> tuple[float, float, str]:
+    """Run the real command line: seconds of the whole process, its peak memory in MB, its output."""
+    argv = [sys.executable, "-m", "hardway.cli", *words, str(stage.inventory), "--state-dir", str(stage.state), "--output", "json"]
+    begun = time.monotonic()
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - begun
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        text = output.read()
+    if process.returncode:
+        raise HardwayError(f"hardway {words[0]} ended with {process.returncode}", command=" ".join(argv), evidence=text[-4000:])
+    return seconds, usage.ru_maxrss / 1024, text
+
+
+def cold(stage: Stage) -> dict[str, Any]:
+    """Bare machines to a DNS answer; the machines are left with the cluster."""
+    stage.fresh()
+    load = os.getloadavg()[0]
+    with stage.session() as watcher:
+        for host in watcher.cluster.workers:
+            watcher.live.transports[host.name].connect()
+        begun = time.monotonic()
+        probe = DnsProbe(watcher)
+        seconds, peak, text = command(stage, "bootstrap")
+        dns = probe.wait() - begun
+    summary = next(event for event in map(json.loads, reversed(text.splitlines())) if event["event"] == "summary")
+    return {"dns": dns, "command": seconds, "peak_mb": peak, "bytes": summary["bytes"], "changes": summary["changes"],
+            "phases": summary["phases"], "load_before": load}  # fmt: skip
+
+
+def again(stage: Stage) -> dict[str, float]:
+    """The same cluster once more: whole processes, nothing to do."""
+    noop, _, text = command(stage, "bootstrap")
+    changes = json.loads(text.splitlines()[-1])["changes"]
+    if changes:
+        raise HardwayError(f"the second bootstrap made {changes} changes", evidence=text[-4000:])
+    plan, _, _ = command(stage, "plan", "--exit-code")
+    return {"noop": noop, "plan": plan}
+
+
+def bottom(stage: Stage) -> dict[str, Any]:
+    """The floor: units started on the machines just built, bytes pushed to fresh ones."""
+    with stage.session() as session:
+        session.survey()
+        session.gather()
+        floor.go_cold(session)
+        started = floor.start(session)
+    stage.fresh()
+    with stage.session() as session:
+        session.survey()
+        pushed, size = floor.push(stage, session)
+    return {"push": pushed, "bytes": size, "start": started["dns"], "milestones": started, "seconds": pushed + started["dns"]}
+
+
+def once(stage: Stage) -> dict[str, Any]:
+    """One comparison, all in the same minutes on the same machine."""
+    built = cold(stage)
+    more = again(stage)
+    least = bottom(stage)
+    return {"cold": built, **more, "floor": least, "ratio": built["dns"] / least["seconds"], "command_ratio": built["command"] / least["seconds"]}
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+
+
+def conclusions(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """The spread of every number, and whether the median meets its target."""
+    numbers = {
+        "ratio": [run["ratio"] for run in runs],
+        "command_ratio": [run["command_ratio"] for run in runs],
+        "cold": [run["cold"]["dns"] for run in runs],
+        "command": [run["cold"]["command"] for run in runs],
+        "floor": [run["floor"]["seconds"] for run in runs],
+        "push": [run["floor"]["push"] for run in runs],
+        "start": [run["floor"]["start"] for run in runs],
+        "noop": [run["noop"] for run in runs],
+        "plan": [run["plan"] for run in runs],
+        "peak_mb": [run["cold"]["peak_mb"] for run in runs],
+    }
+    found = {name: spread(values) for name, values in numbers.items()}
+    for name, target in TARGETS.items():
+        found[name] |= {"target": target, "met": found[name]["median"] <= target}
+    return found
+
+
+def rounded(value: Any) -> Any:
+    """Numbers a person can read: milliseconds."""
+    if isinstance(value, dict):
+        return {key: rounded(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [rounded(inner) for inner in value]
+    return round(value, 3) if isinstance(value, float) else value
+
+
+def table(summary: dict[str, Any]) -> str:
+    rows = [f"{'':14}{'median':>9}{'min':>9}{'max':>9}   target"]
+    for name, found in summary.items():
+        verdict = f"   <= {found['target']:g}: {'met' if found['met'] else 'MISSED'}" if "target" in found else ""
+        rows.append(f"{name:14}{found['median']:9.2f}{found['min']:9.2f}{found['max']:9.2f}{verdict}")
+    return "\n".join(rows)
+
+
+def measure(stage: Stage, count: int) -> list[dict[str, Any]]:
+    runs = []
+    for number in range(1, count + 1):
+        runs.append(once(stage))
+        run = runs[-1]
+        print(f"run {number} of {count}: cold {run['cold']['dns']:.1f} s, floor {run['floor']['seconds']:.1f} s "
+              f"(push {run['floor']['push']:.1f} + start {run['floor']['start']:.1f}), ratio {run['ratio']:.2f}", file=sys.stderr)  # fmt: skip
+    return runs
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=3, metavar="N", help="compare so many times (default 3)")
+    parser.add_argument("--keep", action="store_true", help="leave the machines of the last run up")
+    options = parser.parse_args()
+    # /tmp may be memory, which would make the state directory faster than anybody's disk.
+    with tempfile.TemporaryDirectory(prefix="hardway-bench-", dir="/var/tmp") as folder:
+        stage = prepare(Path(folder))
+        try:
+            runs = measure(stage, options.runs)
+        except HardwayError as error:
+            print("\n".join(error.lines()), file=sys.stderr)
+            return error.exit_code
+        finally:
+            if not options.keep:
+                stage.machines.wipe()
+    summary = conclusions(runs)
+    machine = {"cpus": os.cpu_count(), "memory_mb": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20, "kernel": os.uname().release}
+    print(json.dumps(rounded({"machine": machine, "kubernetes": stage.cluster.versions.kubernetes, "summary": summary, "runs": runs}), indent=2))
+    print(table(summary), file=sys.stderr)
+    return 0 if all(summary[name]["met"] for name in TARGETS) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
