@@ -9,6 +9,7 @@ from .system import Image, KernelModule, Leftover, LiveRoutes, Owned, Packages, 
 from .unit import Unit
 
 __all__ = [
-    "ApiObject", "Binary", "Block", "Change", "Directory", "EtcdMember", "File", "Image", "Issued", "KernelModule", "Leftover", "LiveRoutes",
+    "ApiObject", "Binary", "Block", "Change", "Directory", "EtcdMember", "File", "Image", "Issued", "KernelModule", "Leftover",
+    "LiveRoutes",
     "LocalFile", "NodeMarks", "Owned", "Packages", "Records", "Resource", "Situation", "SwapOff", "Sysctl", "Unit", "User", "text",
 ]  # fmt: skip

@@ -32,7 +32,7 @@ class EtcdMember:
             raise QuorumError(
                 f"etcd member {self.member.name} belongs to the cluster, but /var/lib/etcd on its host is empty",
                 host=self.member.name, phase="etcd-members",
-                hint=f"if its data is lost for good: etcdctl member remove {identity[0]} on another member, then run the same command again",
+                hint=f"if its data is lost for good: etcdctl member remove {identity[0]} on another member, then run this again",
             )  # fmt: skip
         return Change(self.key, ("to be added to the existing cluster",), (Op("add", self.probes()[0].args),))
 

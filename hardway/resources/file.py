@@ -26,7 +26,11 @@ class Directory:
         return f"directory {self.path}"
 
     def probes(self) -> tuple[Probe, ...]:
-        return (Probe("file", (self.path, "", "dir")), Probe("ours", ("dirs", f"{self.path}/.made")), Probe("exists", ("/var/lib/hardway",)))
+        return (
+            Probe("file", (self.path, "", "dir")),
+            Probe("ours", ("dirs", f"{self.path}/.made")),
+            Probe("exists", ("/var/lib/hardway",)),
+        )
 
     def compare(self, now: Situation) -> Change | None:
         actual = now.answers[self.probes()[0]]

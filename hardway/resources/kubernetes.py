@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Mapping
+from typing import Any
 
 from ..cluster import Host
 from ..vocabulary import Answers, Blob, Op, Probe
@@ -40,7 +41,9 @@ class ApiObject:
         if answer == "absent":
             return Change(self.key, ("new",), (apply,))
         differences = tuple(sorted(missing_fields(self.manifest, json.loads(answer))))
-        return Change(self.key, tuple(f"field {path}" for path in differences), (apply,), diff="\n".join(differences)) if differences else None
+        return (
+            Change(self.key, tuple(f"field {path}" for path in differences), (apply,), diff="\n".join(differences)) if differences else None
+        )
 
     def removal(self, answers: Answers) -> tuple[Op, ...]:
         return () if answers[self.probes()[0]] in ("absent", UNKNOWN) else (Op("delete", (self.path,)),)
@@ -48,7 +51,7 @@ class ApiObject:
 
 @dataclass(frozen=True)
 class NodeMarks:
-    """A node's labels and taints from the inventory. What we set is remembered on the node, so taking it out of the inventory removes it."""
+    """A node's labels and taints from the inventory; what we set is remembered on the node, so what leaves the inventory leaves the node."""
 
     worker: Host
 
@@ -66,7 +69,9 @@ class NodeMarks:
     def compare(self, now: Situation) -> Change | None:
         answer = now.answers[self.probes()[0]]
         if answer in (UNKNOWN, "absent"):
-            return Change(self.key, ("unknown until the kubelet registers the node",), (Op("mark", (self.path,), self._wanted()),), unknown=True)
+            return Change(
+                self.key, ("unknown until the kubelet registers the node",), (Op("mark", (self.path,), self._wanted()),), unknown=True
+            )
         why = tuple(self._differences(json.loads(answer)))
         return Change(self.key, why, (Op("mark", (self.path,), self._wanted()),)) if why else None
 
@@ -125,5 +130,7 @@ def missing_fields(wanted: Any, actual: Any, path: str = "") -> list[str]:
             return [path]
         return [found for key, value in wanted.items() for found in missing_fields(value, actual.get(key), f"{path}.{key}".lstrip("."))]
     if isinstance(wanted, list) and isinstance(actual, list) and len(wanted) == len(actual):
-        return [found for i, (one, other) in enumerate(zip(wanted, actual)) for found in missing_fields(one, other, f"{path}[{i}]")]
+        return [
+            found for i, (one, other) in enumerate(zip(wanted, actual, strict=True)) for found in missing_fields(one, other, f"{path}[{i}]")
+        ]
     return [] if wanted == actual or (not wanted and actual is None) else [path]

@@ -99,7 +99,11 @@ class Sysctl:
         return (*(Probe("sysctl", (key,)) for key, _ in self.values), Probe("exists", ("/var/lib/hardway/sysctl",)))
 
     def compare(self, now: Situation) -> Change | None:
-        wrong = [(key, now.answers[Probe("sysctl", (key,))], value) for key, value in self.values if now.answers[Probe("sysctl", (key,))] != value]
+        wrong = [
+            (key, now.answers[Probe("sysctl", (key,))], value)
+            for key, value in self.values
+            if now.answers[Probe("sysctl", (key,))] != value
+        ]
         why = tuple(f"{key} is {actual}, wanted {value}" for key, actual, value in wrong)
         return Change(self.key, why, (Op("sysctl", (self.path,)),)) if wrong else None
 

@@ -55,7 +55,10 @@ class Unit:
         elif not why:
             why.append("systemd must reload its definition")
         if not running or stale:
-            ops += [Op("restart" if running else "start", (self.name, "wait" if self.block else "queue")), Op("stamp", (self.name, self.digest))]
+            ops += [
+                Op("restart" if running else "start", (self.name, "wait" if self.block else "queue")),
+                Op("stamp", (self.name, self.digest)),
+            ]
         before = (Op("unstamp", (self.name,)),) if stale and state["Stamp"] else ()
         return Change(self.key, tuple(why), tuple(ops), before, restarts=running and stale)
 
@@ -69,5 +72,13 @@ class Unit:
 
 def properties(answer: str) -> dict[str, str]:
     """systemctl's NAME=VALUE lines; a host without the unit answers with systemd's own defaults."""
-    defaults = {"LoadState": "not-found", "ActiveState": "inactive", "UnitFileState": "", "NeedDaemonReload": "no", "Stamp": "", "SubState": "", "Job": ""}
+    defaults = {
+        "LoadState": "not-found",
+        "ActiveState": "inactive",
+        "UnitFileState": "",
+        "NeedDaemonReload": "no",
+        "Stamp": "",
+        "SubState": "",
+        "Job": "",
+    }
     return defaults | dict(line.split("=", 1) for line in answer.splitlines() if "=" in line)
