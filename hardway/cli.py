@@ -371,8 +371,8 @@ def assets_list(inventory: Path, arch: tuple[str, ...], output: str) -> None:
         click.echo(json.dumps([asdict(row) for row in rows], indent=2, default=str))
         return
     for row in rows:
-        size = f"{row.size / 1e6:8.1f} MB"
-        click.echo(f"{row.component:14} {row.name:26} {row.version:10} {row.arch:6} {row.state:8} {size}  {row.sha256[:12]:12}  {row.provenance}")
+        where = f"{row.component:14} {row.name:26} {row.version:10} {row.arch:6}"
+        click.echo(f"{where} {row.state:8} {row.size / 1e6:8.1f} MB  {row.sha256[:12]:12}  {row.provenance}")
 
 
 @assets.command("verify")

@@ -93,13 +93,13 @@ class Host(Section):
 
 
 class Versions(Section):
-    etcd: ComponentVersion | None = None
-    containerd: ComponentVersion | None = None
-    runc: ComponentVersion | None = None
-    cni_plugins: ComponentVersion | None = None
-    crictl: ComponentVersion | None = None
-    coredns: ComponentVersion | None = None
-    pause: ComponentVersion | None = None
+    etcd: ComponentVersion | None = Field(None, description="etcd: 3.4.22, 3.5.6 or a newer patch, or 3.6.")
+    containerd: ComponentVersion | None = Field(None, description="containerd: 1.6 or newer; 1.x up to Kubernetes 1.35.")
+    runc: ComponentVersion | None = Field(None, description="runc: 1.1 or newer.")
+    cni_plugins: ComponentVersion | None = Field(None, description="The CNI plugins: 1.0 or newer.")
+    crictl: ComponentVersion | None = Field(None, description="crictl: within one minor of Kubernetes.")
+    coredns: ComponentVersion | None = Field(None, description="CoreDNS: 1.8 or newer.")
+    pause: ComponentVersion | None = Field(None, description="The pause image: 3.1 or newer.")
 
 
 class Network(Section):
@@ -147,14 +147,17 @@ class KubeProxy(Section):
     mode: Literal["iptables", "nftables"] = Field(facts.Cluster.proxy_mode, description="How Services reach their pods.")
 
 
+FLAGS = "Flags by their long names, without the leading dashes."
+
+
 class Args(Section):
-    kube_apiserver: dict[FlagName, Text] = Field({}, alias="kube-apiserver")
-    kube_controller_manager: dict[FlagName, Text] = Field({}, alias="kube-controller-manager")
-    kube_scheduler: dict[FlagName, Text] = Field({}, alias="kube-scheduler")
-    kubelet: dict[FlagName, Text] = Field({}, alias="kubelet")
-    kube_proxy: dict[FlagName, Text] = Field({}, alias="kube-proxy")
-    etcd: dict[FlagName, Text] = Field({}, alias="etcd")
-    containerd: dict[FlagName, Text] = Field({}, alias="containerd")
+    kube_apiserver: dict[FlagName, Text] = Field({}, alias="kube-apiserver", description=FLAGS)
+    kube_controller_manager: dict[FlagName, Text] = Field({}, alias="kube-controller-manager", description=FLAGS)
+    kube_scheduler: dict[FlagName, Text] = Field({}, alias="kube-scheduler", description=FLAGS)
+    kubelet: dict[FlagName, Text] = Field({}, alias="kubelet", description=FLAGS)
+    kube_proxy: dict[FlagName, Text] = Field({}, alias="kube-proxy", description=FLAGS)
+    etcd: dict[FlagName, Text] = Field({}, alias="etcd", description=FLAGS)
+    containerd: dict[FlagName, Text] = Field({}, alias="containerd", description=FLAGS)
 
     def by_component(self) -> dict[str, dict[str, str]]:
         """Component name to its flags, for components that have any."""
