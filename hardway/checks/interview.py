@@ -20,10 +20,18 @@ Answers = Mapping[str, str]
 # `backends URL COUNT`: ask until that many different servers have answered; kube-proxies may learn of one some seconds late.
 FUNCTIONS = f"""get() {{ timeout {SECONDS} wget -q -O - "$1" 2>&1 || echo "failed: exit code $?"; }}
 backends() {{
-  end=$(($(date +%s) + {PATIENCE}))
-  while [ $(date +%s) -lt $end ]; do
-    timeout 2 wget -q -O - "$1" 2>/dev/null || {{ echo "failed: exit code $?"; sleep 0.2; }}
-  done | awk -v want="$2" '!seen[$0]++ {{ print; if ($0 !~ /^failed/ && ++count == want) exit }}'
+  seen='
+'; left=$2; end=$(($(date +%s) + {PATIENCE}))
+  while [ $left -gt 0 ] && [ $(date +%s) -lt $end ]; do
+    name=$(timeout 2 wget -q -O - "$1" 2>/dev/null) || {{ name="failed: exit code $?"; sleep 0.2; }}
+    case $seen in *"
+$name
+"*) continue ;; esac
+    seen="$seen$name
+"
+    case $name in failed:*) ;; *) left=$((left - 1)) ;; esac
+  done
+  printf %s "$seen"
 }}
 """
 

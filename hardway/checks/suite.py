@@ -58,18 +58,19 @@ class Verification:
 
     def run(self) -> list[tuple[Check, Outcome]]:
         """Every outcome; an interrupt or a bug of ours still has everything removed before it goes on its way."""
-        with ThreadPoolExecutor(THREADS, thread_name_prefix="check") as pool:
-            prepared = self._submit(pool, (smoke.PODS,))
-            try:
-                health = self._submit(pool, HEALTH)
-                self._finish(prepared)
-                self._finish(self._submit(pool, SMOKE))
-                self._finish(health)
-            except BaseException:
-                self._abandon(pool, prepared)
-                raise
-            self.scene.suite.clear()
-            self._finish(self._submit(pool, LATE))
+        pool = ThreadPoolExecutor(THREADS, thread_name_prefix="check")
+        prepared = self._submit(pool, (smoke.PODS,))
+        try:
+            health = self._submit(pool, HEALTH)
+            self._finish(prepared)
+            self._finish(self._submit(pool, SMOKE))
+            self._finish(health)
+        except BaseException:
+            self._abandon(pool, prepared)
+            raise
+        self.scene.suite.clear()
+        self._finish(self._submit(pool, LATE))
+        pool.shutdown()
         return [(check, self.outcomes[check.name]) for check in self.checks]
 
     def _submit(self, pool: ThreadPoolExecutor, checks: Iterable[Check]) -> list[Future]:

@@ -1,0 +1,281 @@
+"""What each check thinks of an answer: the good one passes, every way of being wrong is found and named."""
+
+import datetime
+import struct
+from dataclasses import replace
+from ipaddress import IPv4Address
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from hardway.checks import control_plane, dns_query, etcd, hosts, nodes, security
+from hardway.errors import HardwayError
+from hardway.etcd import Health, Member, Status
+from hardway.resources import Unit
+from hardway.secret import Secret
+from hardway.vocabulary import Probe
+
+NOW = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC)
+
+
+def unit_answer(active="active", enabled="enabled", restarts="0"):
+    return (
+        f"LoadState=loaded\nActiveState={active}\nSubState=running\nUnitFileState={enabled}\nNRestarts={restarts}\nResult=exit-code\nStamp="
+    )
+
+
+def test_unit_that_runs_and_is_enabled_is_no_finding():
+    unit = Unit("etcd.service")
+    assert hosts.unit_findings([unit], {unit.probes()[0]: unit_answer()}) == []
+
+
+@pytest.mark.parametrize(
+    "answer, words",
+    [
+        (unit_answer(active="failed", restarts="7"), "etcd.service is failed (exit-code, restarted 7 times)"),
+        (unit_answer(enabled="disabled"), "would not start at the next boot"),
+        ("", "etcd.service is inactive"),
+    ],
+)
+def test_unit_findings(answer, words):
+    unit = Unit("etcd.service")
+    (finding,) = hosts.unit_findings([unit], {unit.probes()[0]: answer})
+    assert words in finding
+
+
+def test_restarts_are_counted_by_unit():
+    assert hosts.restarts({Probe("unit", ("etcd.service",)): unit_answer(restarts="3")}) == {"etcd.service": "3"}
+
+
+def test_routes_right(cluster):
+    worker = cluster.host("worker-0")
+    assert hosts.route_findings(cluster, worker, ["default 10.240.0.1", "10.200.1.0/24 10.240.0.21"]) == []
+
+
+@pytest.mark.parametrize(
+    "lines, words",
+    [
+        ([], "10.200.1.0/24 goes nowhere instead of via 10.240.0.21"),
+        (["10.200.1.0/24 10.240.0.99"], "goes via 10.240.0.99 instead of via 10.240.0.21"),
+        (["10.200.1.0/24 10.240.0.21", "10.200.0.0/24 10.240.0.1"], "its own pod CIDR 10.200.0.0/24 is sent away"),
+    ],
+)
+def test_route_findings(cluster, lines, words):
+    (finding,) = hosts.route_findings(cluster, cluster.host("worker-0"), lines)
+    assert words in finding
+
+
+def certificate(days_old: int, days_left: int) -> x509.Certificate:
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    start, end = NOW - datetime.timedelta(days_old), NOW + datetime.timedelta(days_left)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, start, end)
+    return builder.sign(key, hashes.SHA256())
+
+
+@pytest.mark.parametrize("old, left, found", [(300, 65, False), (340, 29, True), (9, 3, False), (28, 2, True), (400, -1, True)])
+def test_expiry_is_30_days_or_a_tenth_of_a_short_life(old, left, found):
+    finding = hosts.expiry_finding("admin", certificate(old, left), NOW)
+    assert bool(finding) is found
+    assert not found or ("expired on" if left < 0 else "expires on") in finding
+
+
+def members(cluster):
+    return [Member(i + 1, host.name, (f"https://{host.address}:2380",), ()) for i, host in enumerate(cluster.etcd_members)]
+
+
+def test_members_of_the_inventory_are_no_finding(cluster):
+    assert etcd.member_findings(cluster, members(cluster)) == []
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda all: all[1:], "controller-0 is not a member"),
+        (lambda all: [*all, Member(9, "stranger", ("https://10.9.9.9:2380",), ())], "stranger is a member and not in the inventory"),
+        (lambda all: [replace(all[0], learner=True), *all[1:]], "controller-0 is a learner"),
+        (lambda all: [replace(all[0], peer_urls=("https://10.9.9.9:2380",)), *all[1:]], "controller-0 is known at https://10.9.9.9:2380"),
+        (lambda all: [*all, Member(9, "", ("https://10.9.9.9:2380",), ())], "an unstarted member (https://10.9.9.9:2380)"),
+    ],
+)
+def test_member_findings(cluster, change, words):
+    (finding,) = etcd.member_findings(cluster, change(members(cluster)))
+    assert words in finding
+
+
+def status(name, member, leader):
+    return Status(name, member, leader, revision=10, raft_term=2, db_size=1000, version="3.4.23")
+
+
+HEALTHY = [Health("a", True), Health("b", True)]
+
+
+def test_agreement():
+    assert etcd.agreement_findings(HEALTHY, [status("a", 1, 2), status("b", 2, 2)]) == []
+
+
+@pytest.mark.parametrize(
+    "health, statuses, words",
+    [
+        ([Health("a", True), Health("b", False, "timed out")], [status("a", 1, 1)], "b is not healthy: timed out"),
+        (HEALTHY, [status("a", 1, 1)], "b gives no status"),
+        (HEALTHY, [status("a", 1, 1), status("b", 2, 2)], "do not agree on a leader"),
+        (HEALTHY, [status("a", 1, 0), status("b", 2, 0)], "do not agree on a leader"),
+        (HEALTHY, [status("a", 1, 9), status("b", 2, 9)], "is none of the inventory's members"),
+    ],
+)
+def test_agreement_findings(health, statuses, words):
+    (finding,) = etcd.agreement_findings(health, statuses)
+    assert words in finding
+
+
+def test_refusal_is_any_answer_but_http():
+    assert etcd.refusal_finding("nobody", (0, "bad certificate")) == ""
+    assert etcd.refusal_finding("nobody", (200, "{}")) == "answers nobody with 200: {}"
+
+
+@pytest.mark.parametrize(
+    "lease, words",
+    [
+        ({"spec": {"holderIdentity": "controller-1_b9c3"}}, ""),
+        (None, "nobody holds"),
+        ({"spec": {"holderIdentity": None}}, "nobody holds"),
+        ({"spec": {"holderIdentity": "elsewhere_b9c3"}}, "held by elsewhere"),
+    ],
+)
+def test_holder(cluster, lease, words):
+    finding = control_plane.holder_finding(cluster, lease)
+    assert words in finding and bool(words) == bool(finding)
+
+
+def test_unavailable_api_services_are_named_with_the_reason():
+    good = {"metadata": {"name": "v1."}, "status": {"conditions": [{"type": "Available", "status": "True"}]}}
+    bad = {"metadata": {"name": "v1.x"}, "status": {"conditions": [{"type": "Available", "status": "False", "message": "no endpoints"}]}}
+    assert control_plane.unavailable([good, bad, {"metadata": {"name": "v1.y"}}]) == ["v1.x: no endpoints", "v1.y: no condition"]
+
+
+def behind(*addresses):
+    return {"subsets": [{"addresses": [{"ip": address} for address in addresses], "ports": [{"port": 6443}]}]}
+
+
+ALL = ("10.240.0.10", "10.240.0.11", "10.240.0.12")
+
+
+def test_kubernetes_service_right(cluster):
+    assert control_plane.service_findings(cluster, {"spec": {"clusterIP": "10.32.0.1"}}, behind(*ALL)) == []
+
+
+@pytest.mark.parametrize(
+    "service, endpoints, words",
+    [
+        ({"spec": {"clusterIP": "10.96.0.1"}}, behind(*ALL), "its address is 10.96.0.1 instead of 10.32.0.1"),
+        (None, behind(*ALL), "its address is absent"),
+        ({"spec": {"clusterIP": "10.32.0.1"}}, behind(*ALL[1:]), "10.240.0.10:6443 is missing behind it"),
+        ({"spec": {"clusterIP": "10.32.0.1"}}, behind(*ALL, "10.9.9.9"), "10.9.9.9:6443 is behind it and is no control-plane host"),
+    ],
+)
+def test_kubernetes_service_findings(cluster, service, endpoints, words):
+    (finding,) = control_plane.service_findings(cluster, service, endpoints)
+    assert words in finding
+
+
+def node(ready="True", address="10.240.0.20", version="v1.20.2", proxy="v1.20.2", runtime="containerd://1.6.20", pressure="False"):
+    conditions = [
+        {"type": "Ready", "status": ready, "message": "PLEG is not healthy"},
+        {"type": "DiskPressure", "status": pressure, "message": "full"},
+    ]
+    info = {"kubeletVersion": version, "kubeProxyVersion": proxy, "containerRuntimeVersion": runtime}
+    return {"status": {"conditions": conditions, "addresses": [{"type": "InternalIP", "address": address}], "nodeInfo": info}}
+
+
+@pytest.mark.parametrize("good", [node(), node(proxy="")])
+def test_node_right(cluster, good):
+    assert nodes.node_findings(cluster, cluster.host("worker-0"), good) == []
+
+
+@pytest.mark.parametrize(
+    "bad, words",
+    [
+        (None, "not registered"),
+        (node(ready="Unknown"), "not Ready: PLEG is not healthy"),
+        (node(pressure="True"), "DiskPressure: full"),
+        (node(address="10.0.2.15"), "its address is 10.0.2.15 instead of 10.240.0.20"),
+        (node(version="v1.20.1"), "kubeletVersion is v1.20.1 instead of v1.20.2"),
+        (node(proxy="v1.19.0"), "kubeProxyVersion is v1.19.0"),
+        (node(runtime="docker://20.10"), "its runtime is docker://20.10 instead of containerd"),
+    ],
+)
+def test_node_findings(cluster, bad, words):
+    (finding,) = nodes.node_findings(cluster, cluster.host("worker-0"), bad)
+    assert words in finding
+
+
+def test_dns_deployment(cluster):
+    service = {"spec": {"clusterIP": "10.32.0.10"}}
+    assert nodes.dns_findings(cluster, {"status": {"readyReplicas": 2}}, service) == []
+    assert nodes.dns_findings(cluster, {"status": {}}, service) == ["0 of 2 replicas are ready"]
+    (finding,) = nodes.dns_findings(cluster, {"status": {"readyReplicas": 2}}, None)
+    assert "at no address instead of 10.32.0.10" in finding
+
+
+def dns_answer(*addresses: str, code: int = 0) -> bytes:
+    """As CoreDNS writes it: the question again, then records whose name points back at it."""
+    asked = dns_query.question("kubernetes.default.svc.cluster.local", 7)[2:]
+    head = struct.pack(">6H", 7, 0x8580 | code, 1, len(addresses), 0, 0)
+    records = (b"\xc0\x0c" + struct.pack(">2HIH", 1, 1, 30, 4) + IPv4Address(address).packed for address in addresses)
+    return head + asked[12:] + b"".join(records)
+
+
+def test_dns_answers_are_read():
+    assert dns_query.addresses(dns_answer("10.32.0.1", "10.32.0.2")) == [IPv4Address("10.32.0.1"), IPv4Address("10.32.0.2")]
+    assert dns_query.addresses(dns_answer()) == []
+
+
+@pytest.mark.parametrize("message", [dns_answer(code=3), b"", dns_answer("10.32.0.1")[:-3], b"\0" * 5])
+def test_dns_refusals_and_nonsense_are_errors(message):
+    with pytest.raises(HardwayError):
+        dns_query.addresses(message)
+
+
+SECRET = Secret(b"0123456789abcdef" * 4)
+
+
+def test_encrypted_bytes():
+    assert security.storage_findings("aescbc", b"k8s:enc:aescbc:v1:key1:\x00\xff\x12", SECRET) == []
+
+
+@pytest.mark.parametrize(
+    "raw, words",
+    [
+        (None, "etcd has no such key"),
+        (b"k8s:enc:secretbox:v1:key1:\x00", "begins with"),
+        (b"k8s\x00\n\x0c\n\x02v1\x12\x06Secret", "begins with"),
+        (b"k8s:enc:aescbc:v1:key1:" + SECRET.reveal(), "can be read in etcd"),
+    ],
+)
+def test_storage_findings(raw, words):
+    (finding,) = security.storage_findings("aescbc", raw, SECRET)
+    assert words in finding
+
+
+CREATED = '{"verb":"create","objectRef":{"resource":"secrets","namespace":"ns"}}'
+
+
+def test_audit_right():
+    assert security.audit_findings(["not json", CREATED], "ns", SECRET) == []
+
+
+@pytest.mark.parametrize(
+    "lines, words",
+    [
+        ([], "no line tells"),
+        ([CREATED.replace("create", "get")], "no line tells"),
+        ([CREATED.replace('"ns"', '"other"')], "no line tells"),
+        ([CREATED, f'{{"requestObject":"{SECRET.reveal().decode()}"}}'], "value stands in the audit log"),
+        ([CREATED, f'{{"requestObject":"{security.traces(SECRET)[1].decode()}"}}'], "value stands in the audit log"),
+    ],
+)
+def test_audit_findings(lines, words):
+    (finding,) = security.audit_findings(lines, "ns", SECRET)
+    assert words in finding
