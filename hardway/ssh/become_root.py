@@ -11,7 +11,7 @@ import paramiko
 from ..cluster import Host
 from ..errors import AuthenticationError, ConnectionFailed, HardwayError
 from .credentials import SUDO_PASSWORD_FILE, Prompt, answers
-from .failures import explain
+from .failures import explain, is_break
 from .link import Link
 from .programs import program
 from .remote_shell import Ended, Inbox, RemoteShell
@@ -19,6 +19,10 @@ from .remote_shell import Ended, Inbox, RemoteShell
 PURPOSE = "sudo"
 # A ~/.bashrc that takes this long has the host's owner to answer for it.
 START = 60.0
+
+
+class Broken(Exception):
+    """The connection turned out to be gone when a shell was to be started on it; nothing has been run."""
 
 
 class WantsTerminal(Exception):
@@ -34,7 +38,7 @@ class Door:
     wants_terminal: bool = field(default=False, init=False)
 
     def open(self, link: Link, timeout: float = START) -> RemoteShell:
-        """A new root shell over `link`; AuthenticationError when we may not be root, ConnectionFailed when no shell starts."""
+        """A new root shell over `link`; AuthenticationError when we may not be root, ConnectionFailed when no shell starts, Broken."""
         began = time.monotonic()
         try:
             if not self.wants_terminal:
@@ -46,10 +50,12 @@ class Door:
         except HardwayError:
             raise
         except Ended as ended:
-            raise self._no_shell(link, ended.noise) from ended
+            raise self._no_shell(link, ended.noise) if ended.orderly else Broken() from ended
         except TimeoutError as error:
             raise self._no_shell(link, "", f"within {timeout:.0f} s") from error
         except (paramiko.SSHException, OSError, EOFError) as error:
+            if is_break(error):
+                raise Broken from error
             raise explain(error, link.hop, time.monotonic() - began) from error
 
     def _plainly(self, link: Link, timeout: float) -> RemoteShell:
@@ -107,6 +113,8 @@ class Door:
                 deadline = time.monotonic() + timeout
             user = int(inbox.line(deadline))
         except Ended as ended:
+            if not ended.orderly:
+                raise Broken from ended
             noise = ended.noise.replace(password, "***") if password else ended.noise
             raise self._refused(link, noise) from None
         if user != 0:

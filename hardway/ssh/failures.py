@@ -11,10 +11,17 @@ import paramiko
 from ..errors import ConnectionFailed, HardwayError
 from .route import Hop
 
+TIMEOUT = "Timeout opening channel"
+
 
 @dataclass(eq=False)
 class Dropped(ConnectionFailed):
     """The server hung up before or during the handshake, as a busy one does: worth another try."""
+
+
+def is_break(error: Exception) -> bool:
+    """Whether an error of paramiko's means the connection is gone, not that the host refuses or delays one channel of it."""
+    return not isinstance(error, paramiko.ChannelException) and TIMEOUT not in str(error)
 
 
 def explain(error: paramiko.SSHException | OSError | EOFError, hop: Hop, seconds: float) -> HardwayError:
@@ -61,8 +68,9 @@ def _through_bastion(error: paramiko.ChannelException, hop: Hop) -> ConnectionFa
 
 def _handshake(error: Exception, hop: Hop, seconds: float) -> ConnectionFailed:
     text = str(error).strip()
-    if hop.via and "Timeout opening channel" in text:
-        return _silent(hop, f"the bastion {hop.via.endpoint} gets no answer from {hop.endpoint}", "a TCP connection", seconds)
+    if TIMEOUT in text:
+        who = f"the bastion {hop.via.endpoint} gets no answer from {hop.endpoint}" if hop.via else f"{hop.endpoint} opens no channel"
+        return _silent(hop, who, "a channel of the SSH connection", seconds)
     early = "banner" in text or "No existing session" in text or isinstance(error, EOFError) or "Negotiation failed" in text
     if early and seconds >= hop.timeout * 0.9:
         return _silent(hop, f"{hop.endpoint} accepts connections but does not speak SSH", "the SSH greeting", seconds)

@@ -17,11 +17,12 @@ NOISE = 1 << 20
 
 
 class Ended(Exception):
-    """The channel was closed by the other side; `noise` is what it said last."""
+    """The channel was closed: by the host in an orderly way, or because the connection broke. `noise` is what came last."""
 
-    def __init__(self, noise: str):
+    def __init__(self, noise: str, orderly: bool):
         super().__init__(noise)
         self.noise = noise
+        self.orderly = orderly
 
 
 class SourceFailed(Exception):
@@ -72,7 +73,7 @@ class Inbox:
         self.channel.settimeout(None if left == float("inf") else left)
         data = self.channel.recv(1 << 18)
         if not data:
-            raise Ended(self._bytes.decode("utf-8", "replace"))
+            raise Ended(self._bytes.decode("utf-8", "replace"), self.channel.eof_received)
         self._bytes += data
 
 
@@ -91,11 +92,6 @@ class RemoteShell:
         self._companions = companions
         self._spent = False
         self.process = 0
-
-    @property
-    def ended_by_host(self) -> bool:
-        """Whether the host closed this channel in an orderly way, rather than the whole connection breaking."""
-        return self._channel.eof_received
 
     @property
     def usable(self) -> bool:
@@ -154,7 +150,7 @@ class RemoteShell:
 
     def _send(self, data: bytes) -> None:
         if not self._feed(data, None):
-            raise Ended("")
+            raise Ended("", self._channel.eof_received)
 
     def _feed(self, data: bytes, sent: Callable[[int], None] | None) -> bool:
         """Send data in packets; False when the other side takes no more."""

@@ -18,9 +18,9 @@ from ..cluster import Host
 from ..errors import ConnectionFailed, ConnectionLost, HardwayError, NotReadyError
 from ..transport import Result
 from . import tunnel
-from .become_root import Door
+from .become_root import Broken, Door
 from .credentials import Prompt
-from .failures import explain
+from .failures import is_break
 from .link import Link, open_link
 from .remote_shell import Ended, RemoteShell, SourceFailed
 from .route import route
@@ -104,11 +104,7 @@ class SshTransport:
     @contextlib.contextmanager
     def _shell(self) -> Iterator[RemoteShell]:
         with self._slots:
-            link = self._connected()
-            with self._idle_lock:
-                self._idle = [shell for shell in self._idle if shell.usable]
-                shell = self._idle.pop() if self._idle else None
-            shell = shell or self._door.open(link)
+            shell = self._at_once(self._take_or_open)
             try:
                 yield shell
             except BaseException:
@@ -119,6 +115,26 @@ class SshTransport:
                 return
             with self._idle_lock:
                 self._idle.append(shell)
+
+    def _take_or_open(self, link: Link) -> RemoteShell:
+        with self._idle_lock:
+            self._idle = [shell for shell in self._idle if shell.usable]
+            if self._idle:
+                return self._idle.pop()
+        return self._door.open(link)
+
+    def _at_once(self, use: Callable[[Link], T]) -> T:
+        """Begin something on the connection; on a new one when the old proves broken. Only for what has run nothing yet."""
+        link = self._connected()
+        try:
+            return use(link)
+        except Broken:
+            link.close()
+        try:
+            return use(self._connected())
+        except Broken as broken:
+            message = f"the connection to {self.host.name} broke as soon as it was open"
+            raise ConnectionLost(message, self.host.name, hint=route(self.host).ssh_command("-v")) from broken
 
     def _call(self, work: Callable[[RemoteShell], T], script: str, timeout: float, end_when_interrupted: bool = False) -> T:
         with self._shell() as shell:
@@ -138,14 +154,14 @@ class SshTransport:
                 self._end(shell.process)
                 raise failed.__cause__ from None
             except (Ended, OSError, EOFError, paramiko.SSHException) as error:
-                raise self._lost(script, shell, error) from error
+                raise self._lost(script, error) from error
 
     def _end(self, process: int) -> None:
         """End a script that is still running on the host, with its children, if the host can still be talked to."""
         link = self._link
         if not process or link is None or not link.alive:
             return
-        with contextlib.suppress(HardwayError, Ended, OSError, EOFError, paramiko.SSHException):
+        with contextlib.suppress(HardwayError, Broken, Ended, OSError, EOFError, paramiko.SSHException):
             shell = self._door.open(link, KILL)
             try:
                 shell.run(_END.replace("PID", str(process)), b"", KILL)
@@ -153,20 +169,21 @@ class SshTransport:
                 shell.close()
 
     def _channel_to(self, port: int, address: str) -> paramiko.Channel:
-        link = self._connected()
-        began = time.monotonic()
-        try:
-            return link.transport.open_channel("direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=self.host.ssh.connect_timeout)
-        except paramiko.ChannelException as error:
-            raise self._unreached(port, address, error) from error
-        except (OSError, EOFError, paramiko.SSHException) as error:
-            raise explain(error, link.hop, time.monotonic() - began) from error
+        def open_on(link: Link) -> paramiko.Channel:
+            try:
+                return link.transport.open_channel("direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=self.host.ssh.connect_timeout)
+            except (paramiko.SSHException, OSError, EOFError) as error:
+                if is_break(error):
+                    raise Broken from error
+                raise self._unreached(port, address, error) from error
 
-    def _unreached(self, port: int, address: str, error: paramiko.ChannelException) -> ConnectionFailed:
-        if error.code == 1:
+        return self._at_once(open_on)
+
+    def _unreached(self, port: int, address: str, error: Exception) -> ConnectionFailed:
+        if isinstance(error, paramiko.ChannelException) and error.code == 1:
             message = f"sshd on {self.host.name} forbids forwarding to {address}:{port}"
             return ConnectionFailed(message, self.host.name, hint="set AllowTcpForwarding yes in its sshd_config")
-        message = f"{address}:{port} cannot be reached from {self.host.name}: {error.text}"
+        message = f"{address}:{port} cannot be reached from {self.host.name}: {str(error).strip()}"
         return ConnectionFailed(message, self.host.name, hint=f"on {self.host.name}: ss -ltnp sport = :{port}")
 
     def _too_slow(self, script: str, timeout: float, seconds: float) -> NotReadyError:
@@ -180,9 +197,10 @@ class SshTransport:
             hint=f"{route(self.host).ssh_command()}  and look at what it does there: ps axf",
         )
 
-    def _lost(self, script: str, shell: RemoteShell, error: Exception) -> ConnectionLost:
+    def _lost(self, script: str, error: Exception) -> ConnectionLost:
         noise = error.noise if isinstance(error, Ended) else str(error)
-        what = f"the shell on {self.host.name} ended" if shell.ended_by_host else f"the connection to {self.host.name} broke"
+        shell_only = isinstance(error, Ended) and error.orderly
+        what = f"the shell on {self.host.name} ended" if shell_only else f"the connection to {self.host.name} broke"
         hint = f"run the same command again; {route(self.host).ssh_command()}"
         return ConnectionLost(f"{what} during a command", self.host.name, command=_first_line(script), evidence=noise, hint=hint)
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import secrets
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -101,8 +100,9 @@ def user(tools, opened: list[SshTransport]) -> Iterator[User]:
         while subprocess.run(["pgrep", "-u", name], capture_output=True).returncode == 0 and time.monotonic() < idle:
             time.sleep(0.1)
         subprocess.run(["pkill", "-KILL", "-u", name], check=False)
-        subprocess.run(["userdel", "-r", name], check=False, capture_output=True)
-        shutil.rmtree(f"/home/{name}", ignore_errors=True)
+        # -f: a process that is just being killed must not keep the user.
+        subprocess.run(["userdel", "-f", "-r", name], check=False, capture_output=True)
+        assert not Path(f"/home/{name}").exists()
 
 
 @pytest.fixture

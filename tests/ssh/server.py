@@ -80,7 +80,8 @@ class Server:
     def cut(self) -> None:
         """Kill every open connection at the server's side."""
         for child in self.sessions():
-            os.kill(child, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
 
     def authorize(self, key: Path) -> None:
         with (self.folder / "authorized_keys").open("a") as file:
