@@ -6,7 +6,7 @@ import contextlib
 import http.client
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .cluster import Cluster, Host
@@ -29,8 +29,13 @@ class Live:
     ):
         self.cluster, self.credentials, self.transports = cluster, credentials, transports
         self.remotes = {name: HostRemote(transport, sent) for name, transport in transports.items()}
+        self.concerned = frozenset(transports)
         self._apis: dict[tuple[str, str], KubeApi] = {}
         self._lock = threading.Lock()
+
+    def among(self, hosts: Sequence[Host]) -> list[Host]:
+        """Those of the hosts that this run is about: a run limited to some does not wait for the others."""
+        return [host for host in hosts if host.name in self.concerned]
 
     def survey(self, host: Host) -> Facts:
         """The host's facts, its clock compared with ours."""

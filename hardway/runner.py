@@ -82,6 +82,7 @@ class Runner:
         self.inputs, self.live, self.remotes, self.report = inputs, live, remotes, report
         self.plan = {phase.name: [t for t in phase.targets(inputs.cluster) if t.name in hosts] for phase in phases}
         self.phases = phases
+        live.concerned = hosts
         self.left = {phase.name: len(self.plan[phase.name]) for phase in phases}
         self.ready = {name for name, count in self.left.items() if count == 0}
         self.rolling = {phase.name: threading.Lock() for phase in phases}

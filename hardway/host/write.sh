@@ -63,7 +63,8 @@ w_packages() {
   for p; do installed | grep -vxFf "$stage/.before" >>"$STATE/packages/$p" || :; done
 }
 installed() { if command -v dpkg-query >/dev/null 2>&1; then dpkg-query -W -f '${Package}\n'; elif command -v rpm >/dev/null 2>&1; then rpm -qa --qf '%{NAME}\n'; else apk info 2>/dev/null || :; fi; }
-apt_install() { apt-get -qq -y -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold --no-install-recommends install "$@"; }
+# A machine that lost power while packages were unpacked must have them configured first.
+apt_install() { dpkg --configure -a && apt-get -qq -y -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold --no-install-recommends install "$@"; }
 
 # unpackages MANAGER NAME...: remove packages that we installed, with all that came along with them
 w_unpackages() {

@@ -85,7 +85,7 @@ def _policies(inputs: Inputs, host: Host) -> list[File]:
 
 
 def ready(live: Live) -> Pending | None:
-    for host in live.cluster.control_plane:
+    for host in live.among(live.cluster.control_plane):
         problem = live.kube(host).not_ready()
         if problem:
             return Pending(f"kube-apiserver on {host.name} to be ready ({problem})", host.name, "kube-apiserver.service")

@@ -52,7 +52,7 @@ def desired(inputs: Inputs, host: Host) -> list:
 
 
 def ready(live: Live) -> Pending | None:
-    for host in live.cluster.etcd_members:
+    for host in live.among(live.cluster.etcd_members):
         problem = live.etcd_health(host)
         if problem:
             return Pending(f"etcd member {host.name} to be healthy ({problem})", host.name, "etcd.service")

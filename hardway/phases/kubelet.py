@@ -43,7 +43,7 @@ def desired(inputs: Inputs, host: Host) -> list:
 
 def ready(live: Live) -> Pending | None:
     nodes = live.nodes()
-    for host in live.cluster.workers:
+    for host in live.among(live.cluster.workers):
         conditions = {c["type"]: c for c in nodes.get(host.name, {}).get("status", {}).get("conditions", [])}
         if host.name not in nodes:
             return Pending(f"node {host.name} to register", host.name, "kubelet.service")

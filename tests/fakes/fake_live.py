@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from types import SimpleNamespace
 
 from hardway.cluster import Cluster, Host, LoadBalancer
+from hardway.live import Live
 
 from .memory_host import MemoryHost
 from .memory_kube import MemoryKube, Objects
 
 
-class FakeLive:
-    """What phases ask of Live."""
+class FakeLive(Live):
+    """Live, with every look at the network replaced by a look at the memory hosts."""
 
     def __init__(self, cluster: Cluster, hosts: Mapping[str, MemoryHost], objects: Objects):
-        self.cluster, self.hosts, self.objects = cluster, hosts, objects
+        super().__init__(cluster, None, {host.name: SimpleNamespace(host=host) for host in cluster.hosts})
+        self.hosts, self.objects = hosts, objects
         self.sick: dict[str, str] = {}
         self.not_ready_nodes: set[str] = set()
+        objects.kubelets = self._kubelets
 
     def runs(self, host: Host, unit: str) -> bool:
         return self.hosts[host.name].systemd.unit(f"{unit}.service").active == "active"
@@ -33,33 +36,12 @@ class FakeLive:
             return "connection refused"
         return "" if len(running) > len(self.cluster.etcd_members) // 2 else "no leader"
 
-    def kube(self, host: Host | None = None) -> MemoryKube:
-        if host:
-            return MemoryKube(self.objects, lambda: self._apiserver(host))
-        up = [candidate for candidate in self.cluster.control_plane if not self._apiserver(candidate)]
-        return self.kube((up or list(self.cluster.control_plane))[0])
+    def _api(self, host: Host, identity: str, port: int, address: str) -> MemoryKube:
+        here = port == self.cluster.apiserver_port(host) and address == "127.0.0.1"
+        return MemoryKube(self.objects, (lambda: self._apiserver(host)) if here else self._balanced)
 
-    def balanced(self) -> MemoryKube:
-        return MemoryKube(self.objects, self._balanced)
-
-    administrator = balanced
-
-    def nodes(self) -> dict[str, dict[str, Any]]:
-        self.kube().get("/api/v1/nodes")  # raises while no API server answers, as the real one does
-        for host in self.cluster.workers:
-            path = f"/api/v1/nodes/{host.name}"
-            if path not in self.objects.by_path and self._registers(host):
-                meta = {"name": host.name, "labels": {"kubernetes.io/hostname": host.name}}
-                self.objects.save(path, {"kind": "Node", "metadata": meta, "spec": {}})
-        return {host.name: self._node(host) for host in self.cluster.workers if f"/api/v1/nodes/{host.name}" in self.objects.by_path}
-
-    def _node(self, host: Host) -> dict[str, Any]:
-        ready = self._registers(host) and host.name not in self.not_ready_nodes
-        condition = {"type": "Ready", "status": "True" if ready else "False", "message": "" if ready else "container runtime is down"}
-        return {**self.objects.by_path[f"/api/v1/nodes/{host.name}"], "status": {"conditions": [condition]}}
-
-    def _registers(self, host: Host) -> bool:
-        return self.runs(host, "kubelet") and self.runs(host, "containerd") and not self._balanced()
+    def _door(self) -> Host:
+        return self.cluster.control_plane[0]
 
     def _apiserver(self, host: Host) -> str:
         if not self.runs(host, "kube-apiserver"):
@@ -73,3 +55,15 @@ class FakeLive:
         if self.cluster.api.load_balancer is LoadBalancer.HAPROXY and not doors:
             return "no load balancer"
         return "" if servers else "no API server is ready"
+
+    def _kubelets(self) -> None:
+        """Register the nodes whose kubelet runs and reaches the API, and report their condition."""
+        for host in self.cluster.workers:
+            path, works = f"/api/v1/nodes/{host.name}", self.runs(host, "kubelet") and not self._balanced()
+            if path not in self.objects.by_path and works:
+                meta = {"name": host.name, "labels": {"kubernetes.io/hostname": host.name}}
+                self.objects.save(path, {"kind": "Node", "metadata": meta, "spec": {}})
+            if path in self.objects.by_path:
+                ready = works and self.runs(host, "containerd") and host.name not in self.not_ready_nodes
+                condition = {"type": "Ready", "status": "True" if ready else "False", "message": "" if ready else "container runtime is down"}
+                self.objects.by_path[path]["status"] = {"conditions": [condition]}

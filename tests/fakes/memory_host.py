@@ -124,7 +124,7 @@ class MemoryHost:
         return f"999\n999\n{self.users[name]}" if name in self.users else "absent"
 
     def q_ours(self, kind: str, name: str) -> str:
-        return "yes" if self.disk.marked(f"{kind}/{name.lstrip('/')}") else "no"
+        return "yes" if f"{STATE}/{kind}/{name.lstrip('/')}" in self.disk.files else "no"
 
     def q_image(self, reference: str) -> str:
         return "present" if reference in self.images and self._active("containerd.service") else "absent"

@@ -25,6 +25,7 @@ class Objects:
         self.by_path: dict[str, dict[str, Any]] = {}
         self.versions = itertools.count(1)
         self.writes: list[str] = []
+        self.kubelets: Callable[[], None] = lambda: None
 
     def save(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         meta = body.setdefault("metadata", {})
@@ -49,6 +50,9 @@ class MemoryKube:
 
     def get(self, path: str) -> dict[str, Any] | None:
         self._connect()
+        self.objects.kubelets()
+        if path == "/api/v1/nodes":
+            return {"items": [copy.deepcopy(body) for body in self.objects.by_path.values() if body["kind"] == "Node"]}
         return copy.deepcopy(self.objects.by_path.get(path))
 
     def send(self, method: str, path: str, body: Any, content_type: str = "application/json") -> dict[str, Any]:
