@@ -1,0 +1,120 @@
+"""Clusters of other shapes: one machine that is everything, and two load balancers that share an address and their machines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from stage import Stage, await_true
+
+ASSETS = {"source": "debian", "images": "push"}
+
+
+def host(name: str, address: str, *roles: str) -> dict:
+    return {"name": name, "address": address, "roles": list(roles)}
+
+
+SINGLE = {
+    "cluster": "e2e-single",
+    "kubernetes": "1.20.2",
+    "assets": ASSETS,
+    "network": {"node_cidr": "10.242.0.0/24", "pod_cidr": "10.202.0.0/16", "service_cidr": "10.34.0.0/24"},
+    "addons": {"coredns": {"replicas": 1}},
+    "lab": {"gateway": "10.242.0.1"},
+    "hosts": [host("all-in-one", "10.242.0.10", "etcd", "control-plane", "worker")],
+}
+
+# Everything on three machines; the two that balance share the address 10.243.0.5.
+SHARED = {
+    "cluster": "e2e-shared",
+    "kubernetes": "1.20.2",
+    "assets": ASSETS,
+    "network": {"node_cidr": "10.243.0.0/24", "pod_cidr": "10.203.0.0/16", "service_cidr": "10.35.0.0/24"},
+    "api": {"vip": "10.243.0.5"},
+    "lab": {"gateway": "10.243.0.1"},
+    "hosts": [
+        host("node-0", "10.243.0.10", "lb", "etcd", "control-plane", "worker"),
+        host("node-1", "10.243.0.11", "lb", "etcd", "control-plane", "worker"),
+        host("node-2", "10.243.0.12", "etcd", "control-plane", "worker"),
+    ],
+}
+
+
+@pytest.fixture(scope="class")
+def stage(request: pytest.FixtureRequest, make_stage: Callable[[dict], Stage]) -> Iterator[Stage]:
+    stage = make_stage(request.cls.inventory)
+    stage.hardway("assets", "fetch", "INV", timeout=2400).ok()
+    stage.lab("up")
+    yield stage
+    stage.lab("wipe")
+
+
+class TestOneMachine:
+    chain = True
+    inventory = SINGLE
+
+    def test_bootstrap(self, stage: Stage):
+        assert stage.bootstrap().events[-1]["changes"] > 30
+
+    def test_plan_is_empty(self, stage: Stage):
+        assert "no changes" in stage.hardway("plan", "INV", "--exit-code").ok().out
+
+    def test_verify(self, stage: Stage):
+        stage.verified()
+
+    def test_it_survives_a_power_cut(self, stage: Stage):
+        stage.lab("power-off", "all-in-one")
+        stage.lab("power-on", "all-in-one")
+        stage.settled()
+
+    def test_reset_and_bootstrap_again(self, stage: Stage):
+        stage.hardway("reset", "INV", "--yes").ok()
+        stage.bootstrap()
+        stage.verified()
+
+
+class TestSharedAddress:
+    chain = True
+    inventory = SHARED
+
+    def test_bootstrap(self, stage: Stage):
+        assert stage.bootstrap().events[-1]["changes"] > 100
+
+    def test_plan_is_empty(self, stage: Stage):
+        assert "no changes" in stage.hardway("plan", "INV", "--exit-code").ok().out
+
+    def test_verify(self, stage: Stage):
+        stage.verified()
+
+    def test_exactly_one_balancer_holds_the_address(self, stage: Stage):
+        assert len(holders(stage, "node-0", "node-1")) == 1
+
+    def test_the_address_moves_when_its_haproxy_stops(self, stage: Stage):
+        [holder] = holders(stage, "node-0", "node-1")
+        other = {"node-0": "node-1", "node-1": "node-0"}[holder]
+        stage.ssh(holder, "systemctl stop haproxy")
+        await_true(lambda: holders(stage, "node-0", "node-1") == [other], 30, f"{other} to hold the address")
+        await_true(lambda: answers(stage), 30, "the API at the shared address")
+        stage.ssh(holder, "systemctl start haproxy")
+
+    def test_the_address_moves_when_its_machine_dies(self, stage: Stage):
+        await_true(lambda: len(holders(stage, "node-0", "node-1")) == 1, 30, "one holder")
+        [holder] = holders(stage, "node-0", "node-1")
+        other = {"node-0": "node-1", "node-1": "node-0"}[holder]
+        stage.lab("power-off", holder)
+        await_true(lambda: holders(stage, other) == [other], 30, f"{other} to hold the address")
+        await_true(lambda: answers(stage), 60, "the API at the shared address")
+        stage.lab("power-on", holder)
+
+    def test_it_comes_back_whole(self, stage: Stage):
+        stage.settled()
+
+
+def holders(stage: Stage, *hosts: str) -> list[str]:
+    """The hosts that have the shared address now."""
+    return [name for name in hosts if " 10.243.0.5/" in stage.ssh(name, "ip -o addr")]
+
+
+def answers(stage: Stage) -> bool:
+    """Whether five calls in a row reach the API."""
+    return all(stage.kubectl("get", "nodes").code == 0 for _ in range(5))
