@@ -10,8 +10,9 @@ import paramiko
 
 from ..transport import Result
 
-# What sshd takes in one packet of a session; paramiko would copy the rest of a longer buffer once per packet.
-PACKET = 32768
+# What sshd takes in one packet of a session (32768) less what paramiko keeps back for itself: one byte more would go
+# out as a second packet. paramiko would also copy the rest of a longer buffer once per packet.
+PACKET = 32768 - 64
 PROGRESS = 1 << 20
 NOISE = 1 << 20
 
