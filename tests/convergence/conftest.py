@@ -1,11 +1,13 @@
 """Worlds made from the inventories that are shipped."""
 
+import functools
 from pathlib import Path
 
 import pytest
 from fakes.world import World
 
 from hardway.inventory import load
+from hardway.live import wait
 
 INVENTORIES = Path(__file__).parents[2] / "inventory"
 NAMES = sorted(file.stem for file in INVENTORIES.glob("*.yaml"))
@@ -14,6 +16,12 @@ NAMES = sorted(file.stem for file in INVENTORIES.glob("*.yaml"))
 def pytest_generate_tests(metafunc):
     if "inventory" in metafunc.fixturenames:
         metafunc.parametrize("inventory", NAMES)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """What is awaited in memory comes at once or never."""
+    monkeypatch.setattr("hardway.runner.wait", functools.partial(wait, interval=0.001))
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from pathlib import Path
 
 from hardway.assets import Asset, image_reference
@@ -14,6 +15,7 @@ class FakeAssets:
 
     def __init__(self, cluster: Cluster, folder: Path, version: str = "1"):
         self.cluster, self.folder, self.version = cluster, folder, version
+        self.guard = threading.Lock()
 
     def binary(self, name: str, arch: str = "amd64") -> Asset:
         return self._asset("binary", name, arch, "")
@@ -24,6 +26,7 @@ class FakeAssets:
     def _asset(self, kind: str, name: str, arch: str, reference: str) -> Asset:
         content = f"{kind} {name} {self.version} {arch}".encode()
         path = self.folder / f"{kind}-{name}-{self.version}-{arch}"
-        if not path.exists():
-            path.write_bytes(content)
+        with self.guard:
+            if not path.exists():
+                path.write_bytes(content)
         return Asset(kind, name, self.version, arch, path, hashlib.sha256(content).hexdigest(), len(content), "made for a test", reference)
