@@ -49,8 +49,11 @@ def name_findings(pods: Sequence[Pod], answers: Mapping[str, Answers], wanted: M
     ours, found = {pod.name for pod in pods}, []
     for pod in pods:
         said = answers[pod.name]
-        bad = [f"{key[5:]}: {heard(value)}" for key, value in said.items() if key.startswith("name ") and value not in ours]
-        bad += filter(None, (lookup_finding(name, said.get(f"lookup {name}"), [address]) for name, address in wanted.items()))
+        bad = [finding for name, address in wanted.items() if (finding := lookup_finding(name, said.get(f"lookup {name}"), [address]))]
+        for key, answer in said.items():
+            # A name that was resolved, with a server behind it that does not answer, is no matter of DNS.
+            if key.startswith("name ") and answer not in ours and (bad or "bad address" in answer):
+                bad.append(f"{key[5:]}: {heard(answer)}")
         found += [f"on {pod.worker.name}: {each}" for each in bad]
     return found
 

@@ -77,8 +77,10 @@ def _crossing(judge: Callable[[Sequence[Pod], Mapping[str, Answers]], list[str]]
 
     def run(scene: Scene) -> Outcome:
         pods = pods_of(scene).pods
-        if len(scene.suite.workers) < 2:
+        if len(scene.cluster.workers) < 2:
             return skipped(ONE_WORKER)
+        if len(scene.suite.workers) < 2:
+            return skipped(f"one worker takes pods only: {names(scene.suite.left_out)} cordoned")
         if len(pods) < 2:
             return skipped(f"a pod became ready on {names(pod.worker for pod in pods)} only")
         return judged(judge(pods, interview(scene)), seen.format(pairs=len(pods) * (len(pods) - 1), pods=len(pods)))

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -165,3 +166,31 @@ def test_a_single_worker_has_no_pairs(pods):
 def test_pods_are_compared_by_worker(pods):
     moved = (pods[0], replace(pods[1], name="echo-9"))
     assert "never answers" in network.service_findings(moved, answers() | {"echo-9": answers()["echo-1"]})[0]
+
+
+def test_a_resolved_name_whose_server_is_silent_is_no_matter_of_dns(pods):
+    said = answers(asker0={"name echo": "Terminated\nfailed: exit code 143"})
+    assert names.name_findings(pods, said, ADDRESSES) == []
+
+
+def test_a_silent_name_counts_when_lookups_fail_too(pods):
+    said = answers(asker0={"name echo": "Terminated", "lookup echo.ns.svc.cluster.local": "Terminated"})
+    assert len(names.name_findings(pods, said, ADDRESSES)) == 2
+
+
+@pytest.mark.parametrize(
+    "workers, left_out, ready, words",
+    [
+        (1, 0, 1, "one worker only"),
+        (2, 1, 1, "one worker takes pods only: worker-1 cordoned"),
+        (2, 0, 1, "a pod became ready on worker-0 only"),
+    ],
+)
+def test_crossing_checks_are_skipped_with_the_reason(cluster, pods, workers, left_out, ready, words):
+    chosen = cluster.workers[:workers]
+    suite = SimpleNamespace(workers=chosen[: workers - left_out], left_out=chosen[workers - left_out :])
+    scene = SimpleNamespace(cluster=SimpleNamespace(workers=chosen), suite=suite, smoke=SimpleNamespace(pods=pods[:ready]))
+    crossing = {check.name: check for check in network.CHECKS}
+    for name in ("pod-to-pod", "source-address"):
+        outcome = crossing[name].run(scene)
+        assert outcome.status == "skipped" and outcome.detail == words

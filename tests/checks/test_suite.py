@@ -132,7 +132,7 @@ def test_reasons_of_pods_that_are_not_ready(cluster):
 
 def test_slices_tell_what_is_ready():
     ready, unready, unsaid = (
-        {"addresses": [address], "conditions": said} for address, said in zip("abc", ({"ready": True}, {"ready": False}, {}))
+        {"addresses": [address], "conditions": said} for address, said in zip("abc", ({"ready": True}, {"ready": False}, {}), strict=True)
     )
     assert pods.ready_addresses([{"endpoints": [ready, unready]}, {"endpoints": None}, {"endpoints": [unsaid]}]) == {"a", "c"}
 
