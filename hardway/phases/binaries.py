@@ -51,5 +51,4 @@ PHASE = Phase(
     title="Copy the programs",
     targets=lambda cluster: cluster.with_role(Role.ETCD, Role.CONTROL_PLANE, Role.WORKER),
     desired=desired,
-    needs=lambda cluster: ("preflight",),
 )

@@ -50,6 +50,5 @@ PHASE = Phase(
     title="Start the container runtime",
     targets=lambda cluster: cluster.workers,
     desired=desired,
-    needs=lambda cluster: ("preflight",),
     rolling=True,
 )

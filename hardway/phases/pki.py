@@ -17,5 +17,4 @@ PHASE = Phase(
     title="Issue the certificate authorities and certificates",
     targets=lambda cluster: (OPERATOR,),
     desired=lambda inputs, host: [Issued("pki")],
-    needs=lambda cluster: ("preflight",),
 )

@@ -26,5 +26,4 @@ PHASE = Phase(
     title="Program the pod routes",
     targets=lambda cluster: tuple(host for host in cluster.hosts if cluster.pod_routes(host) or host.pod_cidr),
     desired=desired,
-    needs=lambda cluster: ("preflight",),
 )
