@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 STATE = "/var/lib/hardway"
 TOP = (
-    "/etc", "/etc/systemd/system", "/etc/modules-load.d", "/etc/sysctl.d", "/lib/systemd/system", "/opt", "/run", "/usr/bin", "/usr/lib",
-    "/usr/local", "/usr/local/bin", "/usr/sbin", "/var/lib", "/var/log",
+    "/etc/systemd/system", "/etc/modules-load.d", "/etc/sysctl.d", "/lib/systemd/system", "/opt", "/run", "/usr/bin", "/usr/lib",
+    "/usr/local/bin", "/usr/sbin", "/var/lib", "/var/log",
 )  # fmt: skip
 
 
@@ -40,8 +40,10 @@ class Disk:
 
     def __init__(self):
         self.files: dict[str, Entry] = {}
-        self.dirs: dict[str, str] = {path: "755 root root" for path in TOP}
+        self.dirs: dict[str, str] = {}
         self.writes = 0
+        for path in TOP:
+            self.mkdir(path)
 
     def write(self, path: str, content: bytes, mode: str = "644", owner: str = "root", group: str = "root") -> None:
         folder = path.rpartition("/")[0]

@@ -20,6 +20,7 @@ class FakeLive(Live):
         self.hosts, self.objects = hosts, objects
         self.sick: dict[str, str] = {}
         self.not_ready_nodes: set[str] = set()
+        self.not_ready_apiservers: set[str] = set()
         objects.kubelets = self._kubelets
 
     def runs(self, host: Host, unit: str) -> bool:
@@ -46,6 +47,8 @@ class FakeLive(Live):
     def _apiserver(self, host: Host) -> str:
         if not self.runs(host, "kube-apiserver"):
             return "connection refused"
+        if host.name in self.not_ready_apiservers:
+            return "readyz 500 [-]poststarthook failed"
         healthy = [member for member in self.cluster.etcd_members if not self.etcd_health(member)]
         return "" if healthy else "readyz 500 [-]etcd failed"
 
@@ -65,5 +68,5 @@ class FakeLive(Live):
                 self.objects.save(path, {"kind": "Node", "metadata": meta, "spec": {}})
             if path in self.objects.by_path:
                 ready = works and self.runs(host, "containerd") and host.name not in self.not_ready_nodes
-                condition = {"type": "Ready", "status": "True" if ready else "False", "message": "" if ready else "container runtime is down"}
-                self.objects.by_path[path]["status"] = {"conditions": [condition]}
+                status = {"status": "True", "message": ""} if ready else {"status": "False", "message": "container runtime is down"}
+                self.objects.by_path[path]["status"] = {"conditions": [{"type": "Ready", **status}]}

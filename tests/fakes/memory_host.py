@@ -36,7 +36,7 @@ class MemoryHost:
         self.swap, self.masked = {"/dev/sda2"}, set()
         self.images: set[str] = set()
         self.routes: set[str] = set()
-        self.left = dict.fromkeys(("pods", "mounts", "cni", "iptables", "runtime"), 0)
+        self.left = dict.fromkeys(("pods", "mounts", "cni", "iptables", "runtime", "haproxy"), 0)
         self.survey: dict[str, str] = {}
         self.ops: list[Op] = []
         self.round_trips = 0
@@ -63,7 +63,8 @@ class MemoryHost:
 
     def again(self, what: str) -> None:
         """Between two writes of one op."""
-        self.point(self.host.name, Op(f"{self.ops[-1].verb}/{what}", self.ops[-1].args))
+        op = self.ops[-1] if self.ops else Op("by hand")
+        self.point(self.host.name, Op(f"{op.verb}/{what}", op.args))
 
     def digest(self) -> dict[str, object]:
         """Everything that makes this host what it is; equal digests are equal hosts."""

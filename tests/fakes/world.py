@@ -12,8 +12,8 @@ from typing import Any
 
 from hardway.cluster import Cluster
 from hardway.credentials import Credentials
-from hardway.facts import Facts, etcd_born, parse
 from hardway.etcd_members import EtcdRemote
+from hardway.facts import Facts, etcd_born, parse
 from hardway.kube import ApiRemote
 from hardway.operator import OperatorRemote
 from hardway.phase import API, ETCD, OPERATOR, Inputs, Phase
@@ -60,6 +60,7 @@ class World:
         self.live = FakeLive(cluster, self.hosts, self.objects)
         self.credentials = Credentials(cluster, self.store)
         self.phases = tuple(remembered(phase, {}) for phase in PHASES)
+        self.removals = tuple(remembered(phase, {}) for phase in PHASES)  # a reset renders with keys that are never written
 
     def point(self, target: str, op: Op) -> None:
         with self.guard:
@@ -106,9 +107,9 @@ class World:
         """What `hardway reset` does on every host; the number of ops."""
         from hardway.actions import take_away
 
-        inputs, count = self.inputs(), 0
+        inputs, count = dataclasses.replace(self.inputs(), credentials=Credentials(self.cluster, Overlay(self.store))), 0
         for host in self.cluster.hosts:
-            for phase in reversed(self.phases):
+            for phase in reversed(self.removals):
                 if host in phase.targets(self.cluster):
                     count += take_away(self.hosts[host.name], phase, inputs, host)
         return count
