@@ -174,19 +174,21 @@ class Runner:
             changes = compare(resources, read(remote, resources), changed)
         if changes:
             with self._turn(phase, target, changes), self.room:  # whoever waits for a turn takes no room from those it waits for
-                self._apply(remote, changes, resources)
+                self._apply(target, changes, resources)
         self.done.append(Done(phase.name, target.name, tuple(changes), time.monotonic() - start))
         self.report.step_finished(phase.name, target.name, changes, time.monotonic() - start)
 
-    def _apply(self, remote: Remote, changes: list[Change], resources: Sequence[Resource]) -> None:
+    def _apply(self, target: Host, changes: list[Change], resources: Sequence[Resource]) -> None:
+        remote = self.remotes[target.name]
         try:
             remote.change(ordered(changes))
         except RemoteCommandError as error:
             raise self._with_journal(error) from error
         again = compare(resources, read(remote, resources))
         if again:
-            listing = "\n".join(f"{change.key}: {'; '.join(change.why)}" for change in again)
-            raise RemoteCommandError("still different after it was applied", evidence=listing)
+            lines = [f"{change.key}: {'; '.join(change.why)}" for change in again]
+            lines += [self.live.journal(target.name, change.key.split()[1]) for change in again if change.key.startswith("unit ")]
+            raise RemoteCommandError("still different after it was applied", evidence="\n".join(lines))
 
     def _with_journal(self, error: RemoteCommandError) -> RemoteCommandError:
         words = error.command.split()

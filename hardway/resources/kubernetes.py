@@ -119,16 +119,23 @@ def object_path(manifest: Mapping[str, Any]) -> str:
     return f"{base}{where}/{PLURALS.get(kind, kind.lower() + 's')}/{meta['name']}"
 
 
+# Lists whose items others may add to: the API server merges them by name, so an item of ours is looked up by its name.
+NAMED = ("containers", "initContainers", "env", "volumes", "volumeMounts")
+
+
 def missing_fields(wanted: Any, actual: Any, path: str = "") -> list[str]:
     """Paths below `wanted` whose value the actual object does not have.
 
-    Lists of named things (containers, ports, volumes) are matched by name; the API server adds
-    defaults of its own, so what `wanted` does not mention does not count.
+    The API server adds defaults of its own, so what `wanted` does not mention does not count; other lists than NAMED
+    must be equal item by item: one subject more in a role binding is a difference.
     """
     if isinstance(wanted, Mapping):
         if not isinstance(actual, Mapping):
             return [path]
         return [found for key, value in wanted.items() for found in missing_fields(value, actual.get(key), f"{path}.{key}".lstrip("."))]
+    if path.endswith(NAMED) and isinstance(wanted, list) and isinstance(actual, list):
+        named = {item.get("name"): item for item in actual}
+        return [found for item in wanted for found in missing_fields(item, named.get(item["name"]), f"{path}[{item['name']}]")]
     if isinstance(wanted, list) and isinstance(actual, list) and len(wanted) == len(actual):
         return [
             found for i, (one, other) in enumerate(zip(wanted, actual, strict=True)) for found in missing_fields(one, other, f"{path}[{i}]")
