@@ -59,6 +59,7 @@ class SmokeSuite:
         self.workers: tuple[Host, ...] = ()
         self.left_out: tuple[Host, ...] = ()
         self.made = False
+        self.asked = False
         self.uncleared = ""
 
     def prepare(self) -> Outcome:
@@ -140,9 +141,10 @@ class SmokeSuite:
         return "" if code == 200 else f"no answer from the Service: {code} {body}"
 
     def clear(self) -> None:
-        """Ask for the namespace's deletion, everything of ours is in it; the failure to ask is told by `gone`."""
-        if not self.made:
+        """Ask once for the namespace's deletion, everything of ours is in it; the failure to ask is told by `gone`."""
+        if not self.made or self.asked:
             return
+        self.asked = True
         try:
             api = self._any_api()
             api.delete(self.path)

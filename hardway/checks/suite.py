@@ -65,11 +65,11 @@ class Verification:
             self._finish(prepared)
             self._finish(self._submit(pool, SMOKE))
             self._finish(health)
+            self.scene.suite.clear()
+            self._finish(self._submit(pool, LATE))
         except BaseException:
             self._abandon(pool, prepared)
             raise
-        self.scene.suite.clear()
-        self._finish(self._submit(pool, LATE))
         pool.shutdown()
         return [(check, self.outcomes[check.name]) for check in self.checks]
 
@@ -93,7 +93,8 @@ class Verification:
         outcome = dataclasses.replace(self._outcome(check), seconds=round(time.monotonic() - start, 3))
         with self.lock:
             self.outcomes[check.name] = outcome
-        if self.report:
+        # What fails because everything is being taken down is no news.
+        if self.report and not self.scene.stop.is_set():
             self.report.event(
                 "check", line(check, outcome), name=check.name, status=str(outcome.status), detail=outcome.detail, seconds=outcome.seconds
             )
