@@ -12,7 +12,7 @@ HARDWAY := .venv/bin/hardway
 # What a fresh Debian 12 lacks: for the lab, for building Kubernetes from Debian's source, for the tests.
 LAB_PACKAGES = $(shell PYTHONPATH= $(PYTHON) hardway/lab/packages.py)
 BUILD_PACKAGES := build-essential dpkg-dev busybox-static
-TEST_PACKAGES := openssh-server sudo haproxy keepalived openssl iproute2
+TEST_PACKAGES := openssh-server sudo haproxy keepalived openssl iproute2 vagrant
 
 .PHONY: demo test bench lint down clean packages venv
 

@@ -1,0 +1,98 @@
+"""The README agrees with the code: commands, phases, exit codes, inventory sections, and what lands on the hosts."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from hardway import errors
+from hardway.credentials import Credentials
+from hardway.facts import Facts
+from hardway.inventory import load, schema
+from hardway.inventory.reference import page
+from hardway.phase import Inputs
+from hardway.phases import PHASES
+from hardway.resources import Binary, Directory, File
+from hardway.session import Placeholders
+from hardway.statedir import Overlay, StateDir
+
+from .test_help import ALL
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+PAGES = [path for path in ROOT.glob("**/*.md") if not {".venv", ".hardway", "node_modules", ".pytest_cache"} & set(path.parts)]
+
+
+@pytest.mark.parametrize("path", [path for path, _ in ALL if path], ids="/".join)
+def test_every_command_is_told(path):
+    table = README.split("## Commands")[1].split("## Speed")[0]
+    assert re.search(rf"`(hardway {path[0]} )?{path[-1]}[ `]|`hardway {' '.join(path)}[ `]", table)
+
+
+def test_every_phase_is_told_in_its_order():
+    table = README.split("| phase | what it does |")[1].split("\n\n")[0]
+    assert re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE) == [phase.name for phase in PHASES]
+
+
+def test_every_exit_code_is_told():
+    table = README.split("| exit code | meaning |")[1].split("\n\n")[0]
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.HardwayError)]
+    assert set(map(int, re.findall(r"^\| (\d) \|", table, re.MULTILINE))) == {0, *(kind("").exit_code for kind in kinds)}
+
+
+def test_every_section_of_the_inventory_is_told():
+    table = README.split("## The inventory")[1].split("## What lands")[0]
+    assert set(schema()["properties"]) <= set(re.findall(r"`([a-z_]+)`", table))
+
+
+def test_the_page_of_keys_is_current():
+    assert (ROOT / "docs" / "inventory.md").read_text() == page(), "python -m hardway.inventory.reference > docs/inventory.md"
+
+
+def test_the_page_of_keys_explains_each():
+    for line in page().splitlines():
+        if line.startswith("| `"):
+            assert line.split("|")[4].strip(), line
+
+
+def braces(pattern: str) -> set[str]:
+    """The paths a pattern with at most one group of alternatives stands for."""
+    match = re.fullmatch(r"(.*)\{(.*)\}(.*)", pattern)
+    return {f"{match[1]}{word}{match[3]}" for word in match[2].split(",")} if match else {pattern}
+
+
+def told() -> set[tuple[str, str, str]]:
+    found = set()
+    for line in README.split("<!-- table: landing -->")[1].split("\n\n")[0].splitlines()[3:]:
+        path, mode, *_ = (cell.strip() for cell in line.strip("|").split("|"))
+        found |= {(name.rstrip("/"), mode.split()[0], (mode.split() + ["root"])[1]) for name in braces(path.strip("`"))}
+    return found
+
+
+def landing(name: str, folder: Path) -> set[tuple[str, str, str]]:
+    """(path, mode, owner) of all that the phases put on the hosts of a shipped inventory."""
+    cluster = load(ROOT / "inventory" / f"{name}.yaml")
+    facts = {host.name: Facts(hostname=host.name, addresses={str(host.address): "eth0"}) for host in cluster.hosts}
+    inputs = Inputs(cluster, facts, Credentials(cluster, Overlay(StateDir(folder / name))), Placeholders())
+    resources = [one for phase in PHASES for host in phase.targets(cluster) for one in phase.desired(inputs, host)]
+    kinds = [one for one in resources if isinstance(one, (File, Directory, Binary))]
+    found = {(one.path, one.mode, getattr(one, "owner", "root")) for one in kinds}
+    # A folder that is open to all and root's is there for what lies in it: not worth a line.
+    return found - {(one.path, "755", "root") for one in kinds if isinstance(one, Directory)}
+
+
+def test_what_lands_on_the_hosts_is_told_and_nothing_else(tmp_path):
+    actual = landing("lab", tmp_path) | landing("ha", tmp_path)
+    assert told() - actual == set()
+    assert actual - told() == set()
+
+
+@pytest.mark.parametrize("page_", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(page_):
+    text = re.sub(r"```.*?```", "", page_.read_text(), flags=re.DOTALL)
+    headings = {re.sub(r"[^a-z0-9 -]", "", line.lower()).replace(" ", "-") for line in re.findall(r"^#+ (.*)", text, re.MULTILINE)}
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        if not target.startswith(("http://", "https://")):
+            path, _, anchor = target.partition("#")
+            assert (page_.parent / path).exists(), target
+            assert path or anchor in headings, target
