@@ -229,13 +229,15 @@ def verify(inventory: Path, output_file: Path | None, junit: bool, only: tuple[s
     which is removed afterwards. Safe on a cluster in use.
     """
     from . import actions
-    from .checks.output import to_json, to_junit, to_text
+    from .checks import output as shown
 
+    watching = output == "text" and not junit and not output_file
     with open_session(inventory, output="text", read_only=True, **options) as session:
-        session.report.stream = sys.stderr
+        session.report.stream = sys.stdout if watching else sys.stderr
         results = actions.verify(session, only)
-    text = to_junit(results) if junit else to_json(results) if output == "json" else to_text(results)
-    output_file.write_text(text) if output_file else click.echo(text)
+    text = shown.to_junit(results) if junit else shown.to_json(results) if output == "json" else shown.to_text(results)
+    # Whoever watched has seen every check go by: what failed is worth saying again, with the remedy.
+    output_file.write_text(text) if output_file else click.echo(shown.to_verdict(results) if watching else text, nl=False)
     if any(outcome.status == "failed" for _, outcome in results):
         sys.exit(DriftError("").exit_code)
 

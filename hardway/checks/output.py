@@ -36,6 +36,12 @@ def to_text(outcomes: Outcomes) -> str:
     return "\n".join([*(line(check, outcome) for check, outcome in outcomes), totals(outcomes), ""])
 
 
+def to_verdict(outcomes: Outcomes) -> str:
+    """What failed, and the totals."""
+    failed = [line(check, outcome) for check, outcome in outcomes if outcome.status is Status.FAILED]
+    return "\n".join([*failed, totals(outcomes), ""])
+
+
 def to_json(outcomes: Outcomes) -> str:
     """One document: schema, passed (nothing failed), counts, checks."""
     count = Counter(outcome.status for _, outcome in outcomes)
