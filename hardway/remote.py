@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import io
 import secrets
 import shlex
-import tarfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 
+from . import bulk
 from . import host as shell
 from .errors import RemoteCommandError
 from .transport import Result, Transport
 from .vocabulary import Answers, Blob, Op, Probe
 
 LARGE = 1 << 20
-CHUNK = 1 << 20
-LOADER = "tar -xf - -C"
 # A run that was killed may have left a script at work on the host: the next one waits for it to end.
 LOCK = "if command -v flock >/dev/null 2>&1; then exec 9>/run/hardway.lock; flock -w 300 9; fi"
 
 
 class HostRemote:
-    """One host over its transport. `sent(bytes)` is told of every chunk of large content."""
+    """One host over its transport. `sent(bytes)` is told of every chunk of large content that goes over the wire."""
 
-    def __init__(self, transport: Transport, sent: Callable[[int], None] = lambda n: None):
+    def __init__(self, transport: Transport, sent: Callable[[int], None] = lambda n: None, clock: Callable[[], float] = time.monotonic):
         self.transport = transport
         self.host = transport.host
-        self.sent = sent
+        self.sent, self.clock = sent, clock
+        self.compress: bool | None = None
 
     def probe(self, probes: Sequence[Probe]) -> Answers:
         wanted = list(dict.fromkeys(probes))
@@ -55,8 +54,10 @@ class HostRemote:
     def _send_large(self, blobs: list[Blob]) -> str:
         """Stream content to a folder on the file system where it will end up; its name is returned."""
         stage = f"/usr/local/.hardway.{secrets.token_hex(6)}"
-        command = f"rm -rf /usr/local/.hardway.*; umask 077; mkdir {stage} && {LOADER} {stage}"
-        result = self.transport.stream(command, tar_stream(blobs), sent=self.sent)
+        if self.compress is None:
+            self.compress = bulk.pays(self.transport, blobs, self.clock)
+        command = f"rm -rf /usr/local/.hardway.*; umask 077; mkdir {stage} && {bulk.receiver(stage, self.compress)}"
+        result = self.transport.stream(command, bulk.tar_stream(blobs, self.compress), sent=self.sent)
         if result.code != 0:
             raise RemoteCommandError(
                 "content could not be written to the host",
@@ -71,7 +72,7 @@ class HostRemote:
         if stage:
             begin = f"stage={stage}"
         else:
-            begin = "stage=$(mktemp -d /run/hardway.XXXXXX 2>/dev/null || mktemp -d)\n" + f'{LOADER} "$stage"'
+            begin = "stage=$(mktemp -d /run/hardway.XXXXXX 2>/dev/null || mktemp -d)\n" + 'tar -xf - -C "$stage"'
         calls, number = [], 0
         for i, op in enumerate(ops):
             args = list(op.args)
@@ -94,17 +95,4 @@ class HostRemote:
 
 def pack(blobs: Iterable[Blob]) -> bytes:
     """A tar of small content, members named 0, 1, 2 …"""
-    return b"".join(tar_stream(blobs))
-
-
-def tar_stream(blobs: Iterable[Blob]) -> Iterator[bytes]:
-    """The same, piece by piece: nothing larger than a chunk is ever held."""
-    for number, blob in enumerate(blobs):
-        info = tarfile.TarInfo(str(number))
-        info.size, info.mode = blob.size, 0o600
-        yield info.tobuf(tarfile.USTAR_FORMAT)
-        with blob.path.open("rb") if blob.path else io.BytesIO(blob.data or b"") as content:
-            while chunk := content.read(CHUNK):
-                yield chunk
-        yield b"\0" * (-blob.size % tarfile.BLOCKSIZE)
-    yield b"\0" * (2 * tarfile.BLOCKSIZE)
+    return b"".join(bulk.tar_stream(blobs))

@@ -74,9 +74,9 @@ def _default_files() -> Mapping[str, Path]:
 
 
 def _lab_ssh(state_dir: Path) -> Mapping[str, object]:
-    """Lab machines get a key pair and host keys of their own, made by `hardway lab up`."""
+    """Lab machines get a key pair and host keys of their own, made by `hardway lab up`; on our own processors packing never pays."""
     lab = state_dir / "lab"
-    return {"key": lab / "id_ed25519", "known_hosts": lab / "known_hosts", "config": None, "agent": False}
+    return {"key": lab / "id_ed25519", "known_hosts": lab / "known_hosts", "config": None, "agent": False, "compress": "never"}
 
 
 def _bastion(draft: Draft, bastion: keys.Bastion | None) -> facts.Bastion | None:
