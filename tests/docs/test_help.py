@@ -9,6 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from hardway import errors
 from hardway.cli import cli
 from hardway.help import ARGUMENTS
 
@@ -77,3 +78,22 @@ def test_every_hint_names_a_command_that_exists():
     found = [words for hint in hints() for words in re.findall(r"hardway (?:(assets|lab) )?([a-z][a-z-]*)", hint)]
     assert len(found) > 10
     assert not {"/".join(filter(None, words)) for words in found} - names
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_readmes_completion_lines_work(shell):
+    assert f"_HARDWAY_COMPLETE={shell}_source hardway" in (ROOT / "README.md").read_text()
+    result = CliRunner().invoke(cli, prog_name="hardway", env={"_HARDWAY_COMPLETE": f"{shell}_source"}, complete_var="_HARDWAY_COMPLETE")
+    assert result.exit_code == 0 and f"_HARDWAY_COMPLETE={shell}_complete" in result.output
+
+
+def test_completion_offers_commands():
+    env = {"_HARDWAY_COMPLETE": "bash_complete", "COMP_WORDS": "hardway lab power", "COMP_CWORD": "2"}
+    result = CliRunner().invoke(cli, prog_name="hardway", env=env, complete_var="_HARDWAY_COMPLETE")
+    assert result.output.split() == ["plain,power-off", "plain,power-on"]
+
+
+def test_help_lists_every_exit_code():
+    output = CliRunner().invoke(cli, ["--help"]).output.split("Exit codes:")[1].split("Options:")[0]
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.HardwayError)]
+    assert set(map(int, re.findall(r"\b(\d) ", output))) == {0, *(kind("").exit_code for kind in kinds)}
