@@ -12,12 +12,12 @@ from . import kubeconfig as documents
 from .assets import AssetStore
 from .cluster import Cluster, Host
 from .credentials import Credentials
-from .errors import DriftError, PkiError, PreflightError
+from .errors import PkiError, PreflightError
 from .facts import ARCHITECTURES
 from .phase import Inputs, Phase
 from .phases import PHASES
 from .phases.preflight import Finding, findings, judge
-from .resources.base import Resource
+from .resources.base import Change, Resource
 from .runner import Done, Runner, each, plan, read
 from .session import Placeholders, Selection, Session
 from .statedir import Overlay, StateDir, write_synced
@@ -92,17 +92,6 @@ def take_away(remote: Remote, phase: Phase, inputs: Inputs, host: Host) -> int:
     return len(ops)
 
 
-def refuse_drift(done: Sequence[Done]) -> None:
-    """DriftError when a plan is not empty."""
-    changes = [(step, change) for step in done for change in step.changes]
-    if changes:
-        raise DriftError(
-            f"{len(changes)} difference(s) from the inventory",
-            hint="hardway bootstrap mends them",
-            evidence="\n".join(f"{step.phase} {step.target}: {change.key}: {'; '.join(change.why)}" for step, change in changes),
-        )
-
-
 def kubeconfig(cluster: Cluster, state_dir: Path, output: Path | None, merge_into: Path | None) -> str:
     """The administrator's kubeconfig: as text, in a new private file, or merged into another. Returns what to print."""
     store = StateDir(state_dir)
@@ -136,7 +125,9 @@ def verify(session: Session, only: Sequence[str]) -> list[tuple[Check, Outcome]]
     """No drift, health and smoke checks; reads everywhere, writes in one namespace of its own."""
     from . import checks
 
-    session.survey()
+    session.survey(wanted=frozenset())
     session.gather()
-    drift = plan(session.inputs, session.readers(), PHASES, Selection().hosts(session.cluster), session.parallel)
+    there = Selection().hosts(session.cluster) - session.away.keys()
+    drift = plan(session.inputs, session.readers(), PHASES, there, session.parallel)
+    drift += [Done("preflight", name, (Change(f"host {name}", (error.message,), ()),), 0.0) for name, error in session.away.items()]
     return checks.verify(session.live, session.inputs, drift, frozenset(only), session.report)

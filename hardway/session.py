@@ -74,6 +74,7 @@ class Session:
     prompt: Callable[[str], str] | None = None
     read_only: bool = False
     facts: dict[str, Facts] = field(default_factory=dict)
+    away: dict[str, ConnectionFailed] = field(default_factory=dict)
 
     def __post_init__(self):
         self.store = StateDir(self.state_dir)
@@ -104,10 +105,10 @@ class Session:
         def ask(host) -> None:
             try:
                 self.facts[host.name] = self.live.survey(host)
-            except ConnectionFailed:
+            except ConnectionFailed as error:
                 if wanted is None or host.name in wanted:
                     raise
-                self.facts[host.name] = Facts()
+                self.facts[host.name], self.away[host.name] = Facts(), error
 
         each(ask, self.cluster.hosts, self.parallel)
 
