@@ -4,7 +4,9 @@
 
 cold      bare machines -> `hardway bootstrap` -> DNS answers on every worker
 floor     the same bytes by parallel OpenSSH + all units started at once -> DNS answers on every worker
-no-op     the same command again; `plan`: the same question without acting
+noop      the same command again; plan: the same question without acting
+command   until the bootstrap process ends, cpu its processor seconds, peak_mb its memory
+load      other work on the machine makes all of this worthless: see that load_before is well below the number of processors
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +32,18 @@ from hardway.errors import HardwayError
 TARGETS = {"ratio": 1.5, "noop": 3.0, "plan": 3.0, "peak_mb": 300.0}
 
 
-def command(stage: Stage, *words: str) -> tuple[float, float, str]:
-    """Run the real command line: seconds of the whole process, its peak memory in MB, its output."""
+@dataclass(frozen=True)
+class Ran:
+    """A finished command: seconds of the whole process, of them processor time, its peak memory in MB, its events."""
+
+    seconds: float
+    cpu: float
+    peak_mb: float
+    output: str
+
+
+def command(stage: Stage, *words: str) -> Ran:
+    """Run the real command line; HardwayError with its output when it fails."""
     argv = [sys.executable, "-m", "hardway.cli", *words, str(stage.inventory), "--state-dir", str(stage.state), "--output", "json"]
     begun = time.monotonic()
     with tempfile.TemporaryFile("w+") as output:
@@ -42,7 +55,7 @@ def command(stage: Stage, *words: str) -> tuple[float, float, str]:
         text = output.read()
     if process.returncode:
         raise HardwayError(f"hardway {words[0]} ended with {process.returncode}", command=" ".join(argv), evidence=text[-4000:])
-    return seconds, usage.ru_maxrss / 1024, text
+    return Ran(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, text)
 
 
 def cold(stage: Stage) -> dict[str, Any]:
@@ -54,21 +67,20 @@ def cold(stage: Stage) -> dict[str, Any]:
             watcher.live.transports[host.name].connect()
         begun = time.monotonic()
         probe = DnsProbe(watcher)
-        seconds, peak, text = command(stage, "bootstrap")
+        ran = command(stage, "bootstrap")
         dns = probe.wait() - begun
-    summary = next(event for event in map(json.loads, reversed(text.splitlines())) if event["event"] == "summary")
-    return {"dns": dns, "command": seconds, "peak_mb": peak, "bytes": summary["bytes"], "changes": summary["changes"],
-            "phases": summary["phases"], "load_before": load}  # fmt: skip
+    summary = next(event for event in map(json.loads, reversed(ran.output.splitlines())) if event["event"] == "summary")
+    told = {key: summary[key] for key in ("bytes", "changes", "phases")}
+    return {"dns": dns, "command": ran.seconds, "cpu": ran.cpu, "peak_mb": ran.peak_mb, "load_before": load, **told}
 
 
 def again(stage: Stage) -> dict[str, float]:
     """The same cluster once more: whole processes, nothing to do."""
-    noop, _, text = command(stage, "bootstrap")
-    changes = json.loads(text.splitlines()[-1])["changes"]
+    noop = command(stage, "bootstrap")
+    changes = json.loads(noop.output.splitlines()[-1])["changes"]
     if changes:
-        raise HardwayError(f"the second bootstrap made {changes} changes", evidence=text[-4000:])
-    plan, _, _ = command(stage, "plan", "--exit-code")
-    return {"noop": noop, "plan": plan}
+        raise HardwayError(f"the second bootstrap made {changes} changes", evidence=noop.output[-4000:])
+    return {"noop": noop.seconds, "plan": command(stage, "plan", "--exit-code").seconds}
 
 
 def bottom(stage: Stage) -> dict[str, Any]:
@@ -90,7 +102,8 @@ def once(stage: Stage) -> dict[str, Any]:
     built = cold(stage)
     more = again(stage)
     least = bottom(stage)
-    return {"cold": built, **more, "floor": least, "ratio": built["dns"] / least["seconds"], "command_ratio": built["command"] / least["seconds"]}
+    ratios = {"ratio": built["dns"] / least["seconds"], "command_ratio": built["command"] / least["seconds"]}
+    return {**ratios, **more, "cold": built, "floor": least}
 
 
 def spread(values: list[float]) -> dict[str, float]:
@@ -109,7 +122,9 @@ def conclusions(runs: list[dict[str, Any]]) -> dict[str, Any]:
         "start": [run["floor"]["start"] for run in runs],
         "noop": [run["noop"] for run in runs],
         "plan": [run["plan"] for run in runs],
+        "cpu": [run["cold"]["cpu"] for run in runs],
         "peak_mb": [run["cold"]["peak_mb"] for run in runs],
+        "load_before": [run["cold"]["load_before"] for run in runs],
     }
     found = {name: spread(values) for name, values in numbers.items()}
     for name, target in TARGETS.items():
@@ -138,10 +153,16 @@ def measure(stage: Stage, count: int) -> list[dict[str, Any]]:
     runs = []
     for number in range(1, count + 1):
         runs.append(once(stage))
-        run = runs[-1]
-        print(f"run {number} of {count}: cold {run['cold']['dns']:.1f} s, floor {run['floor']['seconds']:.1f} s "
-              f"(push {run['floor']['push']:.1f} + start {run['floor']['start']:.1f}), ratio {run['ratio']:.2f}", file=sys.stderr)  # fmt: skip
+        built, least = runs[-1]["cold"], runs[-1]["floor"]
+        parts = f"push {least['push']:.1f} + start {least['start']:.1f}"
+        text = f"cold {built['dns']:.1f} s, floor {least['seconds']:.1f} s ({parts}), ratio {runs[-1]['ratio']:.2f}"
+        print(f"run {number} of {count}: {text}", file=sys.stderr)
     return runs
+
+
+def machine() -> dict[str, Any]:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+    return {"cpus": os.cpu_count(), "memory_mb": memory, "kernel": os.uname().release}
 
 
 def main() -> int:
@@ -161,8 +182,8 @@ def main() -> int:
             if not options.keep:
                 stage.machines.wipe()
     summary = conclusions(runs)
-    machine = {"cpus": os.cpu_count(), "memory_mb": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20, "kernel": os.uname().release}
-    print(json.dumps(rounded({"machine": machine, "kubernetes": stage.cluster.versions.kubernetes, "summary": summary, "runs": runs}), indent=2))
+    found = {"machine": machine(), "kubernetes": stage.cluster.versions.kubernetes, "summary": summary, "runs": runs}
+    print(json.dumps(rounded(found), indent=2))
     print(table(summary), file=sys.stderr)
     return 0 if all(summary[name]["met"] for name in TARGETS) else 1
 

@@ -66,7 +66,8 @@ def _forget(session: Session, host: Host) -> None:
         _must(session, host, "rm -rf /var/lib/etcd/*; sed -i s/STATE=existing/STATE=new/ /etc/etcd/etcd.env")
     if host.is_(Role.WORKER):
         session.live.remotes[host.name].change([Op("cleanup", (kind,)) for kind in ("pods", "mounts", "runtime", "cni", "iptables")])
-        _must(session, host, "rm -rf /var/lib/containerd/*; cd /var/lib/kubelet && find . -mindepth 1 -maxdepth 1 ! -name pki ! -name config.yaml -exec rm -rf {} +")
+        state = "find /var/lib/kubelet -mindepth 1 -maxdepth 1 ! -name pki ! -name config.yaml"
+        _must(session, host, f"rm -rf /var/lib/containerd/*; {state} -exec rm -rf {{}} +")
 
 
 def _units(host: Host) -> list[str]:
@@ -95,9 +96,10 @@ def _start(session: Session, host: Host) -> None:
     units = " ".join(f"{unit}.service" for unit in _units(host))
     _must(session, host, f"systemctl start --no-block {units}")
     if host.is_(Role.WORKER):
-        # The reference's own order: the images come in while the kubelet is still looking around.
-        load = "for image in FOLDER/*.tar; do /usr/local/bin/ctr -n k8s.io images import $image >/dev/null; done".replace("FOLDER", PUSHED)
-        _must(session, host, f"systemctl start containerd.service; (sleep {KUBELET_AFTER}; systemctl start --no-block kubelet.service) & {load}; wait")
+        # The images come in while the kubelet is still looking around.
+        kubelet = f"(sleep {KUBELET_AFTER}; systemctl start --no-block kubelet.service) &"
+        load = f"for image in {PUSHED}/*.tar; do /usr/local/bin/ctr -n k8s.io images import $image >/dev/null; done"
+        _must(session, host, f"systemctl start containerd.service; {kubelet} {load}; wait")
 
 
 def _must(session: Session, host: Host, script: str, stdin: bytes = b"") -> None:
