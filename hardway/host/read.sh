@@ -75,7 +75,8 @@ q_routes() { ip -4 route show 2>/dev/null | awk '$2 == "via" {print $1, $3}'; }
 # leftover KIND: traces of running pods that only their own cleanup removes.
 q_leftover() {
   case $1 in
-    pods) ls -d /run/containerd/io.containerd.runtime.v2.task/k8s.io/* 2>/dev/null | wc -l ;;
+    pods) { ls -d /run/containerd/io.containerd.runtime.v2.task/k8s.io/* 2>/dev/null; systemctl list-units --no-legend --plain kubepods.slice 2>/dev/null; } | wc -l ;;
+    haproxy) if [ -e "$STATE/packages/haproxy" ]; then ls -d /var/lib/haproxy/dev/log 2>/dev/null; fi | wc -l ;;
     mounts) awk '$2 ~ "^/(var/lib/kubelet/|run/containerd/|run/netns/cni-|var/run/netns/cni-|var/lib/containerd/)"' /proc/mounts | wc -l ;;
     cni) ls -d /sys/class/net/cni0 /var/lib/cni /run/cni 2>/dev/null | wc -l ;;
     runtime) ls -d /run/containerd 2>/dev/null | wc -l ;;

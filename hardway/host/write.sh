@@ -41,8 +41,8 @@ w_drop() {
   rm -f "$STATE/ours$1" "$STATE/digests$1"; rm -f "$STATE/before$1"
 }
 
-# rmdir PATH: a folder of ours, only when nothing is left in it
-w_rmdir() { rmdir "$1" 2>/dev/null || :; rm -f "$STATE/dirs$1/.made"; }
+# rmdir PATH: a folder of ours, only when nothing is left in it; one still in use stays ours, for whichever phase empties it
+w_rmdir() { rmdir "$1" 2>/dev/null || [ ! -e "$1" ] || return 0; rm -f "$STATE/dirs$1/.made"; }
 
 # rmtree PATH: a folder that holds nothing but our own data
 w_rmtree() { if [ -L "$1" ] || mountpoint -q "$1" 2>/dev/null; then find "$1/" -mindepth 1 -maxdepth 1 -exec rm -rf {} +; else rm -rf "$1"; fi; }
@@ -99,11 +99,14 @@ w_swapback() {
   systemctl daemon-reload; swapon -a || :
 }
 
-# modprobe NAME / sysctl FILE: bring a module or a sysctl drop-in into effect now
+# modprobe NAME: into effect now
 w_modprobe() { PATH=$PATH:/usr/sbin:/sbin modprobe "$1"; }
+# sysctl FILE: into effect now; what was there before is kept, and so is what kubelet and kube-proxy will set by themselves
+SET_BY_NODES='kernel.panic kernel.panic_on_oops vm.overcommit_memory vm.panic_on_oom net.ipv4.conf.all.route_localnet
+  net.netfilter.nf_conntrack_max net.netfilter.nf_conntrack_tcp_timeout_established net.netfilter.nf_conntrack_tcp_timeout_close_wait'
 w_sysctl() {
   mkdir -p "$STATE/sysctl"
-  sed -n 's/^ *\([a-z][^= ]*\) *=.*/\1/p' "$1" | while read -r key; do
+  { sed -n 's/^ *\([a-z][^= ]*\) *=.*/\1/p' "$1"; printf '%s\n' $SET_BY_NODES; } | while read -r key; do
     live=/proc/sys/$(echo "$key" | tr . /); if [ -e "$live" ] && [ ! -e "$STATE/sysctl/$key" ]; then cat "$live" >"$STATE/sysctl/$key"; fi
   done
   PATH=$PATH:/usr/sbin:/sbin sysctl -q -p "$1"
@@ -138,7 +141,10 @@ w_cleanup() {
       for pod in $(/usr/local/bin/ctr -n k8s.io tasks ls -q 2>/dev/null); do /usr/local/bin/ctr -n k8s.io tasks kill -s KILL "$pod" >/dev/null 2>&1 || :; done
       systemctl stop containerd.service || :
       for shim in /proc/[0-9]*; do case "$(tr '\0' ' ' <"$shim/cmdline" 2>/dev/null)" in /usr/local/bin/containerd-shim-runc-v2*) kill -KILL "${shim#/proc/}" 2>/dev/null || : ;; esac; done
-      for task in /run/containerd/io.containerd.runtime.v2.task/k8s.io/*; do [ -d "$task" ] && { umount "$task"/rootfs 2>/dev/null || :; rm -rf "$task"; }; done; : ;;
+      for task in /run/containerd/io.containerd.runtime.v2.task/k8s.io/*; do [ -d "$task" ] && { umount "$task"/rootfs 2>/dev/null || :; rm -rf "$task"; }; done
+      systemctl stop kubepods.slice 2>/dev/null || : ;;
+    haproxy) # a mount point systemd made for Debian's unit, which the package leaves behind
+      if ! command -v haproxy >/dev/null 2>&1; then rm -f /var/lib/haproxy/dev/log; rmdir /var/lib/haproxy/dev /var/lib/haproxy 2>/dev/null || :; fi ;;
     mounts)
       awk '$2 ~ "^/(var/lib/kubelet/|run/containerd/|run/netns/cni-|var/run/netns/cni-|var/lib/containerd/)" {print $2}' /proc/mounts | sort -r | while read -r m; do umount -l "$m"; done
       rm -f /run/netns/cni-* /var/run/netns/cni-* ;;

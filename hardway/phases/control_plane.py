@@ -16,6 +16,7 @@ from ..phase import Inputs, Pending, Phase
 from ..render import render
 from ..resources import Directory, File, Unit, text
 from .binaries import program
+from .kubelet import VOLUME_PLUGINS
 
 KUBERNETES = "/etc/kubernetes"
 PKI = f"{KUBERNETES}/pki"
@@ -30,6 +31,7 @@ def desired(inputs: Inputs, host: Host) -> list:
         Directory(PKI),
         Directory(f"{PKI}/etcd"),
         Directory("/var/log/kubernetes", data=True),
+        *VOLUME_PLUGINS,
         *shared,
         *apiserver,
         _kubeconfig(inputs, host, "admin"),

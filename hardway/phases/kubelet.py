@@ -16,6 +16,12 @@ from ..render import render
 from ..resources import Directory, File, Leftover, Unit, text
 from .binaries import program
 
+# The kubelet and the controller manager would make these folders by themselves; made by us, a reset knows whose they are.
+VOLUME_PLUGINS = tuple(
+    Directory(f"/usr/libexec/{path}")
+    for path in ("kubernetes", "kubernetes/kubelet-plugins", "kubernetes/kubelet-plugins/volume", "kubernetes/kubelet-plugins/volume/exec")
+)
+
 
 def desired(inputs: Inputs, host: Host) -> list:
     server = inputs.credentials.certificate("kubelet-server", host)
@@ -35,6 +41,7 @@ def desired(inputs: Inputs, host: Host) -> list:
         Directory("/etc/kubernetes/manifests"),
         Directory("/var/lib/kubelet", "700", data=True),
         Directory("/var/lib/kubelet/pki", "700"),
+        *VOLUME_PLUGINS,
         *files,
         *(Leftover(kind) for kind in ("mounts", "pods")),
         Unit("kubelet.service", (*files, program(inputs, host, "kubelet"))),

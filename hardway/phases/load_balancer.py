@@ -11,7 +11,7 @@ from ..cluster import Host
 from ..live import Live
 from ..phase import Inputs, Pending, Phase
 from ..render import render
-from ..resources import Directory, File, Packages, Unit, text
+from ..resources import Directory, File, Leftover, Packages, Unit, text
 
 
 def desired(inputs: Inputs, host: Host) -> list:
@@ -23,6 +23,7 @@ def desired(inputs: Inputs, host: Host) -> list:
     proxy = [
         Directory("/etc/haproxy"),
         *files,
+        Leftover("haproxy"),
         Packages(manager, (("haproxy", "haproxy"),)),
         Unit("haproxy.service", tuple(files), block=True),
     ]

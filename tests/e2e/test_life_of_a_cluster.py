@@ -29,6 +29,7 @@ STAYS_AFTER_RESET = (
     "/etc/subuid-",
     "/etc/subgid-",
     "/etc/.pwd.lock",
+    "/var/lib/containerd",  # the lab mounts a folder there before we come; we close it to others
 )
 
 

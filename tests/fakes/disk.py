@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 STATE = "/var/lib/hardway"
 TOP = (
     "/etc/systemd/system", "/etc/modules-load.d", "/etc/sysctl.d", "/lib/systemd/system", "/opt", "/run", "/usr/bin", "/usr/lib",
-    "/usr/local/bin", "/usr/sbin", "/var/lib", "/var/log",
+    "/usr/libexec", "/usr/local/bin", "/usr/sbin", "/var/lib", "/var/log",
 )  # fmt: skip
 
 

@@ -134,7 +134,7 @@ class MemoryHost:
         return "\n".join(sorted(self.routes))
 
     def q_leftover(self, kind: str) -> str:
-        return str(self.left[kind])
+        return str(self.left.get(kind, 0))
 
     def q_exists(self, path: str) -> str:
         return "yes" if self.disk.below(path) else "no"
