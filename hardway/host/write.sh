@@ -120,7 +120,7 @@ w_enable() { systemctl enable -q "$1"; }
 w_start() { systemctl reset-failed "$1" 2>/dev/null || :; if [ "$2" = queue ]; then systemctl start --no-block "$1"; else systemctl start "$1"; fi; }
 w_restart() { systemctl reset-failed "$1" 2>/dev/null || :; if [ "$2" = queue ]; then systemctl restart --no-block "$1"; else systemctl restart "$1"; fi; }
 # stop: for good; a service that does not end soon (an API server waits for open watches) is killed
-w_stop() { systemctl disable -q "$1" 2>/dev/null || :; timeout 3 systemctl stop "$1" || { systemctl kill -s KILL "$1"; systemctl stop "$1"; }; systemctl reset-failed "$1" 2>/dev/null || :; }
+w_stop() { systemctl disable -q "$1" 2>/dev/null || :; timeout 3 systemctl stop "$1" || { systemctl kill -s KILL "$1" 2>/dev/null || :; systemctl stop "$1" || ! systemctl is-active -q "$1"; }; systemctl reset-failed "$1" 2>/dev/null || :; }
 
 # stamp UNIT DIGEST: which files a unit was started with; taken away before such a file changes, so that a run
 # that dies between the change and the restart is noticed by the next one
