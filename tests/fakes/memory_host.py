@@ -122,7 +122,7 @@ class MemoryHost:
         return "present" if f"/usr/lib/{name}" in self.disk.files else "absent"
 
     def q_user(self, name: str) -> str:
-        return f"999\n999\n{self.users[name]}" if name in self.users else "absent"
+        return "999:999:/usr/sbin/nologin" if name in self.users else "absent"
 
     def q_ours(self, kind: str, name: str) -> str:
         return "yes" if f"{STATE}/{kind}/{name.lstrip('/')}" in self.disk.files else "no"

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from hardway.errors import RemoteCommandError
+from hardway.errors import ConflictError
 
 CONTAINER = {"terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File"}
 PROBE = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
@@ -84,7 +84,7 @@ class MemoryKube:
     @staticmethod
     def _merged(path: str, actual: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
         if patch.get("metadata", {}).get("resourceVersion", "") not in ("", actual["metadata"]["resourceVersion"]):
-            raise RemoteCommandError("the API answered 409", host="kubernetes", command=f"PATCH {path}")
+            raise ConflictError("the API answered 409", host="kubernetes", command=f"PATCH {path}")
         return merge_patch(actual, patch)
 
 

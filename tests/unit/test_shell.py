@@ -1,0 +1,246 @@
+"""The real shell vocabulary on this machine, with Debian's sh and with nothing but busybox."""
+
+import getpass
+import grp
+import hashlib
+import os
+import shutil
+import stat
+import subprocess
+
+import pytest
+from fakes.local_transport import LocalTransport
+
+from hardway.errors import RemoteCommandError
+from hardway.facts import parse
+from hardway.remote import HostRemote
+from hardway.resources import Binary, Block, Directory, File, Sysctl, Unit
+from hardway.resources.base import Situation
+from hardway.resources.unit import properties
+from hardway.runner import ordered
+from hardway.vocabulary import Blob, Op, Probe
+
+ME, US = getpass.getuser(), grp.getgrgid(os.getgid()).gr_name
+AWKWARD = "it's a \"name\" with $HOME; `spaces` & more"
+
+
+@pytest.fixture(params=["sh", "busybox"])
+def remote(request, tmp_path):
+    if request.param == "sh":
+        return HostRemote(LocalTransport(tmp_path, ["/bin/sh"], os.environ["PATH"]))
+    assert shutil.which("busybox"), "busybox is needed: apt install busybox"
+    applets = tmp_path / "applets"
+    applets.mkdir()
+    subprocess.run([shutil.which("busybox"), "--install", "-s", applets], check=True)
+    return HostRemote(LocalTransport(tmp_path, [str(applets / "sh")], str(applets)))
+
+
+def text(content: bytes, secret: bool = False) -> Blob:
+    return Blob(data=content, secret=secret)
+
+
+def wanted(path, content: bytes, mode: str = "640") -> File:
+    return File(str(path), text(content), mode, ME, US)
+
+
+def bring_about(remote, *resources) -> list:
+    """One step as the runner does it: the changes, which must then be none."""
+    answers = remote.probe([probe for resource in resources for probe in resource.probes()])
+    changes = [change for resource in resources if (change := resource.compare(Situation(answers)))]
+    remote.change(ordered(changes))
+    again = remote.probe([probe for resource in resources for probe in resource.probes()])
+    assert [resource.compare(Situation(again)) for resource in resources] == [None] * len(resources)
+    return changes
+
+
+def take_away(remote, *resources) -> list[Op]:
+    answers = remote.probe([probe for resource in resources for probe in resource.probes()])
+    ops = [op for resource in reversed(resources) for op in resource.removal(answers)]
+    if ops:
+        remote.change(ops)
+    return ops
+
+
+def mode(path) -> int:
+    return stat.S_IMODE(os.stat(path).st_mode)
+
+
+def test_files_arrive_byte_for_byte_with_their_mode(remote, tmp_path):
+    content = bytes(range(256)) * 300 + b"no newline at the end"
+    files = [wanted(tmp_path / AWKWARD, content), wanted(tmp_path / "empty", b"", "600")]
+    assert [change.why for change in bring_about(remote, *files)] == [("new",), ("new",)]
+    assert (tmp_path / AWKWARD).read_bytes() == content and mode(tmp_path / AWKWARD) == 0o640
+    assert (tmp_path / "empty").read_bytes() == b"" and mode(tmp_path / "empty") == 0o600
+
+
+def test_a_changed_file_shows_what_was_there(remote, tmp_path):
+    path = tmp_path / "config"
+    bring_about(remote, wanted(path, b"a\nb\n"))
+    path.write_bytes(b"a\nc\n")
+    answers = remote.probe(wanted(path, b"a\nb\n").probes())
+    change = wanted(path, b"a\nb\n").compare(Situation(answers))
+    assert change.why == ("content",) and "-c\n+b" in change.diff
+
+
+def test_a_changed_mode_is_set_without_sending_the_file(remote, tmp_path):
+    bring_about(remote, wanted(tmp_path / "key", b"k", "600"))
+    os.chmod(tmp_path / "key", 0o644)
+    (change,) = bring_about(remote, wanted(tmp_path / "key", b"k", "600"))
+    assert [op.verb for op in change.ops] == ["own"] and mode(tmp_path / "key") == 0o600
+
+
+def test_content_is_private_before_it_has_its_name(remote, tmp_path):
+    """The file that is renamed into place is the one whose owner and mode are already right."""
+    path, seen = tmp_path / "secret", tmp_path / "seen"
+    spy = f"mv() {{ stat -c '%a' \"$2\" >>{seen}; command mv \"$@\"; }}\n"
+    run = remote.transport.run
+    remote.transport.run = lambda script, **kw: run(spy + script if "w_put" in script else script, **kw)
+    bring_about(remote, File(str(path), text(b"s", secret=True), "600", ME, US))
+    assert seen.read_text().split() and set(seen.read_text().split()) == {"600"}
+
+
+def test_nothing_is_left_of_the_transfer(remote, tmp_path):
+    bring_about(remote, wanted(tmp_path / "file", b"x"))
+    assert [path.name for path in (tmp_path / "run").iterdir() if path.is_dir()] == []
+    assert sorted(path.name for path in tmp_path.iterdir() if "hardway" in path.name) == []
+
+
+def test_large_content_is_streamed_and_its_bytes_are_counted(remote, tmp_path):
+    counted = []
+    remote.sent = counted.append
+    local = tmp_path / "program"
+    local.write_bytes(os.urandom(3 << 20))
+    blob = Blob(path=local, known_sha256=hashlib.sha256(local.read_bytes()).hexdigest())
+    remote.change([Op("binary", (str(tmp_path / "there"), "755", ME, US, blob.sha256), blob)])
+    assert (tmp_path / "there").read_bytes() == local.read_bytes() and mode(tmp_path / "there") == 0o755
+    assert sum(counted) >= 3 << 20 and not list(tmp_path.glob(".hardway.*"))
+
+
+def test_a_binary_is_hashed_again_only_when_it_was_touched(remote, tmp_path):
+    path = tmp_path / "bin"
+    remote.change([Op("binary", (str(path), "755", ME, US, "f" * 64), text(b"program"))])
+    probe = Binary(str(path), text(b"program")).probes()[0]
+    assert remote.probe([probe])[probe].split()[-1] == "f" * 64, "the recorded digest is believed"
+    path.write_bytes(b"another")
+    assert remote.probe([probe])[probe].split()[-1] == text(b"another").sha256
+
+
+def test_folders(remote, tmp_path):
+    folder = tmp_path / "a" / AWKWARD
+    bring_about(remote, Directory(str(folder), "750", ME, US))
+    assert mode(folder) == 0o750 and mode(folder.parent) == 0o755
+    os.chmod(folder, 0o700)
+    (change,) = bring_about(remote, Directory(str(folder), "750", ME, US))
+    assert change.why == (f"mode and owner 700 {ME} {US} -> 750 {ME} {US}",)
+
+
+def test_a_folder_kept_on_another_disk_is_as_good(remote, tmp_path):
+    (tmp_path / "disk").mkdir(mode=0o700)
+    (tmp_path / "data").symlink_to(tmp_path / "disk")
+    data = Directory(str(tmp_path / "data"), "700", ME, US, data=True)
+    assert bring_about(remote, data, wanted(tmp_path / "other", b"")) != []
+    (tmp_path / "disk" / "ours").write_text("x")
+    take_away(remote, data)
+    assert (tmp_path / "data").is_symlink() and list((tmp_path / "disk").iterdir()) == []
+
+
+def test_removal_puts_back_what_was_there_and_only_once(remote, tmp_path):
+    (tmp_path / "theirs").write_bytes(b"before us\n")
+    os.chmod(tmp_path / "theirs", 0o604)
+    (tmp_path / "link").symlink_to("nowhere")
+    (tmp_path / "old").mkdir()
+    made = [
+        Directory(str(tmp_path / "old"), "755", ME, US), Directory(str(tmp_path / "new"), "755", ME, US),
+        wanted(tmp_path / "theirs", b"ours"), wanted(tmp_path / "link", b"ours"), wanted(tmp_path / "new" / "ours", b"ours"),
+    ]  # fmt: skip
+    bring_about(remote, *made[:2])
+    bring_about(remote, *made)
+    assert [op.verb for op in take_away(remote, *made)] == ["drop", "drop", "drop", "rmdir"]
+    assert (tmp_path / "theirs").read_bytes() == b"before us\n" and mode(tmp_path / "theirs") == 0o604
+    assert os.readlink(tmp_path / "link") == "nowhere"
+    assert (tmp_path / "old").is_dir() and not (tmp_path / "new").exists()
+    assert take_away(remote, *made) == []
+
+
+def test_a_file_that_is_not_ours_survives_a_drop(remote, tmp_path):
+    (tmp_path / "theirs").write_bytes(b"x")
+    remote.change([Op("drop", (str(tmp_path / "theirs"),))])
+    assert (tmp_path / "theirs").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("before", [b"127.0.0.1 localhost\n", b"127.0.0.1 localhost", b""])
+def test_our_block_in_a_file_of_the_host(remote, tmp_path, before):
+    path = tmp_path / "hosts"
+    path.write_bytes(before)
+    os.chmod(path, 0o644)
+    bring_about(remote, Block(str(path), "hardway", text(b"10.0.0.1 one\n")))
+    (change,) = bring_about(remote, Block(str(path), "hardway", text(b"10.0.0.1 one\n10.0.0.2 two\n")))
+    assert change.why == ("content",) and "+10.0.0.2 two" in change.diff
+    assert path.read_bytes().endswith(b"# BEGIN hardway\n10.0.0.1 one\n10.0.0.2 two\n# END hardway\n") and mode(path) == 0o644
+    take_away(remote, Block(str(path), "hardway", text(b"10.0.0.1 one\n10.0.0.2 two\n")))
+    assert path.read_bytes().rstrip(b"\n") == before.rstrip(b"\n")
+
+
+def test_stamps_come_and_go(remote):
+    probe = Unit("hardway-test-of-no-unit.service").probes()[0]
+    remote.change([Op("stamp", ("hardway-test-of-no-unit.service", "d1"))])
+    assert properties(remote.probe([probe])[probe])["Stamp"] == "d1"
+    remote.change([Op("unstamp", ("hardway-test-of-no-unit.service",))])
+    assert properties(remote.probe([probe])[probe])["Stamp"] == ""
+
+
+def test_the_first_op_that_fails_is_named_and_those_after_it_do_not_run(remote, tmp_path):
+    ops = [
+        Op("put", (str(tmp_path / "one"), "600", ME, US), text(b"1")),
+        Op("put", (str(tmp_path / "missing" / AWKWARD), "600", ME, US), text(b"2")),
+        Op("put", (str(tmp_path / "three"), "600", ME, US), text(b"3")),
+    ]
+    with pytest.raises(RemoteCommandError) as caught:
+        remote.change(ops)
+    error = caught.value
+    assert AWKWARD in error.command and error.command.startswith("put ") and error.host == "here" and error.exit_code == 5
+    assert "o such file" in error.evidence and "hardway-at" not in error.evidence
+    assert (tmp_path / "one").exists() and not (tmp_path / "three").exists()
+    assert [path.name for path in (tmp_path / "run").iterdir() if path.is_dir()] == []
+
+
+def test_secrets_stay_out_of_the_script(remote, tmp_path):
+    bring_about(remote, File(str(tmp_path / "key"), text(b"very secret indeed", secret=True), "600", ME, US))
+    assert not any("very secret" in script for script in remote.transport.scripts)
+
+
+def test_many_questions_are_one_round_trip(remote, tmp_path):
+    (tmp_path / "there").write_text("x")
+    probes = [Probe("exists", (str(tmp_path / name),)) for name in ("there", AWKWARD)]
+    probes += [Probe("tool", ("sh",)), Probe("tool", ("no such",))]
+    answers = remote.probe([*probes, *probes])
+    assert len(remote.transport.scripts) == 1
+    assert [answers[probe] for probe in probes[:2]] == ["yes", "no"]
+    assert answers[probes[2]].endswith("sh") and answers[probes[3]] == "absent"
+
+
+def test_no_question_is_no_round_trip(remote):
+    assert remote.probe([]) == {} and remote.transport.scripts == []
+
+
+def test_an_answer_that_breaks_off_is_an_error(remote):
+    run = remote.transport.run
+    remote.transport.run = lambda script, **kw: run("kill -9 $$\n" + script, **kw)
+    with pytest.raises(RemoteCommandError, match="broke off"):
+        remote.probe([Probe("routes")])
+
+
+def test_what_a_host_says_about_itself_can_be_read(remote):
+    probes = [Probe("survey"), Probe("routes"), Probe("swap"), Probe("user", ("root",)), Probe("user", ("nobody-of-that-name",))]
+    answers = remote.probe(probes)
+    facts = parse(answers[probes[0]], 0.0, 0.0)
+    assert facts.arch in ("amd64", "arm64") and facts.memory_mb > 100 and facts.cpus >= 1 and facts.var_free_mb > 0 and facts.kernel
+    assert facts.uid == os.getuid() and facts.clock_offset > 1e9
+    assert all(len(line.split()) == 2 for line in answers[probes[1]].splitlines())
+    assert answers[probes[3]].startswith("0:0:") and answers[probes[4]] == "absent"
+
+
+def test_sysctls_are_read_live(remote):
+    found = Sysctl("/etc/sysctl.d/x.conf", (("kernel.ostype", "Linux"), ("kernel.no_such", "1")))
+    change = found.compare(Situation(remote.probe(found.probes())))
+    assert change.why == ("kernel.no_such is absent, wanted 1",)
