@@ -93,6 +93,11 @@ class RemoteCommandError(HardwayError):
 
 
 @dataclass(eq=False)
+class ConflictError(RemoteCommandError):
+    """The Kubernetes API refused a write because the object has changed since it was read."""
+
+
+@dataclass(eq=False)
 class PreflightError(RemoteCommandError):
     """Hosts are not fit for a cluster; the evidence lists every finding on every host."""
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .errors import ConnectionFailed, HardwayError, RemoteCommandError
+from .errors import ConflictError, ConnectionFailed, HardwayError, RemoteCommandError
 from .resources.kubernetes import UNKNOWN, node_patch
 from .secret import Secret
 from .vocabulary import Answers, Op, Probe
@@ -99,7 +99,7 @@ class KubeApi:
     @staticmethod
     def _judged(method: str, path: str, status: int, body: bytes) -> dict[str, Any]:
         if status >= 300:
-            raise RemoteCommandError(
+            raise (ConflictError if status == 409 else RemoteCommandError)(
                 f"the API answered {status}",
                 host="kubernetes",
                 command=f"{method} {path}",
@@ -128,6 +128,7 @@ class KubeApi:
         return "" if status.get("allowed") else f"not allowed: {status.get('reason', '')}"
 
 
+CONFLICTS = 5
 BROKEN = (OSError, http.client.HTTPException, ConnectionFailed)
 
 
@@ -162,6 +163,15 @@ class ApiRemote:
         self.api().delete(op.args[0])
 
     def _mark(self, op: Op) -> None:
+        """The kubelet writes to its node every second: a conflict with that is settled by reading again."""
+        for left in reversed(range(CONFLICTS)):
+            try:
+                return self._mark_once(op)
+            except ConflictError:
+                if not left:
+                    raise
+
+    def _mark_once(self, op: Op) -> None:
         node = self.api().get(op.args[0])
         if node is None:
             raise RemoteCommandError(

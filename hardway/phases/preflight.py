@@ -126,13 +126,13 @@ def _resources(host: Host, facts: Facts) -> Iterator[Finding]:
             "expect it to be slow or to fail",
             True,
         )
-    if host.is_(Role.WORKER) or host.is_(Role.CONTROL_PLANE):
-        if facts.disk_free_mb < 700:
-            yield Finding(
-                "Disk", host.name, f"{facts.disk_free_mb} MB free under /usr/local, 700 MB needed", "free some space: df -h /usr/local"
-            )
+    known = bool(facts.cluster)  # what we need is there already, so a disk that has filled up since is no reason to refuse
+    if (host.is_(Role.WORKER) or host.is_(Role.CONTROL_PLANE)) and facts.disk_free_mb < 700:
+        what = f"{facts.disk_free_mb} MB free under /usr/local, 700 MB needed"
+        yield Finding("Disk", host.name, what, "free some space: df -h /usr/local", known)
     if not host.roles <= {Role.LB} and facts.var_free_mb < 1000:
-        yield Finding("Disk", host.name, f"{facts.var_free_mb} MB free under /var/lib, 1000 MB needed", "free some space: df -h /var/lib")
+        what = f"{facts.var_free_mb} MB free under /var/lib, 1000 MB needed"
+        yield Finding("Disk", host.name, what, "free some space: df -h /var/lib", known)
 
 
 def _versions(inputs: Inputs, host: Host, facts: Facts) -> Iterator[Finding]:

@@ -51,7 +51,7 @@ class ApiObject:
 
 @dataclass(frozen=True)
 class NodeMarks:
-    """A node's labels and taints from the inventory; what we set is remembered on the node, so what leaves the inventory leaves the node."""
+    """A node's labels and taints from the inventory; what we set is remembered on the node, so what leaves the inventory leaves it."""
 
     worker: Host
 
@@ -129,6 +129,8 @@ def missing_fields(wanted: Any, actual: Any, path: str = "") -> list[str]:
     The API server adds defaults of its own, so what `wanted` does not mention does not count; other lists than NAMED
     must be equal item by item: one subject more in a role binding is a difference.
     """
+    if not wanted and actual is None:
+        return []  # the API server leaves out what is empty
     if isinstance(wanted, Mapping):
         if not isinstance(actual, Mapping):
             return [path]
@@ -140,4 +142,4 @@ def missing_fields(wanted: Any, actual: Any, path: str = "") -> list[str]:
         return [
             found for i, (one, other) in enumerate(zip(wanted, actual, strict=True)) for found in missing_fields(one, other, f"{path}[{i}]")
         ]
-    return [] if wanted == actual or (not wanted and actual is None) else [path]
+    return [] if wanted == actual else [path]
