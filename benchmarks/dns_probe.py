@@ -13,14 +13,11 @@ from hardway.runner import each
 from hardway.session import Session
 
 # The question travels as octal escapes, because printf of any sh knows those. `-W 1` ends nc at the first answer.
-ASK = """
-until printf '{query}' | timeout 1 nc -u -w 1 -W 1 {server} 53 | od -An -v -tx1 | tr -d ' \\n' | grep -q '{answer}$'
-do sleep 0.1; done
-"""
+ASK = "printf '{query}' | timeout 1 nc -u -w 1 -W 1 {server} 53 | od -An -v -tx1 | tr -d ' \\n' | grep -q '{answer}$'"
 
 
-def script(cluster: Cluster) -> str:
-    """A shell loop that ends when the name of the API's Service leads to its address."""
+def asking(cluster: Cluster) -> str:
+    """A shell pipeline that succeeds when the name of the API's Service leads to its address."""
     message = question(f"kubernetes.default.svc.{cluster.network.domain}", 0x4857)[2:]
     query = "".join(f"\\{byte:03o}" for byte in message)
     # An A record ends with its length (4) and its address.
@@ -39,7 +36,7 @@ class DnsProbe:
 
     def _ask(self) -> None:
         workers: Sequence[Host] = self.session.cluster.workers
-        text = script(self.session.cluster)
+        text = f"until {asking(self.session.cluster)}; do sleep 0.1; done"
 
         def one(host: Host) -> None:
             result = self.session.live.transports[host.name].run(text, timeout=self.deadline)

@@ -8,8 +8,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from bench_lab import Stage, images, payload, receivers
 from dns_probe import DnsProbe
-from stage import Stage, images, payload, receivers
 
 from hardway.cluster import Host, Role
 from hardway.errors import RemoteCommandError
