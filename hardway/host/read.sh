@@ -60,7 +60,7 @@ q_tool() { PATH=$PATH:/usr/sbin:/sbin command -v "$1" || echo absent; }
 # library NAME: whether the dynamic linker knows a shared library.
 q_library() { if { ldconfig -p || /sbin/ldconfig -p; } 2>/dev/null | grep -q "$1" || ls /lib/*/"$1"* /usr/lib/*/"$1"* /usr/lib64/"$1"* /lib/"$1"* >/dev/null 2>&1; then echo present; else echo absent; fi; }
 
-# user NAME: uid, gid and shell, or absent.
+# user NAME: uid:gid:shell, or absent.
 q_user() { grep "^$1:" /etc/passwd | cut -d: -f3,4,7 | grep . || echo absent; }
 
 # ours KIND NAME: whether hardway itself put a file (ours), folder (dirs), package or user here.
