@@ -89,6 +89,24 @@ def test_an_upgrade_that_dies_restarts_everything_that_changed(name, built):
     assert len(todo) > 10
 
 
+@pytest.mark.parametrize("path", ["/var/lib/kubelet/config.yaml", "/usr/local/bin/kubelet", "/etc/systemd/system/kubelet.service"])
+def test_mending_what_somebody_changed_and_restarted_survives_death(path, built):
+    """The unit's stamp is that of the files we want, but it runs with others: whoever dies between file and restart must not leave it so."""
+    start = built("single")
+    wanted, host = start.digest(), start.hosts["all-in-one"]
+    host.disk.write(path, host.disk.read(path) + b"# by hand\n", host.disk.files[path].mode)
+    host.systemd.reload()
+    host.systemd.restart("kubelet.service")
+    world = start.copy()
+    world.run()
+    todo = moments(world, EVERY)
+    for target, moment in todo:
+        victim = start.copy()
+        dies_at(victim, target, moment)
+        assert same(complete(victim), wanted), f"killed before write {moment} on {target}"
+    assert len(todo) >= 4
+
+
 def test_a_reset_that_dies_is_completed_by_the_next(built, bare):
     start = built("single")
     start.hosts["all-in-one"].disk.write("/etc/unrelated", b"ours is not\n")
