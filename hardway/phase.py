@@ -53,7 +53,7 @@ class Phase:
     title: str
     targets: Callable[[Cluster], Sequence[Host]]
     desired: Callable[[Inputs, Host], Sequence[Resource]]
-    needs: Callable[[Cluster], tuple[str, ...]] = lambda cluster: ()
+    needs: Callable[[Inputs], tuple[str, ...]] = lambda inputs: ()
     ready: Callable[[Live], Pending | None] | None = None
     deadline: float = 60.0
     rolling: bool = False

@@ -87,8 +87,9 @@ class Report:
         """Totals, and where the time went when there was any to speak of."""
         total = sum(self.changes.values())
         megabytes = f", {self.bytes / 1e6:.0f} MB sent" if self.bytes else ""
-        self.event("summary", f"done: {plural(total, 'change')} in {self.elapsed:.1f} s{megabytes}", changes=total, seconds=round(self.elapsed, 3),
-                   bytes=self.bytes, phases={phase: self._timing(phase) for phase in self.ended})  # fmt: skip
+        text = f"done: {plural(total, 'change')} in {self.elapsed:.1f} s{megabytes}"
+        phases = {phase: self._timing(phase) for phase in self.ended}
+        self.event("summary", text, changes=total, seconds=round(self.elapsed, 3), bytes=self.bytes, phases=phases)
         if total and not self.json:
             print("\n  phase            from      to   longest step", file=self.stream)
             for phase in self.ended:

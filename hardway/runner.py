@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -41,14 +42,24 @@ def read(reader: Reader, resources: Sequence[Resource]) -> Answers:
     return reader.probe([probe for resource in resources for probe in resource.probes()])
 
 
+SYSTEMD = ("enable", "reload", "start", "restart", "stamp")
+
+
 def ordered(changes: Sequence[Change]) -> list[Op]:
-    """The ops of a step: first what must precede every write, then the rest; systemd reloads once for several units."""
+    """The ops of a step: first what must precede every write, then the rest; systemd enables and reloads once for several units."""
     ops = [op for change in changes for op in change.before]
-    for op in (op for change in changes for op in change.ops):
-        since = ops[len(ops) - ops[::-1].index(op) :] if op.verb == "reload" and op in ops else None
-        if since is None or any(other.verb == "put" for other in since):
-            ops.append(op)
+    body = (op for change in changes for op in change.ops)
+    for systemd, run in itertools.groupby(body, key=lambda op: op.verb in SYSTEMD):
+        neighbours = list(run)
+        ops += _together(neighbours) if systemd else neighbours
     return ops
+
+
+def _together(run: list[Op]) -> list[Op]:
+    """Neighbouring acts on units: all enabled at once, one reload, then started in their order."""
+    enabled = tuple(dict.fromkeys(op.args[0] for op in run if op.verb == "enable"))
+    reload = [Op("reload")] if any(op.verb == "reload" for op in run) else []
+    return [*([Op("enable", enabled)] if enabled else []), *reload, *(op for op in run if op.verb not in ("enable", "reload"))]
 
 
 @dataclass(frozen=True)
@@ -134,7 +145,7 @@ class Runner:
         for phase in self.phases:
             if target not in self.plan[phase.name]:
                 continue
-            needs = [name for name in phase.needs(self.inputs.cluster) if name in self.plan]
+            needs = [name for name in phase.needs(self.inputs) if name in self.plan]
             with self.news:
                 self.news.wait_for(lambda: self.stopped or all(name in self.ready for name in needs))  # noqa: B023
             if self.stopped:
@@ -251,7 +262,7 @@ class Runner:
             threading.Thread(target=self._guarded, args=(self._settle, phase), name=f"{phase.name} ready", daemon=True).start()
 
     def _settle(self, phase: Phase) -> None:
-        needs = [name for name in phase.needs(self.inputs.cluster) if name in self.plan]
+        needs = [name for name in phase.needs(self.inputs) if name in self.plan]
         with self.news:
             self.news.wait_for(lambda: self.stopped or all(name in self.ready for name in needs))
         if self.stopped:

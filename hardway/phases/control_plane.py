@@ -11,6 +11,7 @@ By hand: `curl -k https://127.0.0.1:6443/readyz?verbose` on a control-plane host
 from pathlib import Path
 
 from ..cluster import Host
+from ..facts import etcd_born
 from ..live import Live
 from ..phase import Inputs, Pending, Phase
 from ..render import render
@@ -26,6 +27,12 @@ def desired(inputs: Inputs, host: Host) -> list:
     shared, apiserver = _authority(inputs), [*_certificates(inputs, host), *_policies(inputs, host)]
     manager, scheduler = _kubeconfig(inputs, host, "controller-manager"), _kubeconfig(inputs, host, "scheduler")
     config = File(f"{KUBERNETES}/kube-scheduler.yaml", text(render("kube-scheduler.yaml", inputs.cluster, host)), "600")
+    uses = {
+        "kube-apiserver": [*shared, *apiserver],
+        "kube-controller-manager": [*shared, manager],
+        "kube-scheduler": [*shared[:1], scheduler, config],
+    }
+    units = {name: _unit_file(inputs, host, name) for name in uses}
     return [
         Directory(KUBERNETES),
         Directory(PKI),
@@ -38,15 +45,18 @@ def desired(inputs: Inputs, host: Host) -> list:
         manager,
         scheduler,
         config,
-        *_unit(inputs, host, "kube-apiserver", [*shared, *apiserver]),
-        *_unit(inputs, host, "kube-controller-manager", [*shared, manager]),
-        *_unit(inputs, host, "kube-scheduler", [*shared[:1], scheduler, config]),
+        *units.values(),
+        *(Unit(f"{name}.service", (unit, *uses[name], program(inputs, host, name))) for name, unit in units.items()),
     ]
 
 
-def _unit(inputs: Inputs, host: Host, name: str, uses: list[File]) -> list:
-    unit = File(f"/etc/systemd/system/{name}.service", text(render(f"{name}.service", inputs.cluster, host)), "600")
-    return [unit, Unit(f"{name}.service", (unit, *uses, program(inputs, host, name)))]
+def _unit_file(inputs: Inputs, host: Host, name: str) -> File:
+    return File(f"/etc/systemd/system/{name}.service", text(render(f"{name}.service", inputs.cluster, host)), "600")
+
+
+def needs(inputs: Inputs) -> tuple[str, ...]:
+    """API servers wait for an etcd that exists; at its founding they start beside it and find it when it has a leader."""
+    return ("pki", "encryption", "etcd") if etcd_born(inputs.facts) else ("pki", "encryption")
 
 
 def _kubeconfig(inputs: Inputs, host: Host, name: str) -> File:
@@ -99,7 +109,7 @@ PHASE = Phase(
     title="Start the control plane",
     targets=lambda cluster: cluster.control_plane,
     desired=desired,
-    needs=lambda cluster: ("pki", "encryption", "etcd"),
+    needs=needs,
     ready=ready,
     deadline=120,
     rolling=True,

@@ -48,7 +48,7 @@ PHASE = Phase(
     title="Install the DNS add-on",
     targets=lambda cluster: (API,),
     desired=desired,
-    needs=lambda cluster: ("rbac", "pod-routes", "kube-proxy"),
+    needs=lambda inputs: ("rbac", "pod-routes", "kube-proxy"),
     ready=ready,
     deadline=120,
 )

@@ -15,5 +15,5 @@ PHASE = Phase(
     title="Create the encryption key for Secrets",
     targets=lambda cluster: (OPERATOR,),
     desired=lambda inputs, host: [] if inputs.cluster.encryption.provider == "none" else [Issued("encryption")],
-    needs=lambda cluster: ("pki",),
+    needs=lambda inputs: ("pki",),
 )

@@ -21,5 +21,5 @@ PHASE = Phase(
     title="Close the founding of etcd",
     targets=lambda cluster: cluster.etcd_members,
     desired=desired,
-    needs=lambda cluster: ("etcd",),
+    needs=lambda inputs: ("etcd",),
 )

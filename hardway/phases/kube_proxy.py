@@ -32,6 +32,8 @@ PHASE = Phase(
     title="Start kube-proxy",
     targets=lambda cluster: cluster.workers,
     desired=desired,
-    needs=lambda cluster: ("control-plane", "load-balancer") if cluster.api.load_balancer is LoadBalancer.HAPROXY else ("control-plane",),
+    needs=lambda inputs: (
+        ("control-plane", "load-balancer") if inputs.cluster.api.load_balancer is LoadBalancer.HAPROXY else ("control-plane",)
+    ),
     rolling=True,
 )

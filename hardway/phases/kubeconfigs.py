@@ -22,5 +22,5 @@ PHASE = Phase(
     title="Write the kubeconfigs",
     targets=lambda cluster: (OPERATOR,),
     desired=desired,
-    needs=lambda cluster: ("pki",),
+    needs=lambda inputs: ("pki",),
 )

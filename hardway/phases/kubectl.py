@@ -18,6 +18,6 @@ PHASE = Phase(
     title="Hand over the administrator's kubeconfig",
     targets=lambda cluster: (OPERATOR,),
     desired=desired,
-    needs=lambda cluster: ("rbac", "load-balancer"),
+    needs=lambda inputs: ("rbac", "load-balancer"),
     ready=ready,
 )

@@ -19,5 +19,5 @@ PHASE = Phase(
     title="Label and taint the nodes",
     targets=lambda cluster: (API,),
     desired=desired,
-    needs=lambda cluster: ("kubelet",),
+    needs=lambda inputs: ("kubelet",),
 )

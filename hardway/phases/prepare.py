@@ -45,5 +45,5 @@ PHASE = Phase(
     title="Prepare the hosts",
     targets=lambda cluster: cluster.hosts,
     desired=desired,
-    needs=lambda cluster: ("pki",),
+    needs=lambda inputs: ("pki",),
 )

@@ -29,5 +29,5 @@ PHASE = Phase(
     title="Grant the API server and the administrators their rights",
     targets=lambda cluster: (API,),
     desired=desired,
-    needs=lambda cluster: ("control-plane",),
+    needs=lambda inputs: ("control-plane",),
 )

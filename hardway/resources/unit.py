@@ -39,11 +39,11 @@ class Unit:
         state = properties(now.answers[self.probes()[0]])
         changed = sorted(used.path for used in self.uses if used.path in now.changed)
         ops, why = [], []
-        if changed or state["NeedDaemonReload"] == "yes":
-            ops.append(Op("reload"))
         if state["UnitFileState"] != "enabled":
             ops.append(Op("enable", (self.name,)))
             why.append("not enabled")
+        if changed or ops or state["NeedDaemonReload"] == "yes":
+            ops.append(Op("reload"))
         running = state["ActiveState"] in ("active", "activating", "reloading") or state["Job"] not in ("", "0")
         stale = bool(changed) or state["Stamp"] != self.digest
         if not running:

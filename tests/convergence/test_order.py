@@ -28,7 +28,7 @@ def test_every_phase_begins_after_those_it_needs_are_ready(inventory, bare, monk
     runner.run()
     for phase in PHASES:
         starts = [i for i, event in enumerate(events) if event == ("start", phase.name)]
-        gates = [need for need in phase.needs(world.inputs()) if ("start", need) in events]
+        gates = [need for need in phase.needs(runner.inputs) if ("start", need) in events]
         for need in gates:
             assert not starts or events.index(("ready", need)) < starts[0], f"{phase.name} began before {need} was ready"
     assert ("ready", "dns") in events

@@ -7,7 +7,6 @@ how a test kills a run.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
 from collections.abc import Callable, Sequence
@@ -17,13 +16,12 @@ from hardway.errors import RemoteCommandError
 from hardway.vocabulary import Answers, Op, Probe
 
 from .disk import STATE, Disk, Refused
+from .memory_probes import SWAP_UNIT, MemoryProbes
 from .packages import CONFIGURATION, PACKAGES, PREINSTALLED, unit_of
 from .systemd import Systemd
 
-SWAP_UNIT = "dev-sda2.swap"
 
-
-class MemoryHost:
+class MemoryHost(MemoryProbes):
     """One machine with a fresh Debian: nothing of ours, swap on, its own /etc/hosts."""
 
     def __init__(self, host: Host, point: Callable[[str, Op], None] = lambda name, op: None):
@@ -72,85 +70,6 @@ class MemoryHost:
         units = {n: (u.active, u.enabled, u.started) for n, u in self.systemd.units.items() if u.active != "inactive" or u.enabled}
         plain = (self.users, self.modules, self.sysctls, self.swap, self.masked, self.images, self.routes)
         return {"files": files, "dirs": dict(self.disk.dirs), "units": units, "rest": repr([sorted(part) for part in plain])}
-
-    # Probes.
-
-    def q_file(self, path: str, want: str, kind: str) -> str:
-        if path in self.disk.dirs:
-            return f"dir {self.disk.dirs[path]}"
-        if path not in self.disk.files:
-            return "absent"
-        entry = self.disk.files[path]
-        content = base64.encodebytes(entry.content).decode() if entry.sha256 != want and kind == "text" else ""
-        return f"file {entry.meta} {len(entry.content)} {entry.sha256}\n{content}"
-
-    def q_binary(self, path: str) -> str:
-        if path not in self.disk.files:
-            return "absent"
-        entry = self.disk.files[path]
-        digest, _, born = self.disk.read(f"{STATE}/digests{path}").decode().partition(" ")
-        return f"file {entry.meta} {len(entry.content)} {digest if born == str(entry.born) else entry.sha256}"
-
-    def q_hash(self, path: str) -> str:
-        return self.disk.files[path].sha256 if path in self.disk.files else "absent"
-
-    def q_unit(self, name: str) -> str:
-        return f"{self.systemd.show(name)}\nStamp={self.disk.read(f'{STATE}/stamps/{name}').decode()}"
-
-    def q_journal(self, name: str, lines: str) -> str:
-        return f"the last {lines} lines of {name} on {self.host.name}"
-
-    def q_block(self, path: str, mark: str) -> str:
-        found = re.search(rf"^# BEGIN {mark}\n(.*?)^# END {mark}$", self.disk.read(path).decode(), re.MULTILINE | re.DOTALL)
-        return base64.encodebytes(found[1].encode()).decode() if found else ""
-
-    def q_sysctl(self, key: str) -> str:
-        return self.sysctls.get(key, "absent")
-
-    def q_module(self, name: str) -> str:
-        return "loaded" if name in self.modules else "absent"
-
-    def q_swap(self) -> str:
-        lines = [f"active {device}" for device in sorted(self.swap)]
-        lines += [f"fstab {words[0]}" for line in self._fstab() if (words := line.split()) and words[0][0] != "#" and words[2] == "swap"]
-        return "\n".join(lines + ([f"unit {SWAP_UNIT}"] if self.swap and SWAP_UNIT not in self.masked else []))
-
-    def q_tool(self, name: str) -> str:
-        return next((path for folder in ("/usr/bin", "/usr/sbin") if (path := f"{folder}/{name}") in self.disk.files), "absent")
-
-    def q_library(self, name: str) -> str:
-        return "present" if f"/usr/lib/{name}" in self.disk.files else "absent"
-
-    def q_user(self, name: str) -> str:
-        return "999:999:/usr/sbin/nologin" if name in self.users else "absent"
-
-    def q_ours(self, kind: str, name: str) -> str:
-        return "yes" if f"{STATE}/{kind}/{name.lstrip('/')}" in self.disk.files else "no"
-
-    def q_image(self, reference: str) -> str:
-        return "present" if reference in self.images and self._active("containerd.service") else "absent"
-
-    def q_routes(self) -> str:
-        return "\n".join(sorted(self.routes))
-
-    def q_leftover(self, kind: str) -> str:
-        return str(self.left.get(kind, 0))
-
-    def q_exists(self, path: str) -> str:
-        return "yes" if self.disk.below(path) else "no"
-
-    def q_survey(self) -> str:
-        units = [name for name, unit in self.systemd.units.items() if unit.active == "active"]
-        env = dict(re.findall(r"^(ETCD_[A-Z_]+)=(.*)$", self.disk.read("/etc/etcd/etcd.env").decode(), re.MULTILINE))
-        said = {
-            "arch": "x86_64", "hostname": self.host.name, "uid": "0", "init": "systemd", "machine_id": f"id-{self.host.name}",
-            "memory_kb": str(8 << 20), "cpus": "2", "disk_free_kb": str(20 << 20), "var_free_kb": str(20 << 20), "os": "debian",
-            "addresses": f"127.0.0.1=lo {self.host.address}=eth0", "cgroup": "2", "read_only": "no", "resolv_conf": "/etc/resolv.conf",
-            "nameservers": "192.0.2.53", "package_manager": "apt-get", "filesystem_overlay": "yes", "units": " ".join(units),
-            "cluster": self.disk.read(f"{STATE}/cluster").decode(), "etcd_state": env.get("ETCD_INITIAL_CLUSTER_STATE", ""),
-            "etcd_data": "yes" if "/var/lib/etcd/member" in self.disk.dirs else "no",
-        }  # fmt: skip
-        return "\n".join(f"{key}={value}" for key, value in (said | self.survey).items())
 
     # Ops on files.
 
@@ -282,8 +201,9 @@ class MemoryHost:
     def w_reload(self) -> None:
         self.systemd.reload()
 
-    def w_enable(self, name: str) -> None:
-        self.systemd.enable(name)
+    def w_enable(self, *names: str) -> None:
+        for name in names:
+            self.systemd.enable(name)
 
     def w_start(self, name: str, how: str) -> None:
         self.systemd.start(name)
@@ -327,9 +247,6 @@ class MemoryHost:
 
     # How the parts move each other.
 
-    def _active(self, unit: str) -> bool:
-        return self.systemd.unit(unit).active == "active"
-
     def _heard(self, name: str, how: str) -> None:
         if how == "wait" and not self._active(name):
             raise Refused(f"Job for {name} failed")
@@ -361,9 +278,6 @@ class MemoryHost:
         for name in names:
             if name not in self.users:
                 raise Refused(f"chown: invalid user: '{name}'")
-
-    def _fstab(self) -> list[str]:
-        return self.disk.read("/etc/fstab").decode().splitlines()
 
     def _edit_fstab(self, edit: Callable[[str], str]) -> None:
         self.disk.write("/etc/fstab", "".join(f"{edit(line)}\n" for line in self._fstab()).encode())
