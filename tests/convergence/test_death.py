@@ -91,7 +91,7 @@ def test_an_upgrade_that_dies_restarts_everything_that_changed(name, built):
 
 @pytest.mark.parametrize("path", ["/var/lib/kubelet/config.yaml", "/usr/local/bin/kubelet", "/etc/systemd/system/kubelet.service"])
 def test_mending_what_somebody_changed_and_restarted_survives_death(path, built):
-    """The unit's stamp is that of the files we want, but it runs with others: whoever dies between file and restart must not leave it so."""
+    """The unit's stamp names the files we want, but it runs others: a run that dies between file and restart must not leave it so."""
     start = built("single")
     wanted, host = start.digest(), start.hosts["all-in-one"]
     host.disk.write(path, host.disk.read(path) + b"# by hand\n", host.disk.files[path].mode)
