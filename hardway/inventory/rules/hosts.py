@@ -21,9 +21,9 @@ def unique(draft: Draft) -> Iterator[Problem]:
 
 
 def not_reserved(draft: Draft) -> Iterator[Problem]:
-    """`localhost` in certificates and hosts files means something else."""
+    """`localhost` in certificates and hosts files means something else, and the others are what a run works on besides hosts."""
     for n, host in draft.hosts:
-        if host.name in ("localhost", "kubernetes"):
+        if host.name in ("localhost", "kubernetes", "operator", "etcd"):
             yield Problem(("hosts", n, "name"), f"{host.name} is a reserved name: give the machine another one")
 
 
