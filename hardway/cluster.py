@@ -281,8 +281,12 @@ class Cluster:
         return f"https://{self.api.address}:{self.api.port}"
 
     def apiserver_port(self, host: Host) -> int:
-        """The port kube-apiserver binds on this host: 6443, moved aside only where HAProxy shares the host and holds it."""
-        return 6444 if host in self.load_balancers and self.api.port == 6443 else 6443
+        """The port kube-apiserver binds on this host: 6443, moved aside where HAProxy shares a control-plane host and holds it.
+
+        It is the same on all of them: the endpoints of the `kubernetes` Service have one port, that of whichever server wrote last.
+        """
+        shared = any(balancer.is_(Role.CONTROL_PLANE) for balancer in self.load_balancers)
+        return 6444 if shared and self.api.port == 6443 else 6443
 
     @property
     def service_names(self) -> tuple[str, ...]:

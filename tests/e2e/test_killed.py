@@ -27,9 +27,21 @@ def stage(make_stage: Callable[[dict], Stage]) -> Stage:
 
 
 @pytest.fixture(scope="module")
-def length(stage: Stage) -> int:
-    """How many events an undisturbed bootstrap has."""
-    return len(stage.bootstrap().events)
+def undisturbed(stage: Stage) -> list[dict]:
+    """The events of a bootstrap that lives."""
+    return stage.bootstrap().events
+
+
+def moment(undisturbed: list[dict], number: int) -> tuple[int, float]:
+    """When to kill: after how many events, and how many seconds later, since death does not keep to events.
+
+    The first is in the making of the keys; of the others there is one in each of the equal parts of a run.
+    """
+    chance = random.Random(f"{SEED} {number}")
+    if number == 0:
+        kinds = [(event["event"], event.get("phase")) for event in undisturbed]
+        return kinds.index(("step-started", "pki")) + 1, chance.random() * 0.2
+    return int((number - 1 + chance.random()) / max(KILLS - 1, 1) * len(undisturbed)), chance.random() * 0.4
 
 
 def killed_bootstrap(stage: Stage, after: int, then: float) -> int:
@@ -54,15 +66,12 @@ class TestKilled:
     chain = True
 
     @pytest.mark.parametrize("number", range(KILLS))
-    def test_killed_at_any_moment(self, stage: Stage, length: int, number: int):
-        moment = random.Random(f"{SEED} {number}")
-        # One moment out of each of the equal parts of the run, and not just between two events.
-        after = int((number + moment.random()) / KILLS * length)
-        then = moment.random() * 0.4
+    def test_killed_at_any_moment(self, stage: Stage, undisturbed: list[dict], number: int):
+        after, then = moment(undisturbed, number)
         stage.hardway("reset", "INV", "--yes", "--remove-pki").ok()
         lived = killed_bootstrap(stage, after, then)
         kept = stage.keys()
-        print(f"killed {then:.2f} s after event {lived} of {length}, {len(kept)} keys and certificates made")
+        print(f"killed {then:.2f} s after event {lived} of {len(undisturbed)}, {len(kept)} keys and certificates made")
         stage.bootstrap()
         now = stage.keys()
         assert {name for name in kept if now.get(name) != kept[name]} == set()

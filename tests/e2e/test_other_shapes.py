@@ -18,24 +18,24 @@ SINGLE = {
     "cluster": "e2e-single",
     "kubernetes": "1.20.2",
     "assets": ASSETS,
-    "network": {"node_cidr": "10.242.0.0/24", "pod_cidr": "10.202.0.0/16", "service_cidr": "10.34.0.0/24"},
+    "network": {"node_cidr": "10.246.0.0/24", "pod_cidr": "10.206.0.0/16", "service_cidr": "10.38.0.0/24"},
     "addons": {"coredns": {"replicas": 1}},
-    "lab": {"gateway": "10.242.0.1"},
-    "hosts": [host("all-in-one", "10.242.0.10", "etcd", "control-plane", "worker")],
+    "lab": {"gateway": "10.246.0.1"},
+    "hosts": [host("all-in-one", "10.246.0.10", "etcd", "control-plane", "worker")],
 }
 
-# Everything on three machines; the two that balance share the address 10.243.0.5.
+# Everything on three machines; the two that balance share the address 10.247.0.5.
 SHARED = {
     "cluster": "e2e-shared",
     "kubernetes": "1.20.2",
     "assets": ASSETS,
-    "network": {"node_cidr": "10.243.0.0/24", "pod_cidr": "10.203.0.0/16", "service_cidr": "10.35.0.0/24"},
-    "api": {"vip": "10.243.0.5"},
-    "lab": {"gateway": "10.243.0.1"},
+    "network": {"node_cidr": "10.247.0.0/24", "pod_cidr": "10.207.0.0/16", "service_cidr": "10.39.0.0/24"},
+    "api": {"vip": "10.247.0.5"},
+    "lab": {"gateway": "10.247.0.1"},
     "hosts": [
-        host("node-0", "10.243.0.10", "lb", "etcd", "control-plane", "worker"),
-        host("node-1", "10.243.0.11", "lb", "etcd", "control-plane", "worker"),
-        host("node-2", "10.243.0.12", "etcd", "control-plane", "worker"),
+        host("node-0", "10.247.0.10", "lb", "etcd", "control-plane", "worker"),
+        host("node-1", "10.247.0.11", "lb", "etcd", "control-plane", "worker"),
+        host("node-2", "10.247.0.12", "etcd", "control-plane", "worker"),
     ],
 }
 
@@ -112,7 +112,7 @@ class TestSharedAddress:
 
 def holders(stage: Stage, *hosts: str) -> list[str]:
     """The hosts that have the shared address now."""
-    return [name for name in hosts if " 10.243.0.5/" in stage.ssh(name, "ip -o addr")]
+    return [name for name in hosts if " 10.247.0.5/" in stage.ssh(name, "ip -o addr")]
 
 
 def answers(stage: Stage) -> bool:

@@ -61,11 +61,11 @@ def test_equal_state_gives_equal_bytes_in_a_later_run(credentials, cluster, agai
     assert again(cluster).kubeconfig("admin").reveal() == credentials.kubeconfig("admin").reveal()
 
 
-def test_a_controller_that_shares_its_host_with_the_balancer_uses_the_moved_port(cluster, store):
+def test_controllers_use_the_moved_port_when_one_shares_its_host_with_the_balancer(cluster, store):
     hosts = [dataclasses.replace(h, roles=h.roles | {Role.LB}) if h.name == "controller-0" else h for h in cluster.hosts]
     credentials = Credentials(dataclasses.replace(cluster, hosts=tuple(hosts)), store)
     ends = [parsed(credentials.kubeconfig("scheduler", credentials.cluster.host(f"controller-{i}")))[0]["server"] for i in (0, 1)]
-    assert ends == ["https://127.0.0.1:6444", "https://127.0.0.1:6443"]
+    assert ends == ["https://127.0.0.1:6444"] * 2
 
 
 @pytest.mark.parametrize(("name", "host"), [("scheduler", ""), ("kubelet", ""), ("apiserver", "controller-0")])
