@@ -6,6 +6,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from hardway.errors import LabError
 from hardway.lab import preconditions
 
 # Not the usual temporary folder: that may be memory, and the machines' disks take gigabytes.
-GROUND = Path("/var/tmp/hardway-e2e")
+GROUND = Path("/var/tmp/hardway-tests")
 
 
 def pytest_collection_modifyitems(items):
@@ -26,38 +27,43 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def ground() -> Iterator[Path]:
-    """The folder of all stages, ours alone while we run; a machine that cannot carry a lab is told so."""
+def can_lab() -> None:
+    """A computer that cannot carry a lab is told what it lacks; where all is to be tested that is a failure."""
     try:
         preconditions.require_root()
     except LabError as error:
         sentence = f"{error.message}; {error.hint}"
         pytest.fail(sentence, pytrace=False) if os.environ.get("CI") else pytest.skip(sentence)
-    GROUND.mkdir(mode=0o700, exist_ok=True)
-    with (GROUND / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pytest.fail("another run of the end-to-end tests is under way on this machine: wait for its end", pytrace=False)
-        yield GROUND
-        shutil.rmtree(GROUND)
 
 
 @pytest.fixture(scope="module")
-def make_stage(ground: Path) -> Iterator[Callable[[dict], Stage]]:
-    """Makes stages; what an earlier run that was killed left of them is cleared away first."""
-    made: list[Stage] = []
+def make_stage(can_lab: None) -> Iterator[Callable[[dict], Stage]]:
+    """Makes stages; what an earlier run that was killed left of them is cleared away first, and all is cleared at the end."""
+    with ExitStack() as stack:
 
-    def make(inventory: dict) -> Stage:
-        stage = Stage(ground, inventory)
-        made.append(stage)
-        stage.lab("wipe")
-        shutil.rmtree(stage.state, ignore_errors=True)
-        return stage
+        def make(inventory: dict) -> Stage:
+            folder = GROUND / inventory["cluster"]
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            stack.enter_context(alone(folder))
+            stage = Stage(folder, inventory)
+            stage.lab("wipe")
+            shutil.rmtree(stage.state, ignore_errors=True)
+            stack.callback(shutil.rmtree, folder)
+            stack.callback(stage.lab, "wipe")
+            return stage
 
-    yield make
-    for stage in made:
-        stage.lab("wipe")
+        yield make
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """No other run of the tests works on the same machines."""
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pytest.fail(f"another run of these tests is at work in {folder}: wait for its end", pytrace=False)
+        yield
 
 
 BROKEN: dict[type, str] = {}
