@@ -27,5 +27,5 @@ PHASE = Phase(
     title="Add new members to an existing etcd cluster",
     targets=lambda cluster: (ETCD,),
     desired=desired,
-    needs=lambda inputs: ("pki", "binaries"),
+    needs=lambda inputs: ("pki", "binaries") if etcd_born(inputs.facts) else ("pki",),
 )
