@@ -85,12 +85,14 @@ def handshake(server, client, address):
             tls.sendall(b"hello")
             # In TLS 1.3 a server's refusal of the client's certificate arrives with the first read.
             outcome["answer"] = tls.recv(100)
+    except ConnectionError:
+        pass  # A server that refuses may hang up before we have written; why it did is raised below.
     finally:
         ours.close()
         thread.join(10)
     if "error" in outcome:
         raise outcome["error"]
-    assert outcome["answer"] == b"welcome"
+    assert outcome.get("answer") == b"welcome"
     return outcome["read"]
 
 
