@@ -57,6 +57,6 @@ venv: .venv/.installed
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || .ci/packages python3-venv
 	@echo "making .venv"
 	@$(PYTHON) -m venv .venv
-	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@.venv/bin/python -m pip install -qq --disable-pip-version-check --upgrade pip
+	@.venv/bin/python -m pip install -qq --disable-pip-version-check -e '.[test]'
 	@touch $@
