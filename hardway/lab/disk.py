@@ -23,9 +23,10 @@ def made(lab: LabSpec) -> list[MachineSpec]:
 def make(machine: MachineSpec, lab: LabSpec, public_key: str) -> None:
     """Create the machine's disk where there is none, and (re)write who it is and who may enter; its other files are kept."""
     for part in PARTS:
-        (machine.home / part).mkdir(parents=True, exist_ok=True)
-        # The upper part's mode is that of the machine's "/", whatever the operator's umask.
-        os.chmod(machine.home / part, 0o755)
+        if not (machine.home / part).exists():
+            (machine.home / part).mkdir(parents=True)
+            # The upper part's mode is that of the machine's "/", whatever the operator's umask; from now on it is the machine's own matter.
+            os.chmod(machine.home / part, 0o755)
     machine.save()
     mount(machine)
     _write(machine.root / "etc/hostname", f"{machine.name}\n")

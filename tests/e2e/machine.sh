@@ -15,7 +15,9 @@ echo '# rules'; ip rule
 echo '# firewall'; { iptables-save; ip6tables-save; } 2>/dev/null | grep -E '^(-A|:.* -)' | sed 's/ \[.*//'
 echo '# namespaces'; ip netns
 echo '# mounts'; awk '{print $1, $2, $3}' /proc/mounts | grep -v ' /run/user/'
-echo '# processes'; ps -eo uid=,comm= | awk '{print $1, $2}' | sort -u
+# Asked before there is a pipe, whose programs would be seen or not as chance has it.
+processes=$(ps -eo uid=,comm=)
+echo '# processes'; echo "$processes" | awk '{print $1, $2}' | sort -u
 echo '# listening'; ss -Htuln | awk '{print $1, $5}'
 echo '# packages'; dpkg-query -W -f '${Package} ${Version} ${db:Status-Abbrev}\n'
 echo '# units'; systemctl list-unit-files --no-legend --plain | awk '$1 !~ /^session-.*\.scope$/ {print $1, $2}'

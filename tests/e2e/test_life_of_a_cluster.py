@@ -91,6 +91,7 @@ class TestLife:
         assert "pki/ca.key" in remembered
 
     def test_second_bootstrap_changes_nothing(self, stage: Stage):
+        stage.lab("up")
         assert stage.bootstrap().events[-1]["changes"] == 0
 
     def test_plan_is_empty(self, stage: Stage):
