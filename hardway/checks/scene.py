@@ -105,7 +105,8 @@ class Scene:
                 raise NotReadyError(f"gave up waiting for {missing}", waited_for=missing, waited_seconds=waited)
 
 
-KUBECTL = "/usr/local/bin/kubectl --kubeconfig /etc/kubernetes/admin.conf"
+# Without a cache: kubectl would keep one in root's home, and a check leaves nothing on a host.
+KUBECTL = "/usr/local/bin/kubectl --kubeconfig /etc/kubernetes/admin.conf --cache-dir /dev/null"
 
 
 def at_once(work: Callable[[T], str], items: Iterable[T], name: Callable[[T], str] = str) -> list[str]:

@@ -1,6 +1,6 @@
 # Everything about a machine that can be looked at from inside, in sections; run by `sh -s`, fields are separated by tabs.
 export LC_ALL=C PATH=$PATH:/usr/sbin:/sbin
-not_these='( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /var/log/journal ) -prune'
+not_these='( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /var/tmp -o -path /var/log/journal ) -prune'
 set -f
 echo '# files'
 # shellcheck disable=SC2086
@@ -8,7 +8,7 @@ find / $not_these -o -printf '%y\t%m\t%U:%G\t%s\t%T@\t%l\t%p\n'
 echo '# contents'
 # shellcheck disable=SC2086
 find / $not_these -o -type f -print0 | xargs -0 sha256sum
-echo '# links'; ip -o -br link | awk '{print $1}'
+echo '# links'; ip -o -br link | awk '{sub("@.*", "", $1); print $1}'
 echo '# addresses'; ip -o addr | awk '{print $2, $4}'
 echo '# routes'; ip route show table all
 echo '# rules'; ip rule
