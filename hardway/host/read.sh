@@ -80,7 +80,7 @@ q_leftover() {
     mounts) awk '$2 ~ "^/(var/lib/kubelet/|run/containerd/|run/netns/cni-|var/run/netns/cni-|var/lib/containerd/)"' /proc/mounts | wc -l ;;
     cni) ls -d /sys/class/net/cni0 /var/lib/cni /run/cni 2>/dev/null | wc -l ;;
     runtime) ls -d /run/containerd 2>/dev/null | wc -l ;;
-    iptables) { iptables-save; ip6tables-save; } 2>/dev/null | grep -cE '^:(KUBE-|CNI-)|hardway-masq' ;;
+    iptables) { iptables-save; ip6tables-save; nft list tables; } 2>/dev/null | grep -cE '^:(KUBE-|CNI-)|hardway-masq|^table ip6? kube-proxy$' ;;
   esac || :
 }
 

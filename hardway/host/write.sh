@@ -152,7 +152,8 @@ w_cleanup() {
     cni) ip link del cni0 2>/dev/null || :; rm -rf /var/lib/cni /run/cni ;;
     iptables) for f in iptables ip6tables; do
         if command -v $f-save >/dev/null 2>&1 && $f-save 2>/dev/null | grep -qE 'KUBE-|CNI-|hardway-masq'; then
-          $f-save | grep -vE 'KUBE-|CNI-|hardway-masq' >"$stage/.$f"; $f-restore <"$stage/.$f"; fi; done ;;
+          $f-save | grep -vE 'KUBE-|CNI-|hardway-masq' >"$stage/.$f"; $f-restore <"$stage/.$f"; fi; done
+      if command -v nft >/dev/null 2>&1; then for f in ip ip6; do nft delete table $f kube-proxy 2>/dev/null || :; done; fi ;;
   esac
 }
 

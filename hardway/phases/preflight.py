@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
 
-from ..cluster import Host, Role
+from ..cluster import Cluster, Host, Role
 from ..errors import PreflightError
 from ..facts import Facts, authority
 from ..phase import Inputs, Phase
@@ -98,7 +98,8 @@ def _host(inputs: Inputs, host: Host, facts: Facts) -> Iterator[Finding]:
     yield from _versions(inputs, host, facts)
     yield from _ports(inputs, host, facts)
     if not facts.package_manager:
-        yield Finding("PackageManager", host.name, "no known package manager", f"install by hand what is missing: {' '.join(TOOLS)}", True)
+        remedy = f"install by hand what is missing: {' '.join(tools(inputs.cluster))}"
+        yield Finding("PackageManager", host.name, "no known package manager", remedy, True)
 
 
 def _ownership(inputs: Inputs, host: Host, facts: Facts) -> Iterator[Finding]:
@@ -198,7 +199,13 @@ def desired(inputs: Inputs, host: Host) -> list:
     if not host.is_(Role.WORKER) or not facts.package_manager:
         return [Records()]
     names = RPM_NAMES if facts.package_manager != "apt-get" else {}
-    return [Records(), Packages(facts.package_manager, tuple((tool, names.get(package, package)) for tool, package in TOOLS.items()))]
+    wanted = tuple((tool, names.get(package, package)) for tool, package in tools(inputs.cluster).items())
+    return [Records(), Packages(facts.package_manager, wanted)]
+
+
+def tools(cluster: Cluster) -> dict[str, str]:
+    """Programs and libraries that a worker needs, with the Debian packages they come from."""
+    return TOOLS | ({"nft": "nftables"} if cluster.proxy_mode == "nftables" else {})
 
 
 PHASE = Phase(

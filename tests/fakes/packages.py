@@ -26,6 +26,7 @@ PACKAGES: dict[str, dict[str, bytes]] = {
     "keepalived": {"/usr/sbin/keepalived": b"keepalived", "/lib/systemd/system/keepalived.service": KEEPALIVED},
     "libseccomp2": {"/usr/lib/libseccomp.so.2": b"libseccomp"},
     "mount": {"/usr/bin/mount": b"mount"},
+    "nftables": {"/usr/sbin/nft": b"nft"},
     "socat": {"/usr/bin/socat": b"socat"},
 }
 PREINSTALLED = ("iproute2", "libseccomp2", "mount")

@@ -10,7 +10,8 @@ from hardway.errors import PreflightError
 from hardway.facts import Facts, authority, etcd_born, parse
 from hardway.inventory import load
 from hardway.phase import Inputs
-from hardway.phases.preflight import findings, judge
+from hardway.phases.preflight import desired, findings, judge
+from hardway.resources import Packages
 from hardway.statedir import Overlay, StateDir
 
 VAGRANT = load(Path(__file__).parents[2] / "inventory" / "vagrant.yaml")
@@ -140,3 +141,14 @@ def test_a_clock_is_only_off_when_it_is_outside_of_the_question(clock, offset):
 
 def test_a_host_that_says_nothing_is_no_crash():
     assert parse("", 0.0, 0.0).arch == ""
+
+
+@pytest.mark.parametrize(("mode", "extra"), [("iptables", set()), ("nftables", {("nft", "nftables")})])
+def test_workers_get_the_tools_of_their_proxy_mode(inputs, mode, extra):
+    made = inputs()
+    wanted = {}
+    for proxy_mode in ("iptables", mode):
+        given = replace(made, cluster=replace(VAGRANT, proxy_mode=proxy_mode))
+        packages = [resource for resource in desired(given, VAGRANT.host("worker-0")) if isinstance(resource, Packages)]
+        wanted[proxy_mode] = {pair for each in packages for pair in each.tools}
+    assert ("iptables", "iptables") in wanted[mode] and wanted[mode] - wanted["iptables"] == extra
