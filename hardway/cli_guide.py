@@ -40,9 +40,9 @@ def explain(phase: str, inventory: Path | None) -> None:
 @click.option("-o", "--output", "folder", required=True, type=OUTPUT_FOLDER, metavar="DIR", help="A new folder for them.")
 @click.option("--with-secrets", is_flag=True, help="With the keys from the state directory instead of a line in their place.")
 def render(inventory: Path, state_dir: Path | None, host: str, folder: Path, with_secrets: bool) -> None:
-    """Write every file of a host into a folder, without contacting it.
+    """Write every file of a host into a folder.
 
-    A list of owners, modes, programs and units lies beside them. The hosts are taken to be Debian on amd64.
+    The host is not contacted. A list of owners, modes, programs and units lies beside them. The hosts are taken to be Debian on amd64.
     """
     from . import runbook
     from .cli import load
@@ -62,20 +62,19 @@ def render(inventory: Path, state_dir: Path | None, host: str, folder: Path, wit
               help="Markdown, a file for each chapter; or one HTML page that prints well.")  # fmt: skip
 @click.option("--no-survey", is_flag=True, help="Contact no host: take them to be Debian on amd64.")
 def runbook(inventory: Path, state_dir: Path | None, folder: Path, form: str, no_survey: bool) -> None:
-    """Write this cluster's guide: every command to build it by hand.
+    """Write the guide to build the cluster by hand.
 
-    With your names, addresses and files, each step followed by its check and what that prints. The hosts are asked for
+    Every command with your names, addresses and files, each step followed by its check and what that prints. The hosts are asked for
     their facts when they answer, and nothing is written on them. No secret comes into the guide.
     """
     from . import runbook as guide
     from .cli import open_session
 
     with open_session(inventory, state_dir, "text", False, 32, read_only=True) as session:
-        facts, silent = (guide.assumed(session.cluster), [host.name for host in session.cluster.hosts]) if no_survey else guide.surveyed(session)
-        session.facts = facts
+        session.facts, silent = guide.unasked(session.cluster) if no_survey else guide.surveyed(session)
         session.gather()
         cluster = session.cluster
-        chapters = guide.guide(cluster, facts, session.assets, session.state_dir, _assumptions(silent))
+        chapters = guide.guide(cluster, session.facts, session.assets, session.state_dir, _assumptions(silent))
         files = guide.write_guide(chapters, cluster, folder, form)
     click.echo(f"{len(chapters)} chapters in {files[0] if form == 'html' else folder}")
     click.echo(_assumptions(silent))

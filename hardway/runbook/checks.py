@@ -50,7 +50,8 @@ def _names(hosts: Sequence[Host]) -> str:
 
 def _preflight(inputs: Inputs) -> Iterator[Check]:
     tools = " ".join(tool for tool in TOOLS if not tool.startswith("lib"))
-    found = f'sh -c "PATH=$PATH:/usr/sbin:/sbin; for tool in {tools}; do command -v \\$tool >/dev/null || echo \\$tool is missing; done; echo looked"'
+    look = f"for tool in {tools}; do command -v \\$tool >/dev/null || echo \\$tool is missing; done; echo looked"
+    found = f'sh -c "PATH=$PATH:/usr/sbin:/sbin; {look}"'
     yield Check(everywhere(inputs.cluster.workers, found), "\n".join("looked" for _ in inputs.cluster.workers))
 
 
@@ -139,7 +140,9 @@ def _containers(inputs: Inputs) -> Iterator[Check]:
 
 
 def _pod_routes(inputs: Inputs) -> Iterator[Check]:
-    for host in inputs.cluster.hosts:
+    hosts = [host for host in inputs.cluster.hosts if inputs.cluster.pod_routes(host) or host.pod_cidr]
+    yield Check(everywhere(hosts, "systemctl is-active pod-routes"), "\n".join("active" for _ in hosts))
+    for host in hosts:
         routes = inputs.cluster.pod_routes(host)
         if routes:
             command = "/sbin/ip -4 route show proto 200 | cut -d ' ' -f 1-3".replace("'", '"')

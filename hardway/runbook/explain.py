@@ -12,7 +12,7 @@ from ..phases import PHASES
 from ..resources.base import Change
 from ..session import Placeholders
 from . import bare
-from .guide import docstring
+from .chapters import docstring
 from .reasons import reason
 from .secrets import StandIns
 
@@ -30,7 +30,7 @@ def _phase(phase: Phase, inputs: Inputs, found: Mapping[tuple[str, str], Sequenc
     number = [each.name for each in PHASES].index(phase.name) + 1
     title = f"{number}. {phase.name}: {phase.title}"
     paragraphs = [textwrap.fill(text, WIDTH) for text in docstring(phase)]
-    needs = phase.needs(inputs.cluster)
+    needs = phase.needs(inputs)
     paragraphs.append(f"Waits for: {', '.join(needs) if needs else 'nothing'}.")
     return "\n\n".join([f"{title}\n{'=' * len(title)}", *paragraphs, _landing(phase, inputs, found)])
 

@@ -58,8 +58,8 @@ def _leaf(row: Definition, cluster: Cluster, host: Host | None) -> str:
     request = f'openssl req -new -key "{where}.key" -subj "{_subject(row)}"'
     ca = f'-CA "{PKI}/{row.ca}.crt" -CAkey "{PKI}/{row.ca}.key"'
     sign = f'openssl x509 -req {ca} -{_digest(cluster)} -days {cluster.pki.validity_days} -set_serial "0x$(openssl rand -hex 16)"'
-    lines = [*folder, _key(f"{where}.key", cluster.pki.algorithm), f"{sign} \\\n  -in <({request}) -out \"{where}.crt\" -extfile /dev/stdin <<EOF"]
-    return "\n".join([*lines, *_extensions(row, cluster, host), "EOF"])
+    sign += f' \\\n  -in <({request}) -out "{where}.crt" -extfile /dev/stdin <<EOF'
+    return "\n".join([*folder, _key(f"{where}.key", cluster.pki.algorithm), sign, *_extensions(row, cluster, host), "EOF"])
 
 
 def _extensions(row: Definition, cluster: Cluster, host: Host | None) -> list[str]:

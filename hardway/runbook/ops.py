@@ -116,7 +116,8 @@ def _apply(op: Op, w: Writing) -> str:
 def _mark(op: Op, w: Writing) -> str:
     """Labels and taints, and the note on the node which of them are ours."""
     node, wanted = op.args[0].rpartition("/")[2], json.loads(op.blob.data)
-    lines = [f"{KUBECTL} label --overwrite node {node} {' '.join(f'{k}={v}' for k, v in wanted['labels'].items())}"] * bool(wanted["labels"])
+    labels = [f"{key}={value}" for key, value in wanted["labels"].items()]
+    lines = [f"{KUBECTL} label --overwrite node {node} {' '.join(labels)}"] * bool(labels)
     taints = [f"{t['key']}={t.get('value') or ''}:{t['effect']}" for t in wanted["taints"]]
     lines += [f"{KUBECTL} taint --overwrite node {node} {' '.join(taints)}"] * bool(taints)
     owned = json.dumps({"labels": sorted(wanted["labels"]), "taints": sorted(t["key"] for t in wanted["taints"])})
@@ -134,7 +135,11 @@ class Blocks(yaml.SafeDumper):
         return super().increase_indent(flow, False)
 
 
-Blocks.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None))
+def _represent(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+Blocks.add_representer(str, _represent)
 
 
 def cached(path: Path, cache: Path) -> str:

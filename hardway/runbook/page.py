@@ -19,7 +19,8 @@ table { border-collapse: collapse; } th, td { border: 1px solid #d0d7de; padding
 svg { max-width: 100%; height: auto; } svg rect { fill: #eef4fb; stroke: #3b6ea5; } svg path { stroke: #8a98a8; fill: none; }
 svg text { font: 13px system-ui, sans-serif; } svg .small { font-size: 10px; fill: #57606a; }
 @media print {
-  body { max-width: none; font-size: 11px; } pre { white-space: pre-wrap; font-size: 9px; } h2 { break-before: page; } svg, table { break-inside: avoid; }
+  body { max-width: none; font-size: 11px; } pre { white-space: pre-wrap; font-size: 9px; }
+  h2 { break-before: page; } svg, table { break-inside: avoid; }
 }
 """
 
@@ -30,7 +31,8 @@ def page(chapters: Sequence[Chapter], cluster: Cluster) -> str:
     contents = "".join(f'<li><a href="#{chapter.name}">{escape(chapter.title)}</a></li>' for chapter in chapters)
     body = "\n".join(_chapter(chapter) for chapter in chapters)
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title><style>{STYLE}</style>'
-    return f"<!doctype html>\n<html lang=\"en\"><head>{head}</head>\n<body><h1>{title}</h1><ol start=\"0\">{contents}</ol>\n{body}\n</body></html>\n"
+    top = f'<h1>{title}</h1><ol start="0">{contents}</ol>'
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>{top}\n{body}\n</body></html>\n'
 
 
 def _chapter(chapter: Chapter) -> str:

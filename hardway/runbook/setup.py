@@ -20,7 +20,8 @@ def setup(cluster: Cluster, state: Path, cache: Path, kubectl: Path, assumptions
         Table(("host", "address", "roles"), tuple((h.name, str(h.address), ", ".join(sorted(h.roles))) for h in cluster.hosts)),
         Text("The folder that will hold the keys: closed to everybody else, and ignored by git."),
         Code(_variables(cluster, state, cache, kubectl)),
-        Text("How ssh reaches the hosts. Connections stay open for a minute, so that the many short commands do not log in anew each time."),
+        Text("How ssh reaches the hosts. Connections stay open for a minute, so that not each of the many short commands "
+             "logs in anew."),
         Code(f'CONFIG="$STATE/by-hand/ssh_config"\nCONTROL=$(mktemp -d)\n(umask 077; cat > "$CONFIG" {_ssh_config(cluster)}\n)'),
         Text("Check that every host lets you in."),
         Code(f"for host in {' '.join(host.name for host in cluster.hosts)}; do\n"

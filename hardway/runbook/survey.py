@@ -15,6 +15,11 @@ def assumed(cluster: Cluster) -> dict[str, Facts]:
     return {host.name: Facts() for host in cluster.hosts}
 
 
+def unasked(cluster: Cluster) -> tuple[dict[str, Facts], list[str]]:
+    """The same, and the names of all hosts, for none was asked."""
+    return assumed(cluster), [host.name for host in cluster.hosts]
+
+
 def surveyed(session: Session) -> tuple[dict[str, Facts], list[str]]:
     """Each host's own facts where it answers; the names of those that do not, for which Debian on amd64 is assumed."""
     session.survey(frozenset())

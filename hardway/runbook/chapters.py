@@ -12,7 +12,7 @@ from ..assets import AssetStore
 from ..cluster import Cluster
 from ..errors import UsageError
 from ..facts import Facts
-from ..phase import API, ETCD, OPERATOR, Inputs, Phase
+from ..phase import Inputs, Phase
 from ..phases import PHASES
 from ..resources.base import Change
 from . import bare, diagrams, markdown, page
@@ -66,8 +66,8 @@ def _own_module(phase: Phase) -> str:
 
 def _overview(cluster: Cluster) -> list[Part]:
     return [
-        Text(f"This is the cluster `{cluster.name}`, Kubernetes {cluster.versions.kubernetes}, built by hand: every command that is needed, "
-             "with your names, addresses and files."),
+        Text(f"This is the cluster `{cluster.name}`, Kubernetes {cluster.versions.kubernetes}, built by hand: every command that is "
+             "needed, with your names, addresses and files."),
         diagrams.topology(cluster),
         Heading("Who trusts whom"),
         Text("Three authorities, and what each of them signs."),
@@ -105,5 +105,5 @@ def _steps(phase: Phase, cluster: Cluster, changes: Mapping[str, Sequence[Change
 
 
 def _paths(found: Mapping[tuple[str, str], Sequence[Change]]) -> list[Path]:
-    ops = [op for (_, target), changes in found.items() if target not in (OPERATOR.name, ETCD.name, API.name) for c in changes for op in c.ops]
+    ops = [op for changes in found.values() for change in changes for op in change.ops]
     return [op.blob.path for op in ops if op.blob and op.blob.path]
