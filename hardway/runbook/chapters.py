@@ -17,9 +17,10 @@ from ..phases import PHASES
 from ..resources.base import Change
 from . import bare, diagrams, markdown, page
 from .checks import checks
-from .document import Chapter, Code, Heading, Part, Text
+from .document import Chapter, Code, Heading, Part, Table, Text
 from .handover import handover
 from .issue import issue_encryption, issue_pki
+from .reasons import flags
 from .secrets import StandIns
 from .setup import setup
 from .steps import Writer
@@ -101,6 +102,8 @@ def _steps(phase: Phase, cluster: Cluster, changes: Mapping[str, Sequence[Change
             if len(targets) > 1 and len(hosts) < len(targets):
                 parts.append(Text(f"On {', '.join(f'`{host}`' for host in hosts)}:"))
             parts.append(Code(commands))
+        table = tuple((f"`{flag}`", why) for key in step.keys for flag, why in flags(key, cluster))
+        parts += [Table(("flag", "why"), table)] if table else []
     return parts
 
 

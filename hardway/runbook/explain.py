@@ -13,7 +13,7 @@ from ..resources.base import Change
 from ..session import Placeholders
 from . import bare
 from .chapters import docstring
-from .reasons import reason
+from .reasons import flags, reason
 from .secrets import StandIns
 
 WIDTH = 110
@@ -52,5 +52,11 @@ def _landing(phase: Phase, inputs: Inputs, found: Mapping[tuple[str, str], Seque
     for names, keys in groups.items():
         lines.append(f"On {', '.join(names)}:")
         for key in keys:
-            lines += textwrap.wrap(f"{key}{': ' + why[key] if why[key] else ''}", WIDTH, initial_indent="  ", subsequent_indent="      ")
+            lines += _wrapped(f"{key}{': ' + why[key] if why[key] else ''}", 2)
+            lines += [line for flag, why_flag in flags(key, inputs.cluster) for line in _wrapped(f"{flag}: {why_flag}", 6)]
     return "\n".join(lines)
+
+
+def _wrapped(text: str, indent: int) -> list[str]:
+    options = {"break_long_words": False, "break_on_hyphens": False}
+    return textwrap.wrap(text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + 4), **options)

@@ -7,7 +7,11 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
+import yaml
+
+from ..cluster import Cluster
 from ..phases.preflight import RPM_NAMES, TOOLS
+from ..render import COMPONENTS, unit_flags
 from ..resources.base import Change
 
 PROGRAMS = {
@@ -41,6 +45,21 @@ def reason(change: Change) -> str:
     if kind == "packages":
         return f"tools that nodes need: {', '.join(dict.fromkeys(TOOLS))}" if set(RPM_NAMES) & set(name.split()) else ""
     return _comment(change)
+
+
+def flags(key: str, cluster: Cluster) -> list[tuple[str, str]]:
+    """(flag, why) of the unit whose file has this key; empty for everything else."""
+    component = key.removeprefix("file /etc/systemd/system/").removesuffix(".service")
+    if component == key or component not in COMPONENTS:
+        return []
+    ours = [(f"--{name}", flag_reasons()[component][name]) for name in sorted(unit_flags(component, cluster))]
+    return [*ours, *((f"--{name}", "Added by your inventory.") for name in sorted(cluster.extra_args.get(component, {})))]
+
+
+@cache
+def flag_reasons() -> dict[str, dict[str, str]]:
+    """The table flags.yaml: one sentence for each flag of each component."""
+    return yaml.safe_load((resources.files(__package__) / "flags.yaml").read_text(encoding="utf-8"))
 
 
 def certificate(name: str, path: str = "") -> str:

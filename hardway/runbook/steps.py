@@ -28,9 +28,10 @@ TOGETHER = {
 
 @dataclass(frozen=True)
 class Step:
-    """A title, and for each group of hosts the commands that are the same for them."""
+    """A title, the resources it brings about, and for each group of hosts the commands that are the same for them."""
 
     title: str
+    keys: tuple[str, ...]
     blocks: tuple[tuple[tuple[str, ...], str], ...]
 
 
@@ -50,7 +51,7 @@ class Writer:
                 runs[-1][1].append(key)
             else:
                 runs.append((TOGETHER.get(kind) or _title(key), [key]))
-        found = [Step(title, self._blocks(targets, changes, keys)) for title, keys in runs]
+        found = [Step(title, tuple(keys), self._blocks(targets, changes, keys)) for title, keys in runs]
         return [step for step in found if step.blocks]
 
     def _blocks(self, targets: Sequence[Host], changes: Mapping[str, Sequence[Change]], keys: list[str]):

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from test_guide import CLUSTERS
 
 from hardway.cli import cli
 from hardway.credentials import Credentials
 from hardway.errors import PkiError, UsageError
 from hardway.inventory import load
 from hardway.phases import PHASES
+from hardway.render import COMPONENTS, unit_flags
+from hardway.runbook.reasons import flag_reasons
 from hardway.statedir import StateDir
 
 LAB = Path(__file__).parents[2] / "inventory/lab.yaml"
@@ -44,6 +47,18 @@ def test_explain_refuses_an_unknown_phase():
     with pytest.raises(UsageError) as caught:
         hardway("explain", "etc")
     assert "etcd" in caught.value.hint
+
+
+def test_every_flag_of_every_unit_has_its_reason_and_no_reason_is_idle():
+    for component in COMPONENTS:
+        ours = set().union(*(unit_flags(component, cluster) for cluster in CLUSTERS.values()))
+        assert set(flag_reasons()[component]) == ours, component
+    assert set(flag_reasons()) == set(COMPONENTS)
+
+
+def test_explain_says_why_each_flag_is_there():
+    text = " ".join(hardway("explain", "control-plane", LAB).split())
+    assert "--authorization-mode: Node holds each kubelet to its own objects" in text
 
 
 @pytest.fixture
