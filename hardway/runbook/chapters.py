@@ -34,7 +34,7 @@ def guide(cluster: Cluster, facts: Mapping[str, Facts], assets: AssetStore, stat
     kubectl = assets.binary("kubectl", facts[cluster.control_plane[0].name].arch).path
     cache = Path(commonpath([kubectl, *_paths(found)]))
     writer = Writer(cluster, secrets, cache)
-    chapters = [Chapter("start", "Before you begin", (*_overview(cluster), *setup(cluster, state, cache, kubectl, assumptions)))]
+    chapters = [Chapter("start", "Before you begin", (*_overview(cluster, _believers(found, secrets)), *setup(cluster, state, cache, kubectl, assumptions)))]
     for phase in PHASES:
         chapters.append(Chapter(phase.name, phase.title, tuple(_chapter(phase, inputs, found, writer))))
     return [*chapters, Chapter("handover", "Hand the cluster over to hardway", tuple(handover(inputs)))]
@@ -65,7 +65,7 @@ def _own_module(phase: Phase) -> str:
     return (module.__doc__ or "") if module else ""
 
 
-def _overview(cluster: Cluster) -> list[Part]:
+def _overview(cluster: Cluster, believers: Table) -> list[Part]:
     return [
         Text(f"This is the cluster `{cluster.name}`, Kubernetes {cluster.versions.kubernetes}, built by hand: every command that is "
              "needed, with your names, addresses and files."),
@@ -73,8 +73,22 @@ def _overview(cluster: Cluster) -> list[Part]:
         Heading("Who trusts whom"),
         Text("Three authorities, and what each of them signs."),
         diagrams.trust(),
+        Text("Where each authority is believed: a host that holds its certificate in this file accepts whoever it signed."),
+        believers,
         Heading("Variables and connections"),
     ]  # fmt: skip
+
+
+def _believers(found: Mapping[tuple[str, str], Sequence[Change]], secrets: StandIns) -> Table:
+    """Which authority's certificate lands where."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for (_, target), changes in found.items():
+        for op in (op for change in changes for op in change.ops if op.verb == "put"):
+            name = secrets.file(op.blob.data)
+            if name.endswith("ca.crt"):
+                places.setdefault((name.removeprefix("pki/").removesuffix(".crt"), op.args[0]), []).append(target)
+    rows = (("`" + authority + "`", f"`{path}`", ", ".join(sorted(hosts))) for (authority, path), hosts in sorted(places.items()))
+    return Table(("authority", "file", "hosts"), tuple(rows))
 
 
 def _chapter(phase: Phase, inputs: Inputs, found: Mapping[tuple[str, str], Sequence[Change]], writer: Writer) -> list[Part]:

@@ -8,7 +8,7 @@ from ..certificates import authorities, definitions
 from ..cluster import Cluster, Host, LoadBalancer
 from .document import Diagram
 
-BOX, GAP, ROW = 170, 16, 92
+BOX, GAP, ROW = 240, 16, 92
 
 
 def topology(cluster: Cluster) -> Diagram:
@@ -26,9 +26,8 @@ def topology(cluster: Cluster) -> Diagram:
     links += [(host.name, member.name) for host in upper for member in apart]
     entry = rows[-2]
     rows += [[_box(host) for host in hosts] for hosts in (apart, workers) if hosts]
-    links += [(host.name, box[0]) for host in workers for box in entry if box[0] != "you"] or [
-        (host.name, member.name) for host in workers for member in upper
-    ]
+    doors = [box[0] for box in entry if box[0] != "you"] or [host.name for host in upper]
+    links += [(door, host.name) for host in workers for door in doors]
     return Diagram(_mermaid(rows, links), _svg(rows, links, api))
 
 
@@ -48,7 +47,7 @@ def _box(host: Host) -> tuple[str, str, str]:
 
 def _mermaid(rows: list[list[tuple[str, str, str]]], links: list[tuple[str, str]]) -> str:
     boxes = [f'  {_id(name)}["{title}<br/>{text}"]' for row in rows for name, title, text in row]
-    return "\n".join(["flowchart TB", *boxes, *(f"  {_id(one)} --> {_id(other)}" for one, other in links)])
+    return "\n".join(["flowchart TB", *boxes, *(f"  {_id(one)} --- {_id(other)}" for one, other in links)])
 
 
 def _id(name: str) -> str:
