@@ -34,7 +34,8 @@ def guide(cluster: Cluster, facts: Mapping[str, Facts], assets: AssetStore, stat
     kubectl = assets.binary("kubectl", facts[cluster.control_plane[0].name].arch).path
     cache = Path(commonpath([kubectl, *_paths(found)]))
     writer = Writer(cluster, secrets, cache)
-    chapters = [Chapter("start", "Before you begin", (*_overview(cluster, _believers(found, secrets)), *setup(cluster, state, cache, kubectl, assumptions)))]
+    start = (*_overview(cluster, _believers(found, secrets)), *setup(cluster, state, cache, kubectl, assumptions))
+    chapters = [Chapter("start", "Before you begin", start)]
     for phase in PHASES:
         chapters.append(Chapter(phase.name, phase.title, tuple(_chapter(phase, inputs, found, writer))))
     return [*chapters, Chapter("handover", "Hand the cluster over to hardway", tuple(handover(inputs)))]

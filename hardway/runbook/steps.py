@@ -70,12 +70,23 @@ class Writer:
 
     def _text(self, ops: Sequence[Op], host: Host, name: str) -> str:
         writing = Writing(host.name, Way(name, host.ssh.user != "root"), self.secrets, self.cache)
-        lines = [command(op, writing) for op in ops if op.verb not in handover.VERBS]
+        lines = [command(op, writing) for op in _joined(ops) if op.verb not in handover.VERBS]
         return "\n".join(line for index, line in enumerate(lines) if line not in lines[:index])
 
     def _kind(self, change: Change) -> str:
         op = change.ops[0]
         return "copy" if op.verb == "put" and self.secrets.file(op.blob.data) else op.verb
+
+
+def _joined(ops: Sequence[Op]) -> list[Op]:
+    """Folders alike in mode and owner are made by one command."""
+    joined: list[Op] = []
+    for op in ops:
+        if op.verb == "mkdir" and joined and joined[-1].verb == "mkdir" and joined[-1].args[1:] == op.args[1:]:
+            joined[-1] = Op("mkdir", (f"{joined[-1].args[0]} {op.args[0]}", *op.args[1:]))
+        else:
+            joined.append(op)
+    return joined
 
 
 def _merged(orders: Sequence[Sequence[str]]) -> list[str]:

@@ -64,3 +64,8 @@ class TestGuide:
 
     def test_the_cluster_works(self, stage: Stage):
         stage.settled()
+
+    def test_hardway_can_take_it_away_again(self, stage: Stage):
+        stage.hardway("reset", "INV", "--yes").ok()
+        left = "ls -d /etc/kubernetes /etc/etcd /usr/local/bin/* /var/lib/etcd /var/lib/kubelet /var/lib/hardway 2>/dev/null || :"
+        assert [stage.ssh(host, left) for host in stage.hosts] == [""] * len(stage.hosts)
