@@ -16,7 +16,7 @@ from .ops import KUBECTL
 from .shell import SSH, Way, heredoc, loop
 
 ADMIN = KUBECTL.replace("super-admin", "admin")
-ETCDCTL = ("etcdctl --endpoints https://127.0.0.1:2379 --cacert /etc/etcd/pki/ca.crt --cert /etc/etcd/pki/server.crt "
+ETCDCTL = ("/usr/local/bin/etcdctl --endpoints https://127.0.0.1:2379 --cacert /etc/etcd/pki/ca.crt --cert /etc/etcd/pki/server.crt "
            "--key /etc/etcd/pki/server.key")  # fmt: skip
 
 

@@ -23,7 +23,7 @@ def unasked(cluster: Cluster) -> tuple[dict[str, Facts], list[str]]:
 def surveyed(session: Session) -> tuple[dict[str, Facts], list[str]]:
     """Each host's own facts where it answers; the names of those that do not, for which Debian on amd64 is assumed."""
     session.survey(frozenset())
-    silent = [name for name, facts in session.facts.items() if not facts.kernel]
+    silent = [host.name for host in session.cluster.hosts if not session.facts[host.name].kernel]
     return bare(session.facts), silent
 
 
