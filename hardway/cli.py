@@ -402,5 +402,10 @@ from .lab.cli import lab  # noqa: E402  (the group needs the decorators above)
 
 cli.add_command(lab)
 
+from .cli_guide import COMMANDS as GUIDE_COMMANDS  # noqa: E402
+
+for command in GUIDE_COMMANDS:
+    cli.add_command(command)
+
 if __name__ == "__main__":
     main()

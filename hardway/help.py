@@ -8,6 +8,8 @@ import click
 ARGUMENTS = {
     "INV": "The inventory: a YAML file, for example inventory/lab.yaml. `hardway init` prints one to start from.",
     "[USER@ADDRESS[:PORT]]...": "Hosts to fill in, for example root@10.0.0.10. Default user: root, port: 22.",
+    "[INV]": "The inventory; without it, the example of six machines.",
+    "PHASE": "Name of a phase (`hardway phases` lists them), or all.",
     "[HOST]...": "Names of hosts in the inventory.",
     "HOST": "Name of a host in the inventory.",
     "[COMMAND]...": "What to run there; without it, a shell.",

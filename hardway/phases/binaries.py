@@ -4,6 +4,9 @@ A program is sent only when its sha256 on the host differs. It becomes visible u
 name in one rename, so a run that dies leaves no half of a program.
 
 By hand: `sha256sum /usr/local/bin/kubelet` on the host, `hardway assets list` here.
+
+Goes wrong: a program of the wrong architecture answers `Exec format error`; a full /usr/local cuts a copy
+short, which its sha256 shows.
 """
 
 from ..cluster import Host, Role

@@ -5,6 +5,9 @@ so that a pod can reach itself through its own Service. Images come as archives 
 inventory says so, for sites without a registry.
 
 By hand: `crictl --runtime-endpoint unix:///run/containerd/containerd.sock images` on a worker.
+
+Goes wrong: the pause image's name differs between containerd and the archive, so every pod waits for a pull;
+the cgroup driver differs from the kubelet's.
 """
 
 from ..assets import image_reference

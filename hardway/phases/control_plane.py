@@ -6,6 +6,9 @@ encrypted before they reach etcd, requests are audited, kubelets may touch only 
 (Node authorizer and NodeRestriction).
 
 By hand: `curl -k https://127.0.0.1:6443/readyz?verbose` on a control-plane host.
+
+Goes wrong: a mistyped flag ends the program at once and systemd starts it again every second (`journalctl -u
+kube-apiserver`); etcd without quorum keeps /readyz at 500 with `etcd failed`.
 """
 
 from pathlib import Path

@@ -5,6 +5,9 @@ directory safe and keep it together with etcd's snapshots. The same EncryptionCo
 to every control-plane host with the API server.
 
 By hand: `etcdctl get /registry/secrets/default/NAME | hexdump -C` shows `k8s:enc:aescbc:v1:key1`.
+
+Goes wrong: the key is lost or differs between two control-plane hosts; then one API server reads a Secret and
+the other answers `unable to transform key`.
 """
 
 from ..phase import OPERATOR, Phase

@@ -6,6 +6,10 @@ that cannot come. The unit is the same for ever; only `/etc/etcd/etcd.env` says 
 the founding (`new`) or an existing cluster.
 
 By hand: `etcdctl --endpoints https://127.0.0.1:2379 … member list` on a member.
+
+Goes wrong: the members were started one after the other and each waits for the rest; a certificate lacks the
+member's address (`bad certificate` in the journal); or /var/lib/etcd holds data of an earlier cluster
+(`cluster ID mismatch`).
 """
 
 from ..cluster import Host

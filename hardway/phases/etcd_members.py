@@ -5,6 +5,9 @@ the inventory gained, or whose disk was replaced, is announced to the others fir
 with an empty data folder. One member at a time, and only while the others have their quorum.
 
 By hand: `etcdctl member add NAME --peer-urls https://ADDRESS:2380` on a member.
+
+Goes wrong: a member is added but never started: it counts for the quorum all the same, so start it or remove
+it again before the next one.
 """
 
 from ..facts import etcd_born

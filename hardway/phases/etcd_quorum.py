@@ -5,6 +5,9 @@ must then be added to the cluster it belonged to; it can no longer found a secon
 beside it.
 
 By hand: `cat /etc/etcd/etcd.env` says ETCD_INITIAL_CLUSTER_STATE=existing.
+
+Goes wrong: a member whose disk was replaced is started without having been added first, and ends with `member
+count is unequal`.
 """
 
 from ..cluster import Host

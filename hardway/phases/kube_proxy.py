@@ -4,6 +4,9 @@ It starts when the API answers through the load balancer, and binds to the node'
 need not wait for a Node object that does not exist yet.
 
 By hand: `iptables-save | grep KUBE-SERVICES` on a worker.
+
+Goes wrong: packets between pods on one node bypass iptables when br_netfilter is missing, so a Service
+answers from other nodes only; a second proxy of another mode left its rules behind.
 """
 
 from ..cluster import Host, LoadBalancer

@@ -6,6 +6,9 @@ people talk to the load balancer. Each is derived from the PKI, so it follows wh
 is re-issued.
 
 By hand: `kubectl config view --minify --kubeconfig .hardway/<cluster>/admin.conf`
+
+Goes wrong: `x509: certificate signed by unknown authority` means a kubeconfig of another cluster or of an
+earlier one of the same name; `connection refused` means the address is right and nobody listens there yet.
 """
 
 from ..phase import OPERATOR, Inputs, Phase

@@ -1,6 +1,9 @@
 """Hand over: a kubeconfig on your machine with which kubectl reaches the cluster through the load balancer.
 
 By hand: `kubectl --kubeconfig .hardway/<cluster>/admin.conf cluster-info`.
+
+Goes wrong: your machine does not reach the API address at all (a bastion is between you and the hosts): then
+use kubectl on a control-plane host, or a tunnel.
 """
 
 from ..live import Live

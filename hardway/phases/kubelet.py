@@ -5,6 +5,9 @@ so the Node authorizer lets it see only what its own pods need. Its own API take
 callers and asks the API server whether a caller may.
 
 By hand: `kubectl get nodes -o wide`; `curl -k https://<worker>:10250/pods` answers 401.
+
+Goes wrong: the node's name in the certificate is not the name it registers by (`node … is not allowed`); swap
+is on; the kubelet's cgroup driver is not containerd's.
 """
 
 from ..assets import image_reference

@@ -5,6 +5,9 @@ asks each API server's /readyz (verified with the cluster's authority), so a ser
 or up but not ready, is taken out within a second.
 
 By hand: `curl --cacert .hardway/<cluster>/pki/ca.crt https://<api address>:6443/readyz`.
+
+Goes wrong: HAProxy asks /readyz and finds no server because the control plane is not ready, not because
+HAProxy is wrong: its journal tells which; the port is taken when an API server shares the host.
 """
 
 from ..cluster import Host

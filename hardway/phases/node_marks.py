@@ -4,6 +4,8 @@ hardway remembers on each node which ones it set; a label taken out of the inven
 the node, one that somebody else set is left alone.
 
 By hand: `kubectl get nodes --show-labels`.
+
+Goes wrong: a taint without a matching toleration keeps every pod off all workers, and they stay Pending.
 """
 
 from ..phase import API, Inputs, Phase

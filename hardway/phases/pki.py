@@ -7,6 +7,10 @@ keys are made here, on your machine, and each host is later given only what it n
 and is valid is never replaced; a changed list of names re-issues that one leaf.
 
 By hand: `openssl x509 -noout -text -in .hardway/<cluster>/pki/apiserver.crt`
+
+Goes wrong: a client uses an address that is not in the API server's certificate (add it to `api.extra_sans`);
+a clock behind ours makes a new certificate "not yet valid"; the state directory is lost, and with it the only
+keys that can sign.
 """
 
 from ..phase import OPERATOR, Phase

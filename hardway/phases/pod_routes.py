@@ -6,6 +6,9 @@ and webhooks. A worker never gets a route for its own block, which its bridge se
 leaving the cluster takes the node's address; inside it keeps its own.
 
 By hand: `ip route` on any host; `iptables -t nat -S POSTROUTING | grep hardway` on a worker.
+
+Goes wrong: a router or a cloud drops packets with pod addresses (switch its source check off); a restarted
+network service takes the routes with it, which is why the unit restarts along with it.
 """
 
 from ..cluster import Host

@@ -2,6 +2,11 @@
 
 All checks run on all hosts at once and every finding is shown together, each with its remedy.
 What can be mended safely, missing tools, is installed through the host's own package manager.
+
+By hand: `hardway plan INV` shows the findings without changing anything.
+
+Goes wrong: two machines cloned from one image share a machine-id, a clock is off and certificates are not
+valid yet, or a port is held by an earlier cluster.
 """
 
 from __future__ import annotations

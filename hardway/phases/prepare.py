@@ -6,6 +6,9 @@ start with it), load br_netfilter and overlay, and forward packets: bridged pod 
 iptables, or Services answer pods on other nodes but not on the same one.
 
 By hand: `swapon --show`, `sysctl net.ipv4.ip_forward net.bridge.bridge-nf-call-iptables`.
+
+Goes wrong: swap comes back after a reboot because a systemd unit and not fstab brings it; the bridge sysctls
+do not exist as long as br_netfilter is not loaded.
 """
 
 from ..cluster import Host, Role

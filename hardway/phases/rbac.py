@@ -6,6 +6,9 @@ group that is bound to cluster-admin, so their access can be withdrawn; the cert
 bypasses RBAC altogether never leaves the state directory.
 
 By hand: `kubectl get clusterrolebinding system:kube-apiserver -o yaml`.
+
+Goes wrong: `kubectl logs` answers Forbidden for user kube-apiserver-kubelet-client: the binding is missing,
+or the certificate's name is another.
 """
 
 import yaml

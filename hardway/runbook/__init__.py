@@ -1,0 +1,8 @@
+"""The guide: the same model that bootstrap works with, written down as commands that a person types."""
+
+from .chapters import guide, write_guide
+from .explain import explain
+from .survey import assumed, surveyed, unasked
+from .tree import MANIFEST, write_tree
+
+__all__ = ["MANIFEST", "assumed", "explain", "guide", "surveyed", "unasked", "write_guide", "write_tree"]

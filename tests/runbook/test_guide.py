@@ -1,0 +1,125 @@
+"""The guide says everything, for every shape of cluster, and nothing secret."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hardway.cluster import Cluster, Role, Taint
+from hardway.phases import PHASES
+from hardway.runbook import bare, handover, ops, survey
+from hardway.runbook.chapters import guide, write_guide
+from hardway.runbook.checks import CHECKS
+from hardway.runbook.document import Chapter, Code
+from hardway.runbook.secrets import StandIns
+
+sys.path.append(str(Path(__file__).parents[1] / "rendered"))
+from clusters import CLUSTERS
+
+from tests.fakes.fake_assets import FakeAssets
+
+
+@pytest.fixture(params=CLUSTERS.values(), ids=CLUSTERS.keys())
+def cluster(request) -> Cluster:
+    """Every shape, with labels and a taint on its first worker."""
+    marked = request.param.workers[0]
+    worker = dataclasses.replace(marked, labels={"disk": "ssd"}, taints=(Taint("dedicated", "NoSchedule", "batch"),))
+    return dataclasses.replace(request.param, hosts=tuple(worker if host is marked else host for host in request.param.hosts))
+
+
+def written(cluster: Cluster, folder: Path) -> list[Chapter]:
+    return guide(cluster, survey.assumed(cluster), FakeAssets(cluster, folder), Path(".hardway") / cluster.name, "Nobody was asked.")
+
+
+def commands(chapters: list[Chapter]) -> list[str]:
+    return [part.text for chapter in chapters for part in chapter.parts if isinstance(part, Code) and part.language == "bash"]
+
+
+def test_every_phase_has_its_chapter_in_order(cluster, tmp_path):
+    chapters = written(cluster, tmp_path)
+    assert [chapter.name for chapter in chapters] == ["start", *(phase.name for phase in PHASES), "handover"]
+    assert all(chapter.parts for chapter in chapters)
+
+
+def test_every_phase_says_how_to_check_it_and_what_goes_wrong():
+    for phase in PHASES:
+        text = sys.modules[f"hardway.phases.{phase.name.replace('-', '_')}"].__doc__
+        assert "\n\nBy hand: " in text and "\n\nGoes wrong: " in text, phase.name
+
+
+def test_every_phase_that_does_something_is_checked(cluster, tmp_path):
+    for chapter in written(cluster, tmp_path)[1:-1]:
+        if commands([chapter]):
+            assert chapter.name in CHECKS
+            assert any(isinstance(part, Code) and part.language == "text" for part in chapter.parts), chapter.name
+
+
+def test_every_op_of_a_new_cluster_can_be_typed_and_no_rendering_is_idle(tmp_path):
+    verbs = set()
+    for shape in CLUSTERS.values():
+        worker = dataclasses.replace(shape.workers[0], labels={"disk": "ssd"})
+        shape = dataclasses.replace(shape, hosts=tuple(worker if host is shape.workers[0] else host for host in shape.hosts))
+        secrets = StandIns(shape)
+        inputs = ops_inputs(shape, secrets, tmp_path)
+        verbs |= {op.verb for changes in bare.changes(inputs).values() for change in changes for op in (*change.before, *change.ops)}
+    assert verbs == {*ops.VERBS, *handover.VERBS, "issue"}
+
+
+def ops_inputs(cluster: Cluster, secrets: StandIns, folder: Path):
+    from hardway.phase import Inputs
+
+    return Inputs(cluster, survey.assumed(cluster), secrets.credentials, FakeAssets(cluster, folder))
+
+
+def test_every_block_is_bash(cluster, tmp_path):
+    """Each block for itself: a person pastes one at a time."""
+    for block in commands(written(cluster, tmp_path)):
+        done = subprocess.run(["bash", "-n"], input=block, text=True, capture_output=True)
+        assert (done.returncode, done.stderr) == (0, ""), block
+
+
+@pytest.mark.parametrize("form", ["md", "html"])
+def test_no_secret_comes_into_the_guide(cluster, tmp_path, form, monkeypatch):
+    made: list[StandIns] = []
+    monkeypatch.setattr("hardway.runbook.chapters.StandIns", lambda cluster: made.append(StandIns(cluster)) or made[0])
+    files = write_guide(written(cluster, tmp_path), cluster, tmp_path / "guide", form)
+    text = b"".join(file.read_bytes() for file in files)
+    secrets = list(made[0].secrets())
+    assert len(secrets) > 50
+    assert [secret for secret in secrets if secret in text] == []
+    assert b"-----BEGIN" not in text and b"\0" not in text
+
+
+def test_ssh_without_input_takes_nothing_from_the_terminal(cluster, tmp_path):
+    """Lines that were pasted after it must not be swallowed."""
+    for block in commands(written(cluster, tmp_path)):
+        for line in block.splitlines():
+            if line.startswith('ssh -F "$CONFIG" ') and " -n " not in line:
+                assert " <" in line, line
+
+
+def test_sudo_where_we_are_not_root(tmp_path):
+    shape = CLUSTERS["lab"]
+    user = tuple(dataclasses.replace(host, ssh=dataclasses.replace(host.ssh, user="vagrant")) for host in shape.hosts)
+    lines = [line for block in commands(written(dataclasses.replace(shape, hosts=user), tmp_path)) for line in block.splitlines()]
+    calls = [line for line in lines if line.lstrip().startswith('ssh -F "$CONFIG"') and not line.endswith("lets me in\"")]
+    assert len(calls) > 100
+    assert [line for line in calls if "sudo " not in line and "/sbin/ip " not in line] == []
+
+
+def test_a_chapter_of_a_role_that_nobody_has_says_so(tmp_path):
+    chapters = {chapter.name: chapter for chapter in written(CLUSTERS["single"], tmp_path)}
+    assert not CLUSTERS["single"].with_role(Role.LB)
+    assert commands([chapters["load-balancer"]]) == []
+    assert "nothing to do" in chapters["load-balancer"].parts[-1].text
+
+
+def test_html_is_one_page_that_needs_nothing_else(cluster, tmp_path):
+    (file,) = write_guide(written(cluster, tmp_path), cluster, tmp_path / "guide", "html")
+    text = file.read_text()
+    assert text.count("<svg") == 2 and "@media print" in text
+    assert not [word for word in ("<script", "src=", "<link", "@import", "url(") if word in text]
