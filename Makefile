@@ -26,6 +26,7 @@ demo: packages venv
 
 test: packages test-packages venv
 	@.venv/bin/python -m ruff check hardway tests benchmarks
+	@$(HARDWAY) assets fetch $(INVENTORY)
 	@.venv/bin/python -m pytest $(ARGS)
 
 bench: packages venv
