@@ -12,7 +12,7 @@ from . import kubeconfig as documents
 from .assets import AssetStore
 from .cluster import Cluster, Host
 from .credentials import Credentials
-from .errors import PkiError, PreflightError
+from .errors import PkiError, PreflightError, QuorumError, UsageError
 from .facts import ARCHITECTURES
 from .phase import Inputs, Phase
 from .phases import PHASES
@@ -42,7 +42,7 @@ def bootstrap(session: Session, selection: Selection) -> list[Done]:
     phases, hosts = selection.phases(), selection.hosts(session.cluster)
     with session.locked():
         session.survey(hosts)
-        session.report.note(f"{len(session.cluster.hosts)} hosts answer")
+        session.report.note(f"{len(session.cluster.hosts) - len(session.away)} hosts answer")
         for warning in judge(session.inputs):
             session.report.note(str(warning))
         session.gather()
@@ -62,6 +62,7 @@ def reset(session: Session, hosts: frozenset[str], keep_pki: bool) -> int:
                 f"{', '.join(foreign)} belongs to cluster {session.facts[foreign[0]].cluster}, not to {session.cluster.name}",
                 hint="reset it with that cluster's inventory",
             )
+        _keep_quorum(session, hosts)
         session.assets, session.credentials.store = Placeholders(), Overlay(session.store)
 
         def clear(host: Host) -> None:
@@ -78,6 +79,21 @@ def reset(session: Session, hosts: frozenset[str], keep_pki: bool) -> int:
         if not keep_pki:
             session.store.remove(keep=LAB)
     return sum(removed)
+
+
+def _keep_quorum(session: Session, hosts: frozenset[str]) -> None:
+    """A reset of some hosts must not take the quorum from an etcd that has it."""
+    members = session.cluster.etcd_members
+    staying = {member.name for member in members} - hosts
+    if not staying or len(staying) == len(members):
+        return
+    healthy = {member.name for member in members if not session.live.etcd_health(member)}
+    quorum = len(members) // 2 + 1
+    if len(healthy) >= quorum > len(healthy & staying):
+        raise QuorumError(
+            f"this would leave {len(healthy & staying)} of {len(members)} etcd members, and {quorum} are a quorum",
+            hint="reset one etcd host at a time, and replace it before the next; or reset the whole cluster",
+        )
 
 
 def take_away(remote: Remote, phase: Phase, inputs: Inputs, host: Host) -> int:
@@ -102,7 +118,10 @@ def kubeconfig(cluster: Cluster, state_dir: Path, output: Path | None, merge_int
         documents.merge(document, merge_into)
         return f"merged into {merge_into}\n"
     if output:
-        write_synced(output, document.reveal(), 0o600)
+        try:
+            write_synced(output, document.reveal(), 0o600)
+        except OSError as error:
+            raise UsageError(f"cannot write {output}: {error.strerror}", hint="name a new file in a folder that exists") from error
         return f"written to {output}\n"
     return document.reveal().decode()
 

@@ -231,6 +231,8 @@ def verify(inventory: Path, output_file: Path | None, junit: bool, only: tuple[s
     from . import actions
     from .checks import output as shown
 
+    if output_file and not output_file.absolute().parent.is_dir():
+        raise click.UsageError(f"there is no folder {output_file.absolute().parent}")
     watching = output == "text" and not junit and not output_file
     with open_session(inventory, output="text", read_only=True, **options) as session:
         session.report.stream = sys.stdout if watching else sys.stderr
@@ -306,6 +308,8 @@ def reset(inventory: Path, yes: bool, limit: tuple[str, ...], remove_pki: bool, 
     from . import actions
     from .session import Selection
 
+    if remove_pki and limit:
+        raise click.UsageError("--remove-pki takes the keys of the whole cluster, so it does not go with --limit")
     with open_session(inventory, **options) as session:
         hosts = Selection(limit=limit).hosts(session.cluster)
         names = ", ".join(host.name for host in session.cluster.hosts if host.name in hosts)

@@ -14,7 +14,8 @@ class Facts:
     """One host's facts.
 
     `arch` is in release naming (amd64, arm64); `addresses` maps each address to its interface;
-    `clock_offset` is the host's clock minus ours, in seconds.
+    `clock_offset` is the host's clock minus ours, in seconds; `occupied` are our data folders that
+    hold data; a host that could not be asked is not `known`, and nothing may be concluded from it.
     """
 
     arch: str = "amd64"
@@ -45,6 +46,8 @@ class Facts:
     units: frozenset[str] = field(default_factory=frozenset)
     overlay: bool = True
     clock_offset: float = 0.0
+    occupied: tuple[str, ...] = ()
+    known: bool = True
 
 
 def parse(answer: str, sent: float, received: float) -> Facts:
@@ -63,7 +66,7 @@ def parse(answer: str, sent: float, received: float) -> Facts:
         etcd_data=said.get("etcd_data") == "yes", etcd_state=said.get("etcd_state", ""), etcd_token=said.get("etcd_token", ""),
         cluster=said.get("cluster", "").partition(" ")[0], authority=said.get("cluster", "").partition(" ")[2], swaps=number("swaps"),
         listening=frozenset(int(port, 16) for port in said.get("listening", "").split()), units=frozenset(said.get("units", "").split()),
-        overlay=said.get("filesystem_overlay") == "yes",
+        overlay=said.get("filesystem_overlay") == "yes", occupied=tuple(said.get("occupied", "").split()),
     )  # fmt: skip
     clock = said.get("clock", "")
     seconds = float(clock) if clock.replace(".", "", 1).isdigit() else float(clock.split(".")[0] or 0)

@@ -164,7 +164,7 @@ class Runner:
     def _explained(self, error: HardwayError, phase: Phase, target: Host | None) -> HardwayError:
         error.phase = error.phase or phase.name
         error.host = error.host or (target.name if target else "")
-        error.hint = error.hint or f"hardway bootstrap {self.inputs.cluster.source or 'INV'} --from {phase.name}"
+        error.hint = error.hint or f"hardway bootstrap {self.inputs.cluster.source or 'INV'}"
         return error
 
     def _resumed(self, phase: Phase, target: Host, changed: set[str]) -> None:

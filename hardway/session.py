@@ -11,7 +11,7 @@ from . import ssh
 from .assets import Asset, AssetStore
 from .cluster import Cluster
 from .credentials import Credentials
-from .errors import ConnectionFailed, UsageError
+from .errors import ConnectionFailed, QuorumError, UsageError
 from .etcd import EtcdClient, open_etcd
 from .etcd_members import EtcdRemote
 from .facts import Facts
@@ -44,6 +44,8 @@ class Selection:
         first = names.index(self.start) if self.start else 0
         last = names.index(self.until) if self.until else len(names) - 1
         chosen = [phase for phase in PHASES[first : last + 1] if phase.name not in self.skip and (not self.only or phase.name in self.only)]
+        if not chosen:
+            raise UsageError("no phase is left by these options", hint=f"the phases are: {' '.join(names)}")
         return tuple(chosen)
 
     def hosts(self, cluster: Cluster) -> frozenset[str]:
@@ -100,7 +102,7 @@ class Session:
             yield
 
     def survey(self, wanted: frozenset[str] | None = None) -> None:
-        """Ask every host for its facts at once; one outside `wanted` may be away, and counts as bare then."""
+        """Ask every host for its facts at once; one outside `wanted` may be away, and is not known then."""
 
         def ask(host) -> None:
             try:
@@ -108,13 +110,13 @@ class Session:
             except ConnectionFailed as error:
                 if wanted is None or host.name in wanted:
                     raise
-                self.facts[host.name], self.away[host.name] = Facts(), error
+                self.facts[host.name], self.away[host.name] = Facts(known=False), error
 
         each(ask, self.cluster.hosts, self.parallel)
 
     def gather(self) -> None:
         """Have every binary and image for the surveyed architectures, verified, before a host is touched."""
-        self.assets.gather({facts.arch for facts in self.facts.values()})
+        self.assets.gather({facts.arch for facts in self.facts.values() if facts.known})
 
     def remotes(self, may_be_absent: bool = False) -> Mapping[str, Remote]:
         """Every target by name."""
@@ -123,8 +125,13 @@ class Session:
 
     def _etcd(self) -> EtcdClient:
         """etcd by way of a member that has its data."""
-        member = next(host for host in self.cluster.etcd_members if self.facts[host.name].etcd_data)
-        return open_etcd(self.cluster, self.live.transports[member.name], self.credentials)
+        members = [host for host in self.cluster.etcd_members if self.facts[host.name].etcd_data]
+        if not members:
+            raise QuorumError(
+                "the etcd cluster was founded, but no member that answers has its data",
+                hint="bring back the hosts that are away; if the data is lost for good: hardway reset, then bootstrap",
+            )
+        return open_etcd(self.cluster, self.live.transports[members[0].name], self.credentials)
 
     def readers(self) -> Mapping[str, ReadOnly]:
         """Every target, unable to act.

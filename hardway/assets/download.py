@@ -144,4 +144,3 @@ def _failed(location: str, error: Exception) -> AssetError:
         return AssetError(f"{location} does not exist", evidence=str(error), hint=hint)
     hint = "check the network and https_proxy, then hardway assets fetch INV continues; without internet use assets.source mirror or debian"
     return AssetError(f"cannot download {location}", evidence=str(error), hint=hint)
-

@@ -103,6 +103,7 @@ q_survey() {
   echo "resolv_conf=$r"; echo "nameservers=$(awk '$1 == "nameserver" {printf "%s ", $2}' $r 2>/dev/null)"
   for p in apt-get dnf yum zypper apk; do if command -v $p >/dev/null 2>&1; then echo "package_manager=$p"; break; fi; done
   echo "etcd_data=$([ -d /var/lib/etcd/member ] && echo yes || echo no)"
+  echo "occupied=$(for d in etcd/member kubelet/pods containerd/io.containerd.metadata.v1.bolt; do [ -e /var/lib/$d ] && printf '%s ' "/var/lib/${d%%/*}"; done)"
   echo "etcd_state=$(sed -n 's/^ETCD_INITIAL_CLUSTER_STATE=//p' /etc/etcd/etcd.env 2>/dev/null)"
   echo "etcd_token=$(sed -n 's/^.*--initial-cluster-token=\([^ ]*\).*$/\1/p' /etc/systemd/system/etcd.service 2>/dev/null)"
   echo "cluster=$(cat $STATE/cluster 2>/dev/null)"

@@ -88,9 +88,10 @@ w_dropuser() { if command -v userdel >/dev/null 2>&1; then userdel "$1"; else de
 
 # swapoff: now, at the next boot (fstab) and for units systemd made itself; swapback undoes it
 w_swapoff() {
-  mkdir -p "$STATE/swap"; swapoff -a
-  if [ -e /etc/fstab ]; then cp -a /etc/fstab /etc/fstab.hardway; awk '$1 !~ /^#/ && $3 == "swap" {print "#hardway-swap# " $0; next} {print}' /etc/fstab >/etc/fstab.hardway; mv -f /etc/fstab.hardway /etc/fstab; fi
+  mkdir -p "$STATE/swap"
   systemctl list-units --plain --no-legend --type=swap 2>/dev/null | while read -r unit _; do systemctl mask -q "$unit"; : >"$STATE/swap/$unit"; done
+  swapoff -a
+  if [ -e /etc/fstab ]; then cp -a /etc/fstab /etc/fstab.hardway; awk '$1 !~ /^#/ && $3 == "swap" {print "#hardway-swap# " $0; next} {print}' /etc/fstab >/etc/fstab.hardway; mv -f /etc/fstab.hardway /etc/fstab; fi
   systemctl daemon-reload
 }
 w_swapback() {

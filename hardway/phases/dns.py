@@ -23,7 +23,8 @@ def forward(inputs: Inputs) -> tuple[str, ...]:
         return ()
     if wanted != "auto":
         return tuple(wanted) if not isinstance(wanted, str) else (wanted,)
-    return ("/etc/resolv.conf",) if all(inputs.facts[host.name].nameservers for host in inputs.cluster.workers) else ()
+    workers = [inputs.facts[host.name] for host in inputs.cluster.workers if inputs.facts[host.name].known]
+    return ("/etc/resolv.conf",) if all(facts.nameservers for facts in workers) else ()
 
 
 def desired(inputs: Inputs, host) -> list:

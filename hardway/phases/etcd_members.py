@@ -10,6 +10,7 @@ Goes wrong: a member is added but never started: it counts for the quorum all th
 it again before the next one.
 """
 
+from ..errors import QuorumError
 from ..facts import etcd_born
 from ..phase import ETCD, Inputs, Phase
 from ..resources import EtcdMember
@@ -18,11 +19,16 @@ from ..resources import EtcdMember
 def desired(inputs: Inputs, host) -> list:
     if not etcd_born(inputs.facts):
         return []
-    return [
-        EtcdMember(member)
-        for member in inputs.cluster.etcd_members
-        if member.name in inputs.facts and not inputs.facts[member.name].etcd_data
-    ]
+    known = [host for host in inputs.cluster.etcd_members if host.name in inputs.facts and inputs.facts[host.name].known]
+    new = [host for host in known if not inputs.facts[host.name].etcd_data]
+    if len(new) > 1:
+        names = ", ".join(host.name for host in new)
+        raise QuorumError(
+            f"etcd takes one new member at a time, and {names} have no data",
+            phase="etcd-members",
+            hint="one lost member can be replaced; growing etcd, or replacing several members at once, is not supported",
+        )
+    return [EtcdMember(host) for host in new]
 
 
 PHASE = Phase(

@@ -58,7 +58,7 @@ class Finding:
 
 def findings(inputs: Inputs) -> list[Finding]:
     """Everything preflight has to say about the surveyed hosts; pure."""
-    hosts = [host for host in inputs.cluster.hosts if host.name in inputs.facts]
+    hosts = [host for host in inputs.cluster.hosts if host.name in inputs.facts and inputs.facts[host.name].known]
     out = [found for host in hosts for found in _host(inputs, host, inputs.facts[host.name])]
     return [*out, *_together(hosts, inputs.facts)]
 
@@ -99,6 +99,9 @@ def _host(inputs: Inputs, host: Host, facts: Facts) -> Iterator[Finding]:
         yield error("Clock", f"its clock is {facts.clock_offset:+.0f} s from ours", "start a time service: timedatectl set-ntp true")
     if facts.cluster:
         yield from _ownership(inputs, host, facts)
+    else:
+        for folder in facts.occupied:
+            yield error("Occupied", f"{folder} holds data that is not ours", f"if nobody needs it, move it away: mv {folder} {folder}.old")
     yield from _resources(host, facts)
     yield from _versions(inputs, host, facts)
     yield from _ports(inputs, host, facts)

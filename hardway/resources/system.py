@@ -191,13 +191,15 @@ class Leftover:
         return f"leftover {self.kind}"
 
     def probes(self) -> tuple[Probe, ...]:
-        return (Probe("leftover", (self.kind,)),)
+        return (Probe("leftover", (self.kind,)), Probe("exists", ("/var/lib/hardway",)))
 
     def compare(self, now: Situation) -> Change | None:
         return None
 
     def removal(self, answers: Answers) -> tuple[Op, ...]:
-        return (Op("cleanup", (self.kind,)),) if answers[self.probes()[0]] not in ("0", "") else ()
+        found, known = (answers[probe] for probe in self.probes())
+        # On a host that we never worked on, pods and rules are somebody else's.
+        return (Op("cleanup", (self.kind,)),) if known == "yes" and found not in ("0", "") else ()
 
 
 @dataclass(frozen=True)

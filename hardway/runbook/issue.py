@@ -93,4 +93,3 @@ def _password() -> str:
 
 def _digest(cluster: Cluster) -> str:
     return "sha384" if cluster.pki.algorithm == "ecdsa-p384" else "sha256"
-

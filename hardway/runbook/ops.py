@@ -77,7 +77,7 @@ def _swapoff(op: Op, w: Writing) -> str:
         "swapoff -a\n"
         "# not at the next boot either: neither by fstab nor by units that systemd makes itself\n"
         "[ ! -e /etc/fstab ] || sed -i -E 's/^([^#]\\S*\\s+\\S+\\s+swap\\s)/#hardway-swap# \\1/' /etc/fstab\n"
-        "systemctl list-units --plain --no-legend --type=swap | while read -r unit _; do systemctl mask -q \"$unit\"; done\n"
+        'systemctl list-units --plain --no-legend --type=swap | while read -r unit _; do systemctl mask -q "$unit"; done\n'
         "systemctl daemon-reload"
     )
 

@@ -22,10 +22,17 @@ def as_socket(channel: paramiko.Channel) -> socket.socket:
 def carry(sock: socket.socket, channel: paramiko.Channel) -> None:
     """Start moving bytes both ways; half-closed connections stay open in the other direction."""
     channel.settimeout(None)
-    both_done = threading.Barrier(2, action=lambda: (sock.close(), channel.close()))
+    both_done = threading.Barrier(2, action=lambda: _close(sock, channel))
     ways = ((sock.recv, channel.sendall, channel.shutdown_write), (channel.recv, sock.sendall, lambda: sock.shutdown(socket.SHUT_WR)))
     for receive, send, finish in ways:
         threading.Thread(target=_one_way, args=(receive, send, finish, both_done), daemon=True, name="hardway-tunnel").start()
+
+
+def _close(sock: socket.socket, channel: paramiko.Channel) -> None:
+    sock.close()
+    # The connection may be gone already, with nobody left to tell that the channel is.
+    with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+        channel.close()
 
 
 def _one_way(receive: Callable[[int], bytes], send: Callable[[bytes], None], finish: Callable, both_done: threading.Barrier) -> None:

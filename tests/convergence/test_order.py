@@ -144,7 +144,7 @@ def test_failures_of_several_hosts_are_all_told(bare):
         world.run()
     assert {error.host for error in caught.value.errors} == {"worker-0", "worker-1"} and caught.value.exit_code == 5
     for error in caught.value.errors:
-        assert error.phase == "prepare" and error.command.startswith("modprobe") and "--from prepare" in error.hint
+        assert error.phase == "prepare" and error.command.startswith("modprobe") and "hardway bootstrap" in error.hint
         assert f"no such module on {error.host}" in error.evidence
 
 
@@ -178,7 +178,7 @@ def test_what_never_becomes_ready_says_so_with_the_journal(bare):
     error = caught.value
     assert (error.host, error.phase, error.exit_code) == ("worker-1", "kubelet", 6)
     assert "node worker-1 to be Ready (container runtime is down)" in error.waited_for and error.waited_seconds >= 0.3
-    assert "the last 20 lines of kubelet.service on worker-1" in error.evidence and "--from kubelet" in error.hint
+    assert "the last 20 lines of kubelet.service on worker-1" in error.evidence and "hardway bootstrap" in error.hint
 
 
 def test_what_is_still_different_after_a_write_is_an_error(bare):

@@ -34,6 +34,8 @@ def test_the_tables_of_kube_proxys_nftables_mode_are_taken_away_and_no_others(tm
     (programs / "nft").write_text(NFT.format(tables=tables))
     (programs / "nft").chmod(0o755)
     remote = HostRemote(LocalTransport(tmp_path, ["/bin/sh"], str(programs)))
+    assert take_away(remote) == 0, "hardway was never on this host: the rules are somebody else's"
+    (tmp_path / "state").mkdir()
     assert take_away(remote) == 1
     assert tables.read_text() == "table ip nat\ntable ip mine\n"
     assert take_away(remote) == 0

@@ -36,6 +36,15 @@ def test_healthy_hosts_pass(inputs):
     assert judge(inputs()) == []
 
 
+def test_nothing_is_concluded_from_a_host_that_could_not_be_asked(inputs):
+    assert judge(inputs("worker-1", known=False, arch="", addresses={}, memory_mb=0)) == []
+
+
+def test_data_of_our_own_is_not_in_the_way(inputs, tmp_path):
+    ours = inputs("controller-0", cluster="vagrant", occupied=("/var/lib/etcd",))
+    assert "Occupied" not in {finding.name for finding in findings(ours)}
+
+
 CASES = [
     ("Architecture", "worker-0", {"arch": "riscv64"}),
     ("Systemd", "lb", {"init": "openrc"}),
@@ -52,6 +61,7 @@ CASES = [
     ("Port-2379", "controller-0", {"listening": frozenset({2379})}),
     ("Port-10250", "worker-1", {"listening": frozenset({10250})}),
     ("Cgroup", "worker-0", {"cgroup": 1}),
+    ("Occupied", "controller-0", {"occupied": ("/var/lib/etcd",)}),
 ]
 
 
