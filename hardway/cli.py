@@ -2,46 +2,22 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from . import __version__
+from .cli_assets import assets
+from .cli_guide import COMMANDS as GUIDE_COMMANDS
+from .cli_options import COMMON, INVENTORY, OUTPUT, SELECTION, STATE, load
 from .errors import DriftError, HardwayError
 from .help import Group
+from .lab.cli import lab
 
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
-INVENTORY = click.argument("inventory", metavar="INV", type=click.Path(path_type=Path, dir_okay=False))
-
-
-def options(*decorators: Callable) -> Callable:
-    """Several click options as one decorator."""
-    return lambda function: functools.reduce(lambda wrapped, decorate: decorate(wrapped), reversed(decorators), function)
-
-
-STATE = click.option("--state-dir", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
-                     help="Where keys and certificates of this cluster are kept.  [default: .hardway/<cluster>]")  # fmt: skip
-OUTPUT = click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Lines for people, or JSON.")
-COMMON = options(
-    STATE,
-    OUTPUT,
-    click.option(
-        "--parallel", type=click.IntRange(1, 512), default=32, show_default=True, metavar="N", help="Work on so many hosts at once."
-    ),
-    click.option("-v", "--verbose", is_flag=True, help="Show every host's step and every resource."),
-)
-SELECTION = options(
-    click.option("--only", multiple=True, metavar="PHASE", help="Only this phase (may be given again)."),
-    click.option("--from", "start", default="", metavar="PHASE", help="Start at this phase."),
-    click.option("--until", default="", metavar="PHASE", help="Stop after this phase."),
-    click.option("--skip", multiple=True, metavar="PHASE", help="Leave this phase out (may be given again)."),
-    click.option("--limit", multiple=True, metavar="HOST", help="Only this host (may be given again)."),
-)
 
 
 @click.group(cls=Group, context_settings=HELP)
@@ -97,14 +73,6 @@ def bug(error: Exception) -> int:
         file.write(f"hardway {__version__}\n{''.join(traceback.format_exception(error))}")
     print(f"error: this is a bug in hardway ({type(error).__name__}: {error})\n  next: report it with {file.name}", file=sys.stderr)
     return 1
-
-
-def load(inventory: Path, state_dir: Path | None):
-    """The cluster and its state directory."""
-    from .inventory import load as load_inventory
-
-    cluster = load_inventory(inventory, state_dir)
-    return cluster, state_dir or Path(".hardway") / cluster.name
 
 
 def ask(question: str) -> str:
@@ -318,97 +286,7 @@ def reset(inventory: Path, yes: bool, limit: tuple[str, ...], remove_pki: bool, 
         actions.reset(session, hosts, keep_pki=not remove_pki)
 
 
-@cli.group()
-def assets() -> None:
-    """Binaries and container images: fetch, build, list, verify."""
-
-
-def asset_store(inventory: Path, arch: tuple[str, ...]):
-    from .assets import AssetStore
-
-    cluster, _ = load(inventory, None)
-    return AssetStore(cluster, report=lambda line: click.echo(line)), arch or ("amd64",)
-
-
-ARCH = click.option(
-    "--arch", multiple=True, type=click.Choice(["amd64", "arm64"]), help="For these machines (may be given again).  [default: amd64]"
-)
-
-
-def _gather(inventory: Path, arch: tuple[str, ...]) -> None:
-    store, archs = asset_store(inventory, arch)
-    found = store.gather(archs)
-    click.echo(f"{len(found)} assets, {sum(asset.size for asset in found.values()) / 1e6:.0f} MB, verified in {store.cache.directory}")
-
-
-@assets.command("fetch")
-@INVENTORY
-@ARCH
-def assets_fetch(inventory: Path, arch: tuple[str, ...]) -> None:
-    """Gather all binaries and images the inventory needs.
-
-    What the cache lacks is taken from the inventory's source and its checksum verified. One wrong byte ends with exit code 8.
-    """
-    _gather(inventory, arch)
-
-
-@assets.command("build")
-@INVENTORY
-@ARCH
-def assets_build(inventory: Path, arch: tuple[str, ...]) -> None:
-    """Gather by building from Debian's sources (minutes, once).
-
-    The same as fetch; the name for inventories with `source: debian`, where Kubernetes is compiled on this machine.
-    """
-    _gather(inventory, arch)
-
-
-@assets.command("list")
-@INVENTORY
-@ARCH
-@OUTPUT
-def assets_list(inventory: Path, arch: tuple[str, ...], output: str) -> None:
-    """Show what is cached: version, size, provenance."""
-    from dataclasses import asdict
-
-    store, archs = asset_store(inventory, arch)
-    rows = store.list(archs)
-    if output == "json":
-        click.echo(json.dumps([asdict(row) for row in rows], indent=2, default=str))
-        return
-    for row in rows:
-        where = f"{row.component:14} {row.name:26} {row.version:10} {row.arch:6}"
-        click.echo(f"{where} {row.state:8} {row.size / 1e6:8.1f} MB  {row.sha256[:12]:12}  {row.provenance}")
-
-
-@assets.command("verify")
-@INVENTORY
-@ARCH
-def assets_verify(inventory: Path, arch: tuple[str, ...]) -> None:
-    """Hash every cached file again and compare.
-
-    Anything missing or changed is named, and the exit code is 8.
-    """
-    from .errors import AssetError
-
-    store, archs = asset_store(inventory, arch)
-    problems = store.verify(archs)
-    if problems:
-        raise AssetError(
-            f"{len(problems)} asset(s) are missing or not what they should be",
-            evidence="\n".join(problems),
-            hint=f"hardway assets fetch {inventory}",
-        )
-    click.echo("every asset is what its checksum says")
-
-
-from .lab.cli import lab  # noqa: E402  (the group needs the decorators above)
-
-cli.add_command(lab)
-
-from .cli_guide import COMMANDS as GUIDE_COMMANDS  # noqa: E402
-
-for command in GUIDE_COMMANDS:
+for command in (assets, lab, *GUIDE_COMMANDS):
     cli.add_command(command)
 
 if __name__ == "__main__":

@@ -6,11 +6,8 @@ from pathlib import Path
 
 import click
 
+from .cli_options import INVENTORY, STATE, load
 from .help import Command
-
-INVENTORY = click.argument("inventory", metavar="INV", type=click.Path(path_type=Path, dir_okay=False))
-STATE = click.option("--state-dir", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
-                     help="Where keys and certificates of this cluster are kept.  [default: .hardway/<cluster>]")  # fmt: skip
 
 OUTPUT_FOLDER = click.Path(path_type=Path, file_okay=False)
 EXAMPLE = "lab.yaml"
@@ -25,7 +22,6 @@ def explain(phase: str, inventory: Path | None) -> None:
     For your inventory, or without one for the example of six machines. PHASE is a name from `hardway phases`, or all.
     """
     from . import runbook
-    from .cli import load
     from .session import Selection
 
     cluster, _ = load(inventory or _example(), None)
@@ -45,7 +41,6 @@ def render(inventory: Path, state_dir: Path | None, host: str, folder: Path, wit
     The host is not contacted. A list of owners, modes, programs and units lies beside them. The hosts are taken to be Debian on amd64.
     """
     from . import runbook
-    from .cli import load
     from .session import Selection
 
     cluster, state = load(inventory, state_dir)

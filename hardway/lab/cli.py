@@ -8,13 +8,11 @@ from pathlib import Path
 
 import click
 
+from ..cli_options import INVENTORY, STATE
 from ..errors import UsageError
 from ..help import Group
 
-INVENTORY = click.argument("inventory", metavar="INV", type=click.Path(path_type=Path, dir_okay=False))
 HOSTS = click.argument("hosts", nargs=-1, metavar="[HOST]...")
-STATE = click.option("--state-dir", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
-                     help="Where the cluster's keys are kept.  [default: .hardway/<cluster>]")  # fmt: skip
 
 
 def machines(inventory: Path, state_dir: Path | None):

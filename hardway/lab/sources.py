@@ -23,7 +23,7 @@ def mirrors(suite: str) -> list[Mirror]:
     text = run("apt-get", "indextargets", "--format", FORMAT, "Created-By: Packages")
     found = parse(text, suite)
     if not found:
-        hint = f"add 'deb http://mirror.example/debian {suite} main' to /etc/apt/sources.list.d/debian.list, then run apt-get update"
+        hint = f"name a Debian mirror of {suite} in /etc/apt/sources.list.d/ (man sources.list), then run apt-get update"
         raise LabError(f"apt on this host knows no mirror of Debian {suite}, of which the machines are made", hint=hint)
     return found
 

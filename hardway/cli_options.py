@@ -1,0 +1,44 @@
+"""Arguments and options that several commands share, and how they find their cluster."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+INVENTORY = click.argument("inventory", metavar="INV", type=click.Path(path_type=Path, dir_okay=False))
+
+
+def options(*decorators: Callable) -> Callable:
+    """Several click options as one decorator."""
+    return lambda function: functools.reduce(lambda wrapped, decorate: decorate(wrapped), reversed(decorators), function)
+
+
+STATE = click.option("--state-dir", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+                     help="Where keys and certificates of this cluster are kept.  [default: .hardway/<cluster>]")  # fmt: skip
+OUTPUT = click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Lines for people, or JSON.")
+COMMON = options(
+    STATE,
+    OUTPUT,
+    click.option(
+        "--parallel", type=click.IntRange(1, 512), default=32, show_default=True, metavar="N", help="Work on so many hosts at once."
+    ),
+    click.option("-v", "--verbose", is_flag=True, help="Show every host's step and every resource."),
+)
+SELECTION = options(
+    click.option("--only", multiple=True, metavar="PHASE", help="Only this phase (may be given again)."),
+    click.option("--from", "start", default="", metavar="PHASE", help="Start at this phase."),
+    click.option("--until", default="", metavar="PHASE", help="Stop after this phase."),
+    click.option("--skip", multiple=True, metavar="PHASE", help="Leave this phase out (may be given again)."),
+    click.option("--limit", multiple=True, metavar="HOST", help="Only this host (may be given again)."),
+)
+
+
+def load(inventory: Path, state_dir: Path | None):
+    """The cluster and its state directory."""
+    from .inventory import load as load_inventory
+
+    cluster = load_inventory(inventory, state_dir)
+    return cluster, state_dir or Path(".hardway") / cluster.name
