@@ -1,5 +1,53 @@
-"""Options of the whole suite."""
+"""Options of the whole suite, and what is left to chance in it: which moments of a run are tried."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
 
 
 def pytest_addoption(parser):
     parser.addoption("--update-rendered", action="store_true", help="rewrite the golden files of tests/rendered")
+    parser.addoption("--soak", action="store_true", help="try every moment of the tests that end something at random ones, not a sample")
+    parser.addoption("--seed", type=int, help="repeat the random moments of an earlier run, whose first lines name its seed")
+
+
+def pytest_configure(config):
+    if config.option.seed is None:
+        config.option.seed = random.SystemRandom().randrange(1_000_000)
+
+
+def pytest_report_header(config):
+    return f"random moments: {'all' if config.option.soak else 'a sample'}; the same again with --seed {config.option.seed}"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc):
+    """`@pytest.mark.moments(every=50, sample=3)` runs a test for so many values of its argument `moment`.
+
+    A moment is a number from 0 to below 1, how far through the run; there is one in each of `every` equal parts of it.
+    """
+    if marker := metafunc.definition.get_closest_marker("moments"):
+        chosen = moments(metafunc.config.option.seed, metafunc.function.__qualname__, soak=metafunc.config.option.soak, **marker.kwargs)
+        metafunc.parametrize("moment", list(chosen.values()), ids=[f"moment-{number}" for number in chosen])
+
+
+def moments(seed: int, name: str, soak: bool, every: int, sample: int) -> dict[int, float]:
+    """Moments by their number: all of them, or a sample; the same for the same seed and name, sampled or not."""
+    chance = random.Random(f"{seed} {name}")
+    drawn = {number: (number + chance.random()) / every for number in range(every)}
+    return drawn if soak else {number: drawn[number] for number in sorted(chance.sample(range(every), sample))}
+
+
+BROKEN: dict[type, str] = {}
+
+
+def pytest_runtest_makereport(item, call):
+    """Classes with `chain` are one story told in steps: after a step that failed the rest is not told."""
+    if getattr(item.cls, "chain", False) and call.excinfo and not call.excinfo.errisinstance(pytest.skip.Exception):
+        BROKEN.setdefault(item.cls, item.name)
+
+
+def pytest_runtest_setup(item):
+    if item.cls in BROKEN:
+        pytest.skip(f"not reached: {BROKEN[item.cls]} failed")

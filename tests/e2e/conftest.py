@@ -1,22 +1,13 @@
-"""Machines for the end-to-end tests: made by the command line, wiped at the end whatever happened."""
+"""End-to-end tests: the real command line on real machines."""
 
 from __future__ import annotations
 
-import fcntl
-import os
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from stage import Stage
+from machines import can_lab, make_stage
 
-from hardway.errors import LabError
-from hardway.lab import preconditions
-
-# Not the usual temporary folder: that may be memory, and the machines' disks take gigabytes.
-GROUND = Path("/var/tmp/hardway-tests")
+__all__ = ["can_lab", "make_stage"]
 
 
 def pytest_collection_modifyitems(items):
@@ -24,57 +15,3 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.lab)
-
-
-@pytest.fixture(scope="session")
-def can_lab() -> None:
-    """A computer that cannot carry a lab is told what it lacks; where all is to be tested that is a failure."""
-    try:
-        preconditions.require_root()
-    except LabError as error:
-        sentence = f"{error.message}; {error.hint}"
-        pytest.fail(sentence, pytrace=False) if os.environ.get("CI") else pytest.skip(sentence)
-
-
-@pytest.fixture(scope="module")
-def make_stage(can_lab: None) -> Iterator[Callable[[dict], Stage]]:
-    """Makes stages; what an earlier run that was killed left of them is cleared away first, and all is cleared at the end."""
-    with ExitStack() as stack:
-
-        def make(inventory: dict) -> Stage:
-            folder = GROUND / inventory["cluster"]
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            stack.enter_context(alone(folder))
-            stage = Stage(folder, inventory)
-            stage.lab("wipe")
-            shutil.rmtree(stage.state, ignore_errors=True)
-            stack.callback(shutil.rmtree, folder)
-            stack.callback(stage.lab, "wipe")
-            return stage
-
-        yield make
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """No other run of the tests works on the same machines."""
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pytest.fail(f"another run of these tests is at work in {folder}: wait for its end", pytrace=False)
-        yield
-
-
-BROKEN: dict[type, str] = {}
-
-
-def pytest_runtest_makereport(item, call):
-    """Classes with `chain` are one story told in steps: after a step that failed the rest is not told."""
-    if getattr(item.cls, "chain", False) and call.excinfo and not call.excinfo.errisinstance(pytest.skip.Exception):
-        BROKEN.setdefault(item.cls, item.name)
-
-
-def pytest_runtest_setup(item):
-    if item.cls in BROKEN:
-        pytest.skip(f"not reached: {BROKEN[item.cls]} failed")

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -51,11 +51,11 @@ class Ran:
         return {(step["phase"], step["host"], change["resource"]) for step in steps for change in step["changes"]}
 
 
-def run(*words: str | Path, cwd: Path, timeout: float = 300, stdin: str = "") -> Ran:
-    """Run a program to its end."""
+def run(*words: str | Path, cwd: Path, timeout: float = 300, stdin: str = "", env: Mapping[str, str] | None = None) -> Ran:
+    """Run a program to its end, in our environment or in this one."""
     argv = tuple(map(str, words))
     start = time.monotonic()
-    done = subprocess.run(argv, cwd=cwd, input=stdin, capture_output=True, text=True, timeout=timeout)
+    done = subprocess.run(argv, cwd=cwd, input=stdin, capture_output=True, text=True, timeout=timeout, env=env)
     return Ran(argv, done.returncode, done.stdout, done.stderr, time.monotonic() - start)
 
 

@@ -1,0 +1,34 @@
+"""Failures of what was asked for: found before any host is contacted."""
+
+from ..case import Case
+
+CASES = (
+    Case(
+        name="inventory-wrong",
+        sees="<file> has <number> problems; no host was contacted",
+        evidence=("<file>:<line>: <key>: <what is wrong and what is allowed>",),
+        why="The inventory has mistakes. All of them are shown at once, each with its line.",
+        injected="an inventory with a misspelt key and an unknown role",
+        exit_code=3,
+        next="correct them, then: hardway validate <file>",
+        remedy="Correct the lines it names. `hardway schema` lets an editor help you.",
+    ),
+    Case(
+        name="unknown-phase",
+        sees="there is no phase <name>",
+        why="A phase was named that does not exist.",
+        injected="bootstrap --only with a misspelt phase",
+        exit_code=2,
+        next="the phases are: …preflight…",
+        remedy="`hardway phases` lists them in their order.",
+    ),
+    Case(
+        name="unknown-host",
+        sees="there is no host <name> in the inventory",
+        why="A host was named that the inventory does not have.",
+        injected="bootstrap --limit with a misspelt host",
+        exit_code=2,
+        next="the hosts are: <names>",
+        remedy="Use the names under `hosts` in the inventory.",
+    ),
+)

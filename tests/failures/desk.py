@@ -1,0 +1,43 @@
+"""The desk of somebody who uses hardway: a folder with inventories, from which the real command line is run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ssh.server import Server
+from stage import Ran, run
+
+ADDRESS = "10.254.0.10"
+ALL_ROLES = ["etcd", "control-plane", "worker"]
+
+
+@dataclass
+class Desk:
+    """`environment` is added to ours."""
+
+    folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def inventory(self, name: str = "cluster", **keys: Any) -> Path:
+        """An inventory of one host; `keys` are laid over it."""
+        whole = {"cluster": "refused", "hosts": [{"name": "node-1", "address": ADDRESS, "roles": ALL_ROLES}], **keys}
+        path = self.folder / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(whole, sort_keys=False))
+        return path
+
+    def ssh_to(self, server: Server, **changes: Any) -> Path:
+        """An inventory whose host is reached at this server; the address of the inventory is one of a network that is not there."""
+        config = self.folder / "ssh_config"
+        config.write_text(f"Host node-1\n  HostName 127.0.0.1\n  Port {changes.pop('port', server.port)}\n")
+        ssh = {"key": str(server.key), "agent": False, "known_hosts": str(server.known_hosts), "config": str(config), **changes}
+        return self.inventory(ssh=ssh)
+
+    def hardway(self, *words: str | Path, environment: Mapping[str, str] = {}, timeout: float = 120) -> Ran:
+        env = {**os.environ, **self.environment, **environment}
+        return run(sys.executable, "-m", "hardway.cli", *words, cwd=self.folder, env=env, timeout=timeout)
