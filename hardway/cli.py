@@ -11,8 +11,9 @@ import click
 
 from . import __version__
 from .cli_assets import assets
+from .cli_bootstrap import COMMANDS as BOOTSTRAP_COMMANDS
 from .cli_guide import COMMANDS as GUIDE_COMMANDS
-from .cli_options import COMMON, INVENTORY, OUTPUT, SELECTION, STATE, load
+from .cli_options import COMMON, INVENTORY, OUTPUT, STATE, load, open_session
 from .errors import DriftError, HardwayError
 from .help import Group
 from .lab.cli import lab
@@ -75,19 +76,6 @@ def bug(error: Exception) -> int:
     return 1
 
 
-def ask(question: str) -> str:
-    """A secret from the terminal, unseen."""
-    return click.prompt(question, hide_input=True, prompt_suffix=" ", err=True)
-
-
-def open_session(inventory: Path, state_dir: Path | None, output: str, verbose: bool, parallel: int, read_only: bool = False):
-    from .report import Report
-    from .session import Session
-
-    cluster, folder = load(inventory, state_dir)
-    return Session(cluster, folder, Report(output, verbose), parallel, ask if sys.stdin.isatty() else None, read_only)
-
-
 @cli.command()
 @click.argument("hosts", nargs=-1, metavar="[USER@ADDRESS[:PORT]]...")
 def init(hosts: tuple[str, ...]) -> None:
@@ -135,53 +123,6 @@ def phases(output: str) -> None:
         return
     for number, phase in enumerate(PHASES, 1):
         click.echo(f"{number:3}  {phase.name:15} {phase.title}")
-
-
-@cli.command()
-@INVENTORY
-@SELECTION
-@COMMON
-@click.option("--exit-code", is_flag=True, help="Exit with 7 when there is anything to change.")
-def plan(inventory: Path, exit_code: bool, **options: Any) -> None:
-    """Show what bootstrap would change, and why.
-
-    The hosts are read, nothing is written anywhere: the connection a plan works with is unable to write.
-    """
-    _plan(inventory, exit_code, **options)
-
-
-def _plan(inventory: Path, exit_code: bool, only, start, until, skip, limit, state_dir, output, parallel, verbose) -> None:
-    from . import actions, plan_text
-    from .session import Selection
-
-    with open_session(inventory, state_dir, "json" if output == "json" else "text", verbose, parallel, read_only=True) as session:
-        session.report.stream = sys.stderr
-        done, findings = actions.look(session, Selection(only, start, until, skip, limit))
-    click.echo(plan_text.as_json(done, findings) if output == "json" else plan_text.as_text(done, findings, verbose))
-    if exit_code and any(step.changes for step in done):
-        sys.exit(DriftError("").exit_code)
-
-
-@cli.command()
-@INVENTORY
-@SELECTION
-@COMMON
-@click.option("--dry-run", is_flag=True, help="Show what would be changed, like plan.")
-def bootstrap(inventory: Path, dry_run: bool, **options: Any) -> None:
-    """Build the cluster, or mend it.
-
-    Each host is brought to what the inventory says. What is as it should be is left alone, so the command may be run
-    again at any time: after an edit, after a failure, after an interruption.
-    """
-    if dry_run:
-        _plan(inventory, False, **options)
-        return
-    from . import actions
-    from .session import Selection
-
-    choice = Selection(*(options.pop(name) for name in ("only", "start", "until", "skip", "limit")))
-    with open_session(inventory, **options) as session:
-        actions.bootstrap(session, choice)
 
 
 @cli.command()
@@ -286,7 +227,7 @@ def reset(inventory: Path, yes: bool, limit: tuple[str, ...], remove_pki: bool, 
         actions.reset(session, hosts, keep_pki=not remove_pki)
 
 
-for command in (assets, lab, *GUIDE_COMMANDS):
+for command in (assets, lab, *BOOTSTRAP_COMMANDS, *GUIDE_COMMANDS):
     cli.add_command(command)
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .cli_options import INVENTORY, STATE, load
+from .cli_options import INVENTORY, STATE, load, open_session
 from .help import Command
 
 OUTPUT_FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -63,7 +63,6 @@ def runbook(inventory: Path, state_dir: Path | None, folder: Path, form: str, no
     their facts when they answer, and nothing is written on them. No secret comes into the guide.
     """
     from . import runbook as guide
-    from .cli import open_session
 
     with open_session(inventory, state_dir, "text", False, 32, read_only=True) as session:
         session.facts, silent = guide.unasked(session.cluster) if no_survey else guide.surveyed(session)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,3 +43,16 @@ def load(inventory: Path, state_dir: Path | None):
 
     cluster = load_inventory(inventory, state_dir)
     return cluster, state_dir or Path(".hardway") / cluster.name
+
+
+def ask(question: str) -> str:
+    """A secret from the terminal, unseen."""
+    return click.prompt(question, hide_input=True, prompt_suffix=" ", err=True)
+
+
+def open_session(inventory: Path, state_dir: Path | None, output: str, verbose: bool, parallel: int, read_only: bool = False):
+    from .report import Report
+    from .session import Session
+
+    cluster, folder = load(inventory, state_dir)
+    return Session(cluster, folder, Report(output, verbose), parallel, ask if sys.stdin.isatty() else None, read_only)
