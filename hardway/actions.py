@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from . import kubeconfig as documents
 from .assets import AssetStore
 from .cluster import Cluster, Host
+from .comparing import read
 from .credentials import Credentials
 from .errors import PkiError, PreflightError, QuorumError, UsageError
 from .facts import ARCHITECTURES
@@ -18,7 +19,7 @@ from .phase import Inputs, Phase
 from .phases import PHASES
 from .phases.preflight import Finding, findings, judge
 from .resources.base import Change, Resource
-from .runner import Done, Runner, each, plan, read
+from .runner import Done, Runner, each, plan
 from .session import Placeholders, Selection, Session
 from .statedir import Overlay, StateDir, write_synced
 from .vocabulary import Op, Remote

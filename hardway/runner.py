@@ -4,62 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import itertools
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .cluster import Host
+from .comparing import compare, ordered, read
 from .errors import ConnectionLost, HardwayError, HostErrors, NotReadyError, QuorumError, RemoteCommandError
 from .kube import BROKEN
 from .live import Live, wait
 from .phase import Inputs, Pending, Phase
 from .report import Report
-from .resources.base import Change, Resource, Situation
-from .vocabulary import Answers, Op, Reader, Remote
+from .resources.base import Change, Resource
+from .vocabulary import Reader, Remote
 
 RECONNECTS = 3
-
-
-def compare(resources: Sequence[Resource], answers: Answers, changed: set[str] | None = None) -> list[Change]:
-    """The changes that make a target as desired; a unit sees which files change before it.
-
-    `changed` holds the paths that earlier phases change on this target, and gets those that change here.
-    """
-    changes: list[Change] = []
-    changed = set() if changed is None else changed
-    for resource in resources:
-        change = resource.compare(Situation(answers, frozenset(changed)))
-        if change:
-            changes.append(change)
-            changed |= {op.args[0] for op in change.ops if op.verb in ("put", "binary")}
-    return changes
-
-
-def read(reader: Reader, resources: Sequence[Resource]) -> Answers:
-    """Everything the resources need to know, in one question."""
-    return reader.probe([probe for resource in resources for probe in resource.probes()])
-
-
-SYSTEMD = ("enable", "reload", "start", "restart", "stamp")
-
-
-def ordered(changes: Sequence[Change]) -> list[Op]:
-    """The ops of a step: first what must precede every write, then the rest; systemd enables and reloads once for several units."""
-    ops = [op for change in changes for op in change.before]
-    body = (op for change in changes for op in change.ops)
-    for systemd, run in itertools.groupby(body, key=lambda op: op.verb in SYSTEMD):
-        neighbours = list(run)
-        ops += _together(neighbours) if systemd else neighbours
-    return ops
-
-
-def _together(run: list[Op]) -> list[Op]:
-    """Neighbouring acts on units: all enabled at once, one reload, then started in their order."""
-    enabled = tuple(dict.fromkeys(op.args[0] for op in run if op.verb == "enable"))
-    reload = [Op("reload")] if any(op.verb == "reload" for op in run) else []
-    return [*([Op("enable", enabled)] if enabled else []), *reload, *(op for op in run if op.verb not in ("enable", "reload"))]
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ import subprocess
 import pytest
 from fakes.local_transport import LocalTransport
 
+from hardway.comparing import ordered
 from hardway.errors import RemoteCommandError
 from hardway.facts import parse
 from hardway.remote import HostRemote
 from hardway.resources import Binary, Block, Directory, File, Sysctl, Unit
 from hardway.resources.base import Situation
 from hardway.resources.unit import properties
-from hardway.runner import ordered
 from hardway.vocabulary import Blob, Op, Probe
 
 ME, US = getpass.getuser(), grp.getgrgid(os.getgid()).gr_name
