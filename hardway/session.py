@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+import difflib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,7 +41,7 @@ class Selection:
         names = [phase.name for phase in PHASES]
         for name in (*self.only, *self.skip, *filter(None, (self.start, self.until))):
             if name not in names:
-                raise UsageError(f"there is no phase {name}", hint=f"the phases are: {' '.join(names)}")
+                raise UsageError(f"there is no phase {name}", hint=meant(name, names, "hardway phases"))
         first = names.index(self.start) if self.start else 0
         last = names.index(self.until) if self.until else len(names) - 1
         chosen = [phase for phase in PHASES[first : last + 1] if phase.name not in self.skip and (not self.only or phase.name in self.only)]
@@ -52,8 +53,16 @@ class Selection:
         names = [host.name for host in cluster.hosts]
         for name in self.limit:
             if name not in names:
-                raise UsageError(f"there is no host {name} in the inventory", hint=f"the hosts are: {' '.join(names)}")
+                where = f" {cluster.source}" if cluster.source else ""
+                raise UsageError(f"there is no host {name} in the inventory{where}", hint=meant(name, names))
         return frozenset([*(self.limit or names), OPERATOR.name, ETCD.name, API.name])
+
+
+def meant(name: str, names: Sequence[str], command: str = "") -> str:
+    """What somebody who wrote a wrong name should try: the name most like it, a command that lists them, all there are."""
+    near = difflib.get_close_matches(name, names, 1)
+    words = [f"did you mean {near[0]}?" if near else "", f"{command}  lists them:" if command else "there are:", " ".join(names)]
+    return " ".join(filter(None, words))
 
 
 class Placeholders:

@@ -33,7 +33,7 @@ def explain(error: paramiko.SSHException | OSError | EOFError, hop: Hop, seconds
     if isinstance(error, paramiko.ChannelException):
         return _through_bastion(error, hop)
     if isinstance(error, TimeoutError):
-        return _silent(hop, f"{hop.endpoint} does not answer", "a TCP connection", seconds)
+        return _silent(hop, f"{hop.called} does not answer", "a TCP connection", seconds)
     if isinstance(error, paramiko.SSHException | EOFError):
         return _handshake(error, hop, seconds)
     return _socket(error, hop, seconds)
@@ -50,33 +50,37 @@ def _silent(hop: Hop, message: str, awaited: str, seconds: float) -> ConnectionF
 
 def _socket(error: OSError, hop: Hop, seconds: float) -> ConnectionFailed:
     if error.errno == errno.ECONNREFUSED:
-        return _failed(hop, f"nothing listens on {hop.endpoint}: connection refused", hint="on the machine: systemctl status ssh sshd")
+        hint = f"on the {'bastion' if hop.is_bastion else 'machine'}: systemctl status ssh sshd"
+        return _failed(hop, f"nothing listens on {hop.called}: connection refused", hint=hint)
     if error.errno in (errno.ECONNRESET, errno.EPIPE):
-        return Dropped(f"{hop.endpoint} closed the connection", hop.host, hint=hop.ssh_command("-v"))
+        return Dropped(f"{hop.called} closed the connection", hop.host, hint=hop.ssh_command("-v"))
     if error.errno == errno.ETIMEDOUT:
-        return _silent(hop, f"{hop.endpoint} does not answer", "a TCP connection", seconds)
-    return _failed(hop, f"{hop.endpoint} cannot be reached: {error.strerror or error}", hint=f"ip route get {hop.address}")
+        return _silent(hop, f"{hop.called} does not answer", "a TCP connection", seconds)
+    return _failed(hop, f"{hop.called} cannot be reached: {error.strerror or error}", hint=f"ip route get {hop.address}")
 
 
 def _through_bastion(error: paramiko.ChannelException, hop: Hop) -> ConnectionFailed:
     if hop.via is None:
         hint = "raise MaxSessions in /etc/ssh/sshd_config on the machine"
         return _failed(hop, f"{hop.endpoint} refused a channel: {error.text}", hint=hint)
-    why = "its sshd forbids forwarding (AllowTcpForwarding)" if error.code == 1 else f"it says: {error.text}"
-    return _failed(hop, f"the bastion {hop.via.endpoint} cannot reach {hop.endpoint}: {why}")
+    if error.code == 1:
+        why, hint = "its sshd forbids forwarding (AllowTcpForwarding)", "on the bastion: sshd -T | grep -i allowtcpforwarding"
+    else:
+        why, hint = f"it says: {error.text}", f"{hop.via.ssh_command()} nc -zv {hop.address} {hop.port}"
+    return _failed(hop, f"{hop.via.called} cannot reach {hop.endpoint}: {why}", hint=hint)
 
 
 def _handshake(error: Exception, hop: Hop, seconds: float) -> ConnectionFailed:
     text = str(error).strip()
     if TIMEOUT in text:
-        who = f"the bastion {hop.via.endpoint} gets no answer from {hop.endpoint}" if hop.via else f"{hop.endpoint} opens no channel"
+        who = f"{hop.via.called} gets no answer from {hop.endpoint}" if hop.via else f"{hop.called} opens no channel"
         return _silent(hop, who, "a channel of the SSH connection", seconds)
     early = "banner" in text or "No existing session" in text or isinstance(error, EOFError) or "Negotiation failed" in text
     if early and seconds >= hop.timeout * 0.9:
-        return _silent(hop, f"{hop.endpoint} accepts connections but does not speak SSH", "the SSH greeting", seconds)
+        return _silent(hop, f"{hop.called} accepts connections but does not speak SSH", "the SSH greeting", seconds)
     if early or isinstance(error, EOFError):
         hint = f"MaxStartups in the server's sshd_config may be too low; {hop.ssh_command('-v')}"
-        return Dropped(f"{hop.endpoint} closed the connection before the handshake was done", hop.host, evidence=text, hint=hint)
+        return Dropped(f"{hop.called} closed the connection before the handshake was done", hop.host, evidence=text, hint=hint)
     if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
-        return _failed(hop, f"{hop.endpoint} and we have no algorithm in common", evidence=text, hint=hop.ssh_command("-vv"))
-    return _failed(hop, f"the SSH handshake with {hop.endpoint} failed", evidence=text)
+        return _failed(hop, f"{hop.called} and we have no algorithm in common", evidence=text, hint=hop.ssh_command("-vv"))
+    return _failed(hop, f"the SSH handshake with {hop.called} failed", evidence=text)

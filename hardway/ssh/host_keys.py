@@ -34,7 +34,7 @@ def verify(hop: Hop, offered: HostKey) -> None:
     entries = read(hop.known_hosts)
     if revoked := [e for e in entries if e.marker == "@revoked" and e.key == offered]:
         where = f"{revoked[0].path} line {revoked[0].number}"
-        raise HostKeyError(f"{hop.endpoint} shows a key that {where} revokes", hop.host, evidence=_shown("offered", offered))
+        raise HostKeyError(f"{hop.called} shows a key that {where} revokes", hop.host, evidence=_shown("offered", offered))
     known = _on_record(hop, entries)
     if any(entry.key == offered for entry in known):
         return
@@ -57,11 +57,11 @@ def _accept(hop: Hop, offered: HostKey) -> None:
     path = hop.record_in
     if path is None:
         hint = "set ssh.known_hosts to a file of yours"
-        raise HostKeyError(f"there is no file to record the host key of {hop.endpoint} in", hop.host, hint=hint)
+        raise HostKeyError(f"there is no file to record the host key of {hop.called} in", hop.host, hint=hint)
     try:
         remember(path, [offered.line(hop.known_as[0])])
     except OSError as error:
-        message = f"cannot record the host key of {hop.endpoint} in {path}: {error.strerror}"
+        message = f"cannot record the host key of {hop.called} in {path}: {error.strerror}"
         raise HostKeyError(message, hop.host, hint="set ssh.known_hosts to a file of yours") from error
 
 
@@ -71,7 +71,7 @@ def _unknown(hop: Hop, offered: HostKey) -> HostKeyError:
     if hop.via:
         scan = hop.via.ssh_command() + " " + scan
     return HostKeyError(
-        f"the host key of {hop.endpoint} is not known",
+        f"the host key of {hop.called} is not known",
         hop.host,
         evidence=f"{_shown('offered', offered)}\non the machine itself: ssh-keygen -lf /etc/ssh/ssh_host_{_short(offered.kind)}_key.pub",
         hint=f"compare the fingerprint, then: {scan} >> {shlex.quote(str(record_in))}   (or write ssh.host_keys: accept-new)",
@@ -83,7 +83,7 @@ def _changed(hop: Hop, offered: HostKey, known: list[Entry]) -> HostKeyError:
     entry = same_kind[0]
     name = next(name for name in hop.known_as if entry.names(name))
     return HostKeyError(
-        f"the host key of {hop.endpoint} has changed: another machine, a reinstalled one, or someone in between",
+        f"the host key of {hop.called} has changed: another machine, a reinstalled one, or someone in between",
         hop.host,
         evidence="\n".join([_shown("offered", offered), *(f"{_shown('on record', e.key)} ({e.path} line {e.number})" for e in same_kind)]),
         hint=f"if the machine was reinstalled: ssh-keygen -R {shlex.quote(name)} -f {shlex.quote(str(entry.path))}",

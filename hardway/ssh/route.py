@@ -44,10 +44,16 @@ class Hop:
     timeout: float
     proxy_command: str = ""
     via: Hop | None = None
+    is_bastion: bool = False
 
     @property
     def endpoint(self) -> str:
         return f"{self.address}:{self.port}"
+
+    @property
+    def called(self) -> str:
+        """Its address as a person should read it: who has to do with the host must learn that a bastion is meant."""
+        return f"the bastion {self.endpoint}" if self.is_bastion else self.endpoint
 
     def ssh_command(self, *options: str) -> str:
         """The OpenSSH command line that goes the same way, for hints."""
@@ -123,6 +129,7 @@ def _hop(host: Host, said: dict[str, Any], address: str, names: tuple[str, ...],
         timeout=host.ssh.connect_timeout,
         proxy_command="" if via else str(said.get("proxycommand") or ""),
         via=via,
+        is_bastion=not names,
     )
 
 

@@ -1,21 +1,141 @@
-"""No way to a host: real SSH servers on loopback that are away, refuse us, or are not who we think."""
+"""No way to a host: real SSH servers on loopback that are away, refuse us, or are not who we think.
+
+The remedy shows by another failure: once we are let in, it is a later question that is answered.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import re
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
 import pytest
+from ssh.conftest import User
 from ssh.server import Server, free_port, keygen
+from stage import Ran
 
 from .cases import case
 from .desk import Desk
 
 pytestmark = pytest.mark.sshd
+PASSWORD_WANTED = "Defaults:{user} timestamp_timeout=0\n{user} ALL=(ALL) ALL"
+
+
+def let_in(ran: Ran) -> None:
+    """We are root on the machine: preflight has asked it, and found that it is not the one with the inventory's address."""
+    assert ran.code == 5 and "is not on any interface" in ran.err, ran
+
+
+@contextlib.contextmanager
+def listening(backlog: int) -> Iterator[int]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(backlog)
+        yield listener.getsockname()[1]
 
 
 @case("port-closed")
 def test_port_closed(desk: Desk, server: Server, told):
     told(desk.hardway("bootstrap", desk.ssh_to(server, port=free_port())), host="node-1")
+    let_in(desk.hardway("bootstrap", desk.ssh_to(server)))
+
+
+@case("host-silent")
+def test_host_silent(desk: Desk, server: Server, told):
+    with listening(0) as port, socket.create_connection(("127.0.0.1", port)):
+        told(desk.hardway("bootstrap", desk.ssh_to(server, port=port, connect_timeout=1)), host="node-1")
+
+
+@case("not-an-ssh-server")
+def test_not_an_ssh_server(desk: Desk, server: Server, told):
+    with listening(9) as port:
+        told(desk.hardway("bootstrap", desk.ssh_to(server, port=port, connect_timeout=1)), host="node-1")
+
+
+@case("host-key-unknown")
+def test_host_key_unknown(desk: Desk, server: Server, told):
+    server.known_hosts.unlink()
+    ran = told(desk.hardway("bootstrap", desk.ssh_to(server)), host="node-1")
+    carried_out(ran, r"then: (ssh-keyscan .*? >> \S+)")
+    let_in(desk.hardway("bootstrap", desk.ssh_to(server)))
+
+
+@case("host-key-changed")
+def test_host_key_changed(desk: Desk, server: Server, told):
+    kind, key = keygen(desk.folder / "other").with_suffix(".pub").read_text().split()[:2]
+    server.known_hosts.write_text(f"[127.0.0.1]:{server.port} {kind} {key}\n")
+    ran = told(desk.hardway("bootstrap", desk.ssh_to(server)), host="node-1")
+    carried_out(ran, r"reinstalled: (ssh-keygen .*)")
+    assert "is not known" in desk.hardway("bootstrap", desk.ssh_to(server)).ok(4).err
+
+
+def carried_out(ran: Ran, found: str) -> None:
+    """The next command that was named, typed into a shell."""
+    subprocess.run(re.search(found, ran.err)[1], shell=True, check=True, capture_output=True, timeout=30)
 
 
 @case("wrong-key")
 def test_wrong_key(desk: Desk, server: Server, told):
     told(desk.hardway("bootstrap", desk.ssh_to(server, key=str(keygen(desk.folder / "stranger")))), host="node-1")
+
+
+def through(bastion: Server, **changes) -> dict:
+    return {"address": "127.0.0.1", "port": bastion.port, "key": str(bastion.key), **changes}
+
+
+@case("bastion-down")
+def test_bastion_down(desk: Desk, server: Server, told):
+    bastion = through(server, port=free_port())
+    told(desk.hardway("bootstrap", desk.ssh_to(server, bastion=bastion)), host="node-1")
+
+
+@case("bastion-forbids-forwarding")
+def test_bastion_forbids_forwarding(desk: Desk, server: Server, start: Callable[..., Server], told):
+    closed = start("closed", "AllowTcpForwarding no\n")
+    server.known_hosts.write_text(server.host_key_line() + closed.host_key_line())
+    told(desk.hardway("bootstrap", desk.ssh_to(server, bastion=through(closed))), host="node-1")
+
+
+@case("host-down-behind-bastion")
+def test_host_down_behind_bastion(desk: Desk, server: Server, told):
+    told(desk.hardway("bootstrap", desk.ssh_to(server, port=free_port(), bastion=through(server))), host="node-1")
+    let_in(desk.hardway("bootstrap", desk.ssh_to(server, bastion=through(server))))
+
+
+@pytest.fixture
+def password(desk: Desk) -> Callable[[str], dict[str, str]]:
+    """The environment that names a private file with this password."""
+
+    def written(text: str) -> dict[str, str]:
+        path = Path(desk.folder / "password")
+        path.touch(0o600)
+        path.write_text(text)
+        return {"HARDWAY_SUDO_PASSWORD_FILE": str(path)}
+
+    return written
+
+
+@case("sudo-password-wanted")
+def test_sudo_password_wanted(desk: Desk, server: Server, user: User, sudoers, password, told):
+    sudoers(PASSWORD_WANTED)
+    inventory = desk.ssh_to(server, user=user.name)
+    told(desk.hardway("bootstrap", inventory), host="node-1")
+    let_in(desk.hardway("bootstrap", inventory, environment=password(user.password)))
+
+
+@case("sudo-password-wrong")
+def test_sudo_password_wrong(desk: Desk, server: Server, user: User, sudoers, password, told):
+    sudoers(PASSWORD_WANTED)
+    ran = told(desk.hardway("bootstrap", desk.ssh_to(server, user=user.name), environment=password("not-the-word")), host="node-1")
+    assert "not-the-word" not in f"{ran.out}{ran.err}"
+
+
+@case("not-a-sudoer")
+def test_not_a_sudoer(desk: Desk, server: Server, user: User, sudoers, password, told):
+    inventory = desk.ssh_to(server, user=user.name)
+    told(desk.hardway("bootstrap", inventory, environment=password(user.password)), host="node-1")
+    sudoers("{user} ALL=(ALL) NOPASSWD: ALL")
+    let_in(desk.hardway("bootstrap", inventory))
