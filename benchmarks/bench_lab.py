@@ -40,7 +40,7 @@ class Stage:
 
     def session(self) -> Session:
         """Connections of the benchmark's own; it sees the same state directory as the command line."""
-        return Session(self.cluster, self.state, Report(stream=open("/dev/null", "w")), read_only=True)
+        return Session(self.cluster, self.state, Report(stream=open("/dev/null", "w")), read_only=True, proving=True)
 
 
 def prepare(folder: Path, name: str = "bench") -> Stage:

@@ -143,7 +143,7 @@ def verify(inventory: Path, output_file: Path | None, junit: bool, only: tuple[s
     if output_file and not output_file.absolute().parent.is_dir():
         raise click.UsageError(f"there is no folder {output_file.absolute().parent}")
     watching = output == "text" and not junit and not output_file
-    with open_session(inventory, output="text", read_only=True, **options) as session:
+    with open_session(inventory, output="text", read_only=True, proving=True, **options) as session:
         session.report.stream = sys.stdout if watching else sys.stderr
         results = actions.verify(session, only)
     text = shown.to_junit(results) if junit else shown.to_json(results) if output == "json" else shown.to_text(results)

@@ -50,9 +50,10 @@ def ask(question: str) -> str:
     return click.prompt(question, hide_input=True, prompt_suffix=" ", err=True)
 
 
-def open_session(inventory: Path, state_dir: Path | None, output: str, verbose: bool, parallel: int, read_only: bool = False):
+def open_session(inventory: Path, state_dir: Path | None, output: str, verbose: bool, parallel: int, **access: bool):
+    """A Session; `read_only` and `proving` as there."""
     from .report import Report
     from .session import Session
 
     cluster, folder = load(inventory, state_dir)
-    return Session(cluster, folder, Report(output, verbose), parallel, ask if sys.stdin.isatty() else None, read_only)
+    return Session(cluster, folder, Report(output, verbose), parallel, ask if sys.stdin.isatty() else None, **access)

@@ -145,6 +145,11 @@ class QuorumError(HardwayError):
 
 
 @dataclass(eq=False)
+class ReadOnlyError(HardwayError):
+    """Something tried to write in a session that only looks: a bug of ours, stopped before it did any harm (exit 1)."""
+
+
+@dataclass(eq=False)
 class HostErrors(HardwayError):
     """Several hosts failed in the same run; the exit code is that of the first."""
 

@@ -18,6 +18,9 @@ from .resources.kubernetes import UNKNOWN, node_patch
 from .secret import Secret
 from .vocabulary import Answers, Op, Probe
 
+# Asks what we may do; the API keeps nothing of it.
+REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+
 
 def tls_context(ca: bytes, cert: bytes, key: Secret) -> ssl.SSLContext:
     """A client context; the key passes through a private temporary folder because OpenSSL reads files only."""
@@ -122,7 +125,7 @@ class KubeApi:
         review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
                   "spec": {"resourceAttributes": {"verb": "*", "group": "*", "resource": "*"}}}  # fmt: skip
         try:
-            status = self.send("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)["status"]
+            status = self.send("POST", REVIEW, review)["status"]
         except (OSError, http.client.HTTPException, HardwayError) as error:
             return str(error) or type(error).__name__
         return "" if status.get("allowed") else f"not allowed: {status.get('reason', '')}"

@@ -14,6 +14,7 @@ from .credentials import Credentials
 from .errors import HardwayError, NotReadyError
 from .facts import Facts, parse
 from .kube import KubeApi, tls_context
+from .reading import ReadingKube, ReadingTransport
 from .remote import HostRemote
 from .transport import Transport
 from .vocabulary import Probe
@@ -25,10 +26,16 @@ class Live:
     """One cluster's hosts over their transports; connections are opened when first needed and shared by all threads."""
 
     def __init__(
-        self, cluster: Cluster, credentials: Credentials, transports: Mapping[str, Transport], sent: Callable[[int], None] = lambda n: None
+        self,
+        cluster: Cluster,
+        credentials: Credentials,
+        transports: Mapping[str, Transport | ReadingTransport],
+        sent: Callable[[int], None] = lambda n: None,
     ):
         self.cluster, self.credentials, self.transports = cluster, credentials, transports
-        self.remotes = {name: HostRemote(transport, sent) for name, transport in transports.items()}
+        reading = {name: transport for name, transport in transports.items() if isinstance(transport, ReadingTransport)}
+        self.remotes = {name: reading.get(name) or HostRemote(transport, sent) for name, transport in transports.items()}
+        self._kind = ReadingKube if reading else KubeApi
         self.concerned = frozenset(transports)
         self._apis: dict[tuple[str, str], KubeApi] = {}
         self._lock = threading.Lock()
@@ -101,7 +108,7 @@ class Live:
                 pair = self.credentials.certificate(identity)
                 context = tls_context(self.credentials.ca(), pair.cert, pair.key)
                 transport = self.transports[host.name]
-                self._apis[key] = KubeApi(lambda: transport.dial(port, address), context)
+                self._apis[key] = self._kind(lambda: transport.dial(port, address), context)
             return self._apis[key]
 
     def close(self) -> None:

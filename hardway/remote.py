@@ -28,21 +28,7 @@ class HostRemote:
         self.compress: bool | None = None
 
     def probe(self, probes: Sequence[Probe]) -> Answers:
-        wanted = list(dict.fromkeys(probes))
-        if not wanted:
-            return {}
-        mark = f"== {secrets.token_hex(8)} "
-        calls = [f"echo {shlex.quote(mark + str(i))}; q_{probe.verb} {shlex.join(probe.args)}" for i, probe in enumerate(wanted)]
-        result = self.transport.run("\n".join([shell.READ, *calls, f"echo {shlex.quote(mark + 'end')}"]), timeout=120)
-        parts = result.text.split(mark)
-        if not parts[-1].startswith("end"):
-            raise RemoteCommandError(
-                "the host's answer broke off while its state was read",
-                host=self.host.name,
-                evidence=result.error_text,
-                hint=f"run the same command again; if it persists, look at {self.host.name} by hand: journalctl -b",
-            )
-        return {wanted[i]: part.split("\n", 1)[1].strip() for i, part in enumerate(parts[1:-1])}
+        return ask(self.transport, probes)
 
     def change(self, ops: Sequence[Op]) -> None:
         blobs = [op.blob for op in ops if op.blob]
@@ -96,3 +82,25 @@ class HostRemote:
 def pack(blobs: Iterable[Blob]) -> bytes:
     """A tar of small content, members named 0, 1, 2 …"""
     return b"".join(bulk.tar_stream(blobs))
+
+
+def ask(transport: Transport, probes: Sequence[Probe]) -> Answers:
+    """Every probe's answer from a host, in one round trip; the script holds questions of read.sh and nothing else."""
+    wanted = list(dict.fromkeys(probes))
+    if not wanted:
+        return {}
+    unknown = [probe.verb for probe in wanted if probe.verb not in shell.QUESTIONS]
+    if unknown:
+        raise ValueError(f"no such question: {unknown[0]}")
+    mark = f"== {secrets.token_hex(8)} "
+    calls = [f"echo {shlex.quote(mark + str(i))}; q_{probe.verb} {shlex.join(probe.args)}" for i, probe in enumerate(wanted)]
+    result = transport.run("\n".join([shell.READ, *calls, f"echo {shlex.quote(mark + 'end')}"]), timeout=120)
+    parts = result.text.split(mark)
+    if not parts[-1].startswith("end"):
+        raise RemoteCommandError(
+            "the host's answer broke off while its state was read",
+            host=transport.host.name,
+            evidence=result.error_text,
+            hint=f"run the same command again; if it persists, look at {transport.host.name} by hand: journalctl -b",
+        )
+    return {wanted[i]: part.split("\n", 1)[1].strip() for i, part in enumerate(parts[1:-1])}

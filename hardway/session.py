@@ -21,9 +21,10 @@ from .live import Live
 from .operator import OperatorRemote
 from .phase import API, ETCD, OPERATOR, Inputs, Phase
 from .phases import PHASES
+from .reading import ReadingEtcd, ReadingTransport
 from .report import Report
 from .runner import each
-from .statedir import Overlay, StateDir
+from .statedir import Frozen, Overlay, StateDir, Store
 from .vocabulary import ReadOnly, Remote
 
 
@@ -76,7 +77,12 @@ class Placeholders:
 
 @dataclass
 class Session:
-    """Use as a context manager: connections are closed at its end."""
+    """Use as a context manager: connections are closed at its end.
+
+    With `read_only` nothing can be written: not to the state directory, not through any connection (see hardway.reading).
+    `proving` is for checks, which run commands on hosts and have a namespace of their own in the cluster; the state
+    directory stays closed to them too.
+    """
 
     cluster: Cluster
     state_dir: Path
@@ -84,14 +90,17 @@ class Session:
     parallel: int = 32
     prompt: Callable[[str], str] | None = None
     read_only: bool = False
+    proving: bool = False
     facts: dict[str, Facts] = field(default_factory=dict)
     away: dict[str, ConnectionFailed] = field(default_factory=dict)
 
     def __post_init__(self):
-        self.store = StateDir(self.state_dir)
+        self.store: Store = Frozen(StateDir(self.state_dir)) if self.read_only else StateDir(self.state_dir)
         self.credentials = Credentials(self.cluster, Overlay(self.store) if self.read_only else self.store)
         self.assets: AssetStore | Placeholders = AssetStore(self.cluster, report=self.report.note)
         transports = {host.name: ssh.connect(host, prompt=self.prompt) for host in self.cluster.hosts}
+        if self.read_only and not self.proving:
+            transports = {name: ReadingTransport(transport) for name, transport in transports.items()}
         self.live = Live(self.cluster, self.credentials, transports, self.report.sent)
 
     def __enter__(self) -> Session:
@@ -140,7 +149,8 @@ class Session:
                 "the etcd cluster was founded, but no member that answers has its data",
                 hint="bring back the hosts that are away; if the data is lost for good: hardway reset, then bootstrap",
             )
-        return open_etcd(self.cluster, self.live.transports[members[0].name], self.credentials)
+        client = open_etcd(self.cluster, self.live.transports[members[0].name], self.credentials)
+        return ReadingEtcd(client) if self.read_only else client
 
     def readers(self) -> Mapping[str, ReadOnly]:
         """Every target, unable to act.

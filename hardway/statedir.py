@@ -19,9 +19,9 @@ from threading import RLock
 from . import lockfile
 from .durable import sync_directory, write_synced
 from .errors import PkiError
-from .store import PRIVATE_FILE, Overlay, Store, refuse_key
+from .store import PRIVATE_FILE, Frozen, Overlay, Store, refuse_key
 
-__all__ = ["Overlay", "StateDir", "Store", "sync_directory", "write_synced"]
+__all__ = ["Frozen", "Overlay", "StateDir", "Store", "sync_directory", "write_synced"]
 
 IGNORE_EVERYTHING = b"# Keys live here: nothing in this folder belongs in version control.\n*\n"
 OLD = "pki/old"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from abc import ABC, abstractmethod
 
-from .errors import PkiError
+from .errors import PkiError, ReadOnlyError
 
 PRIVATE_FILE = 0o600
 
@@ -50,6 +50,28 @@ class Store(ABC):
 def refuse_key(name: str) -> None:
     if name.endswith((".key", ".pub")):
         raise ValueError(f"{name}: a key is never replaced")
+
+
+class Frozen(Store):
+    """Somebody else's store as it is: nothing can be written to it."""
+
+    def __init__(self, below: Store):
+        self.read, self.names, self.where = below.read, below.names, below.where
+
+    def read(self, name: str) -> bytes | None: ...
+
+    def names(self) -> frozenset[str]: ...
+
+    def where(self, name: str = "") -> str: ...
+
+    def create(self, name: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
+        raise ReadOnlyError(f"{self.where(name)} was to be written by a session that only looks")
+
+    def replace(self, name: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
+        self.create(name, data, mode)
+
+    def lock(self) -> contextlib.AbstractContextManager[None]:
+        raise ReadOnlyError(f"{self.where()} was to be locked by a session that only looks")
 
 
 class Overlay(Store):

@@ -1,6 +1,8 @@
 """The shell vocabulary of a host: `read.sh` (probes) and `write.sh` (ops)."""
 
+import re
 from importlib.resources import files
 
 READ = (files(__package__) / "read.sh").read_text()
 WRITE = (files(__package__) / "write.sh").read_text()
+QUESTIONS = frozenset(re.findall(r"^q_(\w+)\(\)", READ, re.MULTILINE))

@@ -29,6 +29,13 @@ class LocalTransport:
         self.scripts: list[str] = []
         self.open_forwards = 0
 
+    def connect(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def dial(self, port: int, address: str = "127.0.0.1") -> socket.socket:
+        return socket.create_connection((address, port))
+
     def run(self, script: str, *, stdin: bytes = b"", timeout: float = 60.0) -> Result:
         self.scripts.append(script)
         environment = {"PATH": f"{self.path}:/usr/bin:/bin"}

@@ -9,10 +9,11 @@ import pytest
 from real_etcd import LocalTransport, RealEtcd
 
 from hardway import etcd_command, etcd_library
-from hardway.errors import NotReadyError, RemoteCommandError
+from hardway.errors import NotReadyError, ReadOnlyError, RemoteCommandError
 from hardway.etcd import open_etcd
 from hardway.etcd_command import Etcdctl
 from hardway.etcd_library import Unusable, open_library
+from hardway.reading import ReadingEtcd, ReadingTransport
 
 IMPORT = "from hardway.etcd_library import library; print(library().__version__)"
 
@@ -110,3 +111,17 @@ def test_a_proxy_of_the_environment_is_not_used(real_etcd, monkeypatch):
     monkeypatch.delenv("no_proxy", raising=False)
     with open_library(real_etcd.cluster, real_etcd.transport(real_etcd.cluster.hosts[0]), real_etcd.credentials) as client:
         assert len(client.members()) == 3
+
+
+def test_who_only_looks_can_ask_by_both_ways_and_add_by_none(real_etcd, monkeypatch):
+    reading = ReadingTransport(real_etcd.transport(real_etcd.cluster.hosts[0]))
+    with ReadingEtcd(open_etcd(real_etcd.cluster, reading, real_etcd.credentials)) as client:
+        assert "etcd3" in client.how and len(client.members()) == 3
+        assert not hasattr(client, "add_member") and not hasattr(client, "remove_member")
+    etcdctl = Etcdctl(reading, real_etcd.cluster.etcd_members, pki=str(real_etcd.pki(real_etcd.cluster.hosts[0])))
+    assert len(etcdctl.members()) == 3 and all(entry.healthy for entry in etcdctl.health())
+    assert len(etcdctl.status()) == 3 and etcdctl.get("/no/such-key") is None
+    for write in (lambda: etcdctl.add_member("x", ("https://10.0.0.1:2380",)), lambda: etcdctl.remove_member(1)):
+        with pytest.raises(ReadOnlyError):
+            write()
+    assert len(etcdctl.members()) == 3
