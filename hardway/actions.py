@@ -17,7 +17,8 @@ from .errors import PkiError, PreflightError, QuorumError, UsageError
 from .facts import ARCHITECTURES
 from .phase import Inputs, Phase
 from .phases import PHASES
-from .phases.preflight import Finding, findings, judge
+from .phases.preflight import judge
+from .plans import Agreement, Plan, Saved, foresee
 from .resources.base import Change, Resource
 from .runner import Done, Runner, each, plan
 from .session import Placeholders, Selection, Session
@@ -26,20 +27,25 @@ from .vocabulary import Op, Remote
 
 if TYPE_CHECKING:
     from .checks import Check, Outcome
+    from .stepping import Conversation
 
 LAB = "lab/"  # the lab's own key and host keys are not the cluster's
 
 
-def look(session: Session, selection: Selection) -> tuple[list[Done], list[Finding]]:
+def look(session: Session, selection: Selection) -> Plan:
     """The plan: what a bootstrap would change, and what preflight finds. Nothing is written anywhere."""
-    phases, hosts = selection.phases(), selection.hosts(session.cluster)
-    session.survey(hosts)
+    session.survey(selection.hosts(session.cluster))
     session.gather()
-    return plan(session.inputs, session.readers(), phases, hosts, session.parallel), findings(session.inputs)
+    return _foreseen(session, selection.phases(), selection)
 
 
-def bootstrap(session: Session, selection: Selection) -> list[Done]:
-    """Bring the selected phases about."""
+def _foreseen(session: Session, phases: Sequence[Phase], selection: Selection, issues: Sequence[str] = ()) -> Plan:
+    looking = session.looking()
+    return foresee(looking.inputs, looking.readers(), phases, selection.hosts(session.cluster), issues, session.parallel)
+
+
+def bootstrap(session: Session, selection: Selection, saved: Saved | None = None, conversation: Conversation | None = None) -> list[Done]:
+    """Bring the selected phases about: exactly what a saved plan says when there is one, phase by phase when there is a conversation."""
     phases, hosts = selection.phases(), selection.hosts(session.cluster)
     with session.locked():
         session.survey(hosts)
@@ -47,9 +53,30 @@ def bootstrap(session: Session, selection: Selection) -> list[Done]:
         for warning in judge(session.inputs):
             session.report.note(str(warning))
         session.gather()
-        done = Runner(session.inputs, session.live, session.remotes(), phases, hosts, session.report, session.parallel).run()
+        agreement = _agreed(session, selection, saved) if saved else None
+        permit = {"permit": agreement.permit} if agreement else {}
+
+        def work(some: Sequence[Phase]) -> list[Done]:
+            return Runner(session.inputs, session.live, session.remotes(), some, hosts, session.report, session.parallel, **permit).run()
+
+        issues = saved.plan.issues if saved else ()
+        done = conversation.lead(phases, lambda one: _foreseen(session, [one], selection, issues), work) if conversation else work(phases)
+        if agreement and (left := agreement.left()):
+            session.report.note(f"{len(left)} of {len(saved.plan.changes)} planned changes were not needed or left out")
     session.report.summary()
     return done
+
+
+def _agreed(session: Session, selection: Selection, saved: Saved) -> Agreement:
+    """What a saved plan allows, once it is confirmed that nothing has moved; that its run has begun is noted before the first write."""
+    mark = f"plans/{saved.name}"
+    begun = session.store.read(mark) is not None
+    again = f"hardway plan {session.cluster.source or 'INV'} --save FILE"
+    agreement = Agreement(saved.plan, session.store, begun, again)
+    agreement.confirm(_foreseen(session, selection.phases(), selection, saved.plan.issues))
+    if not begun:
+        session.store.create(mark, b"begun\n")
+    return agreement
 
 
 def reset(session: Session, hosts: frozenset[str], keep_pki: bool) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 from collections.abc import Sequence
 
 from .resources.base import Change, Resource, Situation
-from .vocabulary import Answers, Op, Reader
+from .vocabulary import Answers, Op, Probe, Reader
 
 
 def compare(resources: Sequence[Resource], answers: Answers, changed: set[str] | None = None) -> list[Change]:
@@ -27,6 +28,22 @@ def compare(resources: Sequence[Resource], answers: Answers, changed: set[str] |
 def read(reader: Reader, resources: Sequence[Resource]) -> Answers:
     """Everything the resources need to know, in one question."""
     return reader.probe([probe for resource in resources for probe in resource.probes()])
+
+
+def foreseen(answers: Answers, changes: Sequence[Change]) -> Answers:
+    """The answers as they will be when the changes are made, as to files and folders, which later phases may want otherwise."""
+    made = {op.args[0]: op for change in changes for op in change.ops if op.verb in ("put", "mkdir")}
+    return {probe: _made(probe, made[probe.args[0]]) if probe.verb == "file" and probe.args[0] in made else answer
+            for probe, answer in answers.items()}  # fmt: skip
+
+
+def _made(probe: Probe, op: Op) -> str:
+    """What `file` answers about something that an op has made."""
+    meta = " ".join(op.args[1:4])
+    if op.blob is None:
+        return f"dir {meta}"
+    content = "" if probe.args[1] == op.blob.sha256 or op.blob.secret else base64.encodebytes(op.blob.data or b"").decode()
+    return f"file {meta} {op.blob.size} {op.blob.sha256}\n{content}".strip()
 
 
 SYSTEMD = ("enable", "reload", "start", "restart", "stamp")

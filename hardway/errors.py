@@ -124,6 +124,11 @@ class DriftError(HardwayError):
 
 
 @dataclass(eq=False)
+class PlanMovedError(DriftError):
+    """What would be done now is not what a saved plan says (exit 7)."""
+
+
+@dataclass(eq=False)
 class PkiError(HardwayError):
     """Keys, certificates or the state directory are not usable (exit 8)."""
 

@@ -37,6 +37,11 @@ class ReadingTransport:
         return f"ReadingTransport({self.host.name})"
 
 
+def reading(transport: Transport | ReadingTransport) -> ReadingTransport:
+    """The transport without its ways to write."""
+    return transport if isinstance(transport, ReadingTransport) else ReadingTransport(transport)
+
+
 def _questions(transport: Transport) -> Callable[[Sequence[Probe]], Answers]:
     """Asks the questions of read.sh; the transport itself is out of reach."""
     return lambda probes: ask(transport, probes)

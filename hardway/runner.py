@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .cluster import Host
-from .comparing import compare, ordered, read
+from .comparing import compare, foreseen, ordered, read
 from .errors import ConnectionLost, HardwayError, HostErrors, NotReadyError, QuorumError, RemoteCommandError
 from .kube import BROKEN
 from .live import Live, wait
@@ -20,6 +20,8 @@ from .resources.base import Change, Resource
 from .vocabulary import Reader, Remote
 
 RECONNECTS = 3
+# Told of a step's phase, target and changes before any is made, and whether it begins again; it raises to forbid them.
+Permit = Callable[[str, str, Sequence[Change], bool], None]
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,9 @@ class Runner:
         hosts: frozenset[str],
         report: Report,
         parallel: int = 32,
+        permit: Permit = lambda phase, target, changes, again: None,
     ):
+        self.permit = permit
         self.inputs, self.live, self.remotes, self.report = inputs, live, remotes, report
         self.plan = {phase.name: [t for t in phase.targets(inputs.cluster) if t.name in hosts] for phase in phases}
         self.phases = phases
@@ -131,18 +135,19 @@ class Runner:
         """A step whose connection broke starts over: it reads the host again and does what is still missing."""
         for left in reversed(range(RECONNECTS)):
             try:
-                return self._step(phase, target, changed)
+                return self._step(phase, target, changed, again=left < RECONNECTS - 1)
             except ConnectionLost as error:
                 if not left:
                     raise
                 self.report.note(f"{phase.name:14} {target.name}: {error.message}; connecting again")
 
-    def _step(self, phase: Phase, target: Host, changed: set[str]) -> None:
+    def _step(self, phase: Phase, target: Host, changed: set[str], again: bool) -> None:
         start = time.monotonic()
         self.report.step_started(phase.name, target.name)
         with self.room:
             resources, remote = phase.desired(self.inputs, target), self.remotes[target.name]
             changes = compare(resources, read(remote, resources), changed)
+        self.permit(phase.name, target.name, changes, again)
         if changes:
             with self._turn(phase, target, changes), self.room:  # whoever waits for a turn takes no room from those it waits for
                 self._apply(target, changes, resources)
@@ -267,11 +272,13 @@ def plan(inputs: Inputs, readers: Mapping[str, Reader], phases: Sequence[Phase],
         for phase, resources in wanted:  # what an earlier phase has already made so will not change once more
             fresh = [resource for resource in resources if met.get(resource.key) != resource]
             met.update((resource.key, resource) for resource in fresh)
-            found.setdefault(target.name, []).append(Done(phase.name, target.name, tuple(compare(fresh, answers, changed)), 0.0))
+            changes = tuple(compare(fresh, answers, changed))
+            answers = foreseen(answers, changes)
+            found.setdefault(target.name, []).append(Done(phase.name, target.name, changes, 0.0))
 
     each(look, targets, parallel)
     order = {phase.name: i for i, phase in enumerate(phases)}
-    return sorted((done for steps in found.values() for done in steps), key=lambda done: order[done.phase])
+    return sorted((done for target in targets for done in found.get(target.name, ())), key=lambda done: order[done.phase])
 
 
 def each(work: Callable[[Host], None], hosts: Sequence[Host] | Mapping[Host, object], parallel: int = 32) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,10 +22,11 @@ from .live import Live
 from .operator import OperatorRemote
 from .phase import API, ETCD, OPERATOR, Inputs, Phase
 from .phases import PHASES
-from .reading import ReadingEtcd, ReadingTransport
+from .reading import ReadingEtcd, reading
 from .report import Report
 from .runner import each
 from .statedir import Frozen, Overlay, StateDir, Store
+from .transport import Transport
 from .vocabulary import ReadOnly, Remote
 
 
@@ -37,6 +39,12 @@ class Selection:
     until: str = ""
     skip: tuple[str, ...] = ()
     limit: tuple[str, ...] = ()
+
+    def __str__(self):
+        """The options that make it."""
+        words = [f"--{word} {name}" for word, names in (("only", self.only), ("skip", self.skip), ("limit", self.limit)) for name in names]
+        words += [f"--{word} {name}" for word, name in (("from", self.start), ("until", self.until)) if name]
+        return " ".join(words) or "all phases and hosts"
 
     def phases(self) -> tuple[Phase, ...]:
         names = [phase.name for phase in PHASES]
@@ -95,13 +103,22 @@ class Session:
     away: dict[str, ConnectionFailed] = field(default_factory=dict)
 
     def __post_init__(self):
+        self.assets: AssetStore | Placeholders = AssetStore(self.cluster, report=self.report.note)
+        self._arrange({host.name: ssh.connect(host, prompt=self.prompt) for host in self.cluster.hosts})
+
+    def _arrange(self, transports: Mapping[str, Transport]) -> None:
         self.store: Store = Frozen(StateDir(self.state_dir)) if self.read_only else StateDir(self.state_dir)
         self.credentials = Credentials(self.cluster, Overlay(self.store) if self.read_only else self.store)
-        self.assets: AssetStore | Placeholders = AssetStore(self.cluster, report=self.report.note)
-        transports = {host.name: ssh.connect(host, prompt=self.prompt) for host in self.cluster.hosts}
         if self.read_only and not self.proving:
-            transports = {name: ReadingTransport(transport) for name, transport in transports.items()}
+            transports = {name: reading(transport) for name, transport in transports.items()}
         self.live = Live(self.cluster, self.credentials, transports, self.report.sent)
+
+    def looking(self) -> Session:
+        """The same cluster by the same connections, unable to write; facts and assets are shared."""
+        other = copy.copy(self)
+        other.read_only, other.proving = True, False
+        other._arrange(self.live.transports)
+        return other
 
     def __enter__(self) -> Session:
         return self

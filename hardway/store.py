@@ -81,6 +81,11 @@ class Overlay(Store):
         self.below = below
         self._written: dict[str, bytes] = {}
 
+    @property
+    def written(self) -> frozenset[str]:
+        """The names of what was written here, and is not so below."""
+        return frozenset(self._written)
+
     def where(self, name: str = "") -> str:
         return self.below.where(name)
 

@@ -13,7 +13,7 @@ class Change:
     """The difference between desired and actual, and the ops that remove it.
 
     `before` runs ahead of every other op of the step (see Unit). `diff` is unified text, or
-    digests for secrets.
+    digests for secrets. `was` says in a line what is there now, where it is to be replaced.
     """
 
     key: str
@@ -23,6 +23,7 @@ class Change:
     diff: str = ""
     restarts: bool = False
     unknown: bool = False
+    was: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import difflib
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..vocabulary import Answers, Blob, Op, Probe
@@ -41,8 +43,8 @@ class Directory:
         if kind == "dir" and (meta == wanted or self.shared):
             return None
         if kind != "dir":
-            return Change(self.key, (f"is a {kind}, not a directory",), (Op("mkdir", (self.path, *wanted)),))
-        return Change(self.key, (f"mode and owner {' '.join(meta)} -> {' '.join(wanted)}",), (Op("own", (self.path, *wanted)),))
+            return Change(self.key, (f"is a {kind}, not a directory",), (Op("mkdir", (self.path, *wanted)),), was=actual)
+        return Change(self.key, (_meta(meta, wanted),), (Op("own", (self.path, *wanted)),), was=actual)
 
     def removal(self, answers: Answers) -> tuple[Op, ...]:
         there, made, known = (answers[probe] for probe in self.probes())
@@ -76,11 +78,11 @@ class File:
         put = Op("put", (self.path, *wanted), self.blob)
         if kind != "file":
             why = "new" if kind == "absent" else f"is a {kind}, not a file"
-            return Change(self.key, (why,), (put,), diff=self._diff(b""))
-        reasons = [] if meta[:3] == wanted else [f"mode and owner {' '.join(meta[:3])} -> {' '.join(wanted)}"]
+            return Change(self.key, (why,), (put,), diff=self._diff(b""), was="" if kind == "absent" else head)
+        reasons, was = ([] if meta[:3] == wanted else [_meta(meta[:3], wanted)]), described(meta)
         if meta[4] == self.blob.sha256:
-            return Change(self.key, tuple(reasons), (Op("own", (self.path, *wanted)),)) if reasons else None
-        return Change(self.key, ("content", *reasons), (put,), diff=self._diff(base64.b64decode(content), meta[4]))
+            return Change(self.key, tuple(reasons), (Op("own", (self.path, *wanted)),), was=was) if reasons else None
+        return Change(self.key, ("content", *reasons), (put,), diff=self._diff(base64.b64decode(content), meta[4]), was=was)
 
     def _diff(self, old: bytes, old_sha256: str = "") -> str:
         if self.blob.secret or self.blob.data is None:
@@ -119,9 +121,10 @@ class Binary:
             return Change(self.key, ("new",), (put,), diff=f"{self.blob.size} bytes, sha256 {self.blob.sha256[:12]}")
         if meta[4] != self.blob.sha256:
             before = tuple(Op("unstamp", (unit,)) for unit in self.units)
-            return Change(self.key, ("content",), (put,), before, diff=f"sha256 {meta[4][:12]} -> {self.blob.sha256[:12]}")
+            diff = f"sha256 {meta[4][:12]} -> {self.blob.sha256[:12]}"
+            return Change(self.key, ("content",), (put,), before, diff=diff, was=described(meta))
         if tuple(meta[:3]) != wanted:
-            return Change(self.key, (f"mode and owner {' '.join(meta[:3])} -> {' '.join(wanted)}",), (Op("own", (self.path, *wanted)),))
+            return Change(self.key, (_meta(meta[:3], wanted),), (Op("own", (self.path, *wanted)),), was=described(meta))
         return None
 
     def removal(self, answers: Answers) -> tuple[Op, ...]:
@@ -149,10 +152,24 @@ class Block:
             return None
         lines = (text.decode("utf-8", "replace").splitlines() for text in (actual, self.blob.data or b""))
         diff = "\n".join(difflib.unified_diff(*lines, fromfile=f"{self.path} (host)", tofile=f"{self.path} (wanted)", lineterm=""))
-        return Change(self.key, ("content" if actual else "new",), (Op("block", (self.path, self.mark), self.blob),), diff=diff)
+        was = f"sha256:{hashlib.sha256(actual).hexdigest()[:12]}" if actual else ""
+        return Change(self.key, ("content" if actual else "new",), (Op("block", (self.path, self.mark), self.blob),), diff=diff, was=was)
 
     def removal(self, answers: Answers) -> tuple[Op, ...]:
         return (Op("dropblock", (self.path, self.mark)),) if answers[self.probes()[0]] else ()
+
+
+def described(meta: Sequence[str]) -> str:
+    """A file as it is, from a probe's words: mode, owner, group, size and a short digest."""
+    return f"{meta[0]} {meta[1]}:{meta[2]}, {meta[3]} bytes, sha256:{meta[4][:12]}"
+
+
+def _meta(actual: Sequence[str], wanted: Sequence[str]) -> str:
+    """Mode and owner, only what differs of them."""
+    found = [f"mode {actual[0]} -> {wanted[0]}"] if actual[0] != wanted[0] else []
+    if list(actual[1:3]) != list(wanted[1:3]):
+        found.append(f"owner {':'.join(actual[1:3])} -> {':'.join(wanted[1:3])}")
+    return ", ".join(found)
 
 
 def ours(path: str) -> Probe:

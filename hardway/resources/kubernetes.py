@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import yaml
 
 from ..cluster import Host
 from ..vocabulary import Answers, Blob, Op, Probe
@@ -37,13 +40,17 @@ class ApiObject:
         answer = now.answers[self.probes()[0]]
         apply = Op("apply", (self.path,), Blob(data=json.dumps(self.manifest).encode()))
         if answer == UNKNOWN:
-            return Change(self.key, ("unknown until kube-apiserver answers",), (apply,), unknown=True)
-        if answer == "absent":
-            return Change(self.key, ("new",), (apply,))
-        differences = tuple(sorted(missing_fields(self.manifest, json.loads(answer))))
-        return (
-            Change(self.key, tuple(f"field {path}" for path in differences), (apply,), diff="\n".join(differences)) if differences else None
-        )
+            return Change(self.key, ("unknown until kube-apiserver answers",), (apply,), diff=self._diff({}), unknown=True)
+        actual = {} if answer == "absent" else json.loads(answer)
+        why = ("new",) if answer == "absent" else tuple(f"field {path}" for path in sorted(missing_fields(self.manifest, actual)))
+        return Change(self.key, why, (apply,), diff=self._diff(actual)) if why else None
+
+    def _diff(self, actual: Mapping[str, Any]) -> str:
+        """What we declare beside what the cluster has of it, as YAML."""
+        declared = declared_of(self.manifest, actual) if actual else None
+        texts = ("" if one is None else yaml.safe_dump(one, sort_keys=False) for one in (declared, _plain(self.manifest)))
+        lines = (text.splitlines() for text in texts)
+        return "\n".join(difflib.unified_diff(*lines, fromfile=f"{self.key} (cluster)", tofile=f"{self.key} (wanted)", lineterm="", n=2))
 
     def removal(self, answers: Answers) -> tuple[Op, ...]:
         return () if answers[self.probes()[0]] in ("absent", UNKNOWN) else (Op("delete", (self.path,)),)
@@ -143,3 +150,19 @@ def missing_fields(wanted: Any, actual: Any, path: str = "") -> list[str]:
             found for i, (one, other) in enumerate(zip(wanted, actual, strict=True)) for found in missing_fields(one, other, f"{path}[{i}]")
         ]
     return [] if wanted == actual else [path]
+
+
+def declared_of(wanted: Any, actual: Any, path: str = "") -> Any:
+    """The part of an object that `wanted` speaks of, in its order."""
+    if isinstance(wanted, Mapping) and isinstance(actual, Mapping):
+        return {key: declared_of(value, actual[key], f"{path}.{key}".lstrip(".")) for key, value in wanted.items() if key in actual}
+    if path.endswith(NAMED) and isinstance(wanted, list) and isinstance(actual, list):
+        named = {item.get("name"): item for item in actual}
+        return [declared_of(item, named[item["name"]], f"{path}[{item['name']}]") for item in wanted if item["name"] in named]
+    if isinstance(wanted, list) and isinstance(actual, list) and len(wanted) == len(actual):
+        return [declared_of(one, other, f"{path}[{i}]") for i, (one, other) in enumerate(zip(wanted, actual, strict=True))]
+    return _plain(actual)
+
+
+def _plain(value: Any) -> Any:
+    return json.loads(json.dumps(value))

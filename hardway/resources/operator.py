@@ -47,7 +47,8 @@ class LocalFile:
         digest = now.answers[self.probes()[0]]
         if digest == self.blob.sha256:
             return None
-        return Change(self.key, ("new" if digest == "absent" else "content",), (Op("keep", (self.name,), self.blob),))
+        was = "" if digest == "absent" else f"sha256:{digest[:12]}"
+        return Change(self.key, ("new" if digest == "absent" else "content",), (Op("keep", (self.name,), self.blob),), was=was)
 
     def removal(self, answers: Answers) -> tuple[Op, ...]:
         return ()

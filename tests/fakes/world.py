@@ -86,12 +86,12 @@ class World:
         etcd = Dying(ETCD.name, EtcdRemote(lambda: MemoryEtcd(self.live, self.announced)), self.point)
         return {**self.hosts, OPERATOR.name: operator, ETCD.name: etcd, API.name: ApiRemote(self.live.kube, may_be_absent)}
 
-    def run(self, phases: Sequence[Phase] = (), parallel: int = 32) -> list[Done]:
-        return self.runner(phases, parallel).run()
+    def run(self, phases: Sequence[Phase] = (), parallel: int = 32, **permit: Any) -> list[Done]:
+        return self.runner(phases, parallel, **permit).run()
 
-    def runner(self, phases: Sequence[Phase] = (), parallel: int = 32, report: Report | None = None) -> Runner:
+    def runner(self, phases: Sequence[Phase] = (), parallel: int = 32, report: Report | None = None, **permit: Any) -> Runner:
         report = report or Report(stream=io.StringIO())
-        return Runner(self.inputs(), self.live, self.remotes(), phases or self.phases, self.names, report, parallel)
+        return Runner(self.inputs(), self.live, self.remotes(), phases or self.phases, self.names, report, parallel, **permit)
 
     @property
     def names(self) -> frozenset[str]:
@@ -99,9 +99,11 @@ class World:
 
     def plan(self, phases: Sequence[Phase] = ()) -> list[Done]:
         inputs = dataclasses.replace(self.inputs(), credentials=Credentials(self.cluster, Overlay(self.store)))
+        return plan(inputs, self.readers(), phases or PHASES, self.names)
+
+    def readers(self) -> dict[str, ReadOnly]:
         readers = {name: ReadOnly(remote) for name, remote in self.remotes(may_be_absent=True).items()}
-        readers[OPERATOR.name] = ReadOnly(OperatorRemote(Credentials(self.cluster, self.store)))
-        return plan(inputs, readers, phases or PHASES, self.names)
+        return readers | {OPERATOR.name: ReadOnly(OperatorRemote(Credentials(self.cluster, self.store)))}
 
     def reset(self) -> int:
         """What `hardway reset` does on every host; the number of ops."""

@@ -1,0 +1,8 @@
+"""Plans as documents: what a bootstrap would do, kept in a file, shown to people and programs, and held against what it does."""
+
+from .agreement import Agreement
+from .file import Purpose, Saved, as_json, load, save
+from .model import Plan, foresee
+from .text import as_text
+
+__all__ = ["Agreement", "Plan", "Purpose", "Saved", "as_json", "as_text", "foresee", "load", "save"]
