@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import click
 
@@ -24,7 +24,6 @@ class Conversation:
     explain: Callable[[Phase], str]
     onward: Callable[[Phase], str]
     verbose: bool = False
-    skipped: list[Phase] = field(default_factory=list)
 
     def lead(
         self, phases: Sequence[Phase], foreseen: Callable[[Phase], Plan], work: Callable[[Sequence[Phase]], list[Done]]
@@ -67,7 +66,6 @@ class Conversation:
             click.echo(f"one letter of: {' '.join(CHOICES)}")
 
     def _skip(self, phase: Phase, later: Sequence[Phase]) -> None:
-        self.skipped.append(phase)
         needing = dependents(phase, later, self.inputs())
         click.echo(f"{phase.name} is left out" + (f"; these need it and may fail or wait in vain: {', '.join(needing)}" if needing else ""))
 

@@ -9,8 +9,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from fakes.terminal import Terminal
 from machine_print import Look, differences, look
 from stage import Stage, await_true, of_the_lab
+
+from hardway.stepping import QUESTION
 
 BEGINNING = "cut -d ' ' -f 22 /proc/1/stat"  # when the machine's first process began, in ticks of this computer's clock
 WORKERS = ["worker-0", "worker-1"]
@@ -72,10 +75,11 @@ class TestLife:
 
     def test_plan_lists_everything_and_says_so_by_its_exit_code(self, stage: Stage, bare: dict[str, Look]):
         bare.update(looks(stage))
-        ran = stage.hardway("plan", "INV", "--output", "json", "--exit-code").ok(7)
+        ran = stage.hardway("plan", "INV", "--output", "json", "--exit-code", "--save", "first.plan").ok(7)
         touched = {step["host"] for step in ran.json["steps"]}
         assert touched >= set(stage.hosts)
         assert ran.json["changes"] > 100
+        assert json.loads((stage.folder / "first.plan").read_text()) == ran.json
 
     def test_plan_has_touched_no_host(self, stage: Stage, bare: dict[str, Look]):
         now = looks(stage)
@@ -84,9 +88,21 @@ class TestLife:
     def test_plan_has_written_nothing_on_our_side_either(self, stage: Stage):
         assert sorted(path.name for path in stage.state.iterdir()) == ["lab"]
 
-    def test_bootstrap(self, stage: Stage, remembered: dict[str, bytes]):
-        ran = stage.bootstrap()
+    def test_what_moved_on_a_host_since_the_plan_was_saved_is_named(self, stage: Stage):
+        stage.ssh("worker-0", "echo 'timeout: 9' >/etc/crictl.yaml")
+        ran = stage.hardway("bootstrap", "INV", "--plan-file", "first.plan").ok(7)
+        assert "1 thing moved since the plan was made; nothing was changed" in ran.err
+        assert "containers on worker-0: file /etc/crictl.yaml: planned new; now content" in ran.err
+        assert not (stage.state / "pki").exists() and not (stage.state / "plans").exists()
+        stage.ssh("worker-0", "rm /etc/crictl.yaml")
+
+    def test_bootstrap_does_all_of_the_saved_plan_and_nothing_else(self, stage: Stage, remembered: dict[str, bytes]):
+        ran = stage.hardway("bootstrap", "INV", "--plan-file", "first.plan", "--output", "json", timeout=600).ok()
         assert ran.events[-1]["event"] == "summary"
+        steps = json.loads((stage.folder / "first.plan").read_text())["steps"]
+        planned = {(step["phase"], step["host"], change["resource"]): change for step in steps for change in step["changes"]}
+        assert ran.changes - planned.keys() == set()
+        assert {key for key in planned.keys() - ran.changes if not planned[key]["unknown"]} == set()
         remembered.update(stage.keys())
         assert "pki/ca.key" in remembered
 
@@ -120,6 +136,14 @@ class TestLife:
         assert "/etc/systemd/system/kube-scheduler.service" in ran.out
         assert "-# a note by hand" in ran.out
         assert "restart" in ran.out
+
+    def test_a_bootstrap_in_steps_shows_it_and_leaves_it_to_whoever_quits(self, stage: Stage):
+        terminal = Terminal(stage.argv("bootstrap", "INV", "--step"), stage.folder, COLUMNS="200")
+        shown = terminal.until(f"{QUESTION}?", 120)
+        assert "control-plane on controller-1\n" in shown and "kube-scheduler.service: content" in shown and "-# a note by hand" in shown
+        terminal.type("q\n")
+        assert terminal.ended() == 0 and "stopped before control-plane; to go on: hardway bootstrap" in terminal.screen
+        terminal.close()
 
     def test_bootstrap_mends_exactly_that(self, stage: Stage):
         assert {change[1:] for change in stage.bootstrap().changes} == {

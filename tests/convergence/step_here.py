@@ -1,0 +1,29 @@
+"""`bootstrap --step` with a cluster in memory in place of hosts: python step_here.py INVENTORY FOLDER. Run by test_stepping."""
+
+import dataclasses
+import sys
+from pathlib import Path
+
+from fakes.world import World
+
+from hardway.cli_bootstrap import _onward
+from hardway.credentials import Credentials
+from hardway.inventory import load
+from hardway.phase import Phase
+from hardway.phases import PHASES
+from hardway.plans import Plan, foresee
+from hardway.runbook import assumed, explain
+from hardway.statedir import Overlay
+from hardway.stepping import Conversation
+
+world = World(load(Path(sys.argv[1])), Path(sys.argv[2]))
+
+
+def foreseen(phase: Phase) -> Plan:
+    inputs = dataclasses.replace(world.inputs(), credentials=Credentials(world.cluster, Overlay(world.store)))
+    return foresee(inputs, world.readers(), [phase], world.names)
+
+
+conversation = Conversation(world.inputs, lambda phase: explain((phase,), world.cluster, assumed(world.cluster)), _onward)
+done = conversation.lead(PHASES, foreseen, lambda phases: world.run(phases))
+print(f"\nsteps: {len([step for step in done if step.changes])}")
