@@ -1,81 +1,94 @@
-"""`bootstrap` dies by SIGKILL at any moment; the next `bootstrap` completes, and no key that existed then has changed.
+"""`bootstrap` dies by SIGKILL at any moment; the next `bootstrap` goes on, and no key that existed then has changed.
 
-HARDWAY_KILLS says how often (default 6), HARDWAY_SEED at which moments.
+The same half-built cluster is killed again and again, ever later; then a bootstrap must complete it, find nothing more to
+change, and all checks pass. After that the next round begins, with bare hosts and no keys.
 """
 
 from __future__ import annotations
 
-import os
-import random
-import signal
-import subprocess
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import pytest
 from stage import Stage, of_the_lab
+from strike import strike
+from watched import Watched
 
-KILLS = int(os.environ.get("HARDWAY_KILLS", "6"))
-SEED = int(os.environ.get("HARDWAY_SEED", "1"))
+from hardway.phases import PHASES
+
+PLACES = ("", *(phase.name for phase in PHASES))
+ROUNDS = 3
+# What takes seconds: in these phases a run must have died while they were at work.
+LONG = {"prepare", "binaries", "etcd", "control-plane", "load-balancer", "containers", "kubelet", "dns"}
+
+
+@dataclass
+class Toll:
+    """What has been killed: where each run was in its work, and the keys that were there at the last death."""
+
+    at: list[tuple[str, set[str]]] = field(default_factory=list)
+    missed: list[str] = field(default_factory=list)
+    order: float = 1.0
+    keys: dict[str, bytes] = field(default_factory=dict)
 
 
 @pytest.fixture(scope="module")
 def stage(make_stage: Callable[[dict], Stage]) -> Stage:
-    stage = make_stage(of_the_lab("e2e", node="10.241.0", pods="10.201", services="10.33.0"))
+    stage = make_stage(of_the_lab("e2e-killed", node="10.249.0", pods="10.209", services="10.41.0"))
     stage.hardway("assets", "fetch", "INV", timeout=2400).ok()
     stage.lab("up")
     return stage
 
 
 @pytest.fixture(scope="module")
-def undisturbed(stage: Stage) -> list[dict]:
-    """The events of a bootstrap that lives."""
-    return stage.bootstrap().events
+def toll() -> Toll:
+    return Toll()
 
 
-def moment(undisturbed: list[dict], number: int) -> tuple[int, float]:
-    """When to kill: after how many events, and how many seconds later, since death does not keep to events.
-
-    The first is in the making of the keys; of the others there is one in each of the equal parts of a run.
-    """
-    chance = random.Random(f"{SEED} {number}")
-    if number == 0:
-        kinds = [(event["event"], event.get("phase")) for event in undisturbed]
-        return kinds.index(("step-started", "pki")) + 1, chance.random() * 0.2
-    return int((number - 1 + chance.random()) / max(KILLS - 1, 1) * len(undisturbed)), chance.random() * 0.4
+def unharmed(stage: Stage, toll: Toll) -> None:
+    """Keys only ever come; none that has been seen goes or changes."""
+    now = stage.keys()
+    assert {name for name in toll.keys if now.get(name) != toll.keys[name]} == set()
+    toll.keys = now
 
 
-def killed_bootstrap(stage: Stage, after: int, then: float) -> int:
-    """Start a bootstrap and kill all its processes `then` seconds after its event number `after`; how many events it lived."""
-    command = stage.argv("bootstrap", "INV", "--output", "json")
-    process = subprocess.Popen(command, cwd=stage.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
-    seen = 0
-    for line in process.stdout:
-        seen += line.startswith(b"{")
-        if seen >= after:
-            break
-    try:
-        process.wait(then)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.stdout.read()
-    assert process.wait() in (0, -signal.SIGKILL), f"it failed by itself after {seen} events"
-    return seen
+def completed(stage: Stage, toll: Toll) -> None:
+    """What has been killed so often becomes a whole cluster, with the keys of its first day."""
+    stage.bootstrap()
+    unharmed(stage, toll)
+    assert "no changes" in stage.hardway("plan", "INV", "--exit-code").ok().out
+    stage.verified()
 
 
 class TestKilled:
     chain = True
 
-    @pytest.mark.parametrize("number", range(KILLS))
-    def test_killed_at_any_moment(self, stage: Stage, undisturbed: list[dict], number: int):
-        after, then = moment(undisturbed, number)
-        stage.hardway("reset", "INV", "--yes", "--remove-pki").ok()
-        lived = killed_bootstrap(stage, after, then)
-        kept = stage.keys()
-        print(f"killed {then:.2f} s after event {lived} of {len(undisturbed)}, {len(kept)} keys and certificates made")
-        stage.bootstrap()
-        now = stage.keys()
-        assert {name for name in kept if now.get(name) != kept[name]} == set()
-        assert "no changes" in stage.hardway("plan", "INV", "--exit-code").ok().out
+    @pytest.mark.moments(every=ROUNDS * len(PLACES), sample=3)
+    def test_killed_at_any_moment(self, stage: Stage, toll: Toll, moment: float):
+        when = strike(moment, PLACES, ROUNDS)
+        if when.order < toll.order and toll.keys:
+            completed(stage, toll)
+            stage.hardway("reset", "INV", "--yes", "--remove-pki").ok()
+            toll.keys = {}
+        toll.order = when.order
+        with Watched(stage) as run:
+            met = when.due(run)
+            if run.kill() and met:
+                toll.at.append((when.phase, run.at_work))
+                print(f"killed {when}: {len(run.events)} events, at work: {' '.join(sorted(run.at_work)) or 'nothing yet'}")
+            else:
+                assert run.ended(0).code == 0, f"it failed by itself\n{run.ended(0)}"
+                toll.missed.append(str(when))
+        unharmed(stage, toll)
 
-    def test_what_has_been_killed_so_often_is_a_whole_cluster(self, stage: Stage):
-        stage.verified()
+    def test_it_died_everywhere(self, toll: Toll, request: pytest.FixtureRequest):
+        hit = set().union(*(at_work for _, at_work in toll.at))
+        print(f"{len(toll.at)} deaths, at work: {' '.join(sorted(hit))}; missed: {toll.missed}")
+        assert toll.at
+        if request.config.option.soak:
+            assert len(toll.at) >= 50
+            assert {phase for phase, _ in toll.at} == set(PLACES)
+            assert hit >= LONG
+
+    def test_it_becomes_a_whole_cluster(self, stage: Stage, toll: Toll):
+        completed(stage, toll)
