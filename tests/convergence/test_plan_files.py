@@ -9,7 +9,7 @@ import pytest
 from fakes.world import Killed, World
 
 from hardway.credentials import Credentials
-from hardway.errors import PlanMovedError
+from hardway.errors import PlanMovedError, UsageError
 from hardway.phases import PHASES
 from hardway.plans import Agreement, Plan, Purpose, as_json, as_text, foresee, load, save
 from hardway.session import Selection
@@ -184,3 +184,22 @@ def test_hosts_alike_are_told_together_and_content_with_verbose(bare):
     assert "  + file /etc/kubernetes/pki/ca.key: new, issued by bootstrap, 600 root:root\n" in short
     assert "ETCD_INITIAL_CLUSTER_STATE=existing" in short and "ExecStart=" not in short and "+ExecStart=" in whole
     assert "PRIVATE KEY" not in whole and "client-key-data" not in whole
+
+
+def test_a_plan_for_something_else_is_refused_by_all_that_differs(bare, tmp_path):
+    cluster, file = bare("lab").cluster, tmp_path / "plan"
+    made = Purpose.of(cluster, Selection(only=("etcd",)))
+    dataclasses.replace(made).require(made, file)
+    with pytest.raises(PlanMovedError) as caught:
+        Purpose("other", "0" * 64, "0.0", Selection(limit=("lb",))).require(made, file)
+    assert [line.split(":")[0] for line in lines(caught)] == ["cluster", "inventory", "hardway", "selection"]
+    assert lines(caught)[3] == "selection: --only etcd in the plan, --limit lb now" and caught.value.exit_code == 7
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"kind": "hardway-plan", "schema": 2}', '{"kind": "hardway-plan", "schema": 1}'])
+def test_what_is_no_plan_is_neither_read_nor_overwritten(tmp_path, content):
+    (tmp_path / "notes").write_text(content)
+    for use in (lambda: load(tmp_path / "notes"), lambda: save("{}", tmp_path / "notes")):
+        with pytest.raises(UsageError):
+            use()
+    assert (tmp_path / "notes").read_text() == content
