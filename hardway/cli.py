@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -46,15 +47,16 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; the only place where an error becomes text and an exit code."""
+    given: dict[str, Path] = {}
     try:
-        cli.main(standalone_mode=False)
+        cli.main(standalone_mode=False, obj=given)
     except click.exceptions.Abort:
         sys.exit(130)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except HardwayError as error:
-        print("\n".join(error.lines()), file=sys.stderr)
+        print(re.sub(r"\bINV\b", str(given.get("inventory", "INV")), "\n".join(error.lines())), file=sys.stderr)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.exit(141)

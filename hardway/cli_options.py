@@ -9,7 +9,14 @@ from pathlib import Path
 
 import click
 
-INVENTORY = click.argument("inventory", metavar="INV", type=click.Path(path_type=Path, dir_okay=False))
+
+def remember(context: click.Context, parameter: click.Parameter, inventory: Path) -> Path:
+    """Keep the inventory's name for whoever runs the command: an error's next step can then be typed as it stands."""
+    context.ensure_object(dict)["inventory"] = inventory
+    return inventory
+
+
+INVENTORY = click.argument("inventory", metavar="INV", type=click.Path(path_type=Path, dir_okay=False), callback=remember)
 
 
 def options(*decorators: Callable) -> Callable:

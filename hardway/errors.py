@@ -8,11 +8,14 @@ that prints one; nothing else in the package prints or exits.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 
 @dataclass(eq=False)
 class HardwayError(Exception):
-    """Base of all expected failures; `exit_code` is what the shell sees."""
+    """Base of all expected failures; `exit_code` is what the shell sees; of the evidence the last `tail` lines are shown."""
+
+    tail: ClassVar[int | None] = 20
 
     message: str
     host: str = ""
@@ -31,14 +34,14 @@ class HardwayError(Exception):
         return self.message
 
     def lines(self) -> list[str]:
-        """What a person reads, most important first; the evidence is cut to its last 20 lines."""
+        """What a person reads, most important first."""
         where = ", ".join(part for part in (self.host and f"host {self.host}", self.phase and f"phase {self.phase}") if part)
         out = [f"error: {self.message}" + (f"  ({where})" if where else "")]
         if self.command:
             out.append(f"  command: {self.command}")
         if self.waited_for:
             out.append(f"  waited {self.waited_seconds:.0f} s for: {self.waited_for}")
-        tail = self.evidence.strip().splitlines()[-20:]
+        tail = self.evidence.strip().splitlines()[-self.tail if self.tail else 0 :]
         out += [f"  | {line}" for line in tail]
         if self.hint:
             out.append(f"  next: {self.hint}")
@@ -99,7 +102,9 @@ class ConflictError(RemoteCommandError):
 
 @dataclass(eq=False)
 class PreflightError(RemoteCommandError):
-    """Hosts are not fit for a cluster; the evidence lists every finding on every host."""
+    """Hosts are not fit for a cluster; the evidence lists every finding on every host, and is never cut."""
+
+    tail: ClassVar[int | None] = None
 
 
 @dataclass(eq=False)

@@ -15,7 +15,7 @@ class Facts:
 
     `arch` is in release naming (amd64, arm64); `addresses` maps each address to its interface;
     `clock_offset` is the host's clock minus ours, in seconds; `occupied` are our data folders that
-    hold data; a host that could not be asked is not `known`, and nothing may be concluded from it.
+    hold data; `holders` maps ports to the program and process that listen there; `read_only` are folders we must write to and cannot; a host that could not be asked is not `known`, and nothing may be concluded from it.
     """
 
     arch: str = "amd64"
@@ -32,7 +32,7 @@ class Facts:
     os_version: str = ""
     addresses: Mapping[str, str] = field(default_factory=dict)
     cgroup: int = 2
-    read_only: bool = False
+    read_only: tuple[str, ...] = ()
     resolv_conf: str = "/etc/resolv.conf"
     nameservers: tuple[str, ...] = ()
     package_manager: str = "apt-get"
@@ -43,6 +43,7 @@ class Facts:
     authority: str = ""
     swaps: int = 0
     listening: frozenset[int] = field(default_factory=frozenset)
+    holders: Mapping[int, tuple[str, str]] = field(default_factory=dict)
     units: frozenset[str] = field(default_factory=frozenset)
     overlay: bool = True
     clock_offset: float = 0.0
@@ -61,17 +62,22 @@ def parse(answer: str, sent: float, received: float) -> Facts:
         cpus=number("cpus"), disk_free_mb=number("disk_free_kb") // 1024, var_free_mb=number("var_free_kb") // 1024,
         os=said.get("os", ""), os_version=said.get("os_version", ""),
         addresses=dict(pair.split("=", 1) for pair in said.get("addresses", "").split()),
-        cgroup=number("cgroup"), read_only=said.get("read_only") == "yes", resolv_conf=said.get("resolv_conf", ""),
+        cgroup=number("cgroup"), read_only=tuple(said.get("read_only", "").split()), resolv_conf=said.get("resolv_conf", ""),
         nameservers=tuple(said.get("nameservers", "").split()), package_manager=said.get("package_manager", ""),
         etcd_data=said.get("etcd_data") == "yes", etcd_state=said.get("etcd_state", ""), etcd_token=said.get("etcd_token", ""),
         cluster=said.get("cluster", "").partition(" ")[0], authority=said.get("cluster", "").partition(" ")[2], swaps=number("swaps"),
         listening=frozenset(int(port, 16) for port in said.get("listening", "").split()), units=frozenset(said.get("units", "").split()),
+        holders={int(port): (program, process) for port, program, process in _triples(said.get("holders", ""))},
         overlay=said.get("filesystem_overlay") == "yes", occupied=tuple(said.get("occupied", "").split()),
     )  # fmt: skip
     clock = said.get("clock", "")
     seconds = float(clock) if clock.replace(".", "", 1).isdigit() else float(clock.split(".")[0] or 0)
     behind, ahead = sent - seconds, seconds - received
     return replace(facts, clock_offset=-behind if behind > 0 else max(ahead, 0.0))
+
+
+def _triples(words: str) -> list[list[str]]:
+    return [parts for word in words.split() if len(parts := word.split("=")) == 3]
 
 
 def authority(certificate: bytes) -> str:

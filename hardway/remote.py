@@ -42,7 +42,8 @@ class HostRemote:
         stage = f"/usr/local/.hardway.{secrets.token_hex(6)}"
         if self.compress is None:
             self.compress = bulk.pays(self.transport, blobs, self.clock)
-        command = f"rm -rf /usr/local/.hardway.*; umask 077; mkdir {stage} && {bulk.receiver(stage, self.compress)}"
+        receive = f"mkdir {stage} && {{ {bulk.receiver(stage, self.compress)}; }}"
+        command = f"rm -rf /usr/local/.hardway.*; umask 077; {receive} || {{ code=$?; rm -rf {stage}; exit $code; }}"
         result = self.transport.stream(command, bulk.tar_stream(blobs, self.compress), sent=self.sent)
         if result.code != 0:
             raise RemoteCommandError(

@@ -19,6 +19,9 @@ from pathlib import Path
 from ..errors import AssetError
 from .model import Asset, Item, Report
 
+# What an ELF header calls the processors we know.
+MACHINES = {62: "amd64", 183: "arm64", 3: "386", 40: "arm"}
+
 
 def sha256_of(path: Path) -> str:
     """Hex sha256 of a file."""
@@ -69,6 +72,7 @@ class Cache:
 
     def put(self, item: Item, source: Path, provenance: str) -> Asset:
         """Move a finished file on the same file system into its place, recording its sha256; the asset."""
+        _refuse_other_machine(item, source, provenance)
         path = self.path(item)
         path.parent.mkdir(parents=True, exist_ok=True)
         source.chmod(0o644 if item.is_image else 0o755)
@@ -113,6 +117,22 @@ class Cache:
             )
         with contextlib.suppress(OSError):  # A cache that cannot be written is merely slower.
             _write_record(path, {**record, "stat": stat})
+
+
+def _refuse_other_machine(item: Item, source: Path, provenance: str) -> None:
+    """A program for other processors is refused here: on a host it would only say "Exec format error", as a unit that fails."""
+    with source.open("rb") as stream:
+        head = stream.read(20)
+    if not head.startswith(b"\x7fELF") or item.is_image:
+        return
+    machine = int.from_bytes(head[18:20], "little" if head[5] == 1 else "big")
+    found = MACHINES.get(machine, f"another processor (ELF machine {machine})")
+    if found != item.arch:
+        raise AssetError(
+            f"{item.name} {item.version} for {item.arch} is a program for {found}",
+            evidence=f"{provenance}\nwanted {item.arch}, found {found} in the file's ELF header",
+            hint="put the right file there, with its checksum, then: hardway assets fetch INV",
+        )
 
 
 def _record_path(path: Path) -> Path:

@@ -98,7 +98,7 @@ q_survey() {
   (. /etc/os-release 2>/dev/null; echo "os=${ID:-unknown}"; echo "os_version=${VERSION_ID:-}")
   echo "addresses=$(ip -4 -o addr show 2>/dev/null | awk '{sub("/.*","",$4); printf "%s=%s ", $4, $2}')"
   echo "cgroup=$([ -e /sys/fs/cgroup/cgroup.controllers ] && echo 2 || echo 1)"
-  echo "read_only=$([ -w /usr/local ] && [ -w /etc ] && [ -w /var/lib ] && echo no || echo yes)"
+  echo "read_only=$(for d in /etc /usr/local /var/lib; do [ -w $d ] || printf '%s ' $d; done)"
   r=/etc/resolv.conf; if [ "$(systemctl is-active systemd-resolved 2>/dev/null)" = active ] && [ -e /run/systemd/resolve/resolv.conf ]; then r=/run/systemd/resolve/resolv.conf; fi
   echo "resolv_conf=$r"; echo "nameservers=$(awk '$1 == "nameserver" {printf "%s ", $2}' $r 2>/dev/null)"
   for p in apt-get dnf yum zypper apk; do if command -v $p >/dev/null 2>&1; then echo "package_manager=$p"; break; fi; done
@@ -109,6 +109,7 @@ q_survey() {
   echo "cluster=$(cat $STATE/cluster 2>/dev/null)"
   echo "swaps=$(sed 1d /proc/swaps 2>/dev/null | wc -l)"
   echo "listening=$(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk '$4 == "0A" {n=split($2,a,":"); print a[n]}' | sort -u | tr '\n' ' ')"
+  echo "holders=$(ss -H -ltnp 2>/dev/null | sed -n 's/^[^ ]* *[^ ]* *[^ ]* *[^ ]*:\([0-9]*\) .*users:(("\([^"]*\)",pid=\([0-9]*\),.*/\1=\2=\3/p' | sort -u | tr '\n' ' ')"
   echo "units=$(systemctl list-units --plain --no-legend --state=active,activating --type=service 2>/dev/null | awk '{printf "%s ", $1}')"
   for s in overlay proc; do grep -qw $s /proc/filesystems && echo "filesystem_$s=yes"; done
   echo "features=$(for f in net/bridge net/netfilter; do [ -d /proc/sys/$f ] && printf '%s ' $f; done)"

@@ -53,7 +53,14 @@ class Finding:
     warning: bool = False
 
     def __str__(self):
-        return f"[{'WARNING' if self.warning else 'ERROR'} {self.name}] {self.host}: {self.what}; {self.remedy}"
+        return f"{self.headline}; {self.remedy}"
+
+    @property
+    def headline(self) -> str:
+        return f"[{'WARNING' if self.warning else 'ERROR'} {self.name}] {self.host}: {self.what}"
+
+    def lines(self) -> tuple[str, str]:
+        return self.headline, f"  next: {self.remedy}"
 
 
 def findings(inputs: Inputs) -> list[Finding]:
@@ -71,7 +78,7 @@ def judge(inputs: Inputs) -> list[Finding]:
         raise PreflightError(
             f"{len(bad)} finding(s) stand in the way",
             phase="preflight",
-            evidence="\n".join(str(finding) for finding in bad),
+            evidence="\n".join(line for finding in bad for line in finding.lines()),
             hint="mend these and run the same command again; nothing has been changed",
         )
     return found
@@ -86,9 +93,8 @@ def _host(inputs: Inputs, host: Host, facts: Facts) -> Iterator[Finding]:
     if facts.uid != 0:
         yield error("Privileges", "we are not root", "give the ssh user sudo, or log in as root")
     if facts.read_only:
-        yield error(
-            "ReadOnly", "/etc, /usr/local or /var/lib cannot be written", "remount the file system read-write: mount -o remount,rw /"
-        )
+        what, first = f"{' '.join(facts.read_only)} cannot be written", facts.read_only[0]
+        yield error("ReadOnly", what, f"mount -o remount,rw $(findmnt -no TARGET -T {first})   (dmesg | tail tells why, if it was the kernel)")
     if host.is_(Role.WORKER) and not facts.overlay:
         yield error("Overlay", "the kernel knows no overlay file system", "modprobe overlay, or use a kernel that has it")
     if str(host.address) not in facts.addresses:
@@ -163,12 +169,10 @@ def _ports(inputs: Inputs, host: Host, facts: Facts) -> Iterator[Finding]:
         wanted.append((inputs.cluster.api.port, "haproxy.service"))
     for port, unit in sorted(set(wanted)):
         if port in facts.listening and unit not in facts.units:
-            yield Finding(
-                f"Port-{port}",
-                host.name,
-                f"port {port} is taken by something that is not our {unit}",
-                f"find it with: ss -ltnp sport = :{port}",
-            )
+            program, process = facts.holders.get(port, ("something", ""))
+            what = f"port {port} is taken by {program}{process and f' (process {process})'}, not by our {unit}"
+            find = f"systemctl status {process}   tells what it belongs to" if process else f"find it with: ss -ltnp sport = :{port}"
+            yield Finding(f"Port-{port}", host.name, what, f"{find}; stop it there")
 
 
 def _together(hosts: list[Host], facts: dict[str, Facts]) -> Iterator[Finding]:
@@ -177,10 +181,11 @@ def _together(hosts: list[Host], facts: dict[str, Facts]) -> Iterator[Finding]:
         for host in hosts:
             value = getattr(facts[host.name], name)
             if value and counts[value] > 1:
-                remedy = (
-                    "rm /etc/machine-id && systemd-machine-id-setup, then reboot" if name == "machine_id" else "hostnamectl set-hostname …"
-                )
-                yield Finding(text, host.name, f"{name.replace('_', '-')} {value} is shared by several hosts", remedy)
+                others = ", ".join(other.name for other in hosts if other != host and getattr(facts[other.name], name) == value)
+                what = f"{name.replace('_', '-')} {value} is also that of {others}"
+                # systemd would take the old one over again from D-Bus's copy.
+                anew = "rm -f /etc/machine-id /var/lib/dbus/machine-id && systemd-machine-id-setup && reboot"
+                yield Finding(text, host.name, what, anew if name == "machine_id" else f"hostnamectl set-hostname {host.name}")
     offsets = [facts[host.name].clock_offset for host in hosts]
     for host in hosts:
         apart = facts[host.name].clock_offset - median(offsets)
@@ -197,7 +202,7 @@ def _together(hosts: list[Host], facts: dict[str, Facts]) -> Iterator[Finding]:
                 "NodeName",
                 host.name,
                 f"calls itself {facts[host.name].hostname}; the kubelet is told the inventory's name",
-                "hostnamectl set-hostname",
+                f"hostnamectl set-hostname {host.name}",
                 True,
             )
 

@@ -99,7 +99,7 @@ class MemoryProbes:
         said = {
             "arch": "x86_64", "hostname": self.host.name, "uid": "0", "init": "systemd", "machine_id": f"id-{self.host.name}",
             "memory_kb": str(8 << 20), "cpus": "2", "disk_free_kb": str(20 << 20), "var_free_kb": str(20 << 20), "os": "debian",
-            "addresses": f"127.0.0.1=lo {self.host.address}=eth0", "cgroup": "2", "read_only": "no", "resolv_conf": "/etc/resolv.conf",
+            "addresses": f"127.0.0.1=lo {self.host.address}=eth0", "cgroup": "2", "read_only": "", "resolv_conf": "/etc/resolv.conf",
             "nameservers": "192.0.2.53", "package_manager": "apt-get", "filesystem_overlay": "yes", "units": " ".join(units),
             "cluster": self.disk.read(f"{STATE}/cluster").decode(), "etcd_state": env.get("ETCD_INITIAL_CLUSTER_STATE", ""),
             "etcd_data": "yes" if "/var/lib/etcd/member" in self.disk.dirs else "no",

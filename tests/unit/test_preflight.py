@@ -49,7 +49,7 @@ CASES = [
     ("Architecture", "worker-0", {"arch": "riscv64"}),
     ("Systemd", "lb", {"init": "openrc"}),
     ("Privileges", "lb", {"uid": 1000}),
-    ("ReadOnly", "worker-0", {"read_only": True}),
+    ("ReadOnly", "worker-0", {"read_only": ("/usr/local",)}),
     ("Overlay", "worker-1", {"overlay": False}),
     ("Address", "controller-0", {"addresses": {"10.0.2.15": "eth0"}}),
     ("Clock", "controller-1", {"clock_offset": -31.0}),
@@ -90,7 +90,7 @@ def test_what_may_do_harm_is_a_warning(inputs, name, host, wrong):
 @pytest.mark.parametrize(("name", "fact"), [("Hostname", "hostname"), ("MachineId", "machine_id")])
 def test_two_hosts_that_are_the_same_machine_are_both_named(inputs, name, fact):
     found = [finding for finding in findings(inputs("worker-0", **{fact: "worker-1"})) if finding.name == name]
-    assert [finding.host for finding in found] == ["worker-0", "worker-1"] and "worker-1 is shared" in found[0].what
+    assert [finding.host for finding in found] == ["worker-0", "worker-1"] and "worker-1 is also that of worker-1" in found[0].what
 
 
 def test_a_clock_apart_from_the_others_is_named(inputs):
@@ -105,10 +105,10 @@ def test_a_port_our_own_unit_holds_is_free(inputs, host, port, unit):
 
 def test_every_finding_on_every_host_is_shown_at_once(inputs):
     made = inputs("lb", uid=1000)
-    facts = dict(made.facts) | {"worker-0": replace(made.facts["worker-0"], init="openrc", read_only=True)}
+    facts = dict(made.facts) | {"worker-0": replace(made.facts["worker-0"], init="openrc", read_only=("/etc",))}
     with pytest.raises(PreflightError) as caught:
         judge(replace(made, facts=facts))
-    assert len(caught.value.evidence.splitlines()) == 3 and caught.value.message.startswith("3 ")
+    assert caught.value.evidence.count("[ERROR ") == caught.value.evidence.count("  next: ") == 3 and caught.value.message.startswith("3 ")
 
 
 def test_a_host_built_with_other_keys_is_refused_and_one_built_with_ours_is_not(inputs):
@@ -131,6 +131,8 @@ clock=1000.500000000
 memory_kb=2097152
 addresses=127.0.0.1=lo 10.0.0.9=ens3
 listening=1F90 0016
+holders=8080=haproxy=71 22=sshd=8
+read_only=/usr/local /etc
 cluster=lab abc123
 filesystem_overlay=yes
 etcd_state=existing
@@ -141,6 +143,7 @@ def test_a_survey_is_read():
     facts = parse(SURVEY, sent=1000.0, received=1001.0)
     assert (facts.arch, facts.memory_mb, facts.addresses["10.0.0.9"]) == ("arm64", 2048, "ens3")
     assert facts.listening == {8080, 22} and facts.overlay and (facts.cluster, facts.authority) == ("lab", "abc123")
+    assert facts.holders[8080] == ("haproxy", "71") and facts.read_only == ("/usr/local", "/etc")
     assert facts.clock_offset == 0.0 and etcd_born({"one": Facts(), "two": facts}) and not etcd_born({"one": Facts()})
 
 
