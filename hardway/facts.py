@@ -15,7 +15,8 @@ class Facts:
 
     `arch` is in release naming (amd64, arm64); `addresses` maps each address to its interface;
     `clock_offset` is the host's clock minus ours, in seconds; `occupied` are our data folders that
-    hold data; `holders` maps ports to the program and process that listen there; `read_only` are folders we must write to and cannot; a host that could not be asked is not `known`, and nothing may be concluded from it.
+    hold data; `holders` maps ports to the program and process that listen there; `read_only` are folders we must write to
+    and cannot; a host that could not be asked is not `known`, and nothing may be concluded from it.
     """
 
     arch: str = "amd64"

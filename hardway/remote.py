@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from . import bulk
 from . import host as shell
+from .advice import advice
 from .errors import RemoteCommandError
 from .transport import Result, Transport
 from .vocabulary import Answers, Blob, Op, Probe
@@ -16,6 +17,7 @@ from .vocabulary import Answers, Blob, Op, Probe
 LARGE = 1 << 20
 # A run that was killed may have left a script at work on the host: the next one waits for it to end.
 LOCK = "if command -v flock >/dev/null 2>&1; then exec 9>/run/hardway.lock; flock -w 300 9; fi"
+FREE = 'NR == 2 {print "free on " $6 ": " $4 " MB"}'
 
 
 class HostRemote:
@@ -43,15 +45,16 @@ class HostRemote:
         if self.compress is None:
             self.compress = bulk.pays(self.transport, blobs, self.clock)
         receive = f"mkdir {stage} && {{ {bulk.receiver(stage, self.compress)}; }}"
-        command = f"rm -rf /usr/local/.hardway.*; umask 077; {receive} || {{ code=$?; rm -rf {stage}; exit $code; }}"
+        give_back = f"{{ code=$?; df -Pm /usr/local | awk '{FREE}' >&2; rm -rf {stage}; exit $code; }}"
+        command = f"rm -rf /usr/local/.hardway.*; umask 077; {receive} || {give_back}"
         result = self.transport.stream(command, bulk.tar_stream(blobs, self.compress), sent=self.sent)
         if result.code != 0:
             raise RemoteCommandError(
                 "content could not be written to the host",
                 host=self.host.name,
-                command=command,
-                evidence=result.error_text,
-                hint=f"look at free space on {self.host.name}: df -h /usr/local",
+                command=receive,
+                evidence=f"{result.error_text}{sum(blob.size for blob in blobs) / 1e6:.0f} MB were to be written",
+                hint=f"free some space on {self.host.name}: df -h /usr/local; df -i /usr/local",
             )
         return stage
 
@@ -75,9 +78,9 @@ class HostRemote:
         at = [line for line in result.error_text.splitlines() if line.startswith("hardway-at:")]
         index = int(at[-1].split(":")[1]) if at else -1
         what = str(ops[index]) if index >= 0 else "unpack content"
-        return RemoteCommandError(
-            f"`{what}` failed with exit code {result.code}", host=self.host.name, command=what, evidence="\n".join(lines)
-        )
+        message, hint = advice(ops[index], self.host.name) if index >= 0 else ("", f"on {self.host.name}: df -h /run /tmp")
+        message = message or f"`{what}` failed with exit code {result.code}"
+        return RemoteCommandError(message, host=self.host.name, command=what, evidence="\n".join(lines), hint=hint)
 
 
 def pack(blobs: Iterable[Blob]) -> bytes:

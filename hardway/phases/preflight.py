@@ -94,7 +94,7 @@ def _host(inputs: Inputs, host: Host, facts: Facts) -> Iterator[Finding]:
         yield error("Privileges", "we are not root", "give the ssh user sudo, or log in as root")
     if facts.read_only:
         what, first = f"{' '.join(facts.read_only)} cannot be written", facts.read_only[0]
-        yield error("ReadOnly", what, f"mount -o remount,rw $(findmnt -no TARGET -T {first})   (dmesg | tail tells why, if it was the kernel)")
+        yield error("ReadOnly", what, f"mount -o remount,rw $(findmnt -no TARGET -T {first})   (dmesg may tell why it is so)")
     if host.is_(Role.WORKER) and not facts.overlay:
         yield error("Overlay", "the kernel knows no overlay file system", "modprobe overlay, or use a kernel that has it")
     if str(host.address) not in facts.addresses:

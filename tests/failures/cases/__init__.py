@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from ..case import Case
-from . import command_line, reaching
+from . import command_line, hosts, reaching
 
 TOPICS: dict[str, tuple[Case, ...]] = {
     "What was asked for": command_line.CASES,
     "Reaching a host": reaching.CASES,
+    "Hosts that are not fit": hosts.CASES,
 }
 CASES = {case.name: case for cases in TOPICS.values() for case in cases}
 

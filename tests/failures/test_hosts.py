@@ -1,0 +1,155 @@
+"""Lab machines that are not fit for a cluster. After each remedy the same machine is fine again."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import pytest
+import yaml
+from stage import Stage, of_the_lab
+
+from .cases import case
+from .desk import Desk
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture(scope="module")
+def stage(make_stage: Callable[[dict], Stage]) -> Stage:
+    """Two bare machines: one is everything, the other a worker."""
+    inventory = of_the_lab("refused", node="10.254.0", pods="10.214", services="10.46.0")
+    one, two = (host for host in inventory["hosts"] if host["name"] in ("controller-0", "worker-1"))
+    one |= {"name": "one", "roles": ["etcd", "control-plane", "worker"], "pod_cidr": "10.214.10.0/24"}
+    two |= {"name": "two", "roles": ["worker"], "pod_cidr": "10.214.11.0/24"}
+    stage = make_stage({**inventory, "hosts": [one, two], "addons": {"coredns": {"replicas": 1}}})
+    stage.lab("up")
+    return stage
+
+
+@pytest.fixture(autouse=True)
+def fit_again(stage: Stage) -> Iterator[None]:
+    """Whatever a test did to a machine, nothing of it is left: the next plan finds nothing that stands in the way."""
+    yield
+    ran = stage.hardway("plan", "INV", "--only", "preflight").ok()
+    assert "[ERROR" not in ran.out, ran
+
+
+@contextlib.contextmanager
+def mended(stage: Stage, host: str, harm: str, remedy: str) -> Iterator[None]:
+    stage.ssh(host, harm)
+    try:
+        yield
+    finally:
+        stage.ssh(host, remedy)
+
+
+@pytest.mark.parametrize(
+    ("host", "port"),
+    [
+        pytest.param("one", 2379, marks=case("port-2379-taken")),
+        pytest.param("one", 6443, marks=case("port-6443-taken")),
+        pytest.param("two", 10250, marks=case("port-10250-taken")),
+    ],
+)
+def test_port_taken(stage: Stage, told, host: str, port: int):
+    listen = f"systemd-run -q --unit=squatter nc -lk 0.0.0.0 {port}; until ss -Hltn sport = :{port} | grep -q .; do :; done"
+    with mended(stage, host, listen, "systemctl stop squatter"):
+        ran = told(stage.hardway("bootstrap", "INV"), host)
+        process = ran.err.partition("systemctl status ")[2].split()[0]
+        assert "squatter.service" in stage.ssh(host, f"systemctl status {process}"), "the next command must show whose it is"
+
+
+@case("disk-full")
+def test_disk_full(stage: Stage, told):
+    with mended(stage, "two", "mount -t tmpfs -o size=100m tmpfs /usr/local", "umount /usr/local"):
+        told(stage.hardway("bootstrap", "INV"), "two")
+
+
+@case("read-only-file-system")
+def test_read_only_file_system(stage: Stage, told):
+    with mended(stage, "two", "mount -t tmpfs -o ro tmpfs /usr/local", "umount /usr/local"):
+        told(stage.hardway("bootstrap", "INV"), "two")
+        stage.ssh("two", "mount -o remount,rw $(findmnt -no TARGET -T /usr/local) && touch /usr/local/written")
+
+
+@case("machine-id-twice")
+def test_machine_id_twice(stage: Stage, told):
+    other = stage.ssh("one", "cat /etc/machine-id").strip()
+    renewed = "rm -f /etc/machine-id /var/lib/dbus/machine-id && systemd-machine-id-setup"
+    with mended(stage, "two", f"echo {other} >/etc/machine-id", renewed):
+        told(stage.hardway("bootstrap", "INV"), "two")
+
+
+@case("hostname-twice")
+def test_hostname_twice(stage: Stage, told):
+    with mended(stage, "two", "hostname one", "hostnamectl set-hostname two"):
+        told(stage.hardway("bootstrap", "INV"), "two")
+
+
+@case("clock-skew")
+def test_clock_skew(stage: Stage, told):
+    """Root's PATH has /usr/local/bin before /usr/bin."""
+    ahead = "printf '#!/bin/sh\\nexec /bin/date -d \"1 hour\" \"$@\"\\n' >/usr/local/bin/date; chmod 755 /usr/local/bin/date"
+    with mended(stage, "two", ahead, "rm /usr/local/bin/date"):
+        told(stage.hardway("bootstrap", "INV"), "two")
+
+
+@case("leftover-etcd-data")
+def test_leftover_etcd_data(stage: Stage, told):
+    with mended(stage, "one", "mkdir -p /var/lib/etcd/member/wal /var/lib/etcd/member/snap", "mv /var/lib/etcd /var/lib/etcd.old"):
+        told(stage.hardway("bootstrap", "INV"), "one")
+
+
+@case("host-of-another-cluster")
+def test_host_of_another_cluster(stage: Stage, told):
+    with mended(stage, "two", "mkdir -p /var/lib/hardway; echo shop 0123456789abcdef >/var/lib/hardway/cluster", "rm -r /var/lib/hardway"):
+        told(stage.hardway("bootstrap", "INV"), "two")
+
+
+def elsewhere(stage: Stage, desk: Desk, **ssh) -> str:
+    """The inventory without its lab, as somebody has it whose machines are others'; `two` is reached by an SSH configuration."""
+    inventory = yaml.safe_load(stage.inventory.read_text())
+    own = stage.state / "lab"
+    config = desk.folder / "config"
+    config.write_text("".join(f"{key} {value}\n" for key, value in {"Host": "two", "HostName": "10.254.0.21", **ssh}.items()))
+    del inventory["lab"]
+    known = desk.folder / "known_hosts"
+    inventory["ssh"] = {"key": str(own / "id_ed25519"), "known_hosts": str(known), "config": str(config), "agent": False}
+    inventory["ssh"]["host_keys"] = "accept-new"
+    path = desk.folder / "elsewhere.yaml"
+    path.write_text(yaml.safe_dump(inventory))
+    return str(path)
+
+
+@case("address-of-another-network")
+def test_address_of_another_network(stage: Stage, desk: Desk, told):
+    path = elsewhere(stage, desk)
+    text = open(path).read()
+    open(path, "w").write(text.replace("10.254.0.21", "10.254.0.99"))
+    told(desk.hardway("bootstrap", path), "two")
+
+
+@case("no-systemd")
+def test_no_systemd(stage: Stage, desk: Desk, told):
+    start = "systemd-run -q --unit=inner unshare -pf --mount-proc /usr/sbin/sshd -D -p 2222"
+    with mended(stage, "two", f"{start}; until ss -Hltn sport = :2222 | grep -q .; do :; done", "systemctl stop inner"):
+        told(desk.hardway("bootstrap", elsewhere(stage, desk, Port=2222)), "two")
+
+
+class TestBegun:
+    """From here on something of ours is on the machines."""
+
+    @case("no-source-of-packages")
+    def test_no_source_of_packages(self, stage: Stage, told):
+        harm = "mv /etc/apt/sources.list /root/; rm -rf /var/lib/apt/lists/*; apt-get -qq update"
+        with mended(stage, "two", harm, "mv /root/sources.list /etc/apt/; apt-get -qq update"):
+            told(stage.hardway("bootstrap", "INV", "--until", "prepare"), "two")
+        stage.hardway("bootstrap", "INV", "--until", "prepare").ok()
+
+    @case("disk-full-while-pushing")
+    def test_disk_full_while_pushing(self, stage: Stage, told):
+        with mended(stage, "two", "mount -t tmpfs -o size=50m tmpfs /usr/local", "umount /usr/local"):
+            told(stage.hardway("bootstrap", "INV", "--only", "binaries"), "two")
+            assert stage.ssh("two", "ls -A /usr/local").split() == []
+        stage.hardway("bootstrap", "INV", "--only", "binaries").ok()
