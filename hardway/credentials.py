@@ -124,6 +124,11 @@ class Credentials:
             return f"https://127.0.0.1:{self.cluster.apiserver_port(host)}"
         raise ValueError(f"no kubeconfig for {row.name} on {host.name if host else 'no host'}")
 
+    def refuse_other_cluster(self) -> None:
+        """PkiError when the state directory was made for a cluster of another name; writes nothing."""
+        if self.store.read("cluster") is not None:
+            self._bind()
+
     def _bind(self) -> None:
         if not self._bound:
             hint = f"use another --state-dir, or correct the cluster's name in {self.cluster.source or 'the inventory'}"

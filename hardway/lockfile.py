@@ -37,7 +37,9 @@ def _take(descriptor: int, path: Path) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         owner = os.pread(descriptor, 1000, 0).decode(errors="replace").strip()
-        hint = f"wait for it to end, or stop that process; the lock {path} is freed by itself when it dies"
+        process = owner.partition("pid ")[2].split("\n")[0]
+        show = f"ps -fp {process}   shows it; wait" if process else "wait"
+        hint = f"{show} for its end, or stop it; the lock {path} is freed by itself when that process dies"
         evidence = owner or "owner unknown: it has just started"
         raise PkiError(f"another hardway is at work on {path.parent}", evidence=evidence, hint=hint) from None
 

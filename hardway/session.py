@@ -121,6 +121,7 @@ class Session:
         return other
 
     def __enter__(self) -> Session:
+        self.credentials.refuse_other_cluster()
         return self
 
     def __exit__(self, *exc) -> None:

@@ -137,7 +137,7 @@ def _host(location: str) -> str:
 def _failed(location: str, error: Exception) -> AssetError:
     code = getattr(error, "code", None)
     if _is_folder(location):
-        hint = "add the file to the mirror, in the layout FOLDER/HOST/PATH"
+        hint = "add the file to the mirror, in the layout FOLDER/HOST/PATH; then: hardway assets fetch INV"
         return AssetError(f"the mirror has no {location}", evidence=str(error), hint=hint)
     if code == 404:
         hint = "check the versions in the inventory, or the mirror's layout URL/HOST/PATH"

@@ -51,14 +51,15 @@ class Releases:
         downloads.mkdir(parents=True, exist_ok=True)
         # The architecture is part of the URL only, so the name carries the whole of it.
         target = downloads / found.url.partition("://")[2].replace("/", "_")
-        self._download(found, target)
+        actual = self._download(found, target)
         assets = _unpack(target, found, self.cache)
+        self.checksums.keep(found.url, actual)
         for asset in assets:
             self.report(f"{asset.name} {asset.version} {asset.arch}  {megabytes(asset.size)}  {time.monotonic() - started:.1f} s")
         return assets
 
-    def _download(self, found: Release, target: Path) -> None:
-        """The whole verified file; a continued download that turns out mixed is fetched once from the start."""
+    def _download(self, found: Release, target: Path) -> str:
+        """The whole verified file, and its sha256; a continued download that turns out mixed is fetched once from the start."""
         expected, authority = self.checksums.expected(found)
         resumed = target.with_name(target.name + ".part").exists()
         self.site.fetch(found.url, target, self.report)
@@ -71,9 +72,9 @@ class Releases:
             raise AssetError(
                 f"{self.site.location(found.url)} does not have the sha256 that {authority} gives",
                 evidence=f"expected {expected}\nfound    {actual}",
-                hint="do not use it; fetch again, and if it stays so compare with another network or ask the project",
+                hint="do not use it; hardway assets fetch INV tries again: if it stays so, compare with another network or ask the project",
             )
-        self.checksums.keep(found.url, actual)
+        return actual
 
     def _pull(self, item: Item) -> None:
         started = time.monotonic()

@@ -124,10 +124,10 @@ def _ownership(inputs: Inputs, host: Host, facts: Facts) -> Iterator[Finding]:
         remedy = f"reset it with that cluster's inventory, or name this cluster {facts.cluster}"
         yield Finding("Foreign", host.name, f"belongs to cluster {facts.cluster}", remedy)
     elif ours is None:
-        remedy = "restore it from a backup, or give up the cluster: hardway reset"
+        remedy = "restore it from a backup, or give up the cluster: hardway reset INV"
         yield Finding("LostState", host.name, f"belongs to cluster {facts.cluster}, whose keys are not in {store.where()}", remedy)
     elif authority(ours) != facts.authority:
-        remedy = "use the state directory it was built with (--state-dir), or give up the cluster: hardway reset"
+        remedy = "use the state directory it was built with (--state-dir), or give up the cluster: hardway reset INV"
         yield Finding("OtherState", host.name, f"was built with another authority than the one in {store.where()}", remedy)
 
 

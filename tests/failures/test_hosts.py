@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import yaml
-from stage import Stage, of_the_lab
+from stage import Ran, Stage, of_the_lab, run
+
+from hardway.assets.cache import default_directory
 
 from .cases import case
-from .desk import Desk
+from .desk import Desk, keys_of
 
 pytestmark = pytest.mark.lab
 
@@ -137,6 +144,23 @@ def test_no_systemd(stage: Stage, desk: Desk, told):
         told(desk.hardway("bootstrap", elsewhere(stage, desk, Port=2222)), "two")
 
 
+def copied_cache(desk: Desk) -> Path:
+    """A cache of links into the real one, and one file of its own: a kubelet with a flipped byte."""
+    real, own = default_directory(), desk.folder / "cache"
+    shutil.copytree(real / "debian", own / "debian", copy_function=link)
+    [kubelet] = own.glob("debian/kubernetes/*/*/kubelet")
+    content = bytearray(kubelet.read_bytes())
+    content[len(content) // 2] ^= 1
+    kubelet.unlink()
+    kubelet.write_bytes(content)
+    return own
+
+
+def link(source: str, target: str) -> None:
+    """Records are copied, since a cache writes them anew; a hard link would change the time stamps of the user's file."""
+    shutil.copy2(source, target) if Path(source).name.startswith(".") else Path(target).symlink_to(source)
+
+
 class TestBegun:
     """From here on something of ours is on the machines."""
 
@@ -153,3 +177,33 @@ class TestBegun:
             told(stage.hardway("bootstrap", "INV", "--only", "binaries"), "two")
             assert stage.ssh("two", "ls -A /usr/local").split() == []
         stage.hardway("bootstrap", "INV", "--only", "binaries").ok()
+
+    @case("corrupt-binary-in-the-cache")
+    def test_corrupt_binary_in_the_cache(self, stage: Stage, desk: Desk, told):
+        own = copied_cache(desk)
+
+        def hardway(*words: str) -> Ran:
+            return run(*stage.argv(*words), cwd=stage.folder, env={**os.environ, "HARDWAY_CACHE": str(own)})
+
+        ran = told(hardway("bootstrap", "INV", "--only", "kubelet"))
+        assert (first := re.search(r"next: (rm \S+) &&", ran.err)) and str(own) in first[1]
+        subprocess.run(first[1], shell=True, check=True)
+        assert "kubelet 1.20.2 amd64 is missing" in hardway("assets", "verify", "INV").ok(8).err
+
+    @case("state-lost")
+    def test_state_lost(self, stage: Stage, told):
+        pki = stage.state / "pki"
+        pki.rename(stage.folder / "away")
+        try:
+            told(stage.hardway("bootstrap", "INV", "--until", "prepare"), "two")
+            assert not pki.exists(), "no new keys are made for a cluster that has its own"
+        finally:
+            (stage.folder / "away").rename(pki)
+        assert "no changes" in stage.hardway("plan", "INV", "--until", "prepare", "--exit-code").ok().out
+
+    @case("other-state")
+    def test_other_state(self, stage: Stage, desk: Desk, told):
+        inventory = elsewhere(stage, desk)
+        keys_of(Path(inventory), desk.folder / "mine")
+        told(desk.hardway("bootstrap", inventory, "--state-dir", "mine"), "two")
+        assert "no changes" in desk.hardway("plan", inventory, "--state-dir", stage.state, "--until", "prepare", "--exit-code").ok().out

@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 
 from ..case import Case
-from . import command_line, hosts, reaching
+from . import assets, command_line, hosts, reaching, state
 
 TOPICS: dict[str, tuple[Case, ...]] = {
     "What was asked for": command_line.CASES,
     "Reaching a host": reaching.CASES,
     "Hosts that are not fit": hosts.CASES,
+    "Binaries and images": assets.CASES,
+    "The state directory": state.CASES,
 }
 CASES = {case.name: case for cases in TOPICS.values() for case in cases}
 
