@@ -136,11 +136,16 @@ def take_away(remote: Remote, phase: Phase, inputs: Inputs, host: Host) -> int:
     return len(ops)
 
 
-def kubeconfig(cluster: Cluster, state_dir: Path, output: Path | None, merge_into: Path | None) -> str:
-    """The administrator's kubeconfig: as text, in a new private file, or merged into another. Returns what to print."""
+def _with_kubeconfig(cluster: Cluster, state_dir: Path) -> StateDir:
     store = StateDir(state_dir)
     if store.read("admin.conf") is None:
         raise PkiError(f"{state_dir} holds no kubeconfig of cluster {cluster.name}", hint=f"hardway bootstrap {cluster.source} makes it")
+    return store
+
+
+def kubeconfig(cluster: Cluster, state_dir: Path, output: Path | None, merge_into: Path | None) -> str:
+    """The administrator's kubeconfig: as text, in a new private file, or merged into another. Returns what to print."""
+    store = _with_kubeconfig(cluster, state_dir)
     document = Credentials(cluster, Overlay(store)).kubeconfig("admin")
     if merge_into:
         documents.merge(document, merge_into)
@@ -156,6 +161,7 @@ def kubeconfig(cluster: Cluster, state_dir: Path, output: Path | None, merge_int
 
 def environment(cluster: Cluster, state_dir: Path) -> str:
     """Shell lines that put this cluster's kubeconfig and its own kubectl at hand; the comments are for people."""
+    _with_kubeconfig(cluster, state_dir)
     kubectl = AssetStore(cluster).binary("kubectl", ARCHITECTURES.get(platform.machine(), "amd64")).path
     inventory = cluster.source or "INV"
     lines = [f"export KUBECONFIG={shlex.quote(str((state_dir / 'admin.conf').resolve()))}", f"alias kubectl={shlex.quote(str(kubectl))}",

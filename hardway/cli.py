@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -18,11 +19,26 @@ from .cli_options import COMMON, INVENTORY, OUTPUT, STATE, load, open_session
 from .errors import DriftError, HardwayError
 from .help import Group
 from .lab.cli import lab
+from .local import refusal
 
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
-@click.group(cls=Group, context_settings=HELP)
+class ReaderGone(Exception):
+    """Whoever read our output has stopped reading, as `head` does."""
+
+
+class Program(Group):
+    """The whole command line. click ends with 1 when a reader goes away, and 1 is what a bug of ours ends with."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise ReaderGone from error
+
+
+@click.group(cls=Program, context_settings=HELP)
 @click.version_option(__version__, prog_name="hardway")
 def cli() -> None:
     """Build a highly available Kubernetes cluster the hard way: plain binaries, systemd units and certificates over SSH.
@@ -56,15 +72,25 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except HardwayError as error:
-        print(re.sub(r"\bINV\b", str(given.get("inventory", "INV")), "\n".join(error.lines())), file=sys.stderr)
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
+        sys.exit(told(error, given))
+    except ReaderGone:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to be flushed at exit goes nowhere
         sys.exit(141)
     except KeyboardInterrupt:
         print("interrupted: nothing is half written; the same command continues", file=sys.stderr)
         sys.exit(130)
+    except OSError as error:
+        refused = refusal(error)
+        sys.exit(told(refused, given) if refused else bug(error))
     except Exception as error:
         sys.exit(bug(error))
+
+
+def told(error: HardwayError, given: dict[str, Path]) -> int:
+    """Print an error with the inventory's name where it says INV; its exit code."""
+    name = str(given.get("inventory", "INV"))
+    print(re.sub(r"\bINV\b", lambda _: name, "\n".join(error.lines())), file=sys.stderr)
+    return error.exit_code
 
 
 def bug(error: Exception) -> int:

@@ -15,7 +15,7 @@ EXAMPLE = "lab.yaml"
 
 @click.command(cls=Command)
 @click.argument("phase", metavar="PHASE")
-@click.argument("inventory", metavar="[INV]", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("inventory", metavar="[INV]", required=False, type=click.Path(path_type=Path, readable=False))
 def explain(phase: str, inventory: Path | None) -> None:
     """Say what a phase is for, what lands where and why.
 

@@ -16,7 +16,8 @@ def remember(context: click.Context, parameter: click.Parameter, inventory: Path
     return inventory
 
 
-INVENTORY = click.argument("inventory", metavar="INV", type=click.Path(path_type=Path, dir_okay=False), callback=remember)
+# Whatever is wrong with the file, the loader says so.
+INVENTORY = click.argument("inventory", metavar="INV", type=click.Path(path_type=Path, readable=False), callback=remember)
 
 
 def options(*decorators: Callable) -> Callable:

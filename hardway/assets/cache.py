@@ -7,6 +7,7 @@ mtime or ctime moved. Nobody but root can change content and keep the ctime, so 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -33,7 +34,23 @@ def default_directory() -> Path:
     """$HARDWAY_CACHE, else hardway below $XDG_CACHE_HOME or ~/.cache."""
     chosen = os.environ.get("HARDWAY_CACHE")
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(chosen).expanduser() if chosen else Path(base).expanduser() / "hardway"
+    return (Path(chosen) if chosen else Path(base) / "hardway").expanduser().absolute()
+
+
+@contextlib.contextmanager
+def usable(directory: Path) -> Iterator[None]:
+    """A cache on a disk that is full, read-only or closed to us is an AssetError, whatever was being done in it."""
+    try:
+        yield
+    except OSError as error:
+        ours = str(error.filename or "").startswith(str(directory))
+        if not ours and error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise
+        raise AssetError(
+            f"the cache {directory} cannot be used: {error.strerror}",
+            evidence=str(error.filename or ""),
+            hint="mend that, or name another folder on a disk with 8 GB free: export HARDWAY_CACHE=DIR",
+        ) from error
 
 
 class Cache:

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ..cluster import Cluster
 from ..errors import AssetError
 from . import table
-from .cache import Cache, default_directory
+from .cache import Cache, default_directory, usable
 from .debian import Debian
 from .model import Asset, Item, Report, Row
 from .releases import Releases
 
 FETCH = "hardway assets fetch INV"
+
+
+def in_cache(work: Callable) -> Callable:
+    """A method whose errors of reading or writing the cache are AssetErrors."""
+
+    @functools.wraps(work)
+    def guarded(self: AssetStore, *args, **kwargs):
+        with usable(self.cache.directory):
+            return work(self, *args, **kwargs)
+
+    return guarded
 
 
 class AssetStore:
@@ -32,6 +44,7 @@ class AssetStore:
         """Every binary and image archive a host of that architecture may need in this cluster."""
         return table.needed(self.cluster, arch)
 
+    @in_cache
     def gather(self, archs: Iterable[str] = ("amd64",)) -> dict[tuple[str, str], Asset]:
         """Fetch or build what is missing; all assets by (name, arch) with images as "image:NAME"; AssetError otherwise.
 
@@ -48,6 +61,7 @@ class AssetStore:
             found = {item: self._get(item) for item in items}
         return {(item.key, item.arch): self._present(item, asset) for item, asset in found.items()}
 
+    @in_cache
     def binary(self, name: str, arch: str = "amd64") -> Asset:
         """The checked binary; AssetError when it is not in the cache, damaged, or unknown."""
         try:
@@ -58,15 +72,18 @@ class AssetStore:
             raise AssetError(f"the {self.cluster.assets.source} source offers no {name}", hint="hardway assets list INV")
         return self._present(item, self._get(item))
 
+    @in_cache
     def image(self, name: str, arch: str = "amd64") -> Asset:
         """The checked archive of "pause", "coredns" or "busybox" (an OCI layout in a tar), with its `reference`."""
         item = table.image_item(self.cluster, name, arch)
         return self._present(item, self._get(item))
 
+    @in_cache
     def verify(self, archs: Iterable[str] = ("amd64",)) -> list[str]:
         """Hash everything again: one sentence per missing or damaged file, [] when all is well."""
         return [problem for arch in sorted(set(archs)) for item in self.needed(arch) if (problem := self._problem(item))]
 
+    @in_cache
     def list(self, archs: Iterable[str] = ("amd64",)) -> list[Row]:
         """One row per needed asset, present or not."""
         return [self._row(item) for arch in sorted(set(archs)) for item in self.needed(arch)]

@@ -136,7 +136,7 @@ def ssh(inventory: Path, host: str, command: tuple[str, ...], state_dir: Path | 
         raise UsageError(
             f"there is no host {host} in the inventory", hint=f"the hosts are: {' '.join(one.name for one in found.cluster.hosts)}"
         )
-    os.execvp("ssh", ["ssh", "-F", str(found.access.config), host, *command])
+    os.execvp("ssh", ["ssh", "-F", str(found.way_to(host)), host, *command])
 
 
 @lab.command("ssh-config")

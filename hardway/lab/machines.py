@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from ..assets.cache import default_directory
 from ..cluster import Cluster
 from ..errors import LabError, UsageError
 from . import disk, network, power, preconditions, registry, state
 from .access import Access
 from .base import base_image
-from .paths import cache_directory
 from .spec import LabSpec, MachineSpec, machine_specs
 from .status import MachineStatus, status_of
 from .together import on_each
@@ -37,7 +37,7 @@ class LabMachines:
         preconditions.require_root()
         wanted = self._names(names)
         with registry.working_on(self.lab.name, report):
-            base = base_image(cache_directory(), report)
+            base = base_image(default_directory(), report)
             specs = self._specs(base, wanted)
             preconditions.require_disk(self.lab, sum(not spec.home.exists() for spec in specs))
             self._connect()
@@ -104,8 +104,25 @@ class LabMachines:
         return [status_of(made[row.name]) if row.name in made else row for row in absent]
 
     def ssh_config(self) -> str:
-        """OpenSSH configuration text for all machines that have been made."""
-        return self.access.ssh_config(self._known())
+        """OpenSSH configuration text for all machines that have been made; LabError when there are none."""
+        preconditions.require_root()
+        known = self._known()
+        if not known:
+            raise LabError(f"no machine of lab {self.lab.name} has been made yet", hint=self._make())
+        return self.access.ssh_config(known)
+
+    def way_to(self, name: str) -> Path:
+        """The file with the OpenSSH configuration that leads to a machine; LabError when it was never made, or its key is elsewhere."""
+        preconditions.require_root()
+        if name not in {spec.name for spec in disk.made(self.lab)}:
+            raise LabError(f"{name} has not been made yet", host=name, hint=self._make())
+        if not self.access.config.is_file():
+            hint = f"go to the folder from which it was made, name its state directory with --state-dir, or: {self._make()}"
+            raise LabError(f"the key of lab {self.lab.name} is not in {self.access.directory}", hint=hint)
+        return self.access.config
+
+    def _make(self) -> str:
+        return f"hardway lab up {self.lab.source or 'INV'}"
 
     def _connect(self) -> None:
         registry.claim(self.lab)
@@ -158,7 +175,7 @@ class LabMachines:
             made = {spec.name: spec for spec in disk.made(self.lab)}
             for name in wanted:
                 if name not in made:
-                    raise LabError(f"{name} has not been made yet", host=name, hint=f"hardway lab up {self.lab.source or '<inventory>'}")
+                    raise LabError(f"{name} has not been made yet", host=name, hint=self._make())
             yield [made[name] for name in wanted]
 
 

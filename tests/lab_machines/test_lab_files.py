@@ -14,7 +14,6 @@ from small_lab import make_cluster
 from hardway.errors import LabError
 from hardway.lab import packages, recipe, sources, state
 from hardway.lab.access import Access, known_host
-from hardway.lab.paths import cache_directory
 from hardway.lab.sources import Mirror
 from hardway.lab.spec import LabSpec, machine_specs
 
@@ -96,14 +95,6 @@ def test_the_recipes_digest_changes_with_a_program_and_only_then(monkeypatch):
 def test_what_bootstrap_must_install_is_offered_but_not_installed():
     assert {"socat", "conntrack", "ipset", "haproxy", "keepalived"} <= set(recipe.OFFERED)
     assert not set(recipe.OFFERED) & set(recipe.INSTALLED)
-
-
-def test_cache_directory_obeys_the_environment(monkeypatch, tmp_path):
-    monkeypatch.setenv("HARDWAY_CACHE", str(tmp_path / "mine"))
-    assert cache_directory() == tmp_path / "mine"
-    monkeypatch.delenv("HARDWAY_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_directory() == tmp_path / "hardway"
 
 
 def test_packages_are_printed_by_a_bare_python():
