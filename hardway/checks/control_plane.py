@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..cluster import Cluster, Host
+from ..errors import NotReadyError
 from ..kube import KubeApi, tls_context
 from . import peer
 from .model import Check, Outcome, judged
@@ -17,6 +18,8 @@ LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
 LEADERS = ("kube-controller-manager", "kube-scheduler")
 # Both renew every 2 s; a lease that is not renewed for 15 s is taken over.
 RENEWED_WITHIN = 30.0
+# API servers that start together write the Service's endpoints at once, and all but one may be refused; each tries again every 10 s.
+RECONCILED_WITHIN = 25.0
 
 
 def apiservers(scene: Scene) -> Outcome:
@@ -123,8 +126,16 @@ def service_findings(cluster: Cluster, service: Mapping[str, Any] | None, endpoi
 
 def kubernetes_service(scene: Scene) -> Outcome:
     base = "/api/v1/namespaces/default"
-    found = service_findings(scene.cluster, scene.api.get(f"{base}/services/kubernetes"), scene.api.get(f"{base}/endpoints/kubernetes"))
-    return judged(found, f"{scene.cluster.network.service_ip} leads to {len(scene.cluster.control_plane)} API servers")
+
+    def finding() -> str:
+        service, endpoints = (scene.api.get(f"{base}/{kind}/kubernetes") for kind in ("services", "endpoints"))
+        return "\n".join(service_findings(scene.cluster, service, endpoints))
+
+    try:
+        scene.wait(finding, RECONCILED_WITHIN, 0.5)
+    except NotReadyError as error:
+        return judged([f"{error.waited_for} (for {error.waited_seconds:.0f} s)"], "")
+    return judged((), f"{scene.cluster.network.service_ip} leads to {len(scene.cluster.control_plane)} API servers")
 
 
 def certificates_served(scene: Scene) -> Outcome:

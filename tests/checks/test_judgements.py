@@ -4,6 +4,7 @@ import datetime
 import struct
 from dataclasses import replace
 from ipaddress import IPv4Address
+from types import SimpleNamespace
 
 import pytest
 from cryptography import x509
@@ -11,7 +12,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from hardway.checks import control_plane, dns_query, etcd, hosts, nodes, security
-from hardway.errors import HardwayError
+from hardway.checks.model import passed
+from hardway.errors import HardwayError, NotReadyError
 from hardway.etcd import Health, Member, Status
 from hardway.resources import Unit
 from hardway.secret import Secret
@@ -178,6 +180,36 @@ def test_kubernetes_service_right(cluster):
 def test_kubernetes_service_findings(cluster, service, endpoints, words):
     (finding,) = control_plane.service_findings(cluster, service, endpoints)
     assert words in finding
+
+
+def watching(*answers):
+    """A scene whose API gives these endpoints, one after the other, and the last for ever."""
+    left = list(answers)
+
+    def get(path):
+        if "/services/" in path:
+            return {"spec": {"clusterIP": "10.32.0.1"}}
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    def wait(check, seconds, interval):
+        for _ in range(5):
+            if not (missing := check()):
+                return
+        raise NotReadyError("", waited_for=missing, waited_seconds=seconds)
+
+    return get, wait
+
+
+def test_an_api_server_that_lost_the_race_for_its_endpoint_is_given_time(cluster):
+    get, wait = watching(behind(*ALL[1:]), behind(*ALL))
+    scene = SimpleNamespace(cluster=cluster, api=SimpleNamespace(get=get), wait=wait)
+    assert control_plane.kubernetes_service(scene) == passed("10.32.0.1 leads to 3 API servers")
+
+
+def test_an_api_server_that_stays_away_is_named(cluster):
+    get, wait = watching(behind(*ALL[1:]))
+    outcome = control_plane.kubernetes_service(SimpleNamespace(cluster=cluster, api=SimpleNamespace(get=get), wait=wait))
+    assert outcome.detail == "10.240.0.10:6443 is missing behind it (for 25 s)"
 
 
 def node(ready="True", address="10.240.0.20", version="v1.20.2", proxy="v1.20.2", runtime="containerd://1.6.20", pressure="False"):
