@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import shlex
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from .runner import Done, Runner, each, plan
 from .session import Placeholders, Selection, Session
 from .statedir import Overlay, StateDir, write_synced
 from .vocabulary import Op, Remote
+from .watching.events import HostReset
 
 if TYPE_CHECKING:
     from .checks import Check, Outcome
@@ -47,7 +49,9 @@ def _foreseen(session: Session, phases: Sequence[Phase], selection: Selection, i
 def bootstrap(session: Session, selection: Selection, saved: Saved | None = None, conversation: Conversation | None = None) -> list[Done]:
     """Bring the selected phases about: exactly what a saved plan says when there is one, phase by phase when there is a conversation."""
     phases, hosts = selection.phases(), selection.hosts(session.cluster)
-    with session.locked():
+    session.report.run_started("bootstrap", session.cluster, phases, str(selection))
+    # A conversation wants the terminal for itself.
+    with contextlib.nullcontext() if conversation else session.report.watched(), session.locked():
         session.survey(hosts)
         session.report.note(f"{len(session.cluster.hosts) - len(session.away)} hosts answer")
         for warning in judge(session.inputs):
@@ -82,6 +86,7 @@ def _agreed(session: Session, selection: Selection, saved: Saved) -> Agreement:
 def reset(session: Session, hosts: frozenset[str], keep_pki: bool) -> int:
     """Take away from every host what the phases put there, last first; the number of things removed."""
     removed: list[int] = []
+    session.report.run_started("reset", session.cluster)
     with session.locked():
         session.survey(hosts)
         foreign = [name for name, facts in session.facts.items() if name in hosts and facts.cluster not in ("", session.cluster.name)]
@@ -99,9 +104,7 @@ def reset(session: Session, hosts: frozenset[str], keep_pki: bool) -> int:
                 take_away(remote, phase, session.inputs, host) for phase in reversed(PHASES) if host in phase.targets(session.cluster)
             )
             removed.append(count)
-            session.report.event(
-                "host-reset", f"{host.name}: {count} removed" if count else f"{host.name}: nothing to remove", host=host.name, removed=count
-            )
+            session.report.emit(HostReset(host.name, count))
 
         each(clear, [host for host in session.cluster.hosts if host.name in hosts], session.parallel)
         if not keep_pki:
@@ -178,6 +181,7 @@ def verify(session: Session, only: Sequence[str]) -> list[tuple[Check, Outcome]]
     """No drift, health and smoke checks; reads everywhere, writes in one namespace of its own."""
     from . import checks
 
+    session.report.run_started("verify", session.cluster)
     session.survey(wanted=frozenset())
     session.gather()
     there = Selection().hosts(session.cluster) - session.away.keys()

@@ -63,7 +63,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; the only place where an error becomes text and an exit code."""
-    given: dict[str, Path] = {}
+    given: dict[str, Any] = {}
     try:
         cli.main(standalone_mode=False, obj=given)
     except click.exceptions.Abort:
@@ -81,27 +81,39 @@ def main() -> None:
         sys.exit(130)
     except OSError as error:
         refused = refusal(error)
-        sys.exit(told(refused, given) if refused else bug(error))
+        sys.exit(told(refused, given) if refused else bug(error, given))
     except Exception as error:
-        sys.exit(bug(error))
+        sys.exit(bug(error, given))
 
 
-def told(error: HardwayError, given: dict[str, Path]) -> int:
-    """Print an error with the inventory's name where it says INV; its exit code."""
+def told(error: HardwayError, given: dict[str, Any]) -> int:
+    """Print an error with the inventory's name where it says INV, and the run's log; its exit code."""
     name = str(given.get("inventory", "INV"))
     print(re.sub(r"\bINV\b", lambda _: name, "\n".join(error.lines())), file=sys.stderr)
+    say_where_the_log_is(given["log"].path if "log" in given else None)
     return error.exit_code
 
 
-def bug(error: Exception) -> int:
-    """Our own fault: keep the traceback in a file, tell where."""
+def say_where_the_log_is(path: Path | None) -> None:
+    if path:
+        print(f"  log: {path}", file=sys.stderr)
+
+
+def bug(error: Exception, given: dict[str, Any]) -> int:
+    """Our own fault: keep the traceback in the run's log, or in a file where there is none, and tell where."""
+    kept = given["log"].bug(error) if "log" in given else None
+    print(f"error: this is a bug in hardway ({type(error).__name__}: {error})", file=sys.stderr)
+    print(f"  next: report it with {kept or _apart(error)}", file=sys.stderr)
+    return 1
+
+
+def _apart(error: Exception) -> str:
     import tempfile
     import traceback
 
     with tempfile.NamedTemporaryFile("w", prefix="hardway-bug-", suffix=".txt", delete=False) as file:
         file.write(f"hardway {__version__}\n{''.join(traceback.format_exception(error))}")
-    print(f"error: this is a bug in hardway ({type(error).__name__}: {error})\n  next: report it with {file.name}", file=sys.stderr)
-    return 1
+    return file.name
 
 
 @cli.command()
@@ -171,13 +183,14 @@ def verify(inventory: Path, output_file: Path | None, junit: bool, only: tuple[s
     if output_file and not output_file.absolute().parent.is_dir():
         raise click.UsageError(f"there is no folder {output_file.absolute().parent}")
     watching = output == "text" and not junit and not output_file
-    with open_session(inventory, output="text", read_only=True, proving=True, **options) as session:
+    with open_session(inventory, output="text", read_only=True, proving=True, logged="verify", **options) as session:
         session.report.stream = sys.stdout if watching else sys.stderr
         results = actions.verify(session, only)
     text = shown.to_junit(results) if junit else shown.to_json(results) if output == "json" else shown.to_text(results)
     # Whoever watched has seen every check go by: what failed is worth saying again, with the remedy.
     output_file.write_text(text) if output_file else click.echo(shown.to_verdict(results) if watching else text, nl=False)
     if any(outcome.status == "failed" for _, outcome in results):
+        say_where_the_log_is(session.log.path)
         sys.exit(DriftError("").exit_code)
 
 
@@ -247,7 +260,7 @@ def reset(inventory: Path, yes: bool, limit: tuple[str, ...], remove_pki: bool, 
 
     if remove_pki and limit:
         raise click.UsageError("--remove-pki takes the keys of the whole cluster, so it does not go with --limit")
-    with open_session(inventory, **options) as session:
+    with open_session(inventory, logged="reset", **options) as session:
         hosts = Selection(limit=limit).hosts(session.cluster)
         names = ", ".join(host.name for host in session.cluster.hosts if host.name in hosts)
         if not yes:

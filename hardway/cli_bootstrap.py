@@ -77,7 +77,7 @@ def bootstrap(inventory: Path, file: Path | None, step: bool, dry_run: bool, **o
     from . import actions
 
     selection = _selection(options)
-    with open_session(inventory, **options) as session:
+    with open_session(inventory, logged="bootstrap", **options) as session:
         saved, selection = _saved(file, session, selection) if file else (None, selection)
         actions.bootstrap(session, selection, saved, _conversation(session, options["verbose"]) if step else None)
 

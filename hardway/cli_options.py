@@ -6,6 +6,7 @@ import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -58,10 +59,12 @@ def ask(question: str) -> str:
     return click.prompt(question, hide_input=True, prompt_suffix=" ", err=True)
 
 
-def open_session(inventory: Path, state_dir: Path | None, output: str, verbose: bool, parallel: int, **access: bool):
-    """A Session; `read_only` and `proving` as there."""
+def open_session(inventory: Path, state_dir: Path | None, output: str, verbose: bool, parallel: int, **access: Any):
+    """A Session; `read_only`, `proving` and `logged` as there. Whoever runs the command finds its log beside the inventory's name."""
     from .report import Report
     from .session import Session
 
     cluster, folder = load(inventory, state_dir)
-    return Session(cluster, folder, Report(output, verbose), parallel, ask if sys.stdin.isatty() else None, **access)
+    session = Session(cluster, folder, Report(output, verbose), parallel, ask if sys.stdin.isatty() else None, **access)
+    click.get_current_context().ensure_object(dict)["log"] = session.log
+    return session

@@ -9,6 +9,7 @@ import socket
 import ssl
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,10 +56,24 @@ class KubeApi:
 
     def __init__(self, dial: Callable[[], socket.socket], context: ssl.SSLContext, timeout: float = 10.0):
         self.dial, self.context, self.timeout = dial, context, timeout
+        self.tell: Callable[[str], None] = lambda line: None  # hears of every request, never of what is sent or answered
         self.local = threading.local()
 
     def request(self, method: str, path: str, body: bytes | None = None, content_type: str = "application/json") -> tuple[int, bytes]:
         """(status, body). OSError kinds when the endpoint cannot be reached; one fresh try when a kept connection had died."""
+        begun = time.monotonic()
+        outcome = "broke off"
+        try:
+            status, answer = self._persistently(method, path, body, content_type)
+            outcome = f"{status}, {len(answer)} bytes"
+            return status, answer
+        except (OSError, http.client.HTTPException, HardwayError) as error:
+            outcome = str(error) or type(error).__name__
+            raise
+        finally:
+            self.tell(f"{method} {path}: {outcome} ({time.monotonic() - begun:.3f} s)")
+
+    def _persistently(self, method: str, path: str, body: bytes | None, content_type: str) -> tuple[int, bytes]:
         fresh = getattr(self.local, "connection", None) is None
         try:
             return self._once(method, path, body, content_type)

@@ -7,6 +7,7 @@ import http.client
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from .cluster import Cluster, Host
@@ -30,12 +31,13 @@ class Live:
         cluster: Cluster,
         credentials: Credentials,
         transports: Mapping[str, Transport | ReadingTransport],
-        sent: Callable[[int], None] = lambda n: None,
+        sent: Callable[[str, int], None] = lambda host, count: None,
+        tell: Callable[[str], None] = lambda line: None,
     ):
         self.cluster, self.credentials, self.transports = cluster, credentials, transports
         reading = {name: transport for name, transport in transports.items() if isinstance(transport, ReadingTransport)}
-        self.remotes = {name: reading.get(name) or HostRemote(transport, sent) for name, transport in transports.items()}
-        self._kind = ReadingKube if reading else KubeApi
+        self.remotes = {name: reading.get(name) or HostRemote(transport, partial(sent, name)) for name, transport in transports.items()}
+        self._kind, self._tell = ReadingKube if reading else KubeApi, tell
         self.concerned = frozenset(transports)
         self._apis: dict[tuple[str, str], KubeApi] = {}
         self._lock = threading.Lock()
@@ -109,6 +111,7 @@ class Live:
                 context = tls_context(self.credentials.ca(), pair.cert, pair.key)
                 transport = self.transports[host.name]
                 self._apis[key] = self._kind(lambda: transport.dial(port, address), context)
+                self._apis[key].tell = lambda line: self._tell(f"{host.name} {line}")
             return self._apis[key]
 
     def close(self) -> None:

@@ -1,108 +1,145 @@
-"""What a run says while it works: one event stream, shown as lines for people or as JSON for programs."""
+"""What a run says while it works: typed events, given to whoever shows or keeps them: lines or JSON, a live display, the log."""
 
 from __future__ import annotations
 
-import json
+import contextlib
 import sys
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any, TextIO
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, TextIO
 
+from . import __version__
+from .cluster import Cluster
+from .errors import HardwayError, HostErrors
 from .resources.base import Change
+from .watching import events
+from .watching.board import Board
+from .watching.closing import plural
+from .watching.events import Event, Moment
+from .watching.lines import closing, lines
 
-SCHEMA = 1
+if TYPE_CHECKING:
+    from .checks import Check, Outcome
+    from .phase import Phase
+    from .watching.screen import Screen
+
+__all__ = ["Report", "plural"]
+
+OFTEN = 0.25  # seconds between two events about bytes for one host
+LARGE = 1 << 20
 
 
 class Report:
-    """Events of one run. `output` is text or json; `verbose` shows every step and resource."""
+    """Events of one run. `output` is text or json; `verbose` shows every step and resource; `listeners` hear of every event."""
 
     def __init__(self, output: str = "text", verbose: bool = False, stream: TextIO | None = None):
         self.json, self.verbose, self.stream = output == "json", verbose, stream or sys.stdout
         self.start = time.monotonic()
-        self.lock = threading.Lock()
-        self.bytes = 0
-        self.changes: dict[str, int] = defaultdict(int)
-        self.hosts: dict[str, set[str]] = defaultdict(set)
-        self.work: dict[str, float] = defaultdict(float)
-        self.began: dict[str, float] = {}
-        self.ended: dict[str, float] = {}
+        self.lock = threading.RLock()
+        self.board = Board()
+        self.listeners: list[Callable[[Moment], None]] = []
+        self.screen: Screen | None = None
+        self._sent: dict[str, tuple[int, float]] = {}
+        self._told: list[HardwayError] = []
 
     @property
     def elapsed(self) -> float:
         return time.monotonic() - self.start
 
-    def event(self, kind: str, text: str = "", **fields: Any) -> None:
-        """One thing that happened; text "" is for programs only."""
+    def emit(self, event: Event) -> None:
+        """One thing that happened."""
         with self.lock:
-            if self.json:
-                line = json.dumps(
-                    {"schema": SCHEMA, "time": round(time.time(), 3), "elapsed": round(self.elapsed, 3), "event": kind, **fields},
-                    default=str,
-                )
-            elif text:
-                line = f"{self.elapsed:7.1f} s  {text}"
-            else:
-                return
-            print(line, file=self.stream, flush=True)
+            moment = Moment(time.time(), self.elapsed, event)
+            self.board.see(moment)
+            for listener in self.listeners:
+                listener(moment)
+            for line in [moment.json()] if self.json else [*lines(moment, self.verbose), *closing(moment)]:
+                self.screen.print(line) if self.screen else print(line, file=self.stream, flush=True)
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """A live display while this lasts, where lines go to a terminal that can carry one."""
+        from .watching.screen import Screen, possible
+
+        if self.json or not possible(self.stream):
+            yield
+            return
+        self.screen = Screen(self.board, lambda: self.elapsed, self.stream, self.lock)
+        try:
+            with self.screen:
+                yield
+        finally:
+            self.screen = None
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Nothing is printed while this lasts: somebody is being asked something on the terminal."""
+        with self.lock, self.screen.paused() if self.screen else contextlib.nullcontext():
+            yield
 
     def note(self, text: str) -> None:
         """A line about progress that is no event of its own kind."""
-        self.event("note", text, message=text)
+        self.emit(events.Note(text))
 
-    def sent(self, count: int) -> None:
+    def run_started(self, command: str, cluster: Cluster, phases: Sequence[Phase] = (), options: str = "") -> None:
+        hosts = [{"name": host.name, "address": str(host.address), "roles": sorted(map(str, host.roles))} for host in cluster.hosts]
+        names = [phase.name for phase in phases]
+        self.emit(events.RunStarted(command, __version__, cluster.name, cluster.versions.kubernetes, hosts, names, options))
+
+    def sent(self, host: str, count: int) -> None:
+        """So many bytes more have gone to a host."""
         with self.lock:
-            self.bytes += count
+            total, told = self._sent.get(host, (0, -OFTEN))
+            due = self.elapsed - told >= OFTEN
+            self._sent[host] = (total + count, self.elapsed if due else told)
+            if due:
+                self.emit(events.BytesSent(host, total + count))
 
     def step_started(self, phase: str, target: str) -> None:
-        self.began.setdefault(phase, self.elapsed)
-        self.event("step-started", phase=phase, host=target)
+        self.emit(events.StepStarted(phase, target))
+
+    def queued(self, phase: str, target: str) -> None:
+        self.emit(events.Queued(phase, target))
+
+    def applying(self, phase: str, target: str, changes: Sequence[Change]) -> None:
+        blobs = [op.blob for change in changes for op in (*change.before, *change.ops) if op.blob]
+        large = sum(blob.size for blob in blobs) if any(blob.size > LARGE for blob in blobs) else 0
+        self.emit(events.Applying(phase, target, [change.key for change in changes], large))
 
     def step_finished(self, phase: str, target: str, changes: Sequence[Change], seconds: float) -> None:
         with self.lock:
-            self.changes[phase] += len(changes)
-            self.hosts[phase].add(target)
-            self.work[phase] = max(self.work[phase], seconds)
-            self.ended[phase] = self.elapsed
-        text = f"{phase:14} {target}: {len(changes)} changed ({seconds:.1f} s)" if self.verbose else ""
-        self.event("step-finished", text, phase=phase, host=target, seconds=round(seconds, 3),
-                   changes=[{"resource": change.key, "why": list(change.why)} for change in changes])  # fmt: skip
-        if self.verbose and not self.json:
-            for change in changes:
-                self.note(f"    {change.key}: {'; '.join(change.why)}")
+            total, _ = self._sent.get(target, (0, 0.0))
+            if total and self.board.hosts[target].sent != total:
+                self.emit(events.BytesSent(target, total))
+            made = [{"resource": change.key, "why": list(change.why)} for change in changes]
+            self.emit(events.StepFinished(phase, target, round(seconds, 3), made))
 
-    def waiting(self, phase: str, deadline: float) -> None:
-        self.event("waiting", phase=phase, deadline=deadline)
+    def waiting(self, phase: str, deadline: float, what: str = "", host: str = "") -> None:
+        self.emit(events.Waiting(phase, deadline, what, host))
 
     def phase_ready(self, phase: str, waited: float) -> None:
         with self.lock:
-            count, hosts = self.changes[phase], len(self.hosts[phase])
-            self.ended[phase] = self.elapsed
-        tail = f", ready after {waited:.1f} s" if waited > 0.05 else ""
-        text = f"{phase:14} {plural(hosts, 'host'):9} {'no change' if not count else plural(count, 'change')}{tail}"
-        self.event("phase-ready", text if hosts else "", phase=phase, hosts=hosts, changes=count, waited=round(waited, 3))
+            row = self.board.phases.get(phase)
+            hosts, changes = (len(row.finished), row.changes) if row else (0, 0)
+            self.emit(events.PhaseReady(phase, hosts, changes, round(waited, 3)))
+
+    def checked(self, check: Check, outcome: Outcome) -> None:
+        self.emit(events.Checked(check.name, str(outcome.status), outcome.detail, outcome.seconds, check.reason, check.remedy))
+
+    def failed(self, error: HardwayError) -> None:
+        """Tell programs and the log of an error, once; a person reads it at the end."""
+        if isinstance(error, HostErrors):
+            for one in error.errors:
+                self.failed(one)
+            return
+        with self.lock:
+            if error not in self._told:
+                self._told.append(error)
+                self.emit(events.Failed(error.message, error.host, error.phase, error.exit_code, error.lines()))
 
     def summary(self) -> None:
         """Totals, and where the time went when there was any to speak of."""
-        total = sum(self.changes.values())
-        megabytes = f", {self.bytes / 1e6:.0f} MB sent" if self.bytes else ""
-        text = f"done: {plural(total, 'change')} in {self.elapsed:.1f} s{megabytes}"
-        phases = {phase: self._timing(phase) for phase in self.ended}
-        self.event("summary", text, changes=total, seconds=round(self.elapsed, 3), bytes=self.bytes, phases=phases)
-        if total and not self.json:
-            print("\n  phase            from      to   longest step", file=self.stream)
-            for phase in self.ended:
-                timing = self._timing(phase)
-                print(f"  {phase:14} {timing['from']:6.1f}  {timing['to']:6.1f}  {timing['longest_step']:6.1f} s", file=self.stream)
-
-    def _timing(self, phase: str) -> dict[str, float]:
-        return {
-            "from": round(self.began.get(phase, self.ended[phase]), 2),
-            "to": round(self.ended[phase], 2),
-            "longest_step": round(self.work[phase], 2),
-        }
-
-
-def plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" + ("" if count == 1 else "s")
+        with self.lock:
+            board = self.board
+            self.emit(events.Summary(board.changes, round(self.elapsed, 3), board.sent, board.timing(), board.hours()))

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from .cluster import Host
 from .comparing import compare, foreseen, ordered, read
@@ -18,6 +19,7 @@ from .phase import Inputs, Pending, Phase
 from .report import Report
 from .resources.base import Change, Resource
 from .vocabulary import Reader, Remote
+from .watching.events import Planned
 
 RECONNECTS = 3
 # Told of a step's phase, target and changes before any is made, and whether it begins again; it raises to forbid them.
@@ -70,6 +72,7 @@ class Runner:
 
     def run(self) -> list[Done]:
         """Every step, or HardwayError."""
+        self.report.emit(Planned([self._planned(phase) for phase in self.phases if self.plan[phase.name]]))
         targets = dict.fromkeys(target for phase in self.phases for target in self.plan[phase.name])
         threads = [threading.Thread(target=self._guarded, args=(self._target, target), name=target.name, daemon=True) for target in targets]
         for thread in threads:
@@ -88,6 +91,10 @@ class Runner:
             )
         return self.done
 
+    def _planned(self, phase: Phase) -> dict[str, Any]:
+        needs = [name for name in phase.needs(self.inputs) if name in self.plan]
+        return {"name": phase.name, "title": phase.title, "targets": [target.name for target in self.plan[phase.name]], "needs": needs}
+
     @property
     def stopped(self) -> bool:
         return bool(self.errors or self.crash)
@@ -96,6 +103,7 @@ class Runner:
         try:
             work(*args)
         except HardwayError as error:
+            self.report.failed(error)
             with self.news:
                 self.errors.append(error)
         except BaseException as error:  # a bug of ours: handed to the caller, never lost in a thread
@@ -150,6 +158,7 @@ class Runner:
         self.permit(phase.name, target.name, changes, again)
         if changes:
             with self._turn(phase, target, changes), self.room:  # whoever waits for a turn takes no room from those it waits for
+                self.report.applying(phase.name, target.name, changes)
                 self._apply(target, changes, resources)
         self.done.append(Done(phase.name, target.name, tuple(changes), time.monotonic() - start))
         self.report.step_finished(phase.name, target.name, changes, time.monotonic() - start)
@@ -178,6 +187,7 @@ class Runner:
         if not (phase.rolling and any(change.restarts for change in changes)):
             yield
             return
+        self.report.queued(phase.name, target.name)
         with self._queue(phase), self.rolling[phase.name]:
             with self.news:  # what is merely to be started comes first: a restart may need it
                 self.news.wait_for(lambda: self.stopped or self.left[phase.name] == self.queued[phase.name])
@@ -242,14 +252,15 @@ class Runner:
     def _wait(self, phase: Phase) -> float:
         if not phase.ready:
             return 0.0
-        self.report.waiting(phase.name, phase.deadline)
         last: list[Pending | None] = [None]
+        tell = Telling(self.report, phase)
 
         def check() -> Pending | None:
             try:
                 last[0] = None if self.stopped else phase.ready(self.live)
             except (*BROKEN, RemoteCommandError) as error:
                 last[0] = Pending(f"an answer ({error})", getattr(error, "host", ""))
+            tell.of(last[0])
             return last[0]
 
         try:
@@ -257,6 +268,23 @@ class Runner:
         except NotReadyError as error:
             error.host, error.evidence = last[0].host, self.live.journal(last[0].host, last[0].unit) if last[0].unit else ""
             raise self._explained(error, phase, None) from error
+
+
+class Telling:
+    """Tells what a phase waits for whenever that changes, but not more often than anybody can read."""
+
+    PACE = 0.5
+
+    def __init__(self, report: Report, phase: Phase):
+        self.report, self.phase = report, phase
+        self.last = Pending("")
+        self.next = 0.0
+        report.waiting(phase.name, phase.deadline)
+
+    def of(self, pending: Pending | None) -> None:
+        if pending and pending != self.last and time.monotonic() >= self.next:
+            self.last, self.next = pending, time.monotonic() + self.PACE
+            self.report.waiting(self.phase.name, self.phase.deadline, pending.what, pending.host)
 
 
 def plan(inputs: Inputs, readers: Mapping[str, Reader], phases: Sequence[Phase], hosts: frozenset[str], parallel: int = 32) -> list[Done]:

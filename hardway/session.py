@@ -11,9 +11,9 @@ from pathlib import Path
 
 from . import ssh
 from .assets import Asset, AssetStore
-from .cluster import Cluster
+from .cluster import Cluster, Host
 from .credentials import Credentials
-from .errors import ConnectionFailed, QuorumError, UsageError
+from .errors import ConnectionFailed, HardwayError, QuorumError, UsageError
 from .etcd import EtcdClient, open_etcd
 from .etcd_members import EtcdRemote
 from .facts import Facts
@@ -25,9 +25,13 @@ from .phases import PHASES
 from .reading import ReadingEtcd, reading
 from .report import Report
 from .runner import each
-from .statedir import Frozen, Overlay, StateDir, Store
+from .ssh.credentials import answers
+from .statedir import Frozen, Overlay, StateDir, Store, private
 from .transport import Transport
 from .vocabulary import ReadOnly, Remote
+from .watching.redact import Redactor
+from .watching.runlog import RunLog
+from .watching.trace import Traced
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ class Session:
 
     With `read_only` nothing can be written: not to the state directory, not through any connection (see hardway.reading).
     `proving` is for checks, which run commands on hosts and have a namespace of their own in the cluster; the state
-    directory stays closed to them too.
+    directory stays closed to them too. `logged` is the name of a command whose run is kept in a log.
     """
 
     cluster: Cluster
@@ -99,19 +103,31 @@ class Session:
     prompt: Callable[[str], str] | None = None
     read_only: bool = False
     proving: bool = False
+    logged: str = ""
     facts: dict[str, Facts] = field(default_factory=dict)
     away: dict[str, ConnectionFailed] = field(default_factory=dict)
 
     def __post_init__(self):
         self.assets: AssetStore | Placeholders = AssetStore(self.cluster, report=self.report.note)
-        self._arrange({host.name: ssh.connect(host, prompt=self.prompt) for host in self.cluster.hosts})
+        self.log = RunLog(Redactor(answers.known))
+        self._arrange({host.name: self._connection(host) for host in self.cluster.hosts})
+
+    def _connection(self, host: Host) -> Transport:
+        transport = ssh.connect(host, prompt=self.prompt and self._asked)
+        return Traced(transport, self.log.write) if self.logged else transport
+
+    def _asked(self, question: str) -> str:
+        with self.report.paused():
+            return self.prompt(question)
 
     def _arrange(self, transports: Mapping[str, Transport]) -> None:
-        self.store: Store = Frozen(StateDir(self.state_dir)) if self.read_only else StateDir(self.state_dir)
+        state = StateDir(self.state_dir)
+        state.made = self._keep_out
+        self.store: Store = Frozen(state) if self.read_only else state
         self.credentials = Credentials(self.cluster, Overlay(self.store) if self.read_only else self.store)
         if self.read_only and not self.proving:
             transports = {name: reading(transport) for name, transport in transports.items()}
-        self.live = Live(self.cluster, self.credentials, transports, self.report.sent)
+        self.live = Live(self.cluster, self.credentials, transports, self.report.sent, self.log.write)
 
     def looking(self) -> Session:
         """The same cluster by the same connections, unable to write; facts and assets are shared."""
@@ -122,10 +138,31 @@ class Session:
 
     def __enter__(self) -> Session:
         self.credentials.refuse_other_cluster()
+        if self.logged:
+            self._begin_log()
         return self
 
-    def __exit__(self, *exc) -> None:
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, HardwayError):
+            self.report.failed(error)
+        elif isinstance(error, KeyboardInterrupt):
+            self.log.write("interrupted")
         self.live.close()
+
+    def _keep_out(self, name: str, data: bytes) -> None:
+        """A secret of the state directory is not to stand in the log."""
+        if private(name, data):
+            self.log.redact.learn(data)
+
+    def _begin_log(self) -> None:
+        """Where there can be a log: before anything is asked of a host, and with every secret kept out that there is or will be."""
+        state = StateDir(self.state_dir)
+        folder = state.logs(make=not self.read_only)
+        if folder:
+            for name in state.names():
+                self._keep_out(name, state.read(name) or b"")
+            self.log.open(folder, self.logged)
+            self.report.listeners.append(self.log.event)
 
     @property
     def inputs(self) -> Inputs:

@@ -12,7 +12,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import RLock
 
@@ -25,7 +25,13 @@ __all__ = ["Frozen", "Overlay", "StateDir", "Store", "sync_directory", "write_sy
 
 IGNORE_EVERYTHING = b"# Keys live here: nothing in this folder belongs in version control.\n*\n"
 OLD = "pki/old"
+LOGS = "logs"  # of runs; neither keys nor anything a run needs
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}")
+
+
+def private(name: str, data: bytes) -> bool:
+    """Whether a file of a state directory is one secret. The kubeconfigs hold keys that have a file of their own."""
+    return name.endswith(".key") or b"PRIVATE KEY-----" in data[:100]
 
 
 class StateDir(Store):
@@ -33,6 +39,7 @@ class StateDir(Store):
 
     def __init__(self, path: Path):
         self.path = Path(path).expanduser()
+        self.made: Callable[[str, bytes], None] = lambda name, data: None  # hears of every file before it is written
         self._ready = False
         self._guard = RLock()
 
@@ -49,9 +56,22 @@ class StateDir(Store):
 
     def names(self) -> frozenset[str]:
         files = (path.relative_to(self.path).as_posix() for path in self.path.rglob("*") if path.is_file())
-        return frozenset(name for name in files if not name.startswith(f"{OLD}/") and not Path(name).name.startswith("."))
+        return frozenset(name for name in files if not name.startswith((f"{OLD}/", f"{LOGS}/")) and not Path(name).name.startswith("."))
+
+    def logs(self, make: bool) -> Path | None:
+        """The folder of the runs' logs; None where there can be none. Without `make` only in a state directory that is there."""
+        try:
+            if make:
+                self._prepare()
+            elif not self._ours():
+                return None
+            self._folder(self.path / LOGS)
+        except (PkiError, OSError):  # whoever needs the folder for more than a log will say what is wrong with it
+            return None
+        return self.path / LOGS
 
     def create(self, name: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
+        self.made(name, data)
         with self._temporary(name, data, mode) as temporary:
             try:
                 # A link, unlike a rename, fails when the name is taken: an existing file cannot be lost to a race.
@@ -92,7 +112,7 @@ class StateDir(Store):
         """Delete every file but those below `keep`: only ever on a user's explicit word."""
         for path in sorted(self.path.rglob("*"), reverse=True):
             name = path.relative_to(self.path).as_posix()
-            if name.startswith(keep) or f"{name}/" == keep or name in (".gitignore", "lock"):
+            if name.startswith((keep, f"{LOGS}/")) or f"{name}/" == keep or name in (".gitignore", "lock", LOGS):
                 continue
             path.rmdir() if path.is_dir() else path.unlink()
 
@@ -125,8 +145,7 @@ class StateDir(Store):
 
     def _claim(self) -> None:
         """Make the folder private and ours; one that holds somebody else's files is left alone."""
-        ignore = self.path / ".gitignore"
-        ours = ignore.exists() and ignore.read_bytes() == IGNORE_EVERYTHING
+        ours = self._ours()
         # Only pki/ is a user who brings a CA of their own; lab/ was made with the machines, before there was a cluster.
         foreign = [] if ours else [entry.name for entry in self.path.iterdir() if entry.name not in ("pki", "lab")]
         if foreign:
@@ -138,7 +157,11 @@ class StateDir(Store):
             hint = "name a folder on a native file system of this machine with --state-dir"
             raise PkiError(f"the file system of {self.path} cannot keep keys private: mode 0700 does not stick", hint=hint)
         if not ours:
-            write_synced(ignore, IGNORE_EVERYTHING, 0o600)
+            write_synced(self.path / ".gitignore", IGNORE_EVERYTHING, 0o600)
+
+    def _ours(self) -> bool:
+        ignore = self.path / ".gitignore"
+        return ignore.exists() and ignore.read_bytes() == IGNORE_EVERYTHING
 
     def _folder(self, path: Path) -> None:
         missing = [part for part in (path, *path.parents) if not part.exists()]

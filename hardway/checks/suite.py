@@ -16,7 +16,6 @@ from ..report import Report
 from ..runner import Done
 from . import access, control_plane, etcd, hosts, names, network, nodes, security, smoke
 from .model import Check, Outcome, Status, failed, skipped
-from .output import line
 from .scene import Scene, told
 
 HEALTH = (*hosts.CHECKS, *etcd.CHECKS, *control_plane.CHECKS, *nodes.CHECKS, *security.CHECKS_OUTSIDE)
@@ -95,9 +94,7 @@ class Verification:
             self.outcomes[check.name] = outcome
         # What fails because everything is being taken down is no news.
         if self.report and not self.scene.stop.is_set():
-            self.report.event(
-                "check", line(check, outcome), name=check.name, status=str(outcome.status), detail=outcome.detail, seconds=outcome.seconds
-            )
+            self.report.checked(check, outcome)
 
     def _outcome(self, check: Check) -> Outcome:
         if check.needs_smoke and self.scene.smoke is None:

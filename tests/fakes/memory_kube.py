@@ -52,7 +52,7 @@ class MemoryKube:
         self._connect()
         self.objects.kubelets()
         if path == "/api/v1/nodes":
-            return {"items": [copy.deepcopy(body) for body in self.objects.by_path.values() if body["kind"] == "Node"]}
+            return {"items": [copy.deepcopy(body) for body in list(self.objects.by_path.values()) if body["kind"] == "Node"]}
         return copy.deepcopy(self.objects.by_path.get(path))
 
     def send(self, method: str, path: str, body: Any, content_type: str = "application/json") -> dict[str, Any]:

@@ -1,0 +1,96 @@
+"""The live display: phases, what is awaited, and what every host is at, below the lines that scroll."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TextIO
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from .board import Board
+from .compose import composed
+
+EVERY = 0.25  # seconds between two drawings: a drawing costs processor time that the run wants
+LEAST = 8  # rows; a terminal of less has no room
+
+
+def possible(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether this is a terminal that can carry a display, and nobody asked for plain lines."""
+    plain = environment.get("NO_COLOR") or environment.get("TERM", "dumb") in ("dumb", "unknown", "")
+    return not plain and stream.isatty() and os.get_terminal_size(stream.fileno()).lines >= LEAST
+
+
+class Screen:
+    """A live display while entered. All drawing is done under `lock`, which whoever prints holds too."""
+
+    def __init__(self, board: Board, clock: Callable[[], float], stream: TextIO, lock: threading.RLock):
+        self.board, self.clock, self.lock = board, clock, lock
+        self.console = Console(file=stream, highlight=False, soft_wrap=True)
+        self.live = self._live()
+        self.before: Any = None
+        self.over = threading.Event()
+        self.ticking = threading.Thread(target=self._tick, name="display", daemon=True)
+
+    def _live(self) -> Live:
+        return Live(console=self.console, auto_refresh=False, transient=True, get_renderable=self._drawn)
+
+    def _drawn(self) -> Group:
+        size, unicode = self.console.size, self.console.encoding.startswith("utf")
+        return Group(*composed(self.board, self.clock(), size.width, size.height - 1, unicode))
+
+    def __enter__(self) -> Screen:
+        # Whoever ends us politely finds the cursor again; other threads may not touch signals.
+        if threading.current_thread() is threading.main_thread():
+            self.before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+        with self.lock:
+            self.live.start(refresh=True)
+        self.ticking.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.over.set()
+        if self.before is not None:
+            signal.signal(signal.SIGTERM, self.before)
+        # Whoever is being asked a question holds the lock, and the display is away then already.
+        if self.lock.acquire(timeout=1.0):
+            try:
+                self.live.transient = not self.board.failed  # after a failure it stays: it shows where everybody was
+                self.live.stop()
+            finally:
+                self.lock.release()
+
+    def print(self, line: str) -> None:
+        """A line above the display."""
+        self.console.print(styled(line), soft_wrap=True)
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """The terminal is somebody else's while this lasts; only for the holder of the lock."""
+        self.live.stop()
+        try:
+            yield
+        finally:
+            if not self.over.is_set():
+                self.live = self._live()
+                self.live.start(refresh=True)
+
+    def _tick(self) -> None:
+        while not self.over.wait(EVERY):
+            with self.lock:
+                if not self.over.is_set() and self.live.is_started:
+                    self.live.refresh()
+
+
+def styled(line: str) -> Text:
+    """A line as it scrolls by: its time is less important than what it tells."""
+    text = Text(line)
+    if line[8:11] == " s ":
+        text.stylize("dim", 0, 9)
+    return text
