@@ -1,6 +1,6 @@
 # The two commands: `make demo` builds a real cluster on this machine, `make test` proves the project.
 # `make soak` kills runs and machines at every moment of which `make test` tries a sample; `make bench` measures;
-# `make down` takes the demo's machines away.
+# `make recording` makes the README's picture of a bootstrap anew; `make down` takes the demo's machines away.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -15,7 +15,7 @@ LAB_PACKAGES = $(shell PYTHONPATH= $(PYTHON) hardway/lab/packages.py 2>/dev/null
 BUILD_PACKAGES := build-essential dpkg-dev busybox-static
 TEST_PACKAGES := openssh-server sudo haproxy keepalived openssl iproute2 vagrant
 
-.PHONY: demo test soak bench lint down clean packages venv
+.PHONY: demo test soak bench recording lint down clean packages venv
 
 demo: packages venv
 	@$(HARDWAY) assets fetch $(INVENTORY)
@@ -36,6 +36,9 @@ soak: packages test-packages venv
 
 bench: packages venv
 	@.venv/bin/python benchmarks/bootstrap.py
+
+recording: packages venv
+	@.venv/bin/python benchmarks/recording.py
 
 lint: venv
 	@.venv/bin/python -m ruff check hardway tests benchmarks

@@ -20,6 +20,7 @@ from .phase import Inputs, Phase
 from .phases import PHASES
 from .phases.preflight import judge
 from .plans import Agreement, Plan, Saved, foresee
+from .report import plural
 from .resources.base import Change, Resource
 from .runner import Done, Runner, each, plan
 from .session import Placeholders, Selection, Session
@@ -53,7 +54,8 @@ def bootstrap(session: Session, selection: Selection, saved: Saved | None = None
     # A conversation wants the terminal for itself.
     with contextlib.nullcontext() if conversation else session.report.watched(), session.locked():
         session.survey(hosts)
-        session.report.note(f"{len(session.cluster.hosts) - len(session.away)} hosts answer")
+        answering = len(session.cluster.hosts) - len(session.away)
+        session.report.note(f"{plural(answering, 'host')} answer{'s' if answering == 1 else ''}")
         for warning in judge(session.inputs):
             session.report.note(str(warning))
         session.gather()

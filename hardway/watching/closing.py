@@ -21,11 +21,11 @@ def table(summary: Summary) -> list[str]:
         "",
         "  phase               from      to   waited  longest step",
         *(phase(name, summary.phases[name]) for name in phases),
-        *rest(len(summary.phases) - len(phases), "phase"),
+        *rest(len(summary.phases) - len(phases), "shorter phase"),
         "",
         "  host             working  waiting     sent  longest step",
         *(host(name, summary.hosts[name]) for name in hosts),
-        *rest(len(summary.hosts) - len(hosts), "target"),
+        *rest(len(summary.hosts) - len(hosts), "other target"),
     ]
 
 
@@ -46,7 +46,7 @@ def host(name: str, row: Row) -> str:
 
 
 def rest(count: int, noun: str) -> Sequence[str]:
-    return [f"  and {plural(count, noun)} of less"] if count else []
+    return [f"  and {plural(count, noun)}"] if count else []
 
 
 def plural(count: int, noun: str) -> str:
