@@ -50,7 +50,7 @@ class Report:
     def emit(self, event: Event) -> None:
         """One thing that happened."""
         with self.lock:
-            moment = Moment(time.time(), self.elapsed, event)
+            moment = Moment(round(time.time(), 3), round(self.elapsed, 3), event)
             self.board.see(moment)
             for listener in self.listeners:
                 listener(moment)

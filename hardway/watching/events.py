@@ -180,7 +180,7 @@ KINDS: dict[str, type[Event]] = {kind.kind: kind for kind in Event.__subclasses_
 
 @dataclass(frozen=True)
 class Moment:
-    """An event and when it happened: by the clock, and in seconds of the run."""
+    """An event and when it happened, to the millisecond: by the clock, and in seconds of the run."""
 
     time: float
     elapsed: float
@@ -188,8 +188,8 @@ class Moment:
 
     def json(self) -> str:
         """The event as a line of `--output json`."""
-        head = {"schema": SCHEMA, "time": round(self.time, 3), "elapsed": round(self.elapsed, 3), "event": self.event.kind}
-        return json.dumps({**head, **self.event.fields()}, default=str)
+        head = {"schema": SCHEMA, "time": self.time, "elapsed": self.elapsed, "event": self.event.kind}
+        return json.dumps({**head, **self.event.fields()})
 
     @classmethod
     def parse(cls, line: str) -> Moment:

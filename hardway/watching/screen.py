@@ -24,7 +24,7 @@ LEAST = 8  # rows; a terminal of less has no room
 def possible(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
     """Whether this is a terminal that can carry a display, and nobody asked for plain lines."""
     plain = environment.get("NO_COLOR") or environment.get("TERM", "dumb") in ("dumb", "unknown", "")
-    return not plain and stream.isatty() and os.get_terminal_size(stream.fileno()).lines >= LEAST
+    return not plain and stream.isatty() and not 0 < os.get_terminal_size(stream.fileno()).lines < LEAST  # 0: it does not know
 
 
 class Screen:
@@ -49,8 +49,12 @@ class Screen:
         # Whoever ends us politely finds the cursor again; other threads may not touch signals.
         if threading.current_thread() is threading.main_thread():
             self.before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-        with self.lock:
-            self.live.start(refresh=True)
+        try:
+            with self.lock:
+                self.live.start(refresh=True)
+        except BaseException:  # a signal may come at any time
+            self.__exit__()
+            raise
         self.ticking.start()
         return self
 
@@ -62,8 +66,10 @@ class Screen:
         if self.lock.acquire(timeout=1.0):
             try:
                 self.live.transient = not self.board.failed  # after a failure it stays: it shows where everybody was
-                self.live.stop()
+                with contextlib.suppress(IndexError):  # one that a signal kept from beginning is not ended as one that began
+                    self.live.stop()
             finally:
+                self.console.show_cursor()
                 self.lock.release()
 
     def print(self, line: str) -> None:
