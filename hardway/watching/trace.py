@@ -24,7 +24,6 @@ class Traced:
 
     def __init__(self, transport: Transport, tell: Callable[[str], None]):
         self.transport, self.tell, self.host = transport, tell, transport.host
-        self.close = transport.close
 
     def __repr__(self) -> str:
         return repr(self.transport)
@@ -48,6 +47,9 @@ class Traced:
 
     def forward(self, port: int, address: str = "127.0.0.1") -> AbstractContextManager[int]:
         return self._told(f"forward {address}:{port}", lambda: self.transport.forward(port, address))
+
+    def close(self) -> None:
+        self.transport.close()
 
     def _told(self, what: str, act: Callable[[], T]) -> T:
         begun, outcome = time.monotonic(), "broke off"
