@@ -15,6 +15,7 @@ from ..transport import Result, Transport
 T = TypeVar("T")
 LONGEST = 300
 TAIL = 5
+AT_ONCE = 0.005  # seconds: who is asked to connect and is connected already says so sooner
 # What a script of the vocabulary calls, see host/read.sh and host/write.sh.
 CALLS = re.compile(r"^(?:at=\d+; |echo '== \w+ \d+'; )([qw]_.*)$", re.MULTILINE)
 
@@ -28,8 +29,11 @@ class Traced:
     def __repr__(self) -> str:
         return repr(self.transport)
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.transport, name)
+
     def connect(self) -> None:
-        self._told("connect", self.transport.connect)
+        self._told("connect", self.transport.connect, worth=AT_ONCE)
 
     def run(self, script: str, *, stdin: bytes = b"", timeout: float = 60.0) -> Result:
         given = f", {len(stdin)} bytes given" if stdin else ""
@@ -39,8 +43,8 @@ class Traced:
         act = f"stream: {essence(command)}"
         return self._told(act, lambda: self.transport.stream(command, chunks, timeout=timeout, sent=sent))
 
-    def follow(self, command: str, lines: Callable[[str], None]) -> int:
-        return self._told(f"follow: {essence(command)}", lambda: self.transport.follow(command, lines))
+    def follow(self, command: str, lines: Callable[[str], None], **more: Any) -> int:
+        return self._told(f"follow: {essence(command)}", lambda: self.transport.follow(command, lines, **more))
 
     def dial(self, port: int, address: str = "127.0.0.1") -> socket.socket:
         return self._told(f"dial {address}:{port}", lambda: self.transport.dial(port, address))
@@ -48,21 +52,21 @@ class Traced:
     def forward(self, port: int, address: str = "127.0.0.1") -> AbstractContextManager[int]:
         return self._told(f"forward {address}:{port}", lambda: self.transport.forward(port, address))
 
-    def close(self) -> None:
-        self.transport.close()
-
-    def _told(self, what: str, act: Callable[[], T]) -> T:
-        begun, outcome = time.monotonic(), "broke off"
+    def _told(self, what: str, act: Callable[[], T], worth: float = 0.0) -> T:
+        """Do it; told of when it failed, or took at least so long."""
+        begun, outcome, well = time.monotonic(), "broke off", False
         try:
             answer = act()
-            outcome = ended(answer)
+            outcome, well = ended(answer), True
             return answer
         except Exception as error:
             outcome = f"{type(error).__name__}: {error}"
             raise
         finally:
+            seconds = time.monotonic() - begun
             first, *more = outcome.splitlines() or [""]
-            self.tell("\n".join([f"{self.host.name} {what} -> {first} ({time.monotonic() - begun:.3f} s)", *more]))
+            if seconds >= worth or not well:
+                self.tell("\n".join([f"{self.host.name} {what} -> {first} ({seconds:.3f} s)", *more]))
 
 
 def essence(script: str) -> str:

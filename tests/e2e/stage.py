@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from hardway.watching.events import Moment
+
 HERE = Path(__file__).parent
 SHARED_INVENTORY = HERE.parents[1] / "inventory/lab.yaml"
 
@@ -42,7 +44,8 @@ class Ran:
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.out.splitlines()]
+        """What was told with --output json, each event as it is declared: another is a KeyError or TypeError."""
+        return [json.loads(line) for line in self.out.splitlines() if Moment.parse(line)]
 
     @property
     def changes(self) -> set[tuple[str, str, str]]:
