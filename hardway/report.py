@@ -6,11 +6,11 @@ import contextlib
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from . import __version__
-from .cluster import Cluster
+from .cluster import Cluster, Host
 from .errors import HardwayError, HostErrors
 from .resources.base import Change
 from .watching import events
@@ -21,7 +21,7 @@ from .watching.lines import closing, lines
 
 if TYPE_CHECKING:
     from .checks import Check, Outcome
-    from .phase import Phase
+    from .phase import Inputs, Phase
     from .watching.screen import Screen
 
 __all__ = ["Report", "plural"]
@@ -86,6 +86,12 @@ class Report:
         hosts = [{"name": host.name, "address": str(host.address), "roles": sorted(map(str, host.roles))} for host in cluster.hosts]
         names = [phase.name for phase in phases]
         self.emit(events.RunStarted(command, __version__, cluster.name, cluster.versions.kubernetes, hosts, names, options))
+
+    def planned(self, phases: Sequence[Phase], plan: Mapping[str, Sequence[Host]], inputs: Inputs) -> None:
+        """Which phases work where, and what each needs; one without a target is not told of."""
+        rows = [{"name": phase.name, "title": phase.title, "targets": [target.name for target in plan[phase.name]],
+                 "needs": [name for name in phase.needs(inputs) if name in plan]} for phase in phases if plan[phase.name]]  # fmt: skip
+        self.emit(events.Planned(rows))
 
     def sent(self, host: str, count: int) -> None:
         """So many bytes more have gone to a host."""

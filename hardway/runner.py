@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from .cluster import Host
 from .comparing import compare, foreseen, ordered, read
@@ -19,7 +18,7 @@ from .phase import Inputs, Pending, Phase
 from .report import Report
 from .resources.base import Change, Resource
 from .vocabulary import Reader, Remote
-from .watching.events import Planned
+from .watching.telling import Telling
 
 RECONNECTS = 3
 # Told of a step's phase, target and changes before any is made, and whether it begins again; it raises to forbid them.
@@ -72,7 +71,7 @@ class Runner:
 
     def run(self) -> list[Done]:
         """Every step, or HardwayError."""
-        self.report.emit(Planned([self._planned(phase) for phase in self.phases if self.plan[phase.name]]))
+        self.report.planned(self.phases, self.plan, self.inputs)
         targets = dict.fromkeys(target for phase in self.phases for target in self.plan[phase.name])
         threads = [threading.Thread(target=self._guarded, args=(self._target, target), name=target.name, daemon=True) for target in targets]
         for thread in threads:
@@ -90,10 +89,6 @@ class Runner:
                 else HostErrors("several hosts failed", errors=tuple(self.errors), exit_code=self.errors[0].exit_code)
             )
         return self.done
-
-    def _planned(self, phase: Phase) -> dict[str, Any]:
-        needs = [name for name in phase.needs(self.inputs) if name in self.plan]
-        return {"name": phase.name, "title": phase.title, "targets": [target.name for target in self.plan[phase.name]], "needs": needs}
 
     @property
     def stopped(self) -> bool:
@@ -268,23 +263,6 @@ class Runner:
         except NotReadyError as error:
             error.host, error.evidence = last[0].host, self.live.journal(last[0].host, last[0].unit) if last[0].unit else ""
             raise self._explained(error, phase, None) from error
-
-
-class Telling:
-    """Tells what a phase waits for whenever that changes, but not more often than anybody can read."""
-
-    PACE = 0.5
-
-    def __init__(self, report: Report, phase: Phase):
-        self.report, self.phase = report, phase
-        self.last = Pending("")
-        self.next = 0.0
-        report.waiting(phase.name, phase.deadline)
-
-    def of(self, pending: Pending | None) -> None:
-        if pending and pending != self.last and time.monotonic() >= self.next:
-            self.last, self.next = pending, time.monotonic() + self.PACE
-            self.report.waiting(self.phase.name, self.phase.deadline, pending.what, pending.host)
 
 
 def plan(inputs: Inputs, readers: Mapping[str, Reader], phases: Sequence[Phase], hosts: frozenset[str], parallel: int = 32) -> list[Done]:

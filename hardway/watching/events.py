@@ -165,7 +165,7 @@ class Failed(Event):
 
 @dataclass(frozen=True)
 class Summary(Event):
-    """The run ended well; always the last event then."""
+    """A bootstrap ended well; its last event."""
 
     kind = "summary"
     changes: int = says("how many changes it made")

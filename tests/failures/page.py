@@ -16,6 +16,8 @@ An error always has the same form: what happened and where, the evidence, and th
       | EVIDENCE
       next: THE NEXT COMMAND
 
+Commands that act end with one line more, `log:` and the file that holds all of the run.
+
 After the remedy run the same command again. It goes on where it stopped, and what was done is not done twice."""
 
 

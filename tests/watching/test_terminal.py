@@ -49,7 +49,7 @@ def test_a_terminal_shows_hosts_and_phases_and_ends_with_lines_and_tables(termin
     assert run.ended() == 0
     assert run.screen.index(HIDE) < run.screen.index(SHOW)
     drawn, after = run.screen.rsplit(SHOW, 1)
-    assert "bootstrap lab" in drawn and re.search(r"worker-1 +. [a-z-]+: ", without_codes(drawn))
+    assert "bootstrap lab" in drawn and "worker-1      " in drawn
     assert PLAIN_LINE.search(without_codes(drawn)) and "/19 phases" in drawn
     last = without_codes(after)
     assert "s  done: " in last and "longest step" in last and "bootstrap lab" not in last
@@ -79,6 +79,14 @@ def test_a_pipe_gets_plain_lines(tmp_path):
 def test_json_is_events_and_nothing_else(tmp_path):
     moments = [Moment.parse(line) for line in piped(tmp_path, "json").splitlines()]
     assert (moments[0].event.kind, moments[-1].event.kind) == ("run-started", "summary")
+
+
+def test_after_a_failure_the_display_stays_above_the_error(terminal):
+    run = terminal("fail")
+    assert run.ended() == 5
+    last, after = without_codes(run.screen.rpartition("bootstrap lab")[2]).split("error: ")
+    assert "✗ load-balancer" in last and re.search("^  lb +✗ ", last, re.MULTILINE)
+    assert "(host lb, phase load-balancer)" in after and "next: " in after and run.screen.endswith("\n")
 
 
 def test_a_question_has_the_terminal_for_itself(terminal):

@@ -1,15 +1,18 @@
-"""A bootstrap of a cluster in memory, told on stdout as the command line tells it: python watch_here.py FOLDER [json|ask|hang].
+"""A bootstrap of a cluster in memory, told on stdout as the command line tells it: python watch_here.py FOLDER [json|ask|hang|fail].
 
-With `ask` a host wants a password in the middle of it, with `hang` one never answers. Run by test_terminal.
+With `ask` a host wants a password in the middle of it, with `hang` one never answers, with `fail` one
+refuses. Run by test_terminal.
 """
 
 import sys
 import threading
 from pathlib import Path
 
+from fakes.disk import Refused
 from fakes.world import World
 
 from hardway.cli_options import ask
+from hardway.errors import HardwayError
 from hardway.inventory import load
 from hardway.report import Report
 from hardway.session import Session
@@ -37,7 +40,13 @@ if how == "ask":
     first(lambda: session.report.note(f"{len(session._asked('Password for worker-1?'))} letters"))
 if how == "hang":
     first(threading.Event().wait)
+if how == "fail":
+    world.hosts["lb"].w_packages = lambda *names: (_ for _ in ()).throw(Refused("no such package"))
 session.report.run_started("bootstrap", world.cluster, world.phases)
-with session.report.watched():
-    world.runner(report=session.report).run()
+try:
+    with session.report.watched():
+        world.runner(report=session.report).run()
+except HardwayError as error:
+    print("\n".join(error.lines()))
+    sys.exit(error.exit_code)
 session.report.summary()
