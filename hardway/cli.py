@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from .cli_assets import assets
 from .cli_bootstrap import COMMANDS as BOOTSTRAP_COMMANDS
 from .cli_guide import COMMANDS as GUIDE_COMMANDS
 from .cli_options import COMMON, INVENTORY, OUTPUT, STATE, load, open_session
-from .errors import DriftError, HardwayError
+from .errors import DriftError, HardwayError, typable
 from .help import Group
 from .lab.cli import lab
 from .local import refusal
@@ -88,8 +87,7 @@ def main() -> None:
 
 def told(error: HardwayError, given: dict[str, Any]) -> int:
     """Print an error with the inventory's name where it says INV, and the run's log; its exit code."""
-    name = str(given.get("inventory", "INV"))
-    print(re.sub(r"\bINV\b", lambda _: name, "\n".join(error.lines())), file=sys.stderr)
+    print("\n".join(typable(error.lines(), str(given.get("inventory", "INV")))), file=sys.stderr)
     say_where_the_log_is(given["log"].path if "log" in given else None)
     return error.exit_code
 

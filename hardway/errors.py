@@ -7,6 +7,8 @@ that prints one; nothing else in the package prints or exits.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -46,6 +48,11 @@ class HardwayError(Exception):
         if self.hint:
             out.append(f"  next: {self.hint}")
         return out
+
+
+def typable(lines: Iterable[str], inventory: str) -> list[str]:
+    """The lines of an error with the inventory's name where a hint says INV: they can be typed as they stand."""
+    return [re.sub(r"\bINV\b", lambda _: inventory, line) for line in lines]
 
 
 @dataclass(eq=False)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from . import __version__
 from .cluster import Cluster, Host
-from .errors import HardwayError, HostErrors
+from .errors import HardwayError, HostErrors, typable
 from .resources.base import Change
 from .watching import events
 from .watching.board import Board
@@ -35,6 +35,7 @@ class Report:
 
     def __init__(self, output: str = "text", verbose: bool = False, stream: TextIO | None = None):
         self.json, self.verbose, self.stream = output == "json", verbose, stream or sys.stdout
+        self.inventory = "INV"
         self.start = time.monotonic()
         self.lock = threading.RLock()
         self.board = Board()
@@ -83,6 +84,7 @@ class Report:
         self.emit(events.Note(text))
 
     def run_started(self, command: str, cluster: Cluster, phases: Sequence[Phase] = (), options: str = "") -> None:
+        self.inventory = str(cluster.source or self.inventory)
         hosts = [{"name": host.name, "address": str(host.address), "roles": sorted(map(str, host.roles))} for host in cluster.hosts]
         names = [phase.name for phase in phases]
         self.emit(events.RunStarted(command, __version__, cluster.name, cluster.versions.kubernetes, hosts, names, options))
@@ -142,7 +144,7 @@ class Report:
         with self.lock:
             if error not in self._told:
                 self._told.append(error)
-                self.emit(events.Failed(error.message, error.host, error.phase, error.exit_code, error.lines()))
+                self.emit(events.Failed(error.message, error.host, error.phase, error.exit_code, typable(error.lines(), self.inventory)))
 
     def summary(self) -> None:
         """Totals, and where the time went when there was any to speak of."""

@@ -92,6 +92,12 @@ def test_a_failure_is_told_while_others_still_work_and_only_once(world, report):
     assert "✗ load-balancer" in rows and "lb            ✗ no packages" in rows
 
 
+def test_the_next_command_of_an_error_can_be_typed(world, report):
+    report.run_started("bootstrap", world.cluster)
+    report.failed(RemoteCommandError("m", hint="hardway status INV"))
+    assert json.loads(report.told[-1])["lines"][-1] == f"  next: hardway status {world.cluster.source}"
+
+
 def test_failures_of_several_hosts_are_events_of_their_own(report):
     errors = (RemoteCommandError("one", host="a"), RemoteCommandError("two", host="b"))
     report.failed(HostErrors("several hosts failed", errors=errors, exit_code=5))
