@@ -240,6 +240,35 @@ def test_what_a_host_says_about_itself_can_be_read(remote):
     assert answers[probes[3]].startswith("0:0:") and answers[probes[4]] == "absent"
 
 
+@pytest.mark.parametrize(
+    ("filesystems", "modules", "found"),
+    [
+        ("nodev\tproc\nnodev\toverlay\n", "", True),
+        ("nodev\tproc\n\text4\n", "kernel/fs/overlayfs/overlay.ko.xz:\n", True),
+        ("nodev\tproc\n\text4\n", "kernel/fs/ext4/ext4.ko:\n", False),
+    ],
+)
+def test_overlay_is_known_as_soon_as_the_kernel_can_load_it(remote, tmp_path, filesystems, modules, found):
+    """On a machine that has just been installed no program has had the module loaded yet."""
+    (tmp_path / "filesystems").write_text(filesystems)
+    (tmp_path / os.uname().release).mkdir()
+    (tmp_path / os.uname().release / "modules.dep").write_text(modules)
+    elsewhere(remote, {"/proc/filesystems": tmp_path / "filesystems", "/lib/modules": tmp_path})
+    assert parse(remote.probe([Probe("survey")])[Probe("survey")], 0.0, 0.0).overlay is found
+
+
+def elsewhere(remote, places) -> None:
+    """Have scripts find what they look for at other places."""
+    run = remote.transport.run
+
+    def moved(script: str, **kw):
+        for place, here in places.items():
+            script = script.replace(place, str(here))
+        return run(script, **kw)
+
+    remote.transport.run = moved
+
+
 def test_sysctls_are_read_live(remote):
     found = Sysctl("/etc/sysctl.d/x.conf", (("kernel.ostype", "Linux"), ("kernel.no_such", "1")))
     change = found.compare(Situation(remote.probe(found.probes())))
