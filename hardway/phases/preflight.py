@@ -197,14 +197,10 @@ def _together(hosts: list[Host], facts: dict[str, Facts]) -> Iterator[Finding]:
                 "start a time service: timedatectl set-ntp true",
             )
     for host in hosts:
-        if host.is_(Role.WORKER) and facts[host.name].hostname != host.name:
-            yield Finding(
-                "NodeName",
-                host.name,
-                f"calls itself {facts[host.name].hostname}; the kubelet is told the inventory's name",
-                f"hostnamectl set-hostname {host.name}",
-                True,
-            )
+        # The kubelet registers by the machine's name in lower case, and its certificate is good for the inventory's alone.
+        if host.is_(Role.WORKER) and facts[host.name].hostname.lower() != host.name:
+            what = f"calls itself {facts[host.name].hostname}, and by that name its kubelet may not register"
+            yield Finding("NodeName", host.name, what, f"hostnamectl set-hostname {host.name}, or rename it in the inventory")
 
 
 def desired(inputs: Inputs, host: Host) -> list:

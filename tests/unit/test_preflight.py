@@ -62,6 +62,7 @@ CASES = [
     ("Port-10250", "worker-1", {"listening": frozenset({10250})}),
     ("Cgroup", "worker-0", {"cgroup": 1}),
     ("Occupied", "controller-0", {"occupied": ("/var/lib/etcd",)}),
+    ("NodeName", "worker-0", {"hostname": "worker-0.example.org"}),
 ]
 
 
@@ -80,7 +81,6 @@ def test_what_stands_in_the_way_is_an_error_with_a_remedy(inputs, name, host, wr
     [
         ("Memory", "controller-0", {"memory_mb": 512}),
         ("PackageManager", "worker-0", {"package_manager": ""}),
-        ("NodeName", "worker-0", {"hostname": "localhost"}),
     ],
 )
 def test_what_may_do_harm_is_a_warning(inputs, name, host, wrong):
@@ -91,6 +91,10 @@ def test_what_may_do_harm_is_a_warning(inputs, name, host, wrong):
 def test_two_hosts_that_are_the_same_machine_are_both_named(inputs, name, fact):
     found = [finding for finding in findings(inputs("worker-0", **{fact: "worker-1"})) if finding.name == name]
     assert [finding.host for finding in found] == ["worker-0", "worker-1"] and "worker-1 is also that of worker-1" in found[0].what
+
+
+def test_a_name_that_differs_in_case_alone_is_the_same_node(inputs):
+    assert findings(inputs("worker-0", hostname="Worker-0")) == []
 
 
 def test_a_clock_apart_from_the_others_is_named(inputs):
