@@ -53,9 +53,10 @@ w_dropblock() { [ -e "$1" ] || { : >"$1"; chmod 644 "$1"; }; cp -a "$1" "$1.hard
 
 # packages MANAGER NAME...: install what is missing, without questions, and remember that it was us
 w_packages() {
-  manager=$1; shift; mkdir -p "$STATE/packages"; installed >"$stage/.before"; for p; do : >>"$STATE/packages/$p"; done
+  manager=$1; shift; mkdir -p "$STATE/packages"; for p; do : >>"$STATE/packages/$p"; done
+  give_up=$(($(date +%s) + PATIENCE)); installed >"$stage/.before"
   case $manager in
-    apt-get) apt_install "$@" || { apt-get -qq -o DPkg::Lock::Timeout=120 update && apt_install "$@"; } ;;
+    apt-get) unlocked apt_install "$@" || { unlocked apt-get -qq update || :; unlocked apt_install "$@"; } ;;
     apk) apk add -q "$@" ;;
     zypper) zypper -n -q install "$@" ;;
     *) "$manager" -y -q install "$@" ;;
@@ -63,19 +64,41 @@ w_packages() {
   for p; do installed | grep -vxFf "$stage/.before" >>"$STATE/packages/$p" || :; done
 }
 installed() { if command -v dpkg-query >/dev/null 2>&1; then dpkg-query -W -f '${Package}\n'; elif command -v rpm >/dev/null 2>&1; then rpm -qa --qf '%{NAME}\n'; else apk info 2>/dev/null || :; fi; }
-# A machine that lost power while packages were unpacked must have them configured first.
-apt_install() { dpkg --configure -a && apt-get -qq -y -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold --no-install-recommends install "$@"; }
+# A machine that lost power while packages were unpacked must have them configured first. What others installed while we
+# waited for their lock did not come along with ours.
+apt_install() { dpkg --configure -a && installed >"$stage/.before" && apt-get -qq -y -o Dpkg::Options::=--force-confold --no-install-recommends install "$@"; }
+
+# unlocked COMMAND...: a machine that upgrades itself, as fresh ones do at their first boot, holds the locks of apt and dpkg
+# for minutes: they are waited for
+PATIENCE=300
+unlocked() {
+  until "$@" >"$stage/.said" 2>&1; do
+    grep -qE 'locked by another process|Could not get lock' "$stage/.said" && [ "$(date +%s)" -lt "$give_up" ] || { cat "$stage/.said"; holder; return 1; }
+    sleep 1
+  done
+}
+holder() {
+  pid=$(sed -n 's/.*\(with pid\|held by process\) \([0-9][0-9]*\).*/\2/p' "$stage/.said" | head -n 1)
+  [ -z "$pid" ] || echo "waited $PATIENCE s for process $pid: $(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline")"
+}
 
 # unpackages MANAGER NAME...: remove packages that we installed, with all that came along with them
 w_unpackages() {
   manager=$1; shift; records=$*; set -- $(for p; do cat "$STATE/packages/$p"; echo "$p"; done | sort -u)
+  give_up=$(($(date +%s) + PATIENCE))
   case $manager in
-    apt-get) apt-get -qq -y -o DPkg::Lock::Timeout=120 purge "$@" ;;
+    apt-get) unlocked dpkg_purge "$@" ;;
     apk) apk del -q "$@" ;;
     zypper) zypper -n -q remove "$@" ;;
     *) "$manager" -y -q remove "$@" ;;
   esac </dev/null >"$stage/.packages.log" 2>&1 || { tail -n 20 "$stage/.packages.log" >&2; return 1; }
   for p in $records; do rm -f "$STATE/packages/$p"; done
+}
+# apt-get would take along whatever others have installed on top of ours since. What they need stays, and is theirs from now on.
+dpkg_purge() {
+  dpkg --purge "$@" >"$stage/.purged" 2>&1 && return; cat "$stage/.purged"
+  dpkg-query -W -f '${Package} ${Status}\n' "$@" 2>/dev/null | awk '$4 == "installed" {print $1, "install"}' | dpkg --set-selections
+  failed=$(grep -c '^dpkg: error processing' "$stage/.purged") && [ "$failed" = "$(grep -c 'dependency problems - not removing' "$stage/.purged")" ]
 }
 
 # user NAME HOME: a system user that cannot log in; dropuser removes one that we made

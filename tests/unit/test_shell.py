@@ -273,3 +273,17 @@ def test_sysctls_are_read_live(remote):
     found = Sysctl("/etc/sysctl.d/x.conf", (("kernel.ostype", "Linux"), ("kernel.no_such", "1")))
     change = found.compare(Situation(remote.probe(found.probes())))
     assert change.why == ("kernel.no_such is absent, wanted 1",)
+
+
+def test_a_package_lock_that_is_never_let_go_is_told_with_its_holder(tmp_path):
+    tools, said = tmp_path / "tools", f"dpkg: error: dpkg frontend lock was locked by another process with pid {os.getpid()}"
+    tools.mkdir()
+    for name, answer in {"dpkg": said, "apt-get": "E: Unable to locate package socat"}.items():
+        (tools / name).write_text(f"#!/bin/sh\necho '{answer}' >&2\nexit 2\n")
+        (tools / name).chmod(0o755)
+    remote = HostRemote(LocalTransport(tmp_path, ["/bin/sh"], f"{tools}:{os.environ['PATH']}"))
+    elsewhere(remote, {"PATIENCE=300": "PATIENCE=1"})
+    with pytest.raises(RemoteCommandError) as caught:
+        remote.change([Op("packages", ("apt-get", "socat"))])
+    assert caught.value.message == "the packages socat cannot be installed"
+    assert f"waited 1 s for process {os.getpid()}: " in caught.value.evidence and "pytest" in caught.value.evidence
