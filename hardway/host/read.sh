@@ -72,12 +72,15 @@ q_image() { ctr=/usr/local/bin/ctr; if [ -x $ctr ] && [ -S /run/containerd/conta
 # routes: the main table's routes with a gateway, one a line.
 q_routes() { ip -4 route show 2>/dev/null | awk '$2 == "via" {print $1, $3}'; }
 
+# What is mounted in a folder, wherever that really lies: it may be a link to another disk.
+below() { real=$(readlink -f "$1" || :); [ -z "$real" ] || awk -v d="$real/" 'index($2, d) == 1 {print $2}' /proc/mounts; }
+
 # leftover KIND: traces of running pods that only their own cleanup removes.
 q_leftover() {
   case $1 in
     pods) { ls -d /run/containerd/io.containerd.runtime.v2.task/k8s.io/* 2>/dev/null; systemctl list-units --no-legend --plain kubepods.slice 2>/dev/null; } | wc -l ;;
     haproxy) if [ -e "$STATE/packages/haproxy" ]; then ls -d /var/lib/haproxy/dev/log 2>/dev/null; fi | wc -l ;;
-    mounts) awk '$2 ~ "^/(var/lib/kubelet/|run/containerd/|run/netns/cni-|var/run/netns/cni-|var/lib/containerd/)"' /proc/mounts | wc -l ;;
+    mounts) { below /var/lib/kubelet; below /var/lib/containerd; below /run/containerd; below /run/netns | grep '/cni-'; } | wc -l ;;
     cni) ls -d /sys/class/net/cni0 /var/lib/cni /run/cni 2>/dev/null | wc -l ;;
     runtime) ls -d /run/containerd 2>/dev/null | wc -l ;;
     iptables) { iptables-save; ip6tables-save; nft list tables; } 2>/dev/null | grep -cE '^:(KUBE-|CNI-)|hardway-masq|^table ip6? kube-proxy$' ;;

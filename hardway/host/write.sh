@@ -44,8 +44,15 @@ w_drop() {
 # rmdir PATH: a folder of ours, only when nothing is left in it; one still in use stays ours, for whichever phase empties it
 w_rmdir() { rmdir "$1" 2>/dev/null || [ ! -e "$1" ] || return 0; rm -f "$STATE/dirs$1/.made"; }
 
-# rmtree PATH: a folder that holds nothing but our own data
-w_rmtree() { if [ -L "$1" ] || mountpoint -q "$1" 2>/dev/null; then find "$1/" -mindepth 1 -maxdepth 1 -exec rm -rf {} +; else rm -rf "$1"; fi; }
+# What is mounted in a folder, wherever that really lies: it may be a link to another disk.
+below() { real=$(readlink -f "$1" || :); [ -z "$real" ] || awk -v d="$real/" 'index($2, d) == 1 {print $2}' /proc/mounts; }
+
+# rmtree PATH: a folder that holds nothing but our own data; what is mounted in it may be anybody's
+w_rmtree() {
+  inside=$(below "$1" | head -n 1)
+  if [ -n "$inside" ]; then echo "$inside is mounted in $1, and what it holds may not be ours: umount it first" >&2; return 1; fi
+  if [ -L "$1" ] || mountpoint -q "$1" 2>/dev/null; then find "$1/" -mindepth 1 -maxdepth 1 -exec rm -rf {} +; else rm -rf "$1"; fi
+}
 
 # block PATH MARK BLOB: our marked lines inside a file that belongs to the host; dropblock takes them out
 w_block() { w_dropblock "$1" "$2"; cp -a "$1" "$1.hardway"; { [ -z "$(tail -c 1 "$1")" ] || echo; echo "# BEGIN $2"; cat "$stage/$3"; echo "# END $2"; } >>"$1.hardway"; mv -f "$1.hardway" "$1"; }
@@ -170,9 +177,10 @@ w_cleanup() {
     haproxy) # a mount point systemd made for Debian's unit, which the package leaves behind
       if ! command -v haproxy >/dev/null 2>&1; then rm -f /var/lib/haproxy/dev/log; rmdir /var/lib/haproxy/dev /var/lib/haproxy 2>/dev/null || :; fi ;;
     mounts)
-      awk '$2 ~ "^/(var/lib/kubelet/|run/containerd/|run/netns/cni-|var/run/netns/cni-|var/lib/containerd/)" {print $2}' /proc/mounts | sort -r | while read -r m; do umount -l "$m"; done
+      { below /var/lib/kubelet; below /var/lib/containerd; below /run/containerd; below /run/netns | grep '/cni-'; } | sort -r |
+        while read -r m; do umount -l "$(printf %b "$m")"; done
       rm -f /run/netns/cni-* /var/run/netns/cni-* ;;
-    runtime) rm -rf /run/containerd ;;
+    runtime) w_rmtree /run/containerd ;;
     cni) ip link del cni0 2>/dev/null || :; rm -rf /var/lib/cni /run/cni ;;
     iptables) for f in iptables ip6tables; do
         if command -v $f-save >/dev/null 2>&1 && $f-save 2>/dev/null | grep -qE 'KUBE-|CNI-|hardway-masq'; then

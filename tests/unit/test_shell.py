@@ -287,3 +287,37 @@ def test_a_package_lock_that_is_never_let_go_is_told_with_its_holder(tmp_path):
         remote.change([Op("packages", ("apt-get", "socat"))])
     assert caught.value.message == "the packages socat cannot be installed"
     assert f"waited 1 s for process {os.getpid()}: " in caught.value.evidence and "pytest" in caught.value.evidence
+
+
+@pytest.fixture
+def mounting(tmp_path):
+    """A host whose mounts are its own."""
+    own = ["unshare", "--user", "--map-root-user", "--mount", "/bin/sh"]
+    return HostRemote(LocalTransport(tmp_path, own, os.environ["PATH"]))
+
+
+def a_volume(remote, tmp_path) -> None:
+    """A kubelet's folder that lies on another disk, with a volume mounted in it that holds somebody's data."""
+    (tmp_path / "disk/pods/volume with a space").mkdir(parents=True)
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious/data").write_text("x")
+    (tmp_path / "kubelet").symlink_to(tmp_path / "disk")
+    run = remote.transport.run
+    mount = f"mount --bind '{tmp_path}/precious' '{tmp_path}/disk/pods/volume with a space'\n"
+    remote.transport.run = lambda script, **kw: run(mount + script, **kw)
+    elsewhere(remote, {"/var/lib/kubelet": tmp_path / "kubelet"})
+
+
+def test_a_reset_takes_volumes_out_of_a_folder_on_another_disk_before_it_empties_it(mounting, tmp_path):
+    a_volume(mounting, tmp_path)
+    assert mounting.probe([Probe("leftover", ("mounts",))])[Probe("leftover", ("mounts",))] == "1"
+    mounting.change([Op("cleanup", ("mounts",)), Op("rmtree", ("/var/lib/kubelet",))])
+    assert (tmp_path / "precious/data").exists() and list((tmp_path / "disk").iterdir()) == []
+
+
+def test_nothing_is_removed_from_a_folder_in_which_something_is_mounted(mounting, tmp_path):
+    """A pod may have come up after the reset had looked."""
+    a_volume(mounting, tmp_path)
+    with pytest.raises(RemoteCommandError) as caught:
+        mounting.change([Op("rmtree", ("/var/lib/kubelet",))])
+    assert (tmp_path / "precious/data").exists() and "umount it first" in caught.value.evidence
