@@ -1,5 +1,6 @@
 """The real shell vocabulary on this machine, with Debian's sh and with nothing but busybox."""
 
+import fcntl
 import getpass
 import grp
 import hashlib
@@ -321,3 +322,36 @@ def test_nothing_is_removed_from_a_folder_in_which_something_is_mounted(mounting
     with pytest.raises(RemoteCommandError) as caught:
         mounting.change([Op("rmtree", ("/var/lib/kubelet",))])
     assert (tmp_path / "precious/data").exists() and "umount it first" in caught.value.evidence
+
+
+def stages(tmp_path) -> list:
+    return [path for path in (tmp_path / "run").iterdir() if path.is_dir()]
+
+
+def test_nothing_of_the_content_is_left_when_it_cannot_be_unpacked(remote, tmp_path):
+    """A full /run would get fuller with every try, and what is left may be keys."""
+    run = remote.transport.run
+    remote.transport.run = lambda script, stdin=b"", **kw: run(script, stdin=stdin[:700], **kw)
+    with pytest.raises(RemoteCommandError, match="unpack content"):
+        remote.change([Op("put", (str(tmp_path / "key"), "600", ME, US), text(b"k" * 1000, secret=True))])
+    assert stages(tmp_path) == [] and not (tmp_path / "key").exists()
+
+
+def test_nothing_of_the_content_is_left_when_the_script_is_ended(tmp_path):
+    """As it is when it passes its timeout."""
+    remote = HostRemote(LocalTransport(tmp_path, ["/bin/sh"], os.environ["PATH"]))
+    with pytest.raises(RemoteCommandError):
+        elsewhere(remote, {"w_own() {": f"w_own() {{ ls {tmp_path}/run >{tmp_path}/seen; kill $$;"})
+        remote.change([Op("own", (str(tmp_path), "700", ME, US)), Op("put", (str(tmp_path / "key"), "600", ME, US), text(b"k"))])
+    assert "hardway." in (tmp_path / "seen").read_text()
+    assert stages(tmp_path) == [] and not (tmp_path / "key").exists()
+
+
+def test_a_run_that_does_not_end_is_told_as_what_it_is(tmp_path):
+    remote = HostRemote(LocalTransport(tmp_path, ["/bin/sh"], os.environ["PATH"]))
+    elsewhere(remote, {"flock -w 300": "flock -w 0.1"})
+    with (tmp_path / "run/hardway.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(RemoteCommandError, match="another run is still at work") as caught:
+            remote.change([Op("put", (str(tmp_path / "key"), "600", ME, US), text(b"k"))])
+    assert "ps axf" in caught.value.hint and stages(tmp_path) == [] and not (tmp_path / "key").exists()
