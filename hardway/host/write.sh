@@ -4,10 +4,13 @@ STATE=/var/lib/hardway
 umask 077
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 
+# on_disk FILE...: what nobody could make again must not be empty after a power cut
+on_disk() { sync "$@" 2>/dev/null || sync; }
+
 keep_aside() { # a file we have not written ourselves is saved once
   if [ -e "$STATE/ours$1" ]; then return; fi
   mkdir -p "$STATE/ours${1%/*}"
-  if [ -e "$1" ] || [ -L "$1" ]; then mkdir -p "$STATE/before${1%/*}"; cp -a "$1" "$STATE/before$1"; fi
+  if [ -e "$1" ] || [ -L "$1" ]; then mkdir -p "$STATE/before${1%/*}"; cp -a "$1" "$STATE/before$1"; [ -L "$1" ] || on_disk "$STATE/before$1"; fi
   : >"$STATE/ours$1"
 }
 
@@ -36,7 +39,7 @@ w_own() { chown "$3:$4" "$1"; chmod "$2" "$1"; }
 # drop PATH: remove our file and put back what stood there before; that is forgotten last, so it survives a reset that dies
 w_drop() {
   [ -e "$STATE/ours$1" ] || return 0
-  if [ -e "$STATE/before$1" ] || [ -L "$STATE/before$1" ]; then rm -f "$1.hardway"; cp -a "$STATE/before$1" "$1.hardway"; mv -f "$1.hardway" "$1"
+  if [ -e "$STATE/before$1" ] || [ -L "$STATE/before$1" ]; then rm -f "$1.hardway"; cp -a "$STATE/before$1" "$1.hardway"; [ -L "$1.hardway" ] || on_disk "$1.hardway"; mv -f "$1.hardway" "$1"
   else rm -f "$1"; fi
   rm -f "$STATE/ours$1" "$STATE/digests$1"; rm -f "$STATE/before$1"
 }
@@ -54,9 +57,15 @@ w_rmtree() {
   if [ -L "$1" ] || mountpoint -q "$1" 2>/dev/null; then find "$1/" -mindepth 1 -maxdepth 1 -exec rm -rf {} +; else rm -rf "$1"; fi
 }
 
+# rewrite FILE COMMAND...: a file of the host's, which may be a link, as the command prints it; owner and mode stay
+rewrite() { file=$(readlink -f "$1"); shift; cp -a "$file" "$file.hardway"; "$@" <"$file" >"$file.hardway"; on_disk "$file.hardway"; mv -f "$file.hardway" "$file"; }
+
 # block PATH MARK BLOB: our marked lines inside a file that belongs to the host; dropblock takes them out
-w_block() { w_dropblock "$1" "$2"; cp -a "$1" "$1.hardway"; { [ -z "$(tail -c 1 "$1")" ] || echo; echo "# BEGIN $2"; cat "$stage/$3"; echo "# END $2"; } >>"$1.hardway"; mv -f "$1.hardway" "$1"; }
-w_dropblock() { [ -e "$1" ] || { : >"$1"; chmod 644 "$1"; }; cp -a "$1" "$1.hardway"; sed "/^# BEGIN $2\$/,/^# END $2\$/d" "$1" >"$1.hardway"; mv -f "$1.hardway" "$1"; }
+w_block() { made "$1"; rewrite "$1" with_block "$2" "$stage/$3"; }
+w_dropblock() { made "$1"; rewrite "$1" without_block "$2"; }
+made() { if [ ! -e "$1" ]; then : >"$1"; chmod 644 "$1"; fi; }
+with_block() { without_block "$1"; echo "# BEGIN $1"; cat "$2"; echo "# END $1"; }
+without_block() { awk -v begin="# BEGIN $1" -v end="# END $1" '$0 == begin {inside = 1} !inside {print} $0 == end {inside = 0}'; }
 
 # packages MANAGER NAME...: install what is missing, without questions, and remember that it was us
 w_packages() {
@@ -121,11 +130,11 @@ w_swapoff() {
   mkdir -p "$STATE/swap"
   systemctl list-units --plain --no-legend --type=swap 2>/dev/null | while read -r unit _; do systemctl mask -q "$unit"; : >"$STATE/swap/$unit"; done
   swapoff -a
-  if [ -e /etc/fstab ]; then cp -a /etc/fstab /etc/fstab.hardway; awk '$1 !~ /^#/ && $3 == "swap" {print "#hardway-swap# " $0; next} {print}' /etc/fstab >/etc/fstab.hardway; mv -f /etc/fstab.hardway /etc/fstab; fi
+  if [ -e /etc/fstab ]; then rewrite /etc/fstab awk '$1 !~ /^#/ && $3 == "swap" {print "#hardway-swap# " $0; next} {print}'; fi
   systemctl daemon-reload
 }
 w_swapback() {
-  if grep -q '^#hardway-swap# ' /etc/fstab 2>/dev/null; then sed -i 's/^#hardway-swap# //' /etc/fstab; fi
+  if grep -q '^#hardway-swap# ' /etc/fstab 2>/dev/null; then rewrite /etc/fstab sed 's/^#hardway-swap# //'; fi
   for unit in "$STATE"/swap/*; do if [ -e "$unit" ]; then systemctl unmask -q "${unit##*/}"; fi; done; rm -rf "$STATE/swap"
   systemctl daemon-reload; swapon -a || :
 }
@@ -162,8 +171,8 @@ w_unstamp() { rm -f "$STATE/stamps/$1"; }
 w_image() { /usr/local/bin/ctr -n k8s.io images import "$stage/$2" >/dev/null 2>"$stage/.ctr.log" || { cat "$stage/.ctr.log" >&2; return 1; }; rm -f "$stage/$2"; }
 w_dropimage() { /usr/local/bin/ctr -n k8s.io images rm "$1" >/dev/null 2>&1 || :; }
 
-# cluster NAME AUTHORITY: whose host this is
-w_cluster() { mkdir -p "$STATE"; echo "$1 $2" >"$STATE/cluster"; }
+# cluster NAME AUTHORITY: whose host this is; without it, data that we make later would be taken for somebody else's
+w_cluster() { mkdir -p "$STATE"; echo "$1 $2" >"$STATE/cluster"; on_disk "$STATE/cluster"; }
 
 # cleanup KIND: what running pods leave behind
 w_cleanup() {

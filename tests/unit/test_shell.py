@@ -16,7 +16,7 @@ from hardway.comparing import ordered
 from hardway.errors import RemoteCommandError
 from hardway.facts import parse
 from hardway.remote import HostRemote
-from hardway.resources import Binary, Block, Directory, File, Sysctl, Unit
+from hardway.resources import Binary, Block, Directory, File, Owned, Sysctl, Unit
 from hardway.resources.base import Situation
 from hardway.resources.unit import properties
 from hardway.vocabulary import Blob, Op, Probe
@@ -355,3 +355,35 @@ def test_a_run_that_does_not_end_is_told_as_what_it_is(tmp_path):
         with pytest.raises(RemoteCommandError, match="another run is still at work") as caught:
             remote.change([Op("put", (str(tmp_path / "key"), "600", ME, US), text(b"k"))])
     assert "ps axf" in caught.value.hint and stages(tmp_path) == [] and not (tmp_path / "key").exists()
+
+
+def test_a_file_of_the_host_that_is_a_link_keeps_its_lines_and_stays_a_link(remote, tmp_path):
+    (tmp_path / "real").write_text("127.0.0.1 localhost\n")
+    (tmp_path / "hosts").symlink_to("real")
+    block = Block(str(tmp_path / "hosts"), "hardway", text(b"10.0.0.1 one\n"))
+    bring_about(remote, block)
+    assert (tmp_path / "hosts").is_symlink()
+    assert (tmp_path / "real").read_text() == "127.0.0.1 localhost\n# BEGIN hardway\n10.0.0.1 one\n# END hardway\n"
+    take_away(remote, block)
+    assert (tmp_path / "hosts").is_symlink() and (tmp_path / "real").read_text() == "127.0.0.1 localhost\n"
+
+
+def test_a_mark_of_the_cluster_that_a_power_cut_has_emptied_is_made_again(remote, tmp_path):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/cluster").touch()
+    assert bring_about(remote, Owned("demo", "0123")) and (tmp_path / "state/cluster").read_text() == "demo 0123\n"
+
+
+def test_what_could_not_be_made_again_is_on_disk_before_it_takes_its_place(remote, tmp_path):
+    """The host's own file that is kept aside, one in which we have lines, and whose host it is."""
+    (tmp_path / "hosts").write_text("127.0.0.1 localhost\n")
+    (tmp_path / "theirs").write_text("x")
+    run, seen = remote.transport.run, tmp_path / "seen"
+    spy = f'sync() {{ echo "sync $1" >>{seen}; }}; mv() {{ echo "mv $3" >>{seen}; command mv "$@"; }}\n'
+    remote.transport.run = lambda script, **kw: run(spy + script if "w_put" in script else script, **kw)
+    bring_about(remote, wanted(tmp_path / "theirs", b"ours"), Block(str(tmp_path / "hosts"), "m", text(b"y\n")), Owned("demo", "0123"))
+    lines = [line for line in seen.read_text().splitlines() if not line.startswith("mv") or line.endswith(("/theirs", "/hosts"))]
+    assert lines == [
+        f"sync {tmp_path}/state/before{tmp_path}/theirs", f"mv {tmp_path}/theirs",
+        f"sync {tmp_path}/hosts.hardway", f"mv {tmp_path}/hosts", f"sync {tmp_path}/state/cluster",
+    ]  # fmt: skip
