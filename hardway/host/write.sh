@@ -119,23 +119,29 @@ dpkg_purge() {
 
 # user NAME HOME: a system user that cannot log in; dropuser removes one that we made
 w_user() {
+  if id -u "$1" >/dev/null 2>&1; then return; fi # made meanwhile, by the script of a run that broke off
   shell=/usr/sbin/nologin; [ -x $shell ] || shell=/sbin/nologin; mkdir -p "$STATE/users"; : >"$STATE/users/$1"
   if command -v useradd >/dev/null 2>&1; then useradd --system --user-group --no-create-home --home-dir "$2" --shell $shell "$1"
   else addgroup -S "$1" && adduser -S -D -H -h "$2" -s $shell -G "$1" "$1"; fi
 }
-w_dropuser() { if command -v userdel >/dev/null 2>&1; then userdel "$1"; else deluser "$1"; fi; rm -f "$STATE/users/$1"; }
+w_dropuser() { if ! id -u "$1" >/dev/null 2>&1; then :; elif command -v userdel >/dev/null 2>&1; then userdel "$1"; else deluser "$1"; fi; rm -f "$STATE/users/$1"; }
 
 # swapoff: now, at the next boot (fstab) and for units systemd made itself; swapback undoes it
 w_swapoff() {
   mkdir -p "$STATE/swap"
-  systemctl list-units --plain --no-legend --type=swap 2>/dev/null | while read -r unit _; do systemctl mask -q "$unit"; : >"$STATE/swap/$unit"; done
+  systemctl list-units --plain --no-legend --type=swap 2>/dev/null | while read -r unit _; do no_swap_unit "$unit"; done
   swapoff -a
   if [ -e /etc/fstab ]; then rewrite /etc/fstab awk '$1 !~ /^#/ && $3 == "swap" {print "#hardway-swap# " $0; next} {print}'; fi
   systemctl daemon-reload
 }
+# A unit that somebody has written in /etc cannot be masked there, so it is disabled, and enabled again if it was.
+no_swap_unit() {
+  : >"$STATE/swap/$1"; if systemctl mask -q "$1" 2>/dev/null; then return; fi
+  if systemctl is-enabled -q "$1" 2>/dev/null; then echo enabled >"$STATE/swap/$1"; systemctl disable -q "$1"; fi
+}
 w_swapback() {
   if grep -q '^#hardway-swap# ' /etc/fstab 2>/dev/null; then rewrite /etc/fstab sed 's/^#hardway-swap# //'; fi
-  for unit in "$STATE"/swap/*; do if [ -e "$unit" ]; then systemctl unmask -q "${unit##*/}"; fi; done; rm -rf "$STATE/swap"
+  for unit in "$STATE"/swap/*; do if [ -s "$unit" ]; then systemctl enable -q "${unit##*/}"; elif [ -e "$unit" ]; then systemctl unmask -q "${unit##*/}"; fi; done; rm -rf "$STATE/swap"
   systemctl daemon-reload; swapon -a || :
 }
 

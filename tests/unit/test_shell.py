@@ -387,3 +387,41 @@ def test_what_could_not_be_made_again_is_on_disk_before_it_takes_its_place(remot
         f"sync {tmp_path}/state/before{tmp_path}/theirs", f"mv {tmp_path}/theirs",
         f"sync {tmp_path}/hosts.hardway", f"mv {tmp_path}/hosts", f"sync {tmp_path}/state/cluster",
     ]  # fmt: skip
+
+
+def test_a_user_that_is_there_by_now_is_not_made_once_more_nor_taken_for_ours(remote, tmp_path):
+    remote.change([Op("user", ("root", "/root"))])
+    assert not (tmp_path / "state/users/root").exists()
+
+
+def test_a_user_that_is_gone_by_now_need_not_be_removed(remote):
+    remote.change([Op("dropuser", ("nobody-of-that-name",))])
+
+
+SYSTEMCTL = """
+systemctl() {
+  echo "$*" >>SEEN
+  case "$1" in
+    list-units) printf '%s loaded active active x\\n' dev-zram0.swap swapfile.swap ;;
+    mask) [ "$3" != swapfile.swap ] || { echo 'Failed to mask unit: File already exists.' >&2; return 1; } ;;
+  esac
+}
+swapoff() { :; }
+swapon() { :; }
+"""
+
+
+def test_swap_units_come_back_as_they_were(remote, tmp_path):
+    """Those that systemd makes itself are masked; one of the administrator's own, in /etc, cannot be."""
+    run = remote.transport.run
+    remote.transport.run = lambda script, **kw: run(SYSTEMCTL.replace("SEEN", f"{tmp_path}/seen") + script, **kw)
+    elsewhere(remote, {"/etc/fstab": tmp_path / "fstab"})
+    (tmp_path / "fstab").write_text("/dev/sda1 / ext4 defaults 0 1\n/dev/sda2 none swap sw 0 0\n")
+    remote.change([Op("swapoff")])
+    assert (tmp_path / "fstab").read_text() == "/dev/sda1 / ext4 defaults 0 1\n#hardway-swap# /dev/sda2 none swap sw 0 0\n"
+    remote.change([Op("swapback")])
+    assert (tmp_path / "fstab").read_text() == "/dev/sda1 / ext4 defaults 0 1\n/dev/sda2 none swap sw 0 0\n"
+    said = (tmp_path / "seen").read_text().splitlines()
+    assert [line for line in said if line.split()[0] in ("mask", "disable", "enable", "unmask")] == [
+        "mask -q dev-zram0.swap", "mask -q swapfile.swap", "disable -q swapfile.swap", "unmask -q dev-zram0.swap", "enable -q swapfile.swap"
+    ]  # fmt: skip
