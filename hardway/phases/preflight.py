@@ -111,6 +111,7 @@ def _host(inputs: Inputs, host: Host, facts: Facts) -> Iterator[Finding]:
     yield from _resources(host, facts)
     yield from _versions(inputs, host, facts)
     yield from _ports(inputs, host, facts)
+    yield from _network(inputs, host, facts)
     if not facts.package_manager:
         remedy = f"install by hand what is missing: {' '.join(tools(inputs.cluster))}"
         yield Finding("PackageManager", host.name, "no known package manager", remedy, True)
@@ -173,6 +174,17 @@ def _ports(inputs: Inputs, host: Host, facts: Facts) -> Iterator[Finding]:
             what = f"port {port} is taken by {program}{process and f' (process {process})'}, not by our {unit}"
             find = f"systemctl status {process}   tells what it belongs to" if process else f"find it with: ss -ltnp sport = :{port}"
             yield Finding(f"Port-{port}", host.name, what, f"{find}; stop it there")
+
+
+def _network(inputs: Inputs, host: Host, facts: Facts) -> Iterator[Finding]:
+    cluster = inputs.cluster
+    if facts.firewall:
+        off = {"ufw": "ufw disable", "firewalld": "systemctl disable --now firewalld"}[facts.firewall]
+        remedy = f"have it let in all from {cluster.network.node_cidr or 'the other hosts'} and {cluster.network.pod_cidr}, or: {off}"
+        yield Finding("Firewall", host.name, f"{facts.firewall} is active and may keep hosts and pods apart", remedy, True)
+    if host.is_(Role.WORKER) and facts.own_nameservers and cluster.coredns.enabled and cluster.coredns.forward == "auto":
+        what = f"its name server {facts.own_nameservers[0]} is its own, where no pod can ask it; the cluster's DNS will know no other names"
+        yield Finding("Nameserver", host.name, what, "write addons.coredns.forward: [ADDRESS] with one that all hosts reach", True)
 
 
 def _together(hosts: list[Host], facts: dict[str, Facts]) -> Iterator[Finding]:

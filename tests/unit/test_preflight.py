@@ -81,6 +81,9 @@ def test_what_stands_in_the_way_is_an_error_with_a_remedy(inputs, name, host, wr
     [
         ("Memory", "controller-0", {"memory_mb": 512}),
         ("PackageManager", "worker-0", {"package_manager": ""}),
+        ("Firewall", "lb", {"firewall": "ufw"}),
+        ("Firewall", "worker-0", {"firewall": "firewalld"}),
+        ("Nameserver", "worker-0", {"nameservers": ("127.0.0.1",)}),
     ],
 )
 def test_what_may_do_harm_is_a_warning(inputs, name, host, wrong):
@@ -149,6 +152,14 @@ def test_a_survey_is_read():
     assert facts.listening == {8080, 22} and facts.overlay and (facts.cluster, facts.authority) == ("lab", "abc123")
     assert facts.holders[8080] == ("haproxy", "71") and facts.read_only == ("/usr/local", "/etc")
     assert facts.clock_offset == 0.0 and etcd_born({"one": Facts(), "two": facts}) and not etcd_born({"one": Facts()})
+
+
+@pytest.mark.parametrize(
+    ("said", "found"), [("units=ssh.service firewalld.service", "firewalld"), ("firewall=ufw", "ufw"), ("firewall=\nunits=ufw.service", "")]
+)
+def test_a_firewall_is_one_that_is_switched_on(said, found):
+    """Ubuntu's ufw.service is active on every machine."""
+    assert parse(said, 0.0, 0.0).firewall == found
 
 
 @pytest.mark.parametrize(("clock", "offset"), [("900.0", -100.0), ("1101", 100.0), ("1000.N", 0.0)])
