@@ -24,8 +24,10 @@ w_mkdir() {
 w_put() {
   keep_aside "$1"
   chown "$3:$4" "$stage/$5"; chmod "$2" "$stage/$5"
-  mv -f "$stage/$5" "${1%/*}/.${1##*/}.hardway"; mv -f "${1%/*}/.${1##*/}.hardway" "$1"
+  mv -f "$stage/$5" "${1%/*}/.${1##*/}.hardway"; mv -f "${1%/*}/.${1##*/}.hardway" "$1"; label "$1"
 }
+# With SELinux a file keeps the label of the folder it came from, and systemd may not read or start it there.
+label() { if command -v restorecon >/dev/null 2>&1; then restorecon "$1" || :; fi; }
 
 # binary PATH MODE OWNER GROUP SHA256 BLOB: put, and record the digest so that it need not be computed again
 w_binary() {

@@ -425,3 +425,21 @@ def test_swap_units_come_back_as_they_were(remote, tmp_path):
     assert [line for line in said if line.split()[0] in ("mask", "disable", "enable", "unmask")] == [
         "mask -q dev-zram0.swap", "mask -q swapfile.swap", "disable -q swapfile.swap", "unmask -q dev-zram0.swap", "enable -q swapfile.swap"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "found"), [("ENABLED=yes\n", "ufw"), ("# ENABLED=yes\nENABLED=no\n", "")])
+def test_ufw_is_a_firewall_when_it_is_switched_on(remote, tmp_path, content, found):
+    (tmp_path / "ufw.conf").write_text(content)
+    elsewhere(remote, {"/etc/ufw/ufw.conf": tmp_path / "ufw.conf"})
+    answer = remote.probe([Probe("survey")])[Probe("survey")]
+    assert f"\nfirewall={found}\n" in answer
+
+
+def test_a_file_gets_the_label_of_its_place(tmp_path):
+    """A file that was moved from /run keeps that label otherwise, and systemd may not read it where SELinux is enforced."""
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools/restorecon").write_text(f'#!/bin/sh\nls "$1" >>{tmp_path}/seen\n')
+    (tmp_path / "tools/restorecon").chmod(0o755)
+    remote = HostRemote(LocalTransport(tmp_path, ["/bin/sh"], f"{tmp_path}/tools:{os.environ['PATH']}"))
+    bring_about(remote, wanted(tmp_path / "unit", b"x"))
+    assert (tmp_path / "seen").read_text() == f"{tmp_path}/unit\n"
