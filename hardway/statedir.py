@@ -126,9 +126,11 @@ class StateDir(Store):
     def _claim(self) -> None:
         """Make the folder private and ours; one that holds somebody else's files is left alone."""
         ignore = self.path / ".gitignore"
-        ours = ignore.exists() and ignore.read_bytes() == IGNORE_EVERYTHING
+        said = ignore.read_bytes() if ignore.exists() else b""
+        ours = said == IGNORE_EVERYTHING
         # Only pki/ is a user who brings a CA of their own; lab/ was made with the machines, before there was a cluster.
-        foreign = [] if ours else [entry.name for entry in self.path.iterdir() if entry.name not in ("pki", "lab")]
+        known = ("pki", "lab", *([ignore.name] if IGNORE_EVERYTHING.startswith(said) else []))  # one a run died over is cut short
+        foreign = [] if ours else [entry.name for entry in self.path.iterdir() if entry.name not in known]
         if foreign:
             evidence = "\n".join(sorted(foreign)[:10])
             hint = "name an empty folder with --state-dir"
@@ -138,6 +140,7 @@ class StateDir(Store):
             hint = "name a folder on a native file system of this machine with --state-dir"
             raise PkiError(f"the file system of {self.path} cannot keep keys private: mode 0700 does not stick", hint=hint)
         if not ours:
+            ignore.unlink(missing_ok=True)
             write_synced(ignore, IGNORE_EVERYTHING, 0o600)
 
     def _folder(self, path: Path) -> None:
