@@ -67,7 +67,11 @@ w_block() { made "$1"; rewrite "$1" with_block "$2" "$stage/$3"; }
 w_dropblock() { made "$1"; rewrite "$1" without_block "$2"; }
 made() { if [ ! -e "$1" ]; then : >"$1"; chmod 644 "$1"; fi; }
 with_block() { without_block "$1"; echo "# BEGIN $1"; cat "$2"; echo "# END $1"; }
-without_block() { awk -v begin="# BEGIN $1" -v end="# END $1" '$0 == begin {inside = 1} !inside {print} $0 == end {inside = 0}'; }
+# Where somebody has removed the last line of it, what follows may be anybody's and stays.
+without_block() {
+  awk -v begin="# BEGIN $1" -v end="# END $1" '$0 == begin {inside = 1; held = ""; next} !inside {print; next}
+    $0 == end {inside = 0; next} {held = held $0 "\n"} END {if (inside) printf "%s", held}'
+}
 
 # packages MANAGER NAME...: install what is missing, without questions, and remember that it was us
 w_packages() {

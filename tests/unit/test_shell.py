@@ -443,3 +443,14 @@ def test_a_file_gets_the_label_of_its_place(tmp_path):
     remote = HostRemote(LocalTransport(tmp_path, ["/bin/sh"], f"{tmp_path}/tools:{os.environ['PATH']}"))
     bring_about(remote, wanted(tmp_path / "unit", b"x"))
     assert (tmp_path / "seen").read_text() == f"{tmp_path}/unit\n"
+
+
+def test_a_block_whose_end_somebody_has_removed_takes_no_lines_along(remote, tmp_path):
+    path = tmp_path / "hosts"
+    block = Block(str(path), "hardway", text(b"10.0.0.2 two\n"))
+    path.write_text("127.0.0.1 localhost\n# BEGIN hardway\n10.0.0.1 one\n10.9.9.9 theirs\n")
+    bring_about(remote, block)
+    kept = "127.0.0.1 localhost\n10.0.0.1 one\n10.9.9.9 theirs\n"
+    assert path.read_text() == f"{kept}# BEGIN hardway\n10.0.0.2 two\n# END hardway\n"
+    take_away(remote, block)
+    assert path.read_text() == kept
