@@ -18,7 +18,7 @@ from statistics import median
 
 from ..cluster import Cluster, Host, Role
 from ..errors import PreflightError
-from ..facts import Facts, authority
+from ..facts import Facts, authority, etcd_born
 from ..phase import Inputs, Phase
 from ..resources import Packages, Records
 
@@ -67,7 +67,7 @@ def findings(inputs: Inputs) -> list[Finding]:
     """Everything preflight has to say about the surveyed hosts; pure."""
     hosts = [host for host in inputs.cluster.hosts if host.name in inputs.facts and inputs.facts[host.name].known]
     out = [found for host in hosts for found in _host(inputs, host, inputs.facts[host.name])]
-    return [*out, *_together(hosts, inputs.facts)]
+    return [*out, *_together(hosts, inputs.facts), *_founding(inputs, hosts)]
 
 
 def judge(inputs: Inputs) -> list[Finding]:
@@ -213,6 +213,17 @@ def _together(hosts: list[Host], facts: dict[str, Facts]) -> Iterator[Finding]:
         if host.is_(Role.WORKER) and facts[host.name].hostname.lower() != host.name:
             what = f"calls itself {facts[host.name].hostname}, and by that name its kubelet may not register"
             yield Finding("NodeName", host.name, what, f"hostnamectl set-hostname {host.name}, or rename it in the inventory")
+
+
+def _founding(inputs: Inputs, hosts: list[Host]) -> Iterator[Finding]:
+    """A member without data may only found an etcd when every other one says that there is none yet: a second would split the first."""
+    away = [member.name for member in inputs.cluster.etcd_members if member not in hosts]
+    if etcd_born(inputs.facts) or not away:
+        return
+    for member in inputs.cluster.etcd_members:
+        if member in hosts and not inputs.facts[member.name].etcd_data:
+            what = f"has no etcd data, and whether there is an etcd to join, only {', '.join(away)} could tell, which cannot be asked"
+            yield Finding("EtcdUnknown", member.name, what, f"bring back {away[0]} first: hardway plan INV  tells why it does not answer")
 
 
 def desired(inputs: Inputs, host: Host) -> list:

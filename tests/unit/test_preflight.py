@@ -96,6 +96,17 @@ def test_two_hosts_that_are_the_same_machine_are_both_named(inputs, name, fact):
     assert [finding.host for finding in found] == ["worker-0", "worker-1"] and "worker-1 is also that of worker-1" in found[0].what
 
 
+def test_a_member_without_data_founds_no_etcd_while_others_cannot_be_asked(inputs):
+    """With --limit they may be away, and an etcd may run on them: this member's disk may be a new one."""
+    made = inputs()
+    away = {name: Facts(known=False) for name in ("controller-1", "controller-2")}
+    found = findings(replace(made, facts={**made.facts, **away}))
+    assert [(finding.name, finding.host, finding.warning) for finding in found] == [("EtcdUnknown", "controller-0", False)]
+    for known in ({"etcd_data": True}, {"etcd_state": "existing"}):
+        told = {**made.facts, **away, "controller-0": replace(made.facts["controller-0"], **known)}
+        assert findings(replace(made, facts=told)) == []
+
+
 def test_a_name_that_differs_in_case_alone_is_the_same_node(inputs):
     assert findings(inputs("worker-0", hostname="Worker-0")) == []
 
