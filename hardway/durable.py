@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
 
 def write_synced(path: Path, data: bytes, mode: int) -> None:
-    """Create `path` with its mode set before any content, and see it on disk; FileExistsError when it is there."""
+    """Create `path` with its mode set before any content, and see it on disk; FileExistsError when it is there.
+
+    What cannot be written as a whole is not left in part.
+    """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(descriptor, mode)
-        file.write(data)
-        file.flush()
-        os.fsync(descriptor)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, mode)
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        raise
 
 
 def sync_directory(path: Path) -> None:

@@ -46,16 +46,24 @@ class Facts:
     listening: frozenset[int] = field(default_factory=frozenset)
     holders: Mapping[int, tuple[str, str]] = field(default_factory=dict)
     units: frozenset[str] = field(default_factory=frozenset)
+    firewall: str = ""
     overlay: bool = True
     clock_offset: float = 0.0
     occupied: tuple[str, ...] = ()
     known: bool = True
 
 
+    @property
+    def own_nameservers(self) -> tuple[str, ...]:
+        """Name servers on the host's own loopback, where a pod finds nobody but itself."""
+        return tuple(name for name in self.nameservers if name.startswith("127.") or name == "::1")
+
+
 def parse(answer: str, sent: float, received: float) -> Facts:
     """Facts from a survey's lines; `sent` and `received` are our clock around the question (seconds)."""
     said: Mapping[str, str] = dict(line.split("=", 1) for line in answer.splitlines() if "=" in line)
     number = lambda key: int(said.get(key) or 0)  # noqa: E731
+    units = frozenset(said.get("units", "").split())
     facts = Facts(
         arch=ARCHITECTURES.get(said.get("arch", ""), said.get("arch", "")),
         kernel=said.get("kernel", ""), hostname=said.get("hostname", ""),
@@ -67,7 +75,8 @@ def parse(answer: str, sent: float, received: float) -> Facts:
         nameservers=tuple(said.get("nameservers", "").split()), package_manager=said.get("package_manager", ""),
         etcd_data=said.get("etcd_data") == "yes", etcd_state=said.get("etcd_state", ""), etcd_token=said.get("etcd_token", ""),
         cluster=said.get("cluster", "").partition(" ")[0], authority=said.get("cluster", "").partition(" ")[2], swaps=number("swaps"),
-        listening=frozenset(int(port, 16) for port in said.get("listening", "").split()), units=frozenset(said.get("units", "").split()),
+        listening=frozenset(int(port, 16) for port in said.get("listening", "").split()), units=units,
+        firewall="firewalld" if "firewalld.service" in units else said.get("firewall", ""),
         holders={int(port): (program, process) for port, program, process in _triples(said.get("holders", ""))},
         overlay=said.get("filesystem_overlay") == "yes", occupied=tuple(said.get("occupied", "").split()),
     )  # fmt: skip

@@ -16,7 +16,9 @@ from .vocabulary import Answers, Blob, Op, Probe
 
 LARGE = 1 << 20
 # A run that was killed may have left a script at work on the host: the next one waits for it to end.
-LOCK = "if command -v flock >/dev/null 2>&1; then exec 9>/run/hardway.lock; flock -w 300 9; fi"
+LOCK = "at=lock; if command -v flock >/dev/null 2>&1; then exec 9>/run/hardway.lock; flock -w 300 9; fi; at=content"
+# Content holds keys: whatever ends the script, nothing of it is left behind.
+CLEAN = """trap 'code=$?; rm -rf "$stage"; [ $code = 0 ] || echo "hardway-at:$at" >&2' EXIT; trap 'exit 143' HUP INT TERM"""
 FREE = 'NR == 2 {print "free on " $6 ": " $4 " MB"}'
 
 
@@ -59,10 +61,8 @@ class HostRemote:
         return stage
 
     def _script(self, ops: Sequence[Op], stage: str) -> str:
-        if stage:
-            begin = f"stage={stage}"
-        else:
-            begin = "stage=$(mktemp -d /run/hardway.XXXXXX 2>/dev/null || mktemp -d)\n" + 'tar -xf - -C "$stage"'
+        begin = f"stage={stage}" if stage else "stage=$(mktemp -d /run/hardway.XXXXXX 2>/dev/null || mktemp -d)"
+        unpack = "" if stage else 'tar -xf - -C "$stage"'
         calls, number = [], 0
         for i, op in enumerate(ops):
             args = list(op.args)
@@ -70,15 +70,17 @@ class HostRemote:
                 args.append(str(number))
                 number += 1
             calls.append(f"at={i}; w_{op.verb} {shlex.join(args)}")
-        trap = """trap 'code=$?; rm -rf "$stage"; [ $code = 0 ] || echo "hardway-at:$at" >&2' EXIT"""
-        return "\n".join([shell.WRITE, "set -eu", "at=-1", LOCK, begin, trap, *calls])
+        return "\n".join([shell.WRITE, "set -eu", "at=begin", begin, CLEAN, LOCK, unpack, *calls])
 
     def _failure(self, ops: Sequence[Op], result: Result) -> RemoteCommandError:
         lines = [line for line in result.error_text.splitlines() if not line.startswith("hardway-at:")]
-        at = [line for line in result.error_text.splitlines() if line.startswith("hardway-at:")]
-        index = int(at[-1].split(":")[1]) if at else -1
-        what = str(ops[index]) if index >= 0 else "unpack content"
-        message, hint = advice(ops[index], self.host.name) if index >= 0 else ("", f"on {self.host.name}: df -h /run /tmp")
+        at = next((line.partition(":")[2] for line in reversed(result.error_text.splitlines()) if line.startswith("hardway-at:")), "")
+        op = ops[int(at)] if at.isdigit() else None
+        what = str(op or "unpack content")
+        message, hint = advice(op, self.host.name) if op else ("", f"on {self.host.name}: df -h /run /tmp")
+        if at == "lock":
+            what, message = "flock /run/hardway.lock", "another run is still at work on this host after 300 s"
+            hint = f"wait for its end, or see on {self.host.name} what it does: ps axf"
         message = message or f"`{what}` failed with exit code {result.code}"
         return RemoteCommandError(message, host=self.host.name, command=what, evidence="\n".join(lines), hint=hint)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -74,12 +73,16 @@ class Runner:
         self.report.planned(self.phases, self.plan, self.inputs)
         targets = dict.fromkeys(target for phase in self.phases for target in self.plan[phase.name])
         threads = [threading.Thread(target=self._guarded, args=(self._target, target), name=target.name, daemon=True) for target in targets]
-        for thread in threads:
-            thread.start()
-        with self.news:
-            self.news.wait_for(lambda: self.stopped or len(self.ready) == len(self.phases))
-        for thread in threads:
-            thread.join()
+        try:
+            for thread in threads:
+                thread.start()
+            with self.news:
+                self.news.wait_for(lambda: self.stopped or len(self.ready) == len(self.phases))
+            for thread in threads:
+                thread.join()
+        except BaseException as error:  # an interruption: threads at work begin nothing more, for the lock is let go next
+            self.crash = error
+            raise
         if self.crash:
             raise self.crash
         if self.errors:
@@ -140,7 +143,7 @@ class Runner:
             try:
                 return self._step(phase, target, changed, again=left < RECONNECTS - 1)
             except ConnectionLost as error:
-                if not left:
+                if not left or self.stopped:
                     raise
                 self.report.note(f"{phase.name:14} {target.name}: {error.message}; connecting again")
 
@@ -151,6 +154,8 @@ class Runner:
             resources, remote = phase.desired(self.inputs, target), self.remotes[target.name]
             changes = compare(resources, read(remote, resources), changed)
         self.permit(phase.name, target.name, changes, again)
+        if self.crash:
+            return
         if changes:
             with self._turn(phase, target, changes), self.room:  # whoever waits for a turn takes no room from those it waits for
                 self.report.applying(phase.name, target.name, changes)
@@ -308,8 +313,7 @@ def each(work: Callable[[Host], None], hosts: Sequence[Host] | Mapping[Host, obj
         if not isinstance(error, HardwayError):
             raise error
     ours = [errors[host.name] for host in hosts if host.name in errors]
-    for host in hosts:
-        if host.name in errors and not errors[host.name].host:
-            errors[host.name] = dataclasses.replace(errors[host.name], host=host.name)
+    for name, error in errors.items():
+        error.host = error.host or name
     if ours:
         raise ours[0] if len(ours) == 1 else HostErrors("several hosts failed", errors=tuple(ours), exit_code=ours[0].exit_code)

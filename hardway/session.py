@@ -13,7 +13,7 @@ from . import ssh
 from .assets import Asset, AssetStore
 from .cluster import Cluster, Host
 from .credentials import Credentials
-from .errors import ConnectionFailed, HardwayError, QuorumError, UsageError
+from .errors import HardwayError, QuorumError, UsageError
 from .etcd import EtcdClient, open_etcd
 from .etcd_members import EtcdRemote
 from .facts import Facts
@@ -105,7 +105,7 @@ class Session:
     proving: bool = False
     logged: str = ""
     facts: dict[str, Facts] = field(default_factory=dict)
-    away: dict[str, ConnectionFailed] = field(default_factory=dict)
+    away: dict[str, HardwayError] = field(default_factory=dict)
 
     def __post_init__(self):
         self.assets: AssetStore | Placeholders = AssetStore(self.cluster, report=self.report.note)
@@ -180,7 +180,7 @@ class Session:
         def ask(host) -> None:
             try:
                 self.facts[host.name] = self.live.survey(host)
-            except ConnectionFailed as error:
+            except HardwayError as error:  # a host that lets us in may be too sick to answer
                 if wanted is None or host.name in wanted:
                     raise
                 self.facts[host.name], self.away[host.name] = Facts(known=False), error

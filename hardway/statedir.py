@@ -63,7 +63,7 @@ class StateDir(Store):
         try:
             if make:
                 self._prepare()
-            elif not self._ours():
+            elif not self._ignored() == IGNORE_EVERYTHING:
                 return None
             self._folder(self.path / LOGS)
         except (PkiError, OSError):  # whoever needs the folder for more than a log will say what is wrong with it
@@ -145,9 +145,11 @@ class StateDir(Store):
 
     def _claim(self) -> None:
         """Make the folder private and ours; one that holds somebody else's files is left alone."""
-        ours = self._ours()
+        ignore, said = self.path / ".gitignore", self._ignored()
+        ours = said == IGNORE_EVERYTHING
         # Only pki/ is a user who brings a CA of their own; lab/ was made with the machines, before there was a cluster.
-        foreign = [] if ours else [entry.name for entry in self.path.iterdir() if entry.name not in ("pki", "lab")]
+        known = ("pki", "lab", *([ignore.name] if IGNORE_EVERYTHING.startswith(said) else []))  # one a run died over is cut short
+        foreign = [] if ours else [entry.name for entry in self.path.iterdir() if entry.name not in known]
         if foreign:
             evidence = "\n".join(sorted(foreign)[:10])
             hint = "name an empty folder with --state-dir"
@@ -157,11 +159,12 @@ class StateDir(Store):
             hint = "name a folder on a native file system of this machine with --state-dir"
             raise PkiError(f"the file system of {self.path} cannot keep keys private: mode 0700 does not stick", hint=hint)
         if not ours:
-            write_synced(self.path / ".gitignore", IGNORE_EVERYTHING, 0o600)
+            ignore.unlink(missing_ok=True)
+            write_synced(ignore, IGNORE_EVERYTHING, 0o600)
 
-    def _ours(self) -> bool:
+    def _ignored(self) -> bytes:
         ignore = self.path / ".gitignore"
-        return ignore.exists() and ignore.read_bytes() == IGNORE_EVERYTHING
+        return ignore.read_bytes() if ignore.exists() else b""
 
     def _folder(self, path: Path) -> None:
         missing = [part for part in (path, *path.parents) if not part.exists()]

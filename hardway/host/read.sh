@@ -72,12 +72,15 @@ q_image() { ctr=/usr/local/bin/ctr; if [ -x $ctr ] && [ -S /run/containerd/conta
 # routes: the main table's routes with a gateway, one a line.
 q_routes() { ip -4 route show 2>/dev/null | awk '$2 == "via" {print $1, $3}'; }
 
+# What is mounted in a folder, wherever that really lies: it may be a link to another disk.
+below() { real=$(readlink -f "$1" || :); [ -z "$real" ] || awk -v d="$real/" 'index($2, d) == 1 {print $2}' /proc/mounts; }
+
 # leftover KIND: traces of running pods that only their own cleanup removes.
 q_leftover() {
   case $1 in
     pods) { ls -d /run/containerd/io.containerd.runtime.v2.task/k8s.io/* 2>/dev/null; systemctl list-units --no-legend --plain kubepods.slice 2>/dev/null; } | wc -l ;;
     haproxy) if [ -e "$STATE/packages/haproxy" ]; then ls -d /var/lib/haproxy/dev/log 2>/dev/null; fi | wc -l ;;
-    mounts) awk '$2 ~ "^/(var/lib/kubelet/|run/containerd/|run/netns/cni-|var/run/netns/cni-|var/lib/containerd/)"' /proc/mounts | wc -l ;;
+    mounts) { below /var/lib/kubelet; below /var/lib/containerd; below /run/containerd; below /run/netns | grep '/cni-'; } | wc -l ;;
     cni) ls -d /sys/class/net/cni0 /var/lib/cni /run/cni 2>/dev/null | wc -l ;;
     runtime) ls -d /run/containerd 2>/dev/null | wc -l ;;
     iptables) { iptables-save; ip6tables-save; nft list tables; } 2>/dev/null | grep -cE '^:(KUBE-|CNI-)|hardway-masq|^table ip6? kube-proxy$' ;;
@@ -110,7 +113,9 @@ q_survey() {
   echo "swaps=$(sed 1d /proc/swaps 2>/dev/null | wc -l)"
   echo "listening=$(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk '$4 == "0A" {n=split($2,a,":"); print a[n]}' | sort -u | tr '\n' ' ')"
   echo "holders=$(ss -H -ltnp 2>/dev/null | sed -n 's/^[^ ]* *[^ ]* *[^ ]* *[^ ]*:\([0-9]*\) .*users:(("\([^"]*\)",pid=\([0-9]*\),.*/\1=\2=\3/p' | sort -u | tr '\n' ' ')"
+  echo "firewall=$(grep -qsi '^ENABLED=yes' /etc/ufw/ufw.conf && echo ufw)"
   echo "units=$(systemctl list-units --plain --no-legend --state=active,activating --type=service 2>/dev/null | awk '{printf "%s ", $1}')"
-  for s in overlay proc; do grep -qw $s /proc/filesystems && echo "filesystem_$s=yes"; done
+  # A module that nobody has needed yet is not among the file systems.
+  if grep -qw overlay /proc/filesystems || grep -q '/overlay\.ko' "/lib/modules/$(uname -r)/modules.dep" 2>/dev/null; then echo "filesystem_overlay=yes"; fi
   echo "features=$(for f in net/bridge net/netfilter; do [ -d /proc/sys/$f ] && printf '%s ' $f; done)"
 }

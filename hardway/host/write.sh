@@ -4,10 +4,13 @@ STATE=/var/lib/hardway
 umask 077
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 
+# on_disk FILE...: what nobody could make again must not be empty after a power cut
+on_disk() { sync "$@" 2>/dev/null || sync; }
+
 keep_aside() { # a file we have not written ourselves is saved once
   if [ -e "$STATE/ours$1" ]; then return; fi
   mkdir -p "$STATE/ours${1%/*}"
-  if [ -e "$1" ] || [ -L "$1" ]; then mkdir -p "$STATE/before${1%/*}"; cp -a "$1" "$STATE/before$1"; fi
+  if [ -e "$1" ] || [ -L "$1" ]; then mkdir -p "$STATE/before${1%/*}"; cp -a "$1" "$STATE/before$1"; [ -L "$1" ] || on_disk "$STATE/before$1"; fi
   : >"$STATE/ours$1"
 }
 
@@ -21,8 +24,10 @@ w_mkdir() {
 w_put() {
   keep_aside "$1"
   chown "$3:$4" "$stage/$5"; chmod "$2" "$stage/$5"
-  mv -f "$stage/$5" "${1%/*}/.${1##*/}.hardway"; mv -f "${1%/*}/.${1##*/}.hardway" "$1"
+  mv -f "$stage/$5" "${1%/*}/.${1##*/}.hardway"; mv -f "${1%/*}/.${1##*/}.hardway" "$1"; label "$1"
 }
+# With SELinux a file keeps the label of the folder it came from, and systemd may not read or start it there.
+label() { if command -v restorecon >/dev/null 2>&1; then restorecon "$1" || :; fi; }
 
 # binary PATH MODE OWNER GROUP SHA256 BLOB: put, and record the digest so that it need not be computed again
 w_binary() {
@@ -36,7 +41,7 @@ w_own() { chown "$3:$4" "$1"; chmod "$2" "$1"; }
 # drop PATH: remove our file and put back what stood there before; that is forgotten last, so it survives a reset that dies
 w_drop() {
   [ -e "$STATE/ours$1" ] || return 0
-  if [ -e "$STATE/before$1" ] || [ -L "$STATE/before$1" ]; then rm -f "$1.hardway"; cp -a "$STATE/before$1" "$1.hardway"; mv -f "$1.hardway" "$1"
+  if [ -e "$STATE/before$1" ] || [ -L "$STATE/before$1" ]; then rm -f "$1.hardway"; cp -a "$STATE/before$1" "$1.hardway"; [ -L "$1.hardway" ] || on_disk "$1.hardway"; mv -f "$1.hardway" "$1"
   else rm -f "$1"; fi
   rm -f "$STATE/ours$1" "$STATE/digests$1"; rm -f "$STATE/before$1"
 }
@@ -44,18 +49,36 @@ w_drop() {
 # rmdir PATH: a folder of ours, only when nothing is left in it; one still in use stays ours, for whichever phase empties it
 w_rmdir() { rmdir "$1" 2>/dev/null || [ ! -e "$1" ] || return 0; rm -f "$STATE/dirs$1/.made"; }
 
-# rmtree PATH: a folder that holds nothing but our own data
-w_rmtree() { if [ -L "$1" ] || mountpoint -q "$1" 2>/dev/null; then find "$1/" -mindepth 1 -maxdepth 1 -exec rm -rf {} +; else rm -rf "$1"; fi; }
+# What is mounted in a folder, wherever that really lies: it may be a link to another disk.
+below() { real=$(readlink -f "$1" || :); [ -z "$real" ] || awk -v d="$real/" 'index($2, d) == 1 {print $2}' /proc/mounts; }
+
+# rmtree PATH: a folder that holds nothing but our own data; what is mounted in it may be anybody's
+w_rmtree() {
+  inside=$(below "$1" | head -n 1)
+  if [ -n "$inside" ]; then echo "$inside is mounted in $1, and what it holds may not be ours: umount it first" >&2; return 1; fi
+  if [ -L "$1" ] || mountpoint -q "$1" 2>/dev/null; then find "$1/" -mindepth 1 -maxdepth 1 -exec rm -rf {} +; else rm -rf "$1"; fi
+}
+
+# rewrite FILE COMMAND...: a file of the host's, which may be a link, as the command prints it; owner and mode stay
+rewrite() { file=$(readlink -f "$1"); shift; cp -a "$file" "$file.hardway"; "$@" <"$file" >"$file.hardway"; on_disk "$file.hardway"; mv -f "$file.hardway" "$file"; }
 
 # block PATH MARK BLOB: our marked lines inside a file that belongs to the host; dropblock takes them out
-w_block() { w_dropblock "$1" "$2"; cp -a "$1" "$1.hardway"; { [ -z "$(tail -c 1 "$1")" ] || echo; echo "# BEGIN $2"; cat "$stage/$3"; echo "# END $2"; } >>"$1.hardway"; mv -f "$1.hardway" "$1"; }
-w_dropblock() { [ -e "$1" ] || { : >"$1"; chmod 644 "$1"; }; cp -a "$1" "$1.hardway"; sed "/^# BEGIN $2\$/,/^# END $2\$/d" "$1" >"$1.hardway"; mv -f "$1.hardway" "$1"; }
+w_block() { made "$1"; rewrite "$1" with_block "$2" "$stage/$3"; }
+w_dropblock() { made "$1"; rewrite "$1" without_block "$2"; }
+made() { if [ ! -e "$1" ]; then : >"$1"; chmod 644 "$1"; fi; }
+with_block() { without_block "$1"; echo "# BEGIN $1"; cat "$2"; echo "# END $1"; }
+# Where somebody has removed the last line of it, what follows may be anybody's and stays.
+without_block() {
+  awk -v begin="# BEGIN $1" -v end="# END $1" '$0 == begin {inside = 1; held = ""; next} !inside {print; next}
+    $0 == end {inside = 0; next} {held = held $0 "\n"} END {if (inside) printf "%s", held}'
+}
 
 # packages MANAGER NAME...: install what is missing, without questions, and remember that it was us
 w_packages() {
-  manager=$1; shift; mkdir -p "$STATE/packages"; installed >"$stage/.before"; for p; do : >>"$STATE/packages/$p"; done
+  manager=$1; shift; mkdir -p "$STATE/packages"; for p; do : >>"$STATE/packages/$p"; done
+  give_up=$(($(date +%s) + PATIENCE)); installed >"$stage/.before"
   case $manager in
-    apt-get) apt_install "$@" || { apt-get -qq -o DPkg::Lock::Timeout=120 update && apt_install "$@"; } ;;
+    apt-get) unlocked apt_install "$@" || { unlocked apt-get -qq update || :; unlocked apt_install "$@"; } ;;
     apk) apk add -q "$@" ;;
     zypper) zypper -n -q install "$@" ;;
     *) "$manager" -y -q install "$@" ;;
@@ -63,40 +86,68 @@ w_packages() {
   for p; do installed | grep -vxFf "$stage/.before" >>"$STATE/packages/$p" || :; done
 }
 installed() { if command -v dpkg-query >/dev/null 2>&1; then dpkg-query -W -f '${Package}\n'; elif command -v rpm >/dev/null 2>&1; then rpm -qa --qf '%{NAME}\n'; else apk info 2>/dev/null || :; fi; }
-# A machine that lost power while packages were unpacked must have them configured first.
-apt_install() { dpkg --configure -a && apt-get -qq -y -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold --no-install-recommends install "$@"; }
+# A machine that lost power while packages were unpacked must have them configured first. What others installed while we
+# waited for their lock did not come along with ours.
+apt_install() { dpkg --configure -a && installed >"$stage/.before" && apt-get -qq -y -o Dpkg::Options::=--force-confold --no-install-recommends install "$@"; }
+
+# unlocked COMMAND...: a machine that upgrades itself, as fresh ones do at their first boot, holds the locks of apt and dpkg
+# for minutes: they are waited for
+PATIENCE=300
+unlocked() {
+  until "$@" >"$stage/.said" 2>&1; do
+    grep -qE 'locked by another process|Could not get lock' "$stage/.said" && [ "$(date +%s)" -lt "$give_up" ] || { cat "$stage/.said"; holder; return 1; }
+    sleep 1
+  done
+}
+holder() {
+  pid=$(sed -n 's/.*\(with pid\|held by process\) \([0-9][0-9]*\).*/\2/p' "$stage/.said" | head -n 1)
+  [ -z "$pid" ] || echo "waited $PATIENCE s for process $pid: $(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline")"
+}
 
 # unpackages MANAGER NAME...: remove packages that we installed, with all that came along with them
 w_unpackages() {
   manager=$1; shift; records=$*; set -- $(for p; do cat "$STATE/packages/$p"; echo "$p"; done | sort -u)
+  give_up=$(($(date +%s) + PATIENCE))
   case $manager in
-    apt-get) apt-get -qq -y -o DPkg::Lock::Timeout=120 purge "$@" ;;
+    apt-get) unlocked dpkg_purge "$@" ;;
     apk) apk del -q "$@" ;;
     zypper) zypper -n -q remove "$@" ;;
     *) "$manager" -y -q remove "$@" ;;
   esac </dev/null >"$stage/.packages.log" 2>&1 || { tail -n 20 "$stage/.packages.log" >&2; return 1; }
   for p in $records; do rm -f "$STATE/packages/$p"; done
 }
+# apt-get would take along whatever others have installed on top of ours since. What they need stays, and is theirs from now on.
+dpkg_purge() {
+  dpkg --purge "$@" >"$stage/.purged" 2>&1 && return; cat "$stage/.purged"
+  dpkg-query -W -f '${Package} ${Status}\n' "$@" 2>/dev/null | awk '$4 == "installed" {print $1, "install"}' | dpkg --set-selections
+  failed=$(grep -c '^dpkg: error processing' "$stage/.purged") && [ "$failed" = "$(grep -c 'dependency problems - not removing' "$stage/.purged")" ]
+}
 
 # user NAME HOME: a system user that cannot log in; dropuser removes one that we made
 w_user() {
+  if id -u "$1" >/dev/null 2>&1; then return; fi # made meanwhile, by the script of a run that broke off
   shell=/usr/sbin/nologin; [ -x $shell ] || shell=/sbin/nologin; mkdir -p "$STATE/users"; : >"$STATE/users/$1"
   if command -v useradd >/dev/null 2>&1; then useradd --system --user-group --no-create-home --home-dir "$2" --shell $shell "$1"
   else addgroup -S "$1" && adduser -S -D -H -h "$2" -s $shell -G "$1" "$1"; fi
 }
-w_dropuser() { if command -v userdel >/dev/null 2>&1; then userdel "$1"; else deluser "$1"; fi; rm -f "$STATE/users/$1"; }
+w_dropuser() { if ! id -u "$1" >/dev/null 2>&1; then :; elif command -v userdel >/dev/null 2>&1; then userdel "$1"; else deluser "$1"; fi; rm -f "$STATE/users/$1"; }
 
 # swapoff: now, at the next boot (fstab) and for units systemd made itself; swapback undoes it
 w_swapoff() {
   mkdir -p "$STATE/swap"
-  systemctl list-units --plain --no-legend --type=swap 2>/dev/null | while read -r unit _; do systemctl mask -q "$unit"; : >"$STATE/swap/$unit"; done
+  systemctl list-units --plain --no-legend --type=swap 2>/dev/null | while read -r unit _; do no_swap_unit "$unit"; done
   swapoff -a
-  if [ -e /etc/fstab ]; then cp -a /etc/fstab /etc/fstab.hardway; awk '$1 !~ /^#/ && $3 == "swap" {print "#hardway-swap# " $0; next} {print}' /etc/fstab >/etc/fstab.hardway; mv -f /etc/fstab.hardway /etc/fstab; fi
+  if [ -e /etc/fstab ]; then rewrite /etc/fstab awk '$1 !~ /^#/ && $3 == "swap" {print "#hardway-swap# " $0; next} {print}'; fi
   systemctl daemon-reload
 }
+# A unit that somebody has written in /etc cannot be masked there, so it is disabled, and enabled again if it was.
+no_swap_unit() {
+  : >"$STATE/swap/$1"; if systemctl mask -q "$1" 2>/dev/null; then return; fi
+  if systemctl is-enabled -q "$1" 2>/dev/null; then echo enabled >"$STATE/swap/$1"; systemctl disable -q "$1"; fi
+}
 w_swapback() {
-  if grep -q '^#hardway-swap# ' /etc/fstab 2>/dev/null; then sed -i 's/^#hardway-swap# //' /etc/fstab; fi
-  for unit in "$STATE"/swap/*; do if [ -e "$unit" ]; then systemctl unmask -q "${unit##*/}"; fi; done; rm -rf "$STATE/swap"
+  if grep -q '^#hardway-swap# ' /etc/fstab 2>/dev/null; then rewrite /etc/fstab sed 's/^#hardway-swap# //'; fi
+  for unit in "$STATE"/swap/*; do if [ -s "$unit" ]; then systemctl enable -q "${unit##*/}"; elif [ -e "$unit" ]; then systemctl unmask -q "${unit##*/}"; fi; done; rm -rf "$STATE/swap"
   systemctl daemon-reload; swapon -a || :
 }
 
@@ -132,8 +183,8 @@ w_unstamp() { rm -f "$STATE/stamps/$1"; }
 w_image() { /usr/local/bin/ctr -n k8s.io images import "$stage/$2" >/dev/null 2>"$stage/.ctr.log" || { cat "$stage/.ctr.log" >&2; return 1; }; rm -f "$stage/$2"; }
 w_dropimage() { /usr/local/bin/ctr -n k8s.io images rm "$1" >/dev/null 2>&1 || :; }
 
-# cluster NAME AUTHORITY: whose host this is
-w_cluster() { mkdir -p "$STATE"; echo "$1 $2" >"$STATE/cluster"; }
+# cluster NAME AUTHORITY: whose host this is; without it, data that we make later would be taken for somebody else's
+w_cluster() { mkdir -p "$STATE"; echo "$1 $2" >"$STATE/cluster"; on_disk "$STATE/cluster"; }
 
 # cleanup KIND: what running pods leave behind
 w_cleanup() {
@@ -147,9 +198,10 @@ w_cleanup() {
     haproxy) # a mount point systemd made for Debian's unit, which the package leaves behind
       if ! command -v haproxy >/dev/null 2>&1; then rm -f /var/lib/haproxy/dev/log; rmdir /var/lib/haproxy/dev /var/lib/haproxy 2>/dev/null || :; fi ;;
     mounts)
-      awk '$2 ~ "^/(var/lib/kubelet/|run/containerd/|run/netns/cni-|var/run/netns/cni-|var/lib/containerd/)" {print $2}' /proc/mounts | sort -r | while read -r m; do umount -l "$m"; done
+      { below /var/lib/kubelet; below /var/lib/containerd; below /run/containerd; below /run/netns | grep '/cni-'; } | sort -r |
+        while read -r m; do umount -l "$(printf %b "$m")"; done
       rm -f /run/netns/cni-* /var/run/netns/cni-* ;;
-    runtime) rm -rf /run/containerd ;;
+    runtime) w_rmtree /run/containerd ;;
     cni) ip link del cni0 2>/dev/null || :; rm -rf /var/lib/cni /run/cni ;;
     iptables) for f in iptables ip6tables; do
         if command -v $f-save >/dev/null 2>&1 && $f-save 2>/dev/null | grep -qE 'KUBE-|CNI-|hardway-masq'; then

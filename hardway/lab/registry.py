@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -66,7 +67,9 @@ def claim(lab: LabSpec) -> None:
             "source": lab.source,
             "pid": os.getpid(),
         }
-        (RUN / f"{lab.name}.json").write_text(json.dumps(mine))
+        temporary = RUN / f"{lab.name}.new"
+        temporary.write_text(json.dumps(mine))
+        temporary.replace(RUN / f"{lab.name}.json")
 
 
 def release(lab: LabSpec) -> None:
@@ -80,7 +83,11 @@ def held_elsewhere(lab: LabSpec) -> bool:
 
 
 def _claims() -> list[dict]:
-    return [json.loads(path.read_text()) for path in sorted(RUN.glob("*.json"))]
+    found = []
+    for path in sorted(RUN.glob("*.json")):
+        with contextlib.suppress(FileNotFoundError):  # another lab has just gone down
+            found.append(json.loads(path.read_text()))
+    return found
 
 
 def _alive(other: dict) -> bool:

@@ -17,14 +17,15 @@ from .rbac import objects
 
 
 def forward(inputs: Inputs) -> tuple[str, ...]:
-    """Where other names are asked: as the inventory says, or the node's resolver if every worker has one."""
+    """Where other names are asked: as the inventory says, or the node's resolver if every worker has one that pods can reach."""
     wanted = inputs.cluster.coredns.forward
     if wanted == "none":
         return ()
     if wanted != "auto":
         return tuple(wanted) if not isinstance(wanted, str) else (wanted,)
     workers = [inputs.facts[host.name] for host in inputs.cluster.workers if inputs.facts[host.name].known]
-    return ("/etc/resolv.conf",) if all(facts.nameservers for facts in workers) else ()
+    usable = all(facts.nameservers and not facts.own_nameservers for facts in workers)
+    return ("/etc/resolv.conf",) if usable else ()
 
 
 def desired(inputs: Inputs, host) -> list:

@@ -18,7 +18,7 @@ from statistics import median
 
 from ..cluster import Cluster, Host, Role
 from ..errors import PreflightError
-from ..facts import Facts, authority
+from ..facts import Facts, authority, etcd_born
 from ..phase import Inputs, Phase
 from ..resources import Packages, Records
 
@@ -67,7 +67,7 @@ def findings(inputs: Inputs) -> list[Finding]:
     """Everything preflight has to say about the surveyed hosts; pure."""
     hosts = [host for host in inputs.cluster.hosts if host.name in inputs.facts and inputs.facts[host.name].known]
     out = [found for host in hosts for found in _host(inputs, host, inputs.facts[host.name])]
-    return [*out, *_together(hosts, inputs.facts)]
+    return [*out, *_together(hosts, inputs.facts), *_founding(inputs, hosts)]
 
 
 def judge(inputs: Inputs) -> list[Finding]:
@@ -111,6 +111,7 @@ def _host(inputs: Inputs, host: Host, facts: Facts) -> Iterator[Finding]:
     yield from _resources(host, facts)
     yield from _versions(inputs, host, facts)
     yield from _ports(inputs, host, facts)
+    yield from _network(inputs, host, facts)
     if not facts.package_manager:
         remedy = f"install by hand what is missing: {' '.join(tools(inputs.cluster))}"
         yield Finding("PackageManager", host.name, "no known package manager", remedy, True)
@@ -175,6 +176,17 @@ def _ports(inputs: Inputs, host: Host, facts: Facts) -> Iterator[Finding]:
             yield Finding(f"Port-{port}", host.name, what, f"{find}; stop it there")
 
 
+def _network(inputs: Inputs, host: Host, facts: Facts) -> Iterator[Finding]:
+    cluster = inputs.cluster
+    if facts.firewall:
+        off = {"ufw": "ufw disable", "firewalld": "systemctl disable --now firewalld"}[facts.firewall]
+        remedy = f"have it let in all from {cluster.network.node_cidr or 'the other hosts'} and {cluster.network.pod_cidr}, or: {off}"
+        yield Finding("Firewall", host.name, f"{facts.firewall} is active and may keep hosts and pods apart", remedy, True)
+    if host.is_(Role.WORKER) and facts.own_nameservers and cluster.coredns.enabled and cluster.coredns.forward == "auto":
+        what = f"its name server {facts.own_nameservers[0]} is its own, where no pod can ask it; the cluster's DNS will know no other names"
+        yield Finding("Nameserver", host.name, what, "write addons.coredns.forward: [ADDRESS] with one that all hosts reach", True)
+
+
 def _together(hosts: list[Host], facts: dict[str, Facts]) -> Iterator[Finding]:
     for name, text in (("hostname", "Hostname"), ("machine_id", "MachineId")):
         counts = Counter(getattr(facts[host.name], name) for host in hosts)
@@ -197,14 +209,21 @@ def _together(hosts: list[Host], facts: dict[str, Facts]) -> Iterator[Finding]:
                 "start a time service: timedatectl set-ntp true",
             )
     for host in hosts:
-        if host.is_(Role.WORKER) and facts[host.name].hostname != host.name:
-            yield Finding(
-                "NodeName",
-                host.name,
-                f"calls itself {facts[host.name].hostname}; the kubelet is told the inventory's name",
-                f"hostnamectl set-hostname {host.name}",
-                True,
-            )
+        # The kubelet registers by the machine's name in lower case, and its certificate is good for the inventory's alone.
+        if host.is_(Role.WORKER) and facts[host.name].hostname.lower() != host.name:
+            what = f"calls itself {facts[host.name].hostname}, and by that name its kubelet may not register"
+            yield Finding("NodeName", host.name, what, f"hostnamectl set-hostname {host.name}, or rename it in the inventory")
+
+
+def _founding(inputs: Inputs, hosts: list[Host]) -> Iterator[Finding]:
+    """A member without data may only found an etcd when every other one says that there is none yet: a second would split the first."""
+    away = [member.name for member in inputs.cluster.etcd_members if member not in hosts]
+    if etcd_born(inputs.facts) or not away:
+        return
+    for member in inputs.cluster.etcd_members:
+        if member in hosts and not inputs.facts[member.name].etcd_data:
+            what = f"has no etcd data, and whether there is an etcd to join, only {', '.join(away)} could tell, which cannot be asked"
+            yield Finding("EtcdUnknown", member.name, what, f"bring back {away[0]} first: hardway plan INV  tells why it does not answer")
 
 
 def desired(inputs: Inputs, host: Host) -> list:

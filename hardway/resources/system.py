@@ -217,9 +217,9 @@ class Owned:
         return (Probe("file", ("/var/lib/hardway/cluster", "", "text")),)
 
     def compare(self, now: Situation) -> Change | None:
-        # Preflight has refused hosts of another cluster, so a mark that is there is ours.
-        absent = now.answers[self.probes()[0]].startswith("absent")
-        return Change(self.key, ("new",), (Op("cluster", (self.cluster, self.authority)),)) if absent else None
+        # Preflight has refused hosts of another cluster, so a mark that is there is ours; a power cut may have left it empty.
+        marked = now.answers[self.probes()[0]].partition("\n")[2]
+        return None if marked else Change(self.key, ("new",), (Op("cluster", (self.cluster, self.authority)),))
 
     def removal(self, answers: Answers) -> tuple[Op, ...]:
         return ()

@@ -20,6 +20,19 @@ _loaded: dict[tuple[Path, int], paramiko.PKey] = {}
 _loading = threading.Lock()
 
 
+# An agent lists its keys at once; a forwarded one whose other end has gone away never does.
+AGENT = 5.0
+
+
+class Agent(paramiko.Agent):
+    """An agent that is not waited for without end when it is asked for its keys; to sign with one it may ask a person."""
+
+    def _connect(self, conn) -> None:
+        conn.settimeout(AGENT)
+        super()._connect(conn)
+        conn.settimeout(None)
+
+
 class NeedsPassphrase(Exception):
     """The key file is encrypted and nobody can tell the passphrase."""
 
@@ -37,7 +50,7 @@ class Login:
 
     def authenticate(self, transport: paramiko.Transport) -> list[str]:
         """Try every key in order; AuthenticationError naming all that was tried when none is accepted."""
-        agent = paramiko.Agent() if self.hop.agent else None
+        agent = self._agent()
         try:
             for label, key in self._candidates(agent.get_keys() if agent else ()):
                 if self._accepted(transport, label, key):
@@ -49,6 +62,13 @@ class Login:
             if agent:
                 agent.close()
         raise self._refused()
+
+    def _agent(self) -> Agent | None:
+        try:
+            return Agent() if self.hop.agent else None
+        except (OSError, paramiko.SSHException) as error:
+            self.tried.append(f"the agent: it does not tell its keys ({str(error).strip()})")
+            return None
 
     def _accepted(self, transport: paramiko.Transport, label: str, key: paramiko.PKey) -> bool:
         try:

@@ -14,15 +14,18 @@ if probe head -c 2; then take() { head -c "$1"; };
 elif probe dd bs=2 count=1 iflag=fullblock; then take() { dd bs="$1" count=1 iflag=fullblock 2>/dev/null; };
 else take() { dd bs=1 count="$1" 2>/dev/null; };
 fi;
+# Half of a script is never run and half of an input never given: a connection that breaks or a full disk may cut them short,
+# and what is left of them in the channel is no request.
+whole() { [ $(($(wc -c <"$1"))) = "$2" ] && return; echo "only a part of what was sent could be kept in $d"; df "$d"; exit 1; };
 # A session of its own lets a script that hangs be ended with all its children.
 g=; command -v setsid >/dev/null 2>&1 && g=setsid;
 launch() { umask 022; exec $g sh "$s"; };
 k=0; printf "\n%s %s\n" "$t" "$(id -u)";
 while read -r m n i; do
 k=$((k+1)); s=$d/s$k; f=/dev/null;
-take "$n" >"$s";
+take "$n" >"$s"; whole "$s" "$n";
 case $m in
-run) [ "$i" = 0 ] || { f=$d/i$k; take "$i" >"$f"; }; ( launch ) <"$f" >"$d/o$k" 2>"$d/e$k" & p=$!; printf "\n%s %s\n" "$t" "$p" ;;
+run) [ "$i" = 0 ] || { f=$d/i$k; take "$i" >"$f"; whole "$f" "$i"; }; ( launch ) <"$f" >"$d/o$k" 2>"$d/e$k" & p=$!; printf "\n%s %s\n" "$t" "$p" ;;
 stream) exec 3<&0; ( launch ) <&3 3<&- >"$d/o$k" 2>"$d/e$k" & p=$!; printf "\n%s %s\n" "$t" "$p" ;;
 follow) ( launch ) </dev/null 2>&1 & p=$! ;;
 esac;

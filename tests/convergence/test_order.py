@@ -2,13 +2,16 @@
 
 import dataclasses
 import functools
+import signal
 import threading
 
 import pytest
 from fakes.disk import Refused
 
-from hardway.errors import HostErrors, NotReadyError, QuorumError, RemoteCommandError
+from hardway.cluster import Host
+from hardway.errors import ConnectionLost, HostErrors, NotReadyError, QuorumError, RemoteCommandError
 from hardway.phases import PHASES
+from hardway.runner import each
 
 
 def first(world, target: str, verb: str, argument: str) -> int:
@@ -197,3 +200,56 @@ def test_a_unit_that_fails_right_after_its_start_shows_its_journal(bare):
     with pytest.raises(RemoteCommandError) as caught:
         world.run()
     assert "unit kubelet.service: is failed" in caught.value.evidence and "the last 20 lines of kubelet.service" in caught.value.evidence
+
+
+def test_a_host_whose_connection_breaks_by_an_interruption_is_not_connected_again(bare, monkeypatch):
+    """The lock is let go of by then, and the next run may be at work."""
+    world, closed, began = bare("lab"), threading.Event(), []
+    main = threading.main_thread().ident
+
+    def interrupted(module: str) -> None:
+        if not closed.is_set():
+            signal.pthread_kill(main, signal.SIGINT)
+        assert closed.wait(30)
+        raise ConnectionLost("closed", "worker-0")
+
+    world.hosts["worker-0"].w_modprobe = interrupted
+    runner = world.runner()
+    monkeypatch.setattr(runner.report, "step_started", lambda phase, target: began.append((phase, target)))
+    with pytest.raises(KeyboardInterrupt):
+        runner.run()
+    [thread] = [thread for thread in threading.enumerate() if thread.name == "worker-0"]
+    closed.set()
+    thread.join(30)
+    assert [phase for phase, target in began if target == "worker-0"] == ["preflight", "prepare"]
+
+
+def test_a_host_that_is_read_after_an_interruption_is_not_changed(bare, monkeypatch):
+    world, closed = bare("lab"), threading.Event()
+    main = threading.main_thread().ident
+    probe, change = world.hosts["worker-0"].probe, world.hosts["worker-0"].change
+    changed = []
+
+    def interrupted(probes):
+        if not closed.is_set():
+            signal.pthread_kill(main, signal.SIGINT)
+        assert closed.wait(30)
+        return probe(probes)
+
+    monkeypatch.setattr(world.hosts["worker-0"], "probe", interrupted)
+    monkeypatch.setattr(world.hosts["worker-0"], "change", lambda ops: changed.append(ops) or change(ops))
+    with pytest.raises(KeyboardInterrupt):
+        world.run()
+    [thread] = [thread for thread in threading.enumerate() if thread.name == "worker-0"]
+    closed.set()
+    thread.join(30)
+    assert changed == []
+
+
+def test_a_failure_that_names_no_host_is_given_the_one_it_happened_on(bare):
+    def fail(host: Host) -> None:
+        raise RemoteCommandError("it does not work", host="" if host.name == "lb" else "elsewhere")
+
+    with pytest.raises(HostErrors) as caught:
+        each(fail, bare("lab").cluster.hosts)
+    assert [error.host for error in caught.value.errors].count("lb") == 1 and "" not in [error.host for error in caught.value.errors]

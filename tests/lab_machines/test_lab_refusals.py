@@ -134,6 +134,18 @@ def test_another_runs_lock_is_waited_for_then_named(run_directory):
         assert (run_directory / "labtest.lock").read_text() == str(os.getpid())
 
 
+def test_labs_that_come_and_go_meanwhile_disturb_nobody(run_directory, tmp_path):
+    """Claims are read without a lock too: one is there as a whole or not at all, and may vanish between a look and the next."""
+    lab = LabSpec.of(make_cluster(directory=tmp_path))
+    registry.claim(lab)
+    before = (run_directory / "labtest.json").stat().st_ino
+    held = (run_directory / "labtest.json").open()
+    registry.claim(lab)
+    assert (run_directory / "labtest.json").stat().st_ino != before and json.load(held)["name"] == "labtest"
+    (run_directory / "gone.json").symlink_to("vanished")
+    assert not registry.held_elsewhere(lab)
+
+
 def test_under_systemd_the_supervisor_is_a_delegated_unit_outside_the_users_session(tmp_path, monkeypatch):
     cluster = make_cluster(directory=tmp_path)
     machine = machine_specs(cluster, LabSpec.of(cluster), tmp_path)["alpha"]

@@ -271,3 +271,28 @@ def test_no_key_shows_in_any_repr_or_error(credentials, cluster, store):
     for key in keys:
         body = key.decode().splitlines()[-2 if key.startswith(b"-----") else 0]
         assert body not in text
+
+
+@pytest.mark.parametrize("part", [b"", b"# Keys live"])
+def test_a_folder_in_whose_first_moment_a_run_died_is_taken_up_again(tmp_path, part):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/.gitignore").write_bytes(part)
+    StateDir(tmp_path / "state").create("cluster", b"demo")
+    assert (tmp_path / "state/.gitignore").read_text().endswith("\n*\n")
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs/.gitignore").write_bytes(part)
+    (tmp_path / "theirs/src").touch()
+    with pytest.raises(PkiError, match="not a hardway state directory"):
+        StateDir(tmp_path / "theirs").create("cluster", b"demo")
+    assert (tmp_path / "theirs/.gitignore").read_bytes() == part
+
+
+def test_a_file_that_finds_no_room_is_not_left_in_part(tmp_path):
+    """Half a kubeconfig would stand in the way of the next try, which never overwrites."""
+    script = (
+        "import resource, signal, sys; from pathlib import Path; from hardway.durable import write_synced\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "write_synced(Path(sys.argv[1]), bytes(2000), 0o600)"
+    )
+    ran = subprocess.run([sys.executable, "-c", script, tmp_path / "admin.conf"], capture_output=True, text=True)
+    assert "File too large" in ran.stderr and list(tmp_path.iterdir()) == []

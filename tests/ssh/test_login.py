@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 from pathlib import Path
 
@@ -146,3 +147,16 @@ def test_the_users_ssh_config_is_heeded(server, connect, tmp_path):
     assert connect(host).run("true").code == 0
     with pytest.raises(ConnectionFailed):
         connect(server.host("other", port=22, config=config, connect_timeout=1)).run("true")
+
+
+def test_an_agent_that_never_answers_holds_nobody_up(server, connect, tmp_path, monkeypatch):
+    """A forwarded one, in a terminal that outlived the connection it came by."""
+    monkeypatch.setattr("hardway.ssh.keys.AGENT", 0.2)
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent.sock"))
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "agent.sock"))
+        silent.listen()
+        assert connect(server.host(agent=True)).run("true").code == 0
+        with pytest.raises(AuthenticationError) as caught:
+            connect(server.host(key=tmp_path / "none", agent=True)).run("true")
+    assert "the agent: it does not tell its keys" in caught.value.evidence

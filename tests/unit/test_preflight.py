@@ -62,6 +62,7 @@ CASES = [
     ("Port-10250", "worker-1", {"listening": frozenset({10250})}),
     ("Cgroup", "worker-0", {"cgroup": 1}),
     ("Occupied", "controller-0", {"occupied": ("/var/lib/etcd",)}),
+    ("NodeName", "worker-0", {"hostname": "worker-0.example.org"}),
 ]
 
 
@@ -80,7 +81,9 @@ def test_what_stands_in_the_way_is_an_error_with_a_remedy(inputs, name, host, wr
     [
         ("Memory", "controller-0", {"memory_mb": 512}),
         ("PackageManager", "worker-0", {"package_manager": ""}),
-        ("NodeName", "worker-0", {"hostname": "localhost"}),
+        ("Firewall", "lb", {"firewall": "ufw"}),
+        ("Firewall", "worker-0", {"firewall": "firewalld"}),
+        ("Nameserver", "worker-0", {"nameservers": ("127.0.0.1",)}),
     ],
 )
 def test_what_may_do_harm_is_a_warning(inputs, name, host, wrong):
@@ -91,6 +94,21 @@ def test_what_may_do_harm_is_a_warning(inputs, name, host, wrong):
 def test_two_hosts_that_are_the_same_machine_are_both_named(inputs, name, fact):
     found = [finding for finding in findings(inputs("worker-0", **{fact: "worker-1"})) if finding.name == name]
     assert [finding.host for finding in found] == ["worker-0", "worker-1"] and "worker-1 is also that of worker-1" in found[0].what
+
+
+def test_a_member_without_data_founds_no_etcd_while_others_cannot_be_asked(inputs):
+    """With --limit they may be away, and an etcd may run on them: this member's disk may be a new one."""
+    made = inputs()
+    away = {name: Facts(known=False) for name in ("controller-1", "controller-2")}
+    found = findings(replace(made, facts={**made.facts, **away}))
+    assert [(finding.name, finding.host, finding.warning) for finding in found] == [("EtcdUnknown", "controller-0", False)]
+    for known in ({"etcd_data": True}, {"etcd_state": "existing"}):
+        told = {**made.facts, **away, "controller-0": replace(made.facts["controller-0"], **known)}
+        assert findings(replace(made, facts=told)) == []
+
+
+def test_a_name_that_differs_in_case_alone_is_the_same_node(inputs):
+    assert findings(inputs("worker-0", hostname="Worker-0")) == []
 
 
 def test_a_clock_apart_from_the_others_is_named(inputs):
@@ -145,6 +163,14 @@ def test_a_survey_is_read():
     assert facts.listening == {8080, 22} and facts.overlay and (facts.cluster, facts.authority) == ("lab", "abc123")
     assert facts.holders[8080] == ("haproxy", "71") and facts.read_only == ("/usr/local", "/etc")
     assert facts.clock_offset == 0.0 and etcd_born({"one": Facts(), "two": facts}) and not etcd_born({"one": Facts()})
+
+
+@pytest.mark.parametrize(
+    ("said", "found"), [("units=ssh.service firewalld.service", "firewalld"), ("firewall=ufw", "ufw"), ("firewall=\nunits=ufw.service", "")]
+)
+def test_a_firewall_is_one_that_is_switched_on(said, found):
+    """Ubuntu's ufw.service is active on every machine."""
+    assert parse(said, 0.0, 0.0).firewall == found
 
 
 @pytest.mark.parametrize(("clock", "offset"), [("900.0", -100.0), ("1101", 100.0), ("1000.N", 0.0)])

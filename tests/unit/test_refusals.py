@@ -1,5 +1,6 @@
 """What is refused because it would lose something, before anything is touched."""
 
+import io
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,12 +10,13 @@ from click.testing import CliRunner
 
 from hardway import actions
 from hardway.cli import cli
-from hardway.errors import QuorumError, UsageError
+from hardway.errors import NotReadyError, QuorumError, UsageError
 from hardway.facts import Facts
 from hardway.inventory import load
 from hardway.phase import Inputs
 from hardway.phases import dns, etcd_members
-from hardway.session import Selection
+from hardway.report import Report
+from hardway.session import Selection, Session
 
 FILE = Path(__file__).parents[2] / "inventory" / "lab.yaml"
 LAB = load(FILE)
@@ -45,6 +47,26 @@ def test_one_member_without_data_is_to_join_and_two_are_refused():
 def test_a_worker_that_is_away_does_not_change_where_dns_forwards():
     assert dns.forward(inputs(worker_1=Facts(known=False))) == ("/etc/resolv.conf",)
     assert dns.forward(inputs(worker_1=replace(BORN, nameservers=()))) == ()
+
+
+@pytest.mark.parametrize("own", ["127.0.0.1", "127.0.0.53", "::1"])
+def test_dns_does_not_forward_to_a_resolver_that_a_pod_would_look_for_in_itself(own: str):
+    """CoreDNS would ask itself and end with `Loop detected`."""
+    assert dns.forward(inputs(worker_1=replace(BORN, nameservers=("10.0.0.1", own)))) == ()
+
+
+def test_a_host_too_sick_to_answer_stops_only_a_run_that_is_about_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def survey(host) -> Facts:
+        if host.name == "worker-1":
+            raise NotReadyError("a command did not end within 120 s", host.name)
+        return BORN
+
+    session = Session(LAB, tmp_path, Report(stream=io.StringIO()))
+    monkeypatch.setattr(session.live, "survey", survey)
+    session.survey(frozenset({"worker-0"}))
+    assert [*session.away] == ["worker-1"] and not session.facts["worker-1"].known and session.facts["worker-0"] == BORN
+    with pytest.raises(NotReadyError):
+        session.survey(frozenset({"worker-1"}))
 
 
 def test_a_reset_of_some_hosts_leaves_etcd_its_quorum():

@@ -1,5 +1,6 @@
 """The real shell vocabulary on this machine, with Debian's sh and with nothing but busybox."""
 
+import fcntl
 import getpass
 import grp
 import hashlib
@@ -15,7 +16,7 @@ from hardway.comparing import ordered
 from hardway.errors import RemoteCommandError
 from hardway.facts import parse
 from hardway.remote import HostRemote
-from hardway.resources import Binary, Block, Directory, File, Sysctl, Unit
+from hardway.resources import Binary, Block, Directory, File, Owned, Sysctl, Unit
 from hardway.resources.base import Situation
 from hardway.resources.unit import properties
 from hardway.vocabulary import Blob, Op, Probe
@@ -240,7 +241,216 @@ def test_what_a_host_says_about_itself_can_be_read(remote):
     assert answers[probes[3]].startswith("0:0:") and answers[probes[4]] == "absent"
 
 
+@pytest.mark.parametrize(
+    ("filesystems", "modules", "found"),
+    [
+        ("nodev\tproc\nnodev\toverlay\n", "", True),
+        ("nodev\tproc\n\text4\n", "kernel/fs/overlayfs/overlay.ko.xz:\n", True),
+        ("nodev\tproc\n\text4\n", "kernel/fs/ext4/ext4.ko:\n", False),
+    ],
+)
+def test_overlay_is_known_as_soon_as_the_kernel_can_load_it(remote, tmp_path, filesystems, modules, found):
+    """On a machine that has just been installed no program has had the module loaded yet."""
+    (tmp_path / "filesystems").write_text(filesystems)
+    (tmp_path / os.uname().release).mkdir()
+    (tmp_path / os.uname().release / "modules.dep").write_text(modules)
+    elsewhere(remote, {"/proc/filesystems": tmp_path / "filesystems", "/lib/modules": tmp_path})
+    assert parse(remote.probe([Probe("survey")])[Probe("survey")], 0.0, 0.0).overlay is found
+
+
+def elsewhere(remote, places) -> None:
+    """Have scripts find what they look for at other places."""
+    run = remote.transport.run
+
+    def moved(script: str, **kw):
+        for place, here in places.items():
+            script = script.replace(place, str(here))
+        return run(script, **kw)
+
+    remote.transport.run = moved
+
+
 def test_sysctls_are_read_live(remote):
     found = Sysctl("/etc/sysctl.d/x.conf", (("kernel.ostype", "Linux"), ("kernel.no_such", "1")))
     change = found.compare(Situation(remote.probe(found.probes())))
     assert change.why == ("kernel.no_such is absent, wanted 1",)
+
+
+def test_a_package_lock_that_is_never_let_go_is_told_with_its_holder(tmp_path):
+    tools, said = tmp_path / "tools", f"dpkg: error: dpkg frontend lock was locked by another process with pid {os.getpid()}"
+    tools.mkdir()
+    for name, answer in {"dpkg": said, "apt-get": "E: Unable to locate package socat"}.items():
+        (tools / name).write_text(f"#!/bin/sh\necho '{answer}' >&2\nexit 2\n")
+        (tools / name).chmod(0o755)
+    remote = HostRemote(LocalTransport(tmp_path, ["/bin/sh"], f"{tools}:{os.environ['PATH']}"))
+    elsewhere(remote, {"PATIENCE=300": "PATIENCE=1"})
+    with pytest.raises(RemoteCommandError) as caught:
+        remote.change([Op("packages", ("apt-get", "socat"))])
+    assert caught.value.message == "the packages socat cannot be installed"
+    assert f"waited 1 s for process {os.getpid()}: " in caught.value.evidence and "pytest" in caught.value.evidence
+
+
+@pytest.fixture
+def mounting(tmp_path):
+    """A host whose mounts are its own."""
+    own = ["unshare", "--user", "--map-root-user", "--mount", "/bin/sh"]
+    return HostRemote(LocalTransport(tmp_path, own, os.environ["PATH"]))
+
+
+def a_volume(remote, tmp_path) -> None:
+    """A kubelet's folder that lies on another disk, with a volume mounted in it that holds somebody's data."""
+    (tmp_path / "disk/pods/volume with a space").mkdir(parents=True)
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious/data").write_text("x")
+    (tmp_path / "kubelet").symlink_to(tmp_path / "disk")
+    run = remote.transport.run
+    mount = f"mount --bind '{tmp_path}/precious' '{tmp_path}/disk/pods/volume with a space'\n"
+    remote.transport.run = lambda script, **kw: run(mount + script, **kw)
+    elsewhere(remote, {"/var/lib/kubelet": tmp_path / "kubelet"})
+
+
+def test_a_reset_takes_volumes_out_of_a_folder_on_another_disk_before_it_empties_it(mounting, tmp_path):
+    a_volume(mounting, tmp_path)
+    assert mounting.probe([Probe("leftover", ("mounts",))])[Probe("leftover", ("mounts",))] == "1"
+    mounting.change([Op("cleanup", ("mounts",)), Op("rmtree", ("/var/lib/kubelet",))])
+    assert (tmp_path / "precious/data").exists() and list((tmp_path / "disk").iterdir()) == []
+
+
+def test_nothing_is_removed_from_a_folder_in_which_something_is_mounted(mounting, tmp_path):
+    """A pod may have come up after the reset had looked."""
+    a_volume(mounting, tmp_path)
+    with pytest.raises(RemoteCommandError) as caught:
+        mounting.change([Op("rmtree", ("/var/lib/kubelet",))])
+    assert (tmp_path / "precious/data").exists() and "umount it first" in caught.value.evidence
+
+
+def stages(tmp_path) -> list:
+    return [path for path in (tmp_path / "run").iterdir() if path.is_dir()]
+
+
+def test_nothing_of_the_content_is_left_when_it_cannot_be_unpacked(remote, tmp_path):
+    """A full /run would get fuller with every try, and what is left may be keys."""
+    run = remote.transport.run
+    remote.transport.run = lambda script, stdin=b"", **kw: run(script, stdin=stdin[:700], **kw)
+    with pytest.raises(RemoteCommandError, match="unpack content"):
+        remote.change([Op("put", (str(tmp_path / "key"), "600", ME, US), text(b"k" * 1000, secret=True))])
+    assert stages(tmp_path) == [] and not (tmp_path / "key").exists()
+
+
+def test_nothing_of_the_content_is_left_when_the_script_is_ended(tmp_path):
+    """As it is when it passes its timeout."""
+    remote = HostRemote(LocalTransport(tmp_path, ["/bin/sh"], os.environ["PATH"]))
+    with pytest.raises(RemoteCommandError):
+        elsewhere(remote, {"w_own() {": f"w_own() {{ ls {tmp_path}/run >{tmp_path}/seen; kill $$;"})
+        remote.change([Op("own", (str(tmp_path), "700", ME, US)), Op("put", (str(tmp_path / "key"), "600", ME, US), text(b"k"))])
+    assert "hardway." in (tmp_path / "seen").read_text()
+    assert stages(tmp_path) == [] and not (tmp_path / "key").exists()
+
+
+def test_a_run_that_does_not_end_is_told_as_what_it_is(tmp_path):
+    remote = HostRemote(LocalTransport(tmp_path, ["/bin/sh"], os.environ["PATH"]))
+    elsewhere(remote, {"flock -w 300": "flock -w 0.1"})
+    with (tmp_path / "run/hardway.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(RemoteCommandError, match="another run is still at work") as caught:
+            remote.change([Op("put", (str(tmp_path / "key"), "600", ME, US), text(b"k"))])
+    assert "ps axf" in caught.value.hint and stages(tmp_path) == [] and not (tmp_path / "key").exists()
+
+
+def test_a_file_of_the_host_that_is_a_link_keeps_its_lines_and_stays_a_link(remote, tmp_path):
+    (tmp_path / "real").write_text("127.0.0.1 localhost\n")
+    (tmp_path / "hosts").symlink_to("real")
+    block = Block(str(tmp_path / "hosts"), "hardway", text(b"10.0.0.1 one\n"))
+    bring_about(remote, block)
+    assert (tmp_path / "hosts").is_symlink()
+    assert (tmp_path / "real").read_text() == "127.0.0.1 localhost\n# BEGIN hardway\n10.0.0.1 one\n# END hardway\n"
+    take_away(remote, block)
+    assert (tmp_path / "hosts").is_symlink() and (tmp_path / "real").read_text() == "127.0.0.1 localhost\n"
+
+
+def test_a_mark_of_the_cluster_that_a_power_cut_has_emptied_is_made_again(remote, tmp_path):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/cluster").touch()
+    assert bring_about(remote, Owned("demo", "0123")) and (tmp_path / "state/cluster").read_text() == "demo 0123\n"
+
+
+def test_what_could_not_be_made_again_is_on_disk_before_it_takes_its_place(remote, tmp_path):
+    """The host's own file that is kept aside, one in which we have lines, and whose host it is."""
+    (tmp_path / "hosts").write_text("127.0.0.1 localhost\n")
+    (tmp_path / "theirs").write_text("x")
+    run, seen = remote.transport.run, tmp_path / "seen"
+    spy = f'sync() {{ echo "sync $1" >>{seen}; }}; mv() {{ echo "mv $3" >>{seen}; command mv "$@"; }}\n'
+    remote.transport.run = lambda script, **kw: run(spy + script if "w_put" in script else script, **kw)
+    bring_about(remote, wanted(tmp_path / "theirs", b"ours"), Block(str(tmp_path / "hosts"), "m", text(b"y\n")), Owned("demo", "0123"))
+    lines = [line for line in seen.read_text().splitlines() if not line.startswith("mv") or line.endswith(("/theirs", "/hosts"))]
+    assert lines == [
+        f"sync {tmp_path}/state/before{tmp_path}/theirs", f"mv {tmp_path}/theirs",
+        f"sync {tmp_path}/hosts.hardway", f"mv {tmp_path}/hosts", f"sync {tmp_path}/state/cluster",
+    ]  # fmt: skip
+
+
+def test_a_user_that_is_there_by_now_is_not_made_once_more_nor_taken_for_ours(remote, tmp_path):
+    remote.change([Op("user", ("root", "/root"))])
+    assert not (tmp_path / "state/users/root").exists()
+
+
+def test_a_user_that_is_gone_by_now_need_not_be_removed(remote):
+    remote.change([Op("dropuser", ("nobody-of-that-name",))])
+
+
+SYSTEMCTL = """
+systemctl() {
+  echo "$*" >>SEEN
+  case "$1" in
+    list-units) printf '%s loaded active active x\\n' dev-zram0.swap swapfile.swap ;;
+    mask) [ "$3" != swapfile.swap ] || { echo 'Failed to mask unit: File already exists.' >&2; return 1; } ;;
+  esac
+}
+swapoff() { :; }
+swapon() { :; }
+"""
+
+
+def test_swap_units_come_back_as_they_were(remote, tmp_path):
+    """Those that systemd makes itself are masked; one of the administrator's own, in /etc, cannot be."""
+    run = remote.transport.run
+    remote.transport.run = lambda script, **kw: run(SYSTEMCTL.replace("SEEN", f"{tmp_path}/seen") + script, **kw)
+    elsewhere(remote, {"/etc/fstab": tmp_path / "fstab"})
+    (tmp_path / "fstab").write_text("/dev/sda1 / ext4 defaults 0 1\n/dev/sda2 none swap sw 0 0\n")
+    remote.change([Op("swapoff")])
+    assert (tmp_path / "fstab").read_text() == "/dev/sda1 / ext4 defaults 0 1\n#hardway-swap# /dev/sda2 none swap sw 0 0\n"
+    remote.change([Op("swapback")])
+    assert (tmp_path / "fstab").read_text() == "/dev/sda1 / ext4 defaults 0 1\n/dev/sda2 none swap sw 0 0\n"
+    said = (tmp_path / "seen").read_text().splitlines()
+    assert [line for line in said if line.split()[0] in ("mask", "disable", "enable", "unmask")] == [
+        "mask -q dev-zram0.swap", "mask -q swapfile.swap", "disable -q swapfile.swap", "unmask -q dev-zram0.swap", "enable -q swapfile.swap"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "found"), [("ENABLED=yes\n", "ufw"), ("# ENABLED=yes\nENABLED=no\n", "")])
+def test_ufw_is_a_firewall_when_it_is_switched_on(remote, tmp_path, content, found):
+    (tmp_path / "ufw.conf").write_text(content)
+    elsewhere(remote, {"/etc/ufw/ufw.conf": tmp_path / "ufw.conf"})
+    answer = remote.probe([Probe("survey")])[Probe("survey")]
+    assert f"\nfirewall={found}\n" in answer
+
+
+def test_a_file_gets_the_label_of_its_place(tmp_path):
+    """A file that was moved from /run keeps that label otherwise, and systemd may not read it where SELinux is enforced."""
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools/restorecon").write_text(f'#!/bin/sh\nls "$1" >>{tmp_path}/seen\n')
+    (tmp_path / "tools/restorecon").chmod(0o755)
+    remote = HostRemote(LocalTransport(tmp_path, ["/bin/sh"], f"{tmp_path}/tools:{os.environ['PATH']}"))
+    bring_about(remote, wanted(tmp_path / "unit", b"x"))
+    assert (tmp_path / "seen").read_text() == f"{tmp_path}/unit\n"
+
+
+def test_a_block_whose_end_somebody_has_removed_takes_no_lines_along(remote, tmp_path):
+    path = tmp_path / "hosts"
+    block = Block(str(path), "hardway", text(b"10.0.0.2 two\n"))
+    path.write_text("127.0.0.1 localhost\n# BEGIN hardway\n10.0.0.1 one\n10.9.9.9 theirs\n")
+    bring_about(remote, block)
+    kept = "127.0.0.1 localhost\n10.0.0.1 one\n10.9.9.9 theirs\n"
+    assert path.read_text() == f"{kept}# BEGIN hardway\n10.0.0.2 two\n# END hardway\n"
+    take_away(remote, block)
+    assert path.read_text() == kept
