@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from hardway.phase import API, Inputs
+from hardway.phases import rbac
 from hardway.render import render
 
 EVERY = pytest.mark.parametrize("cluster", CLUSTERS.values(), ids=CLUSTERS)
@@ -72,6 +74,15 @@ def test_cgroup_v1_is_allowed_only_when_asked_and_known():
     assert yaml.safe_load(config("kubelet-config.yaml", asked))["failCgroupV1"] is False
     assert "failCgroupV1" not in config("kubelet-config.yaml", replace(asked, kubelet=replace(asked.kubelet, fail_cgroup_v1=True)))
     assert "failCgroupV1" not in config("kubelet-config.yaml", replace(asked, versions=lab().versions))
+
+
+@EVERY
+def test_a_kubelet_that_renews_its_certificate_may_do_so(cluster):
+    assert yaml.safe_load(config("kubelet-config.yaml", cluster))["rotateCertificates"] is True
+    manifests = rbac.desired(Inputs(cluster, {}, None, None), API)
+    granted = {one.manifest["roleRef"]["name"]: one.manifest["subjects"] for one in manifests if "roleRef" in one.manifest}
+    nodes = granted["system:certificates.k8s.io:certificatesigningrequests:selfnodeclient"]
+    assert [(one["kind"], one["name"]) for one in nodes] == [("Group", "system:nodes")], "or its requests stay Pending for ever"
 
 
 def test_a_new_node_reports_early_but_not_often():
