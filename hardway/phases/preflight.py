@@ -197,14 +197,11 @@ def _together(hosts: list[Host], facts: dict[str, Facts]) -> Iterator[Finding]:
                 "start a time service: timedatectl set-ntp true",
             )
     for host in hosts:
-        if host.is_(Role.WORKER) and facts[host.name].hostname != host.name:
-            yield Finding(
-                "NodeName",
-                host.name,
-                f"calls itself {facts[host.name].hostname}; the kubelet is told the inventory's name",
-                f"hostnamectl set-hostname {host.name}",
-                True,
-            )
+        own = facts[host.name].hostname.lower()  # as the kubelet reads it
+        if host.is_(Role.WORKER) and own != host.name:
+            # The node registers by the machine's own name, and its certificate lets it be no other than the inventory's.
+            what = f"calls itself {own}, and so would its node; the inventory says {host.name}"
+            yield Finding("NodeName", host.name, what, f"hostnamectl set-hostname {host.name}")
 
 
 def desired(inputs: Inputs, host: Host) -> list:

@@ -94,6 +94,12 @@ def test_hostname_twice(stage: Stage, told):
         told(stage.hardway("bootstrap", "INV"), "two")
 
 
+@case("hostname-not-the-inventorys")
+def test_hostname_not_the_inventorys(stage: Stage, told):
+    with mended(stage, "two", "hostname two.example.org", "hostnamectl set-hostname two"):
+        told(stage.hardway("bootstrap", "INV"), "two")
+
+
 @case("clock-skew")
 def test_clock_skew(stage: Stage, told):
     """Root's PATH has /usr/local/bin before /usr/bin."""

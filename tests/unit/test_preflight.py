@@ -62,6 +62,7 @@ CASES = [
     ("Port-10250", "worker-1", {"listening": frozenset({10250})}),
     ("Cgroup", "worker-0", {"cgroup": 1}),
     ("Occupied", "controller-0", {"occupied": ("/var/lib/etcd",)}),
+    ("NodeName", "worker-0", {"hostname": "worker-0.example.org"}),
 ]
 
 
@@ -80,7 +81,6 @@ def test_what_stands_in_the_way_is_an_error_with_a_remedy(inputs, name, host, wr
     [
         ("Memory", "controller-0", {"memory_mb": 512}),
         ("PackageManager", "worker-0", {"package_manager": ""}),
-        ("NodeName", "worker-0", {"hostname": "localhost"}),
     ],
 )
 def test_what_may_do_harm_is_a_warning(inputs, name, host, wrong):

@@ -76,6 +76,15 @@ CASES = (
         remedy="Name each machine as the inventory does.",
     ),
     finding(
+        "hostname-not-the-inventorys",
+        "NodeName",
+        "calls itself <name>, and so would its node; the inventory says <host>",
+        "hostnamectl set-hostname <host>",
+        why="A kubelet registers its node by the machine's own name, and its certificate lets it be only the one in the inventory.",
+        injected="a fully qualified host name on a lab machine; the next command is carried out",
+        remedy="Give the machine the short name that the inventory says, or write the machine's name into the inventory.",
+    ),
+    finding(
         "clock-skew",
         "ClockSkew",
         "its clock is <seconds> s from the other hosts'",
