@@ -15,6 +15,7 @@ BROKEN = [
     ({"hosts.4.zzz": "x"}, "hosts[4].zzz: unknown key. Allowed here: name, address, roles, ssh"),
     ({"extra_args": {"kube-apiservr": {}}}, "extra_args.kube-apiservr: unknown key, did you mean kube-apiserver?"),
     ({"extra_args": {"kubelet": {"--v": 2}}}, "extra_args.kubelet.--v: must be a flag's long name without the leading dashes"),
+    ({"extra_args": {"kubelet": {"event_qps": 2}}}, 'extra_args.kubelet.event_qps: must be a flag\'s long name without the leading dashes'),
     ({"extra_args": {"kubelet": {"v": [2]}}}, "extra_args.kubelet.v: must be text, not a list"),
     ({"extra_args": {"kubelet": {"v": None}}}, 'extra_args.kubelet.v: must be text, not empty (write "" for an empty text)'),
     ({"extra_args": {"kubelet": {"v": "a\nb"}}}, "extra_args.kubelet.v: must be text on one line"),

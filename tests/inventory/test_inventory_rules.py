@@ -13,6 +13,7 @@ BROKEN = [
     ({"hosts.5.name": "worker-0"}, "hosts[5].name", "is already hosts[4].name"),
     ({"hosts.5.address": "10.240.0.20"}, "hosts[5].address", "is already hosts[4].address"),
     ({"hosts.5.name": "localhost", "hosts.5.pod_cidr": "10.200.9.0/24"}, "hosts[5].name", "reserved name"),
+    ({"hosts.5.name": "w" * 52 + "1"}, "hosts[5].name", "53 characters are too many for the certificates"),
     ({"hosts.5.roles": ["worker", "worker"]}, "hosts[5].roles", "once is enough"),
     ({"hosts": []}, "hosts", "at least one host"),
     ({"hosts": [{"name": "a", "address": "10.240.0.1", "roles": ["lb"]}]}, "hosts", "no host has the role etcd"),
@@ -26,6 +27,7 @@ BROKEN = [
     ({"network.service_cidr": "10.32.0.0/29"}, "network.service_cidr", "/12 to /28"),
     ({"network.service_cidr": "11.0.0.0/8"}, "network.service_cidr", "/12 to /28"),
     ({"network.node_prefix": 15}, "network.node_prefix", "allowed is 16 to 28"),
+    ({"network.pod_cidr": "10.200.0.0/30"}, "network.pod_cidr", "the smallest is a /28"),
     ({"network.node_prefix": 26}, "network.node_prefix", "at most 61 pods"),
     ({"kubelet.max_pods": 254}, "network.node_prefix", "has 253 pod addresses"),
     ({"network.pod_cidr": "10.200.0.0/24"}, "network.pod_cidr", "has 1 blocks of /24 for 2 workers"),
@@ -111,6 +113,8 @@ BROKEN = [
         "extra_args.kube-apiserver.secure-port",
         "already set by the unit: write it under override_args.kube-apiserver",
     ),
+    ({"override_args": {"etcd": {"data-dir": "/data"}}}, "override_args.etcd.data-dir", "cannot be set: to use another disk"),
+    ({"extra_args": {"kubelet": {"hostname-override": "x"}}}, "extra_args.kubelet.hostname-override", "cannot be set: a Node has"),
     ({"override_args": {"kubelet": {"nonesuch": 1}}}, "override_args.kubelet.nonesuch", "write it under extra_args.kubelet instead"),
 ]
 
@@ -144,6 +148,7 @@ def test_the_right_inventory_breaks_none(tmp_path):
         {"hosts.0": GONE, "api": {"load_balancer": "external", "address": "api.example.org", "port": 443}},
         {"hosts": [{"name": "one", "address": "10.240.0.4", "roles": ["etcd", "control-plane", "worker"]}]},
         {"hosts.5.name": "x", "network.node_cidr": GONE},
+        {"hosts.5.name": "w" * 51 + "1", "hosts.0.name": "b" * 63},
         {"kubernetes": "1.20.2", "assets.source": "debian", "extra_args": {"etcd": {"snapshot-count": 1000}}},
         {"override_args": {"kube-apiserver": {"profiling": True}}, "kube_proxy.mode": "nftables"},
         {"ssh": {"config": None, "known_hosts": None, "bastion": {"address": "10.9.9.9"}}, "hosts.2.ssh": {"bastion": None}},

@@ -52,7 +52,9 @@ def node_blocks_fit(draft: Draft) -> Iterator[Problem]:
     plan, pods = draft.network, draft.model.kubelet.max_pods
     if not (draft.sound("network", "pod_cidr") and draft.sound("network", "node_prefix")):
         return
-    if plan.node_prefix < plan.pod_cidr.prefixlen:
+    if plan.pod_cidr.prefixlen > 28:
+        yield Problem(("network", "pod_cidr"), f"/{plan.pod_cidr.prefixlen} is too small for pods: the smallest is a /28")
+    elif plan.node_prefix < plan.pod_cidr.prefixlen:
         message = f"/{plan.node_prefix} is larger than the pod network {plan.pod_cidr}: allowed is {plan.pod_cidr.prefixlen} to 28"
         yield Problem(("network", "node_prefix"), message)
     room = (1 << (32 - plan.node_prefix)) - 3
