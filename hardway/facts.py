@@ -51,6 +51,11 @@ class Facts:
     occupied: tuple[str, ...] = ()
     known: bool = True
 
+    @property
+    def local_nameservers(self) -> tuple[str, ...]:
+        """Those of its name servers that only the host itself reaches: in a pod the same address is the pod."""
+        return tuple(server for server in self.nameservers if server.startswith("127.") or server == "::1")
+
 
 def parse(answer: str, sent: float, received: float) -> Facts:
     """Facts from a survey's lines; `sent` and `received` are our clock around the question (seconds)."""

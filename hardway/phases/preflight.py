@@ -111,6 +111,7 @@ def _host(inputs: Inputs, host: Host, facts: Facts) -> Iterator[Finding]:
     yield from _resources(host, facts)
     yield from _versions(inputs, host, facts)
     yield from _ports(inputs, host, facts)
+    yield from _nameservers(inputs, host, facts)
     if not facts.package_manager:
         remedy = f"install by hand what is missing: {' '.join(tools(inputs.cluster))}"
         yield Finding("PackageManager", host.name, "no known package manager", remedy, True)
@@ -173,6 +174,14 @@ def _ports(inputs: Inputs, host: Host, facts: Facts) -> Iterator[Finding]:
             what = f"port {port} is taken by {program}{process and f' (process {process})'}, not by our {unit}"
             find = f"systemctl status {process}   tells what it belongs to" if process else f"find it with: ss -ltnp sport = :{port}"
             yield Finding(f"Port-{port}", host.name, what, f"{find}; stop it there")
+
+
+def _nameservers(inputs: Inputs, host: Host, facts: Facts) -> Iterator[Finding]:
+    coredns = inputs.cluster.coredns
+    if host.is_(Role.WORKER) and facts.local_nameservers and coredns.enabled and coredns.forward == "auto":
+        what = f"{facts.resolv_conf} names {facts.local_nameservers[0]}, which pods cannot reach: other names will fail in them"
+        remedy = "write who shall resolve them: `addons: {coredns: {forward: [ADDRESS]}}` in the inventory"
+        yield Finding("Nameserver", host.name, what, remedy, True)
 
 
 def _together(hosts: list[Host], facts: dict[str, Facts]) -> Iterator[Finding]:

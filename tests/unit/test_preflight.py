@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from hardway.cluster import CoreDns
 from hardway.credentials import Credentials
 from hardway.errors import PreflightError
 from hardway.facts import Facts, authority, etcd_born, parse
@@ -81,10 +82,17 @@ def test_what_stands_in_the_way_is_an_error_with_a_remedy(inputs, name, host, wr
     [
         ("Memory", "controller-0", {"memory_mb": 512}),
         ("PackageManager", "worker-0", {"package_manager": ""}),
+        ("Nameserver", "worker-0", {"nameservers": ("127.0.0.1",)}),
     ],
 )
 def test_what_may_do_harm_is_a_warning(inputs, name, host, wrong):
     assert [(finding.name, finding.host, finding.warning) for finding in judge(inputs(host, **wrong))] == [(name, host, True)]
+
+
+def test_a_name_server_of_ones_own_is_no_matter_where_the_inventory_names_others(inputs):
+    made = inputs("worker-0", nameservers=("127.0.0.1",))
+    assert findings(replace(made, cluster=replace(VAGRANT, coredns=CoreDns(forward=("192.0.2.53",))))) == []
+    assert findings(inputs("controller-0", nameservers=("127.0.0.1",))) == []
 
 
 @pytest.mark.parametrize(("name", "fact"), [("Hostname", "hostname"), ("MachineId", "machine_id")])

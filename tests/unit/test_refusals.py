@@ -47,6 +47,11 @@ def test_a_worker_that_is_away_does_not_change_where_dns_forwards():
     assert dns.forward(inputs(worker_1=replace(BORN, nameservers=()))) == ()
 
 
+@pytest.mark.parametrize("local", ["127.0.0.1", "127.0.0.53", "::1"])
+def test_dns_forwards_to_no_name_server_that_in_a_pod_is_the_pod_itself(local):
+    assert dns.forward(inputs(worker_1=replace(BORN, nameservers=("192.0.2.53", local)))) == ()
+
+
 def test_a_reset_of_some_hosts_leaves_etcd_its_quorum():
     one, two = frozenset({"controller-0"}), frozenset({"controller-0", "controller-1"})
     actions._keep_quorum(session(), one)
