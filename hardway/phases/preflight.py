@@ -26,9 +26,14 @@ CLOCK_SKEW_SECONDS = 30.0
 MEMORY_MB = {Role.CONTROL_PLANE: 1700, Role.WORKER: 900, Role.ETCD: 400, Role.LB: 200}
 PORTS = {
     Role.LB: (),
-    Role.ETCD: ((2379, "etcd.service"), (2380, "etcd.service")),
+    Role.ETCD: ((2379, "etcd.service"), (2380, "etcd.service"), (2381, "etcd.service")),
     Role.CONTROL_PLANE: ((10257, "kube-controller-manager.service"), (10259, "kube-scheduler.service")),
-    Role.WORKER: ((10250, "kubelet.service"), (10249, "kube-proxy.service"), (10256, "kube-proxy.service")),
+    Role.WORKER: (
+        (10248, "kubelet.service"),
+        (10250, "kubelet.service"),
+        (10249, "kube-proxy.service"),
+        (10256, "kube-proxy.service"),
+    ),
 }
 TOOLS = {
     "conntrack": "conntrack",

@@ -89,6 +89,7 @@ BROKEN = [
         "on 6443",
     ),
     ({"api.port": 10250}, "api.port", "10250 is the kubelet's port"),
+    ({"api.port": 2381}, "api.port", "2381 is etcd's port"),
     ({"pki.validity_days": 4000}, "pki.validity_days", "more than the CA's own 3650"),
     ({"ssh.key": "nothere"}, "ssh.key", "relative to the inventory, ~ is your home"),
     ({"ssh.key": "~nobody-of-that-name/key"}, "ssh.key", "name an existing one"),

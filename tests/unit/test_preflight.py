@@ -60,6 +60,8 @@ CASES = [
     ("Disk", "controller-0", {"var_free_mb": 999}),
     ("Port-6443", "lb", {"listening": frozenset({6443})}),
     ("Port-2379", "controller-0", {"listening": frozenset({2379})}),
+    ("Port-2381", "controller-0", {"listening": frozenset({2381})}),
+    ("Port-10248", "worker-0", {"listening": frozenset({10248})}),
     ("Port-10250", "worker-1", {"listening": frozenset({10250})}),
     ("Cgroup", "worker-0", {"cgroup": 1}),
     ("Occupied", "controller-0", {"occupied": ("/var/lib/etcd",)}),
