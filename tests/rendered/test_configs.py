@@ -127,6 +127,17 @@ def test_coredns_is_spread_selected_and_served(cluster):
     assert found["PodDisruptionBudget"]["apiVersion"] == ("policy/v1beta1" if cluster.versions.minor < (1, 21) else "policy/v1")
 
 
+@EVERY
+def test_coredns_may_do_nothing_but_serve(cluster):
+    found = {one["kind"]: one for one in yaml.safe_load_all(config("coredns.yaml", cluster))}
+    pod = found["Deployment"]["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    assert pod["securityContext"] == {"seccompProfile": {"type": "RuntimeDefault"}}
+    assert container["securityContext"]["capabilities"] == {"add": ["NET_BIND_SERVICE"], "drop": ["ALL"]}
+    assert container["securityContext"]["readOnlyRootFilesystem"] and not container["securityContext"]["allowPrivilegeEscalation"]
+    assert {verb for rule in found["ClusterRole"]["rules"] for verb in rule["verbs"]} == {"list", "watch"}
+
+
 def test_scheduler_configuration_follows_the_version():
     assert yaml.safe_load(config("kube-scheduler.yaml", lab()))["apiVersion"] == "kubescheduler.config.k8s.io/v1beta1"
     assert yaml.safe_load(config("kube-scheduler.yaml", ha()))["apiVersion"] == "kubescheduler.config.k8s.io/v1"
