@@ -21,6 +21,7 @@ from hardway.inventory.fields import (
     Flag,
     Forward,
     Name,
+    Nameservers,
     Port,
     San,
     Text,
@@ -175,6 +176,7 @@ class CoreDns(Section):
     enabled: Flag = Field(facts.CoreDns.enabled, description="Whether the DNS add-on is installed.")
     replicas: whole(1, 50) = Field(facts.CoreDns.replicas, description="How many copies run.")
     forward: Forward = Field(facts.CoreDns.forward, description="Who resolves names outside the cluster.")
+    stub_domains: dict[Domain, Nameservers] = Field({}, description="Domains with name servers of their own, each with their addresses.")
 
 
 class Addons(Section):

@@ -116,6 +116,9 @@ BROKEN = [
     ),
     ({"override_args": {"etcd": {"data-dir": "/data"}}}, "override_args.etcd.data-dir", "cannot be set: to use another disk"),
     ({"extra_args": {"kubelet": {"hostname-override": "x"}}}, "extra_args.kubelet.hostname-override", "cannot be set: a Node has"),
+    ({"addons.coredns": {"forward": ["127.0.0.53"]}}, "addons.coredns.forward", "write an address that pods can reach"),
+    ({"addons.coredns": {"stub_domains": {"a.b": ["10.32.0.10"]}}}, 'addons.coredns.stub_domains."a.b"', "cluster DNS itself"),
+    ({"addons.coredns": {"stub_domains": {"x.cluster.local": ["10.9.9.9"]}}}, "addons.coredns.stub_domains", "lies in network.domain"),
     ({"override_args": {"kubelet": {"nonesuch": 1}}}, "override_args.kubelet.nonesuch", "write it under extra_args.kubelet instead"),
 ]
 
@@ -150,6 +153,7 @@ def test_the_right_inventory_breaks_none(tmp_path):
         {"hosts": [{"name": "one", "address": "10.240.0.4", "roles": ["etcd", "control-plane", "worker"]}]},
         {"hosts.5.name": "x", "network.node_cidr": GONE},
         {"hosts.5.name": "w" * 51 + "1", "hosts.0.name": "b" * 63},
+        {"addons.coredns": {"forward": ["10.9.9.8"], "stub_domains": {"corp.example": ["10.9.9.9", "fd00::53"]}}},
         {"kubernetes": "1.20.2", "assets.source": "debian", "extra_args": {"etcd": {"snapshot-count": 1000}}},
         {"override_args": {"kube-apiserver": {"profiling": True}}, "kube_proxy.mode": "nftables"},
         {"ssh": {"config": None, "known_hosts": None, "bastion": {"address": "10.9.9.9"}}, "hosts.2.ssh": {"bastion": None}},

@@ -115,6 +115,14 @@ def test_coredns_forwards_only_where_it_can():
 
 
 @EVERY
+def test_coredns_asks_the_servers_of_a_stub_domain(cluster):
+    given = replace(cluster, coredns=replace(cluster.coredns, stub_domains={"corp.example": ("10.9.9.9", "10.9.9.8")}))
+    text = corefile(given)
+    assert text.startswith(corefile(cluster))
+    assert text.endswith("\ncorp.example:53 {\n    errors\n    cache 30\n    forward . 10.9.9.9 10.9.9.8\n}\n")
+
+
+@EVERY
 def test_coredns_is_spread_selected_and_served(cluster):
     found = {one["kind"]: one for one in yaml.safe_load_all(config("coredns.yaml", cluster))}
     pods = found["Deployment"]["spec"]["template"]
