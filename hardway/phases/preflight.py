@@ -11,6 +11,7 @@ valid yet, or a port is held by an earlier cluster.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from ..phase import Inputs, Phase
 from ..resources import Packages, Records
 
 CLOCK_SKEW_SECONDS = 30.0
+NFTABLES_KERNEL = (5, 13)
 MEMORY_MB = {Role.CONTROL_PLANE: 1700, Role.WORKER: 900, Role.ETCD: 400, Role.LB: 200}
 PORTS = {
     Role.LB: (),
@@ -117,6 +119,9 @@ def _host(inputs: Inputs, host: Host, facts: Facts) -> Iterator[Finding]:
     yield from _versions(inputs, host, facts)
     yield from _ports(inputs, host, facts)
     yield from _nameservers(inputs, host, facts)
+    if "firewalld.service" in facts.units:
+        what = "firewalld runs, and drops what members, API servers, kubelets and pods say to each other unless it is told"
+        yield Finding("Firewall", host.name, what, "systemctl disable --now firewalld, or open it for the hosts and the pods", True)
     if not facts.package_manager:
         remedy = f"install by hand what is missing: {' '.join(tools(inputs.cluster))}"
         yield Finding("PackageManager", host.name, "no known package manager", remedy, True)
@@ -165,6 +170,15 @@ def _versions(inputs: Inputs, host: Host, facts: Facts) -> Iterator[Finding]:
             f"has cgroup v1, which the kubelet of Kubernetes {cluster.versions.kubernetes} refuses",
             "boot it with cgroup v2, or write `kubelet: {fail_cgroup_v1: false}` in the inventory",
         )
+    if host.is_(Role.WORKER) and cluster.proxy_mode == "nftables" and (0, 0) < _kernel(facts) < NFTABLES_KERNEL:
+        remedy = "boot a kernel of 5.13 or newer, or write `kube_proxy: {mode: iptables}` in the inventory"
+        yield Finding("Kernel", host.name, f"has Linux {facts.kernel}, too old for kube-proxy's mode nftables", remedy)
+
+
+def _kernel(facts: Facts) -> tuple[int, int]:
+    """Major and minor; zeros when unknown."""
+    found = re.match(r"(\d+)\.(\d+)", facts.kernel)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def _ports(inputs: Inputs, host: Host, facts: Facts) -> Iterator[Finding]:

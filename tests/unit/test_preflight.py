@@ -84,11 +84,19 @@ def test_what_stands_in_the_way_is_an_error_with_a_remedy(inputs, name, host, wr
     [
         ("Memory", "controller-0", {"memory_mb": 512}),
         ("PackageManager", "worker-0", {"package_manager": ""}),
+        ("Firewall", "controller-0", {"units": frozenset({"firewalld.service"})}),
         ("Nameserver", "worker-0", {"nameservers": ("127.0.0.1",)}),
     ],
 )
 def test_what_may_do_harm_is_a_warning(inputs, name, host, wrong):
     assert [(finding.name, finding.host, finding.warning) for finding in judge(inputs(host, **wrong))] == [(name, host, True)]
+
+
+@pytest.mark.parametrize(("kernel", "named"), [("5.12.19", ["Kernel"]), ("5.13.0-1-amd64", []), ("6.1.0-9-amd64", []), ("", [])])
+def test_nftables_needs_a_kernel_of_its_time(inputs, kernel, named):
+    made = inputs("worker-0", kernel=kernel)
+    assert [finding.name for finding in findings(replace(made, cluster=replace(VAGRANT, proxy_mode="nftables")))] == named
+    assert findings(made) == []
 
 
 def test_a_name_server_of_ones_own_is_no_matter_where_the_inventory_names_others(inputs):
