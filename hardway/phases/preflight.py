@@ -170,14 +170,22 @@ def _versions(inputs: Inputs, host: Host, facts: Facts) -> Iterator[Finding]:
             f"has cgroup v1, which the kubelet of Kubernetes {cluster.versions.kubernetes} refuses",
             "boot it with cgroup v2, or write `kubelet: {fail_cgroup_v1: false}` in the inventory",
         )
-    if host.is_(Role.WORKER) and cluster.proxy_mode == "nftables" and (0, 0) < _kernel(facts) < NFTABLES_KERNEL:
+    there, wanted = _minor(facts.kubernetes), cluster.versions.minor
+    if there > (0, 0) and (there[0], there[1] + 1) < wanted:
+        what = f"has Kubernetes {facts.kubernetes}; from there to {cluster.versions.kubernetes} it goes one minor at a time"
+        remedy = f"write the newest patch of {there[0]}.{there[1] + 1} in the inventory, bootstrap and verify; then the next"
+        yield Finding("VersionJump", host.name, what, remedy)
+    if wanted < there:
+        what = f"has Kubernetes {facts.kubernetes}, newer than {cluster.versions.kubernetes}: going back is not supported"
+        yield Finding("Downgrade", host.name, what, f"write {facts.kubernetes} in the inventory, or fear for objects", True)
+    if host.is_(Role.WORKER) and cluster.proxy_mode == "nftables" and (0, 0) < _minor(facts.kernel) < NFTABLES_KERNEL:
         remedy = "boot a kernel of 5.13 or newer, or write `kube_proxy: {mode: iptables}` in the inventory"
         yield Finding("Kernel", host.name, f"has Linux {facts.kernel}, too old for kube-proxy's mode nftables", remedy)
 
 
-def _kernel(facts: Facts) -> tuple[int, int]:
+def _minor(version: str) -> tuple[int, int]:
     """Major and minor; zeros when unknown."""
-    found = re.match(r"(\d+)\.(\d+)", facts.kernel)
+    found = re.match(r"(\d+)\.(\d+)", version)
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 

@@ -120,6 +120,14 @@ def test_host_of_another_cluster(stage: Stage, told):
         told(stage.hardway("bootstrap", "INV"), "two")
 
 
+@case("versions-too-far-apart")
+def test_versions_too_far_apart(stage: Stage, told):
+    older = "printf '#!/bin/sh\\necho Kubernetes v1.18.20\\n' >/usr/local/bin/kubelet; chmod 755 /usr/local/bin/kubelet"
+    marked = "mkdir -p /var/lib/hardway; echo refused 0123456789abcdef >/var/lib/hardway/cluster"
+    with mended(stage, "two", f"{older}; {marked}", "rm -r /var/lib/hardway /usr/local/bin/kubelet"):
+        told(stage.hardway("bootstrap", "INV"), "two")
+
+
 def elsewhere(stage: Stage, desk: Desk, **ssh) -> str:
     """The inventory without its lab, as somebody has it whose machines are others'; `two` is reached by an SSH configuration."""
     inventory = yaml.safe_load(stage.inventory.read_text())

@@ -121,6 +121,15 @@ CASES = (
         remedy="`hardway reset` with the other inventory, if that cluster is no longer wanted.",
     ),
     finding(
+        "versions-too-far-apart",
+        "VersionJump",
+        "has Kubernetes <version>; from there to <version> it goes one minor at a time",
+        "write the newest patch of <version> in the inventory, bootstrap and verify; then the next",
+        why="Each minor reads what the one before it wrote, and no older one: objects would be lost on the way.",
+        injected="a lab machine of a cluster whose kubelet says that it is Kubernetes 1.18",
+        remedy="Upgrade through every minor in between, or build a new cluster beside it.",
+    ),
+    finding(
         "no-systemd",
         "Systemd",
         "PID 1 is <program>, not systemd",
