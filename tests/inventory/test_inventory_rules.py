@@ -115,6 +115,11 @@ BROKEN = [
         "already set by the unit: write it under override_args.kube-apiserver",
     ),
     ({"override_args": {"etcd": {"data-dir": "/data"}}}, "override_args.etcd.data-dir", "cannot be set: to use another disk"),
+    (
+        {"override_args": {"kube-apiserver": {"service-cluster-ip-range": "10.96.0.0/16"}}},
+        "override_args.kube-apiserver.service-cluster-ip-range",
+        "write network.service_cidr",
+    ),
     ({"extra_args": {"kubelet": {"hostname-override": "x"}}}, "extra_args.kubelet.hostname-override", "cannot be set: a Node has"),
     ({"addons.coredns": {"forward": ["127.0.0.53"]}}, "addons.coredns.forward", "write an address that pods can reach"),
     ({"addons.coredns": {"stub_domains": {"a.b": ["10.32.0.10"]}}}, 'addons.coredns.stub_domains."a.b"', "cluster DNS itself"),

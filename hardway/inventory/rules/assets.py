@@ -20,6 +20,15 @@ OURS = {
         "initial-cluster-state": "it follows from what the members say of themselves",
         "name": "a member has its host's name",
     },
+    "kube-apiserver": {
+        "etcd-servers": "it follows from the hosts with the role etcd",
+        "service-cluster-ip-range": "write network.service_cidr, for others need it too",
+        "service-node-port-range": "write network.node_ports",
+    },
+    "kube-controller-manager": {
+        "cluster-cidr": "write network.pod_cidr, for others need it too",
+        "service-cluster-ip-range": "write network.service_cidr, for others need it too",
+    },
     "kubelet": {"hostname-override": "a Node has its host's name, which its certificate says too"},
 }
 
