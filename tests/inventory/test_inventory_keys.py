@@ -15,7 +15,7 @@ BROKEN = [
     ({"hosts.4.zzz": "x"}, "hosts[4].zzz: unknown key. Allowed here: name, address, roles, ssh"),
     ({"extra_args": {"kube-apiservr": {}}}, "extra_args.kube-apiservr: unknown key, did you mean kube-apiserver?"),
     ({"extra_args": {"kubelet": {"--v": 2}}}, "extra_args.kubelet.--v: must be a flag's long name without the leading dashes"),
-    ({"extra_args": {"kubelet": {"event_qps": 2}}}, 'extra_args.kubelet.event_qps: must be a flag\'s long name without the leading dashes'),
+    ({"extra_args": {"kubelet": {"event_qps": 2}}}, "extra_args.kubelet.event_qps: must be a flag's long name without the leading dashes"),
     ({"addons": {"coredns": {"stub_domains": {"A.b": ["1.1.1.1"]}}}}, 'addons.coredns.stub_domains."A.b": must be a DNS domain in lower'),
     ({"addons": {"coredns": {"stub_domains": {"a": "10.0.0.1"}}}}, "addons.coredns.stub_domains.a: must be a list of nameserver addresses"),
     ({"extra_args": {"kubelet": {"v": [2]}}}, "extra_args.kubelet.v: must be text, not a list"),
