@@ -206,11 +206,15 @@ class Assets:
 
 @dataclass(frozen=True)
 class CoreDns:
-    """The DNS add-on. `forward` is "auto" (the node's nameservers, when it has any), "none", or a list of addresses."""
+    """The DNS add-on. `forward` is "auto" (the node's nameservers, when it has any), "none", or a list of addresses.
+
+    `stub_domains` are domains with name servers of their own: domain to addresses.
+    """
 
     enabled: bool = True
     replicas: int = 2
     forward: str | tuple[str, ...] = "auto"
+    stub_domains: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

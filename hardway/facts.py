@@ -14,9 +14,9 @@ class Facts:
     """One host's facts.
 
     `arch` is in release naming (amd64, arm64); `addresses` maps each address to its interface;
-    `clock_offset` is the host's clock minus ours, in seconds; `occupied` are our data folders that
-    hold data; `holders` maps ports to the program and process that listen there; `read_only` are folders we must write to
-    and cannot; a host that could not be asked is not `known`, and nothing may be concluded from it.
+    `clock_offset` is the host's clock minus ours, in seconds; `kubernetes` is the version our programs there have;
+    `occupied` are our data folders that hold data; `holders` maps ports to the program and process that listen there;
+    `read_only` are folders we must write to and cannot; a host that could not be asked is not `known`, and nothing follows from it.
     """
 
     arch: str = "amd64"
@@ -42,6 +42,7 @@ class Facts:
     etcd_token: str = ""
     cluster: str = ""
     authority: str = ""
+    kubernetes: str = ""
     swaps: int = 0
     listening: frozenset[int] = field(default_factory=frozenset)
     holders: Mapping[int, tuple[str, str]] = field(default_factory=dict)
@@ -51,7 +52,6 @@ class Facts:
     clock_offset: float = 0.0
     occupied: tuple[str, ...] = ()
     known: bool = True
-
 
     @property
     def own_nameservers(self) -> tuple[str, ...]:
@@ -75,6 +75,7 @@ def parse(answer: str, sent: float, received: float) -> Facts:
         nameservers=tuple(said.get("nameservers", "").split()), package_manager=said.get("package_manager", ""),
         etcd_data=said.get("etcd_data") == "yes", etcd_state=said.get("etcd_state", ""), etcd_token=said.get("etcd_token", ""),
         cluster=said.get("cluster", "").partition(" ")[0], authority=said.get("cluster", "").partition(" ")[2], swaps=number("swaps"),
+        kubernetes=said.get("kubernetes", ""),
         listening=frozenset(int(port, 16) for port in said.get("listening", "").split()), units=units,
         firewall="firewalld" if "firewalld.service" in units else said.get("firewall", ""),
         holders={int(port): (program, process) for port, program, process in _triples(said.get("holders", ""))},

@@ -62,9 +62,9 @@ KUBERNETES: dict[str, tuple[tuple[Version, Any], ...]] = {
 }
 
 CONTAINERD: dict[str, tuple[tuple[Version, Any], ...]] = {
-    # Configuration version 3 (io.containerd.cri.v1.*) came with containerd 2.0.
+    # Configuration version 3 (io.containerd.cri.v1.*) came with containerd 2.0; 2.3 knows a version 4 and reads 3 just the same.
     "containerd_config_version": ((OLDEST, 2), ((2, 0), 3)),
-    # cni.bin_dir became the list cni.bin_dirs in 2.1 and is refused from 2.3 on.
+    # cni.bin_dir became the list cni.bin_dirs in 2.1; the old key still works up to 2.3, with a warning.
     "cni_bin_dirs": ((OLDEST, False), ((2, 1), True)),
 }
 

@@ -63,7 +63,7 @@ class StateDir(Store):
         try:
             if make:
                 self._prepare()
-            elif not self._ignored() == IGNORE_EVERYTHING:
+            elif self._ignored() != IGNORE_EVERYTHING:
                 return None
             self._folder(self.path / LOGS)
         except (PkiError, OSError):  # whoever needs the folder for more than a log will say what is wrong with it

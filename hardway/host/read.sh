@@ -110,6 +110,8 @@ q_survey() {
   echo "etcd_state=$(sed -n 's/^ETCD_INITIAL_CLUSTER_STATE=//p' /etc/etcd/etcd.env 2>/dev/null)"
   echo "etcd_token=$(sed -n 's/^.*--initial-cluster-token=\([^ ]*\).*$/\1/p' /etc/systemd/system/etcd.service 2>/dev/null)"
   echo "cluster=$(cat $STATE/cluster 2>/dev/null)"
+  # The program that runs, or would at the next start: on a host that is not ours it is nobody's business.
+  if [ -e $STATE/cluster ]; then for p in kube-apiserver kubelet; do p=/usr/local/bin/$p; if [ -x $p ]; then echo "kubernetes=$(timeout 5 $p --version 2>/dev/null | sed -n 's/^Kubernetes v//p')"; break; fi; done; fi
   echo "swaps=$(sed 1d /proc/swaps 2>/dev/null | wc -l)"
   echo "listening=$(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk '$4 == "0A" {n=split($2,a,":"); print a[n]}' | sort -u | tr '\n' ' ')"
   echo "holders=$(ss -H -ltnp 2>/dev/null | sed -n 's/^[^ ]* *[^ ]* *[^ ]* *[^ ]*:\([0-9]*\) .*users:(("\([^"]*\)",pid=\([0-9]*\),.*/\1=\2=\3/p' | sort -u | tr '\n' ' ')"

@@ -138,10 +138,16 @@ def _ip(value: object) -> str:
 
 def _forward(value: object) -> str | tuple[str, ...]:
     if isinstance(value, list) and value:
-        return tuple(_ip(item) for item in value)
+        return _nameservers(value)
     if value in ("auto", "none"):
         return value
     raise ValueError(f"must be auto, none, or a list of nameserver addresses, not {kind(value)}")
+
+
+def _nameservers(value: object) -> tuple[str, ...]:
+    if isinstance(value, list) and value:
+        return tuple(_ip(item) for item in value)
+    raise ValueError(f"must be a list of nameserver addresses, not {kind(value)}")
 
 
 def _typed(python: Any, check: Callable, **schema: object) -> Any:
@@ -158,6 +164,7 @@ Forward = _typed(
     _forward,
     anyOf=[{"enum": ["auto", "none"]}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
 )
+Nameservers = _typed(tuple[str, ...], _nameservers, type="array", items={"type": "string"}, minItems=1)
 Text = _typed(str, as_text, type=["string", "number", "boolean"])
 Name = matching(LABEL, "a DNS label of at most 63 characters: a-z, 0-9 and -, beginning and ending with a letter or digit", 63)
 Domain = matching(DOMAIN, "a DNS domain in lower case such as cluster.local")

@@ -21,6 +21,7 @@ from hardway.inventory.fields import (
     Flag,
     Forward,
     Name,
+    Nameservers,
     Port,
     San,
     Text,
@@ -40,7 +41,8 @@ TaintText = matching(
 )
 KubernetesVersion = matching(r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}", "a full version without v, such as 1.36.4", 20)
 ComponentVersion = matching(r"[0-9]+(\.[0-9]+){1,3}([-+~][A-Za-z0-9.+~-]+)?", "a version without v, such as 3.6.14", 60)
-FlagName = matching(r"[a-z][A-Za-z0-9_.-]*", "a flag's long name without the leading dashes, such as v or event-ttl", 100)
+# No underscores: Kubernetes reads event_ttl as event-ttl, so a flag of ours could be given twice.
+FlagName = matching(r"[a-z][A-Za-z0-9.-]*", "a flag's long name without the leading dashes, such as v or event-ttl", 100)
 PortRange = matching(r"[0-9]{1,5}-[0-9]{1,5}", "a range of ports such as 30000-32767", 11)
 Memory = matching(r"([0-9]{1,9}[KMGT]?)?", "an amount of memory such as 512M or 2G", 10)
 
@@ -174,6 +176,7 @@ class CoreDns(Section):
     enabled: Flag = Field(facts.CoreDns.enabled, description="Whether the DNS add-on is installed.")
     replicas: whole(1, 50) = Field(facts.CoreDns.replicas, description="How many copies run.")
     forward: Forward = Field(facts.CoreDns.forward, description="Who resolves names outside the cluster.")
+    stub_domains: dict[Domain, Nameservers] = Field({}, description="Domains with name servers of their own, each with their addresses.")
 
 
 class Addons(Section):

@@ -1,12 +1,12 @@
 """Install CoreDNS, the cluster's name server, behind the fixed address every kubelet hands to its pods.
 
 Two replicas on different workers. Names outside the cluster are forwarded to the nodes' own name
-servers when they have any.
+servers when they have any that pods can reach: one on 127.0.0.1 would be CoreDNS asking itself.
 
 By hand: `kubectl -n kube-system get pods -l k8s-app=kube-dns`; in a pod `nslookup kubernetes.default`.
 
-Goes wrong: CoreDNS forwards to itself where resolv.conf names 127.0.0.53, and ends with `Loop detected`;
-names outside fail where the nodes have no name server; 10-second pauses are lost UDP answers.
+Goes wrong: names outside fail where a node has no name server, or one on 127.0.0.1, which in a pod is the pod
+itself (then write `addons.coredns.forward`); 10-second pauses are lost UDP answers.
 """
 
 from ..assets import image_reference

@@ -2,7 +2,8 @@
 
 The kubelet proves itself with a client certificate whose name is the node's (`system:node:…`),
 so the Node authorizer lets it see only what its own pods need. Its own API takes no anonymous
-callers and asks the API server whether a caller may.
+callers and asks the API server whether a caller may. The certificate in its kubeconfig is the one it
+begins with: from then on it renews its own, in /var/lib/kubelet/pki.
 
 By hand: `kubectl get nodes -o wide`; `curl -k https://<worker>:10250/pods` answers 401.
 

@@ -11,6 +11,7 @@ valid yet, or a port is held by an earlier cluster.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,12 +24,18 @@ from ..phase import Inputs, Phase
 from ..resources import Packages, Records
 
 CLOCK_SKEW_SECONDS = 30.0
+NFTABLES_KERNEL = (5, 13)
 MEMORY_MB = {Role.CONTROL_PLANE: 1700, Role.WORKER: 900, Role.ETCD: 400, Role.LB: 200}
 PORTS = {
     Role.LB: (),
-    Role.ETCD: ((2379, "etcd.service"), (2380, "etcd.service")),
+    Role.ETCD: ((2379, "etcd.service"), (2380, "etcd.service"), (2381, "etcd.service")),
     Role.CONTROL_PLANE: ((10257, "kube-controller-manager.service"), (10259, "kube-scheduler.service")),
-    Role.WORKER: ((10250, "kubelet.service"), (10249, "kube-proxy.service"), (10256, "kube-proxy.service")),
+    Role.WORKER: (
+        (10248, "kubelet.service"),
+        (10250, "kubelet.service"),
+        (10249, "kube-proxy.service"),
+        (10256, "kube-proxy.service"),
+    ),
 }
 TOOLS = {
     "conntrack": "conntrack",
@@ -160,6 +167,23 @@ def _versions(inputs: Inputs, host: Host, facts: Facts) -> Iterator[Finding]:
             f"has cgroup v1, which the kubelet of Kubernetes {cluster.versions.kubernetes} refuses",
             "boot it with cgroup v2, or write `kubelet: {fail_cgroup_v1: false}` in the inventory",
         )
+    there, wanted = _minor(facts.kubernetes), cluster.versions.minor
+    if there > (0, 0) and (there[0], there[1] + 1) < wanted:
+        what = f"has Kubernetes {facts.kubernetes}; from there to {cluster.versions.kubernetes} it goes one minor at a time"
+        remedy = f"write the newest patch of {there[0]}.{there[1] + 1} in the inventory, bootstrap and verify; then the next"
+        yield Finding("VersionJump", host.name, what, remedy)
+    if wanted < there:
+        what = f"has Kubernetes {facts.kubernetes}, newer than {cluster.versions.kubernetes}: going back is not supported"
+        yield Finding("Downgrade", host.name, what, f"write {facts.kubernetes} in the inventory, or fear for objects", True)
+    if host.is_(Role.WORKER) and cluster.proxy_mode == "nftables" and (0, 0) < _minor(facts.kernel) < NFTABLES_KERNEL:
+        remedy = "boot a kernel of 5.13 or newer, or write `kube_proxy: {mode: iptables}` in the inventory"
+        yield Finding("Kernel", host.name, f"has Linux {facts.kernel}, too old for kube-proxy's mode nftables", remedy)
+
+
+def _minor(version: str) -> tuple[int, int]:
+    """Major and minor; zeros when unknown."""
+    found = re.match(r"(\d+)\.(\d+)", version)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def _ports(inputs: Inputs, host: Host, facts: Facts) -> Iterator[Finding]:

@@ -76,8 +76,13 @@ def difference(promised: Planned | None, now: Planned, lenient: bool) -> str:
 
 
 def _acts(change: Planned) -> set[str]:
-    """What it does; a unit that was started before its stamp was written is restarted when the run goes on."""
-    return {f"start {line.removeprefix('restart ')}" if line.startswith("restart ") else line for line in change.does}
+    """What it does, by the first act of two of which a run that died in between leaves the second for the next one.
+
+    A unit started before its stamp was written is restarted then; a folder made before it had its mode is given it.
+    """
+    first = {"restart": "start", "own": "mkdir"}
+    words = [line.partition(" ") for line in change.does]
+    return {f"{first.get(verb, verb)} {rest}" for verb, _, rest in words}
 
 
 def _otherwise(promised: Planned, now: Planned) -> str:

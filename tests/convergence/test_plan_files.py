@@ -12,6 +12,8 @@ from hardway.credentials import Credentials
 from hardway.errors import PlanMovedError, UsageError
 from hardway.phases import PHASES
 from hardway.plans import Agreement, Plan, Purpose, as_json, as_text, foresee, load, save
+from hardway.plans.agreement import difference
+from hardway.plans.model import Planned
 from hardway.session import Selection
 from hardway.statedir import Overlay
 
@@ -163,6 +165,14 @@ def test_a_run_that_died_goes_on_with_the_same_plan(bare, tmp_path, moment):
         world.revive()
         follow(world, plan, begun=True)
     assert foreseen(world).changes == () and world.outdated() == []
+
+
+def test_a_folder_that_was_made_but_has_not_its_mode_yet_is_as_planned():
+    promised = Planned("kubelet", "w", "directory /a", ("new",), ("mkdir /a 700 root root",))
+    half = dataclasses.replace(promised, why=("mode 755 -> 700",), does=("own /a 700 root root",))
+    assert difference(promised, half, lenient=True) == ""
+    assert difference(promised, half, lenient=False) == "kubelet on w: directory /a: planned new; now mode 755 -> 700"
+    assert difference(promised, dataclasses.replace(half, does=("own /a 777 root root",)), lenient=True)
 
 
 def test_the_document_says_mode_owner_and_the_whole_of_what_is_new(bare):

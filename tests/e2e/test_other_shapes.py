@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -61,6 +62,14 @@ class TestOneMachine:
 
     def test_verify(self, stage: Stage):
         stage.verified()
+
+    def test_the_kubelet_got_a_certificate_of_its_own(self, stage: Stage):
+        requests = "{.items[*].status.conditions[*].type} {.items[*].status.certificate}"
+        await_true(
+            lambda: re.fullmatch(r"(Approved )+\S+.*", stage.kubectl("get", "csr", "-o", f"jsonpath={requests}").ok().out),
+            60,
+            "the kubelet's certificate request to be approved and signed",
+        )
 
     def test_it_survives_a_power_cut(self, stage: Stage):
         stage.lab("power-off", "all-in-one")

@@ -94,6 +94,12 @@ def test_hostname_twice(stage: Stage, told):
         told(stage.hardway("bootstrap", "INV"), "two")
 
 
+@case("hostname-not-the-inventorys")
+def test_hostname_not_the_inventorys(stage: Stage, told):
+    with mended(stage, "two", "hostname two.example.org", "hostnamectl set-hostname two"):
+        told(stage.hardway("bootstrap", "INV"), "two")
+
+
 @case("clock-skew")
 def test_clock_skew(stage: Stage, told):
     """Root's PATH has /usr/local/bin before /usr/bin."""
@@ -111,6 +117,14 @@ def test_leftover_etcd_data(stage: Stage, told):
 @case("host-of-another-cluster")
 def test_host_of_another_cluster(stage: Stage, told):
     with mended(stage, "two", "mkdir -p /var/lib/hardway; echo shop 0123456789abcdef >/var/lib/hardway/cluster", "rm -r /var/lib/hardway"):
+        told(stage.hardway("bootstrap", "INV"), "two")
+
+
+@case("versions-too-far-apart")
+def test_versions_too_far_apart(stage: Stage, told):
+    older = "printf '#!/bin/sh\\necho Kubernetes v1.18.20\\n' >/usr/local/bin/kubelet; chmod 755 /usr/local/bin/kubelet"
+    marked = "mkdir -p /var/lib/hardway; echo refused 0123456789abcdef >/var/lib/hardway/cluster"
+    with mended(stage, "two", f"{older}; {marked}", "rm -r /var/lib/hardway /usr/local/bin/kubelet"):
         told(stage.hardway("bootstrap", "INV"), "two")
 
 

@@ -41,6 +41,7 @@ CONFIGS = {
     "audit-policy-full.yaml": Role.CONTROL_PLANE,
     "apiserver-to-kubelet.yaml": Role.CONTROL_PLANE,
     "admins.yaml": Role.CONTROL_PLANE,
+    "kubelet-renewal.yaml": Role.CONTROL_PLANE,
     "coredns.yaml": Role.CONTROL_PLANE,
     "haproxy.cfg": Role.LB,
     "keepalived.conf": Role.LB,

@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from hardway.phase import API, Inputs
+from hardway.phases import rbac
 from hardway.render import render
 
 EVERY = pytest.mark.parametrize("cluster", CLUSTERS.values(), ids=CLUSTERS)
@@ -74,6 +76,15 @@ def test_cgroup_v1_is_allowed_only_when_asked_and_known():
     assert "failCgroupV1" not in config("kubelet-config.yaml", replace(asked, versions=lab().versions))
 
 
+@EVERY
+def test_a_kubelet_that_renews_its_certificate_may_do_so(cluster):
+    assert yaml.safe_load(config("kubelet-config.yaml", cluster))["rotateCertificates"] is True
+    manifests = rbac.desired(Inputs(cluster, {}, None, None), API)
+    granted = {one.manifest["roleRef"]["name"]: one.manifest["subjects"] for one in manifests if "roleRef" in one.manifest}
+    nodes = granted["system:certificates.k8s.io:certificatesigningrequests:selfnodeclient"]
+    assert [(one["kind"], one["name"]) for one in nodes] == [("Group", "system:nodes")], "or its requests stay Pending for ever"
+
+
 def test_a_new_node_reports_early_but_not_often():
     kubelet = yaml.safe_load(config("kubelet-config.yaml", lab()))
     assert (kubelet["nodeStatusUpdateFrequency"], kubelet["nodeStatusReportFrequency"]) == ("1s", "1m")
@@ -104,6 +115,14 @@ def test_coredns_forwards_only_where_it_can():
 
 
 @EVERY
+def test_coredns_asks_the_servers_of_a_stub_domain(cluster):
+    given = replace(cluster, coredns=replace(cluster.coredns, stub_domains={"corp.example": ("10.9.9.9", "10.9.9.8")}))
+    text = corefile(given)
+    assert text.startswith(corefile(cluster))
+    assert text.endswith("\ncorp.example:53 {\n    errors\n    cache 30\n    forward . 10.9.9.9 10.9.9.8\n}\n")
+
+
+@EVERY
 def test_coredns_is_spread_selected_and_served(cluster):
     found = {one["kind"]: one for one in yaml.safe_load_all(config("coredns.yaml", cluster))}
     pods = found["Deployment"]["spec"]["template"]
@@ -114,6 +133,17 @@ def test_coredns_is_spread_selected_and_served(cluster):
     spread = pods["spec"]["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
     assert spread[0]["podAffinityTerm"]["labelSelector"]["matchLabels"] == selected
     assert found["PodDisruptionBudget"]["apiVersion"] == ("policy/v1beta1" if cluster.versions.minor < (1, 21) else "policy/v1")
+
+
+@EVERY
+def test_coredns_may_do_nothing_but_serve(cluster):
+    found = {one["kind"]: one for one in yaml.safe_load_all(config("coredns.yaml", cluster))}
+    pod = found["Deployment"]["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    assert pod["securityContext"] == {"seccompProfile": {"type": "RuntimeDefault"}}
+    assert container["securityContext"]["capabilities"] == {"add": ["NET_BIND_SERVICE"], "drop": ["ALL"]}
+    assert container["securityContext"]["readOnlyRootFilesystem"] and not container["securityContext"]["allowPrivilegeEscalation"]
+    assert {verb for rule in found["ClusterRole"]["rules"] for verb in rule["verbs"]} == {"list", "watch"}
 
 
 def test_scheduler_configuration_follows_the_version():

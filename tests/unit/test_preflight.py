@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from hardway.cluster import CoreDns
 from hardway.credentials import Credentials
 from hardway.errors import PreflightError
 from hardway.facts import Facts, authority, etcd_born, parse
@@ -59,9 +60,12 @@ CASES = [
     ("Disk", "controller-0", {"var_free_mb": 999}),
     ("Port-6443", "lb", {"listening": frozenset({6443})}),
     ("Port-2379", "controller-0", {"listening": frozenset({2379})}),
+    ("Port-2381", "controller-0", {"listening": frozenset({2381})}),
+    ("Port-10248", "worker-0", {"listening": frozenset({10248})}),
     ("Port-10250", "worker-1", {"listening": frozenset({10250})}),
     ("Cgroup", "worker-0", {"cgroup": 1}),
     ("Occupied", "controller-0", {"occupied": ("/var/lib/etcd",)}),
+    ("VersionJump", "controller-0", {"kubernetes": "1.34.11"}),
     ("NodeName", "worker-0", {"hostname": "worker-0.example.org"}),
 ]
 
@@ -81,6 +85,7 @@ def test_what_stands_in_the_way_is_an_error_with_a_remedy(inputs, name, host, wr
     [
         ("Memory", "controller-0", {"memory_mb": 512}),
         ("PackageManager", "worker-0", {"package_manager": ""}),
+        ("Downgrade", "controller-0", {"kubernetes": "1.37.0"}),
         ("Firewall", "lb", {"firewall": "ufw"}),
         ("Firewall", "worker-0", {"firewall": "firewalld"}),
         ("Nameserver", "worker-0", {"nameservers": ("127.0.0.1",)}),
@@ -88,6 +93,24 @@ def test_what_stands_in_the_way_is_an_error_with_a_remedy(inputs, name, host, wr
 )
 def test_what_may_do_harm_is_a_warning(inputs, name, host, wrong):
     assert [(finding.name, finding.host, finding.warning) for finding in judge(inputs(host, **wrong))] == [(name, host, True)]
+
+
+@pytest.mark.parametrize("there", ["1.36.0", "1.36.9", "1.35.8", ""])
+def test_the_next_minor_and_any_patch_are_no_jump(inputs, there):
+    assert VAGRANT.versions.minor == (1, 36) and findings(inputs("controller-0", kubernetes=there)) == []
+
+
+@pytest.mark.parametrize(("kernel", "named"), [("5.12.19", ["Kernel"]), ("5.13.0-1-amd64", []), ("6.1.0-9-amd64", []), ("", [])])
+def test_nftables_needs_a_kernel_of_its_time(inputs, kernel, named):
+    made = inputs("worker-0", kernel=kernel)
+    assert [finding.name for finding in findings(replace(made, cluster=replace(VAGRANT, proxy_mode="nftables")))] == named
+    assert findings(made) == []
+
+
+def test_a_name_server_of_ones_own_is_no_matter_where_the_inventory_names_others(inputs):
+    made = inputs("worker-0", nameservers=("127.0.0.1",))
+    assert findings(replace(made, cluster=replace(VAGRANT, coredns=CoreDns(forward=("192.0.2.53",))))) == []
+    assert findings(inputs("controller-0", nameservers=("127.0.0.1",))) == []
 
 
 @pytest.mark.parametrize(("name", "fact"), [("Hostname", "hostname"), ("MachineId", "machine_id")])
@@ -154,6 +177,7 @@ read_only=/usr/local /etc
 cluster=lab abc123
 filesystem_overlay=yes
 etcd_state=existing
+kubernetes=1.36.4
 """
 
 
@@ -161,6 +185,7 @@ def test_a_survey_is_read():
     facts = parse(SURVEY, sent=1000.0, received=1001.0)
     assert (facts.arch, facts.memory_mb, facts.addresses["10.0.0.9"]) == ("arm64", 2048, "ens3")
     assert facts.listening == {8080, 22} and facts.overlay and (facts.cluster, facts.authority) == ("lab", "abc123")
+    assert facts.kubernetes == "1.36.4"
     assert facts.holders[8080] == ("haproxy", "71") and facts.read_only == ("/usr/local", "/etc")
     assert facts.clock_offset == 0.0 and etcd_born({"one": Facts(), "two": facts}) and not etcd_born({"one": Facts()})
 

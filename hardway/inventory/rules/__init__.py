@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 
 from hardway.inventory.draft import Draft
 from hardway.inventory.problem import Problem
-from hardway.inventory.rules import api, assets, hosts, network, nodes, ssh, workers
+from hardway.inventory.rules import api, assets, dns, hosts, network, nodes, ssh, workers
 
 Rule = Callable[[Draft], Iterator[Problem]]
 
-RULES: tuple[Rule, ...] = (*hosts.RULES, *network.RULES, *workers.RULES, *nodes.RULES, *api.RULES, *ssh.RULES, *assets.RULES)
+RULES: tuple[Rule, ...] = (*hosts.RULES, *network.RULES, *workers.RULES, *nodes.RULES, *api.RULES, *ssh.RULES, *assets.RULES, *dns.RULES)
 WARNINGS: tuple[Rule, ...] = (*network.WARNINGS, *hosts.WARNINGS)
 
 

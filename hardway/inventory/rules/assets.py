@@ -1,4 +1,4 @@
-"""Where binaries come from, the versions, and what the chosen version can do."""
+"""Where binaries come from, the versions, what the chosen version can do, and which flags may be given."""
 
 from __future__ import annotations
 
@@ -10,6 +10,27 @@ from hardway.inventory.problem import Problem, show
 from hardway.inventory.versions import unsupported
 
 NFTABLES_SINCE = (1, 31)
+# Flags whose value hardway itself counts on, and what to do instead.
+OURS = {
+    "etcd": {
+        "config-file": "etcd then ignores every flag: write flags here instead",
+        "data-dir": "to use another disk, mount it at /var/lib/etcd or make that a link",
+        "force-new-cluster": "it would found another cluster at every start: run it by hand, once",
+        "initial-cluster": "it follows from the hosts with the role etcd",
+        "initial-cluster-state": "it follows from what the members say of themselves",
+        "name": "a member has its host's name",
+    },
+    "kube-apiserver": {
+        "etcd-servers": "it follows from the hosts with the role etcd",
+        "service-cluster-ip-range": "write network.service_cidr, for others need it too",
+        "service-node-port-range": "write network.node_ports",
+    },
+    "kube-controller-manager": {
+        "cluster-cidr": "write network.pod_cidr, for others need it too",
+        "service-cluster-ip-range": "write network.service_cidr, for others need it too",
+    },
+    "kubelet": {"hostname-override": "a Node has its host's name, which its certificate says too"},
+}
 
 
 def mirror(draft: Draft) -> Iterator[Problem]:
@@ -47,4 +68,12 @@ def flags_once(draft: Draft) -> Iterator[Problem]:
             yield Problem(("extra_args", component, flag), "is in override_args as well: keep it in one of the two")
 
 
-RULES = (mirror, versions, proxy_mode, flags_once)
+def flags_left_to_us(draft: Draft) -> Iterator[Problem]:
+    """Where hardway looks for data and what it calls things is not for flags to change."""
+    for section in ("extra_args", "override_args"):
+        for component, flags in getattr(draft.model, section).by_component().items():
+            for flag in sorted(OURS.get(component, {}).keys() & flags):
+                yield Problem((section, component, flag), f"cannot be set: {OURS[component][flag]}")
+
+
+RULES = (mirror, versions, proxy_mode, flags_once, flags_left_to_us)

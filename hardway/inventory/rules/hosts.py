@@ -27,6 +27,19 @@ def not_reserved(draft: Draft) -> Iterator[Problem]:
             yield Problem(("hosts", n, "name"), f"{host.name} is a reserved name: give the machine another one")
 
 
+def names_fit_certificates(draft: Draft) -> Iterator[Problem]:
+    """A certificate's common name has room for 64 characters, and a host's name may be a part of it."""
+    from hardway.certificates import definitions  # imported on use: the JSON Schema is wanted without any cryptography
+
+    for n, host in draft.hosts:
+        rows = [row for row in definitions() if row.per_host and row.roles & set(host.roles)]
+        room = 64 - max((len(row.cn.format(host="")) for row in rows), default=0)
+        if len(host.name) > room:
+            roles = ", ".join(host.roles)
+            message = f"{len(host.name)} characters are too many for the certificates of a host with the roles {roles}: at most {room}"
+            yield Problem(("hosts", n, "name"), message)
+
+
 def roles_once(draft: Draft) -> Iterator[Problem]:
     for n, host in draft.hosts:
         for role in sorted({role for role in host.roles if host.roles.count(role) > 1}):
@@ -60,5 +73,5 @@ def many_etcd(draft: Draft) -> Iterator[Problem]:
         yield Problem(("hosts", members[7][0], "roles"), f"{len(members)} etcd members make every write slow: 3 or 5 are usual, 7 the most")
 
 
-RULES = (unique, not_reserved, roles_once, every_role_present, odd_etcd)
+RULES = (unique, not_reserved, names_fit_certificates, roles_once, every_role_present, odd_etcd)
 WARNINGS = (many_etcd,)

@@ -12,8 +12,8 @@ DOCKER = IPv4Network("172.17.0.0/16")
 LOOPBACK = IPv4Network("127.0.0.0/8")
 UNUSABLE = (IPv4Network("0.0.0.0/8"), LOOPBACK, IPv4Network("169.254.0.0/16"), IPv4Network("224.0.0.0/3"))
 # What the hosts' own services listen on; a NodePort there would take it away.
-OWN_PORTS = {22: "sshd", 2379: "etcd", 2380: "etcd", 6443: "kube-apiserver", 10250: "the kubelet", 10256: "kube-proxy"}
-OWN_PORTS |= {10249: "kube-proxy", 10257: "kube-controller-manager", 10259: "kube-scheduler"}
+OWN_PORTS = {22: "sshd", 2379: "etcd", 2380: "etcd", 2381: "etcd", 6443: "kube-apiserver", 10248: "the kubelet", 10250: "the kubelet"}
+OWN_PORTS |= {10249: "kube-proxy", 10256: "kube-proxy", 10257: "kube-controller-manager", 10259: "kube-scheduler"}
 
 
 def _networks(draft: Draft) -> list[tuple[str, IPv4Network]]:
@@ -52,7 +52,9 @@ def node_blocks_fit(draft: Draft) -> Iterator[Problem]:
     plan, pods = draft.network, draft.model.kubelet.max_pods
     if not (draft.sound("network", "pod_cidr") and draft.sound("network", "node_prefix")):
         return
-    if plan.node_prefix < plan.pod_cidr.prefixlen:
+    if plan.pod_cidr.prefixlen > 28:
+        yield Problem(("network", "pod_cidr"), f"/{plan.pod_cidr.prefixlen} is too small for pods: the smallest is a /28")
+    elif plan.node_prefix < plan.pod_cidr.prefixlen:
         message = f"/{plan.node_prefix} is larger than the pod network {plan.pod_cidr}: allowed is {plan.pod_cidr.prefixlen} to 28"
         yield Problem(("network", "node_prefix"), message)
     room = (1 << (32 - plan.node_prefix)) - 3

@@ -76,6 +76,15 @@ CASES = (
         remedy="Name each machine as the inventory does.",
     ),
     finding(
+        "hostname-not-the-inventorys",
+        "NodeName",
+        "calls itself <name>, and so would its node; the inventory says <host>",
+        "hostnamectl set-hostname <host>",
+        why="A kubelet registers its node by the machine's own name, and its certificate lets it be only the one in the inventory.",
+        injected="a fully qualified host name on a lab machine; the next command is carried out",
+        remedy="Give the machine the short name that the inventory says, or write the machine's name into the inventory.",
+    ),
+    finding(
         "clock-skew",
         "ClockSkew",
         "its clock is <seconds> s from the other hosts'",
@@ -110,6 +119,15 @@ CASES = (
         why="hardway built another cluster on this machine.",
         injected="a lab machine that bears another cluster's mark",
         remedy="`hardway reset` with the other inventory, if that cluster is no longer wanted.",
+    ),
+    finding(
+        "versions-too-far-apart",
+        "VersionJump",
+        "has Kubernetes <version>; from there to <version> it goes one minor at a time",
+        "write the newest patch of <version> in the inventory, bootstrap and verify; then the next",
+        why="Each minor reads what the one before it wrote, and no older one: objects would be lost on the way.",
+        injected="a lab machine of a cluster whose kubelet says that it is Kubernetes 1.18",
+        remedy="Upgrade through every minor in between, or build a new cluster beside it.",
     ),
     finding(
         "no-systemd",
