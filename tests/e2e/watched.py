@@ -65,9 +65,13 @@ class Watched:
         """The phases with an event of this kind."""
         return {event["phase"] for event in self.events if event["event"] == kind}
 
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
     def kill(self) -> bool:
         """Kill it with all its children; whether it was still alive."""
-        alive = self._process.poll() is None
+        alive = self.alive
         if alive:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
