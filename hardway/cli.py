@@ -77,7 +77,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to be flushed at exit goes nowhere
         sys.exit(141)
     except KeyboardInterrupt:
-        print("interrupted: nothing is half written; the same command continues", file=sys.stderr)
+        print("interrupted: nothing is half written\n  next: run the same command again; it continues", file=sys.stderr)
         sys.exit(130)
     except OSError as error:
         refused = refusal(error)

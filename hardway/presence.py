@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from .errors import ConnectionFailed
+from .errors import ConnectionFailed, ConnectionLost
 from .transport import Transport
+from .vocabulary import Probe, Reader
 
 PACE = 2.0  # seconds between two rounds; asking about a connection that is open costs nothing
-PATIENCE = 2  # so many rounds in a row may fail: sshd may have been started anew
+PATIENCE = 3  # so many rounds in a row may be refused at once: the machine may be up, and its sshd be starting
 
 
 def watch(hosts: Sequence[Transport], over: threading.Event) -> None:
@@ -25,6 +26,15 @@ def watch(hosts: Sequence[Transport], over: threading.Event) -> None:
                 failures[host.host.name] = 0
             except ConnectionFailed as error:
                 failures[host.host.name] += 1
-                if failures[host.host.name] >= PATIENCE and not over.is_set():
+                if (error.waited_for or failures[host.host.name] >= PATIENCE) and not over.is_set():
                     error.evidence = f"{error.evidence}\nbefore: it answered, and its connection broke while this was at work".strip()
                     raise
+
+
+def roll_call(host: Reader) -> None:
+    """Have a host say anything at all, on a new connection when the old one proves broken; ConnectionFailed when it does not."""
+    anything = (Probe("tool", ("sh",)),)
+    try:
+        host.probe(anything)
+    except ConnectionLost:
+        host.probe(anything)

@@ -15,7 +15,7 @@ from .errors import ConnectionFailed, ConnectionLost, HardwayError, HostErrors, 
 from .kube import BROKEN
 from .live import Live, wait
 from .phase import Inputs, Pending, Phase
-from .presence import watch
+from .presence import roll_call, watch
 from .report import Report
 from .resources.base import Change, Resource
 from .transport import Transport
@@ -84,6 +84,8 @@ class Runner:
             raise self.crash
         if errors := self._told():
             raise errors[0] if len(errors) == 1 else HostErrors("several hosts failed", errors=errors, exit_code=errors[0].exit_code)
+        # Done is said of hosts that are still there: one may have gone after its own part.
+        each(lambda host: roll_call(self.remotes[host.name]), [target for target in targets if target in self.inputs.cluster.hosts])
         return self.done
 
     @contextlib.contextmanager

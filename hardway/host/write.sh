@@ -4,10 +4,14 @@ STATE=/var/lib/hardway
 umask 077
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 
+# settle FILE: on the disk before anything relies on it. Our own files are not worth the wait: one that a power cut left empty
+# is seen to differ and written again. The host's own files are: nobody else has their content.
+settle() { sync -d "$1" 2>/dev/null || sync; }
+
 keep_aside() { # a file we have not written ourselves is saved once
   if [ -e "$STATE/ours$1" ]; then return; fi
   mkdir -p "$STATE/ours${1%/*}"
-  if [ -e "$1" ] || [ -L "$1" ]; then mkdir -p "$STATE/before${1%/*}"; cp -a "$1" "$STATE/before$1"; fi
+  if [ -e "$1" ] || [ -L "$1" ]; then mkdir -p "$STATE/before${1%/*}"; cp -a "$1" "$STATE/before$1"; [ -L "$1" ] || settle "$STATE/before$1"; fi
   : >"$STATE/ours$1"
 }
 
@@ -36,7 +40,7 @@ w_own() { chown "$3:$4" "$1"; chmod "$2" "$1"; }
 # drop PATH: remove our file and put back what stood there before; that is forgotten last, so it survives a reset that dies
 w_drop() {
   [ -e "$STATE/ours$1" ] || return 0
-  if [ -e "$STATE/before$1" ] || [ -L "$STATE/before$1" ]; then rm -f "$1.hardway"; cp -a "$STATE/before$1" "$1.hardway"; mv -f "$1.hardway" "$1"
+  if [ -e "$STATE/before$1" ] || [ -L "$STATE/before$1" ]; then rm -f "$1.hardway"; cp -a "$STATE/before$1" "$1.hardway"; [ -L "$1.hardway" ] || settle "$1.hardway"; mv -f "$1.hardway" "$1"
   else rm -f "$1"; fi
   rm -f "$STATE/ours$1" "$STATE/digests$1"; rm -f "$STATE/before$1"
 }
@@ -48,8 +52,8 @@ w_rmdir() { rmdir "$1" 2>/dev/null || [ ! -e "$1" ] || return 0; rm -f "$STATE/d
 w_rmtree() { if [ -L "$1" ] || mountpoint -q "$1" 2>/dev/null; then find "$1/" -mindepth 1 -maxdepth 1 -exec rm -rf {} +; else rm -rf "$1"; fi; }
 
 # block PATH MARK BLOB: our marked lines inside a file that belongs to the host; dropblock takes them out
-w_block() { w_dropblock "$1" "$2"; cp -a "$1" "$1.hardway"; { [ -z "$(tail -c 1 "$1")" ] || echo; echo "# BEGIN $2"; cat "$stage/$3"; echo "# END $2"; } >>"$1.hardway"; mv -f "$1.hardway" "$1"; }
-w_dropblock() { [ -e "$1" ] || { : >"$1"; chmod 644 "$1"; }; cp -a "$1" "$1.hardway"; sed "/^# BEGIN $2\$/,/^# END $2\$/d" "$1" >"$1.hardway"; mv -f "$1.hardway" "$1"; }
+w_block() { w_dropblock "$1" "$2"; cp -a "$1" "$1.hardway"; { [ -z "$(tail -c 1 "$1")" ] || echo; echo "# BEGIN $2"; cat "$stage/$3"; echo "# END $2"; } >>"$1.hardway"; settle "$1.hardway"; mv -f "$1.hardway" "$1"; }
+w_dropblock() { [ -e "$1" ] || { : >"$1"; chmod 644 "$1"; }; cp -a "$1" "$1.hardway"; sed "/^# BEGIN $2\$/,/^# END $2\$/d" "$1" >"$1.hardway"; settle "$1.hardway"; mv -f "$1.hardway" "$1"; }
 
 # packages MANAGER NAME...: install what is missing, without questions, and remember that it was us
 w_packages() {
@@ -91,7 +95,7 @@ w_swapoff() {
   mkdir -p "$STATE/swap"
   systemctl list-units --plain --no-legend --type=swap 2>/dev/null | while read -r unit _; do systemctl mask -q "$unit"; : >"$STATE/swap/$unit"; done
   swapoff -a
-  if [ -e /etc/fstab ]; then cp -a /etc/fstab /etc/fstab.hardway; awk '$1 !~ /^#/ && $3 == "swap" {print "#hardway-swap# " $0; next} {print}' /etc/fstab >/etc/fstab.hardway; mv -f /etc/fstab.hardway /etc/fstab; fi
+  if [ -e /etc/fstab ]; then cp -a /etc/fstab /etc/fstab.hardway; awk '$1 !~ /^#/ && $3 == "swap" {print "#hardway-swap# " $0; next} {print}' /etc/fstab >/etc/fstab.hardway; settle /etc/fstab.hardway; mv -f /etc/fstab.hardway /etc/fstab; fi
   systemctl daemon-reload
 }
 w_swapback() {
@@ -132,8 +136,11 @@ w_unstamp() { rm -f "$STATE/stamps/$1"; }
 w_image() { /usr/local/bin/ctr -n k8s.io images import "$stage/$2" >/dev/null 2>"$stage/.ctr.log" || { cat "$stage/.ctr.log" >&2; return 1; }; rm -f "$stage/$2"; }
 w_dropimage() { /usr/local/bin/ctr -n k8s.io images rm "$1" >/dev/null 2>&1 || :; }
 
-# cluster NAME AUTHORITY: whose host this is
-w_cluster() { mkdir -p "$STATE"; echo "$1 $2" >"$STATE/cluster"; }
+# cluster NAME AUTHORITY: whose host this is; the first of two runs that know nothing of each other has it
+w_cluster() {
+  mkdir -p "$STATE"; whose=$(cat "$STATE/cluster" 2>/dev/null || :)
+  case $whose in "" | "$1 $2") echo "$1 $2" >"$STATE/cluster" ;; *) echo "its mark says: cluster ${whose% *}, authority ${whose#* }; ours is $2" >&2; return 1 ;; esac
+}
 
 # cleanup KIND: what running pods leave behind
 w_cleanup() {

@@ -1,7 +1,7 @@
-"""A machine loses its power at any moment of a `bootstrap`: the run ends by itself and names it, and after power-on the next one goes on.
+"""A machine loses its power at any moment of a `bootstrap`: the run ends by itself and names it, and after power-on the next one completes.
 
-The same half-built cluster is struck again and again, ever later and another machine each time; then a bootstrap must complete
-it, find nothing more to change, and all checks pass. After that the next round begins, with bare hosts and no keys.
+Each run starts from bare hosts, and another machine is struck each time, ever later in the run. The bootstrap after it must find
+every key as it was and leave nothing to do; at the end of a round all checks pass, and the next round begins without keys.
 
 A power cut of the lab ends all processes of a machine at once and its connections say no good-bye, but what it had written
 stays: the files are in this computer's memory. What a real machine loses with its own memory is not tried here.
@@ -26,7 +26,7 @@ PLACES = ("", *(phase.name for phase in PHASES))
 MACHINES = 6
 ROUNDS = 4
 EVERY = ROUNDS * MACHINES
-# From the power cut to the end of the run. A connection is silent for half a minute before it is given up, and the host is
+# From the power cut to the end of the run. A connection is silent for 20 s before it is given up, and the host is
 # asked again; then the other hosts finish what they are at. This computer may be busy.
 NAMED = 150.0
 # No connection; a command that broke; a host that waited in vain for the one that is gone.
@@ -70,6 +70,7 @@ class TestPowerCuts:
     def test_power_lost_at_any_moment(self, stage: Stage, cuts: Cuts, moment: float):
         when, host = strike(moment, PLACES, ROUNDS), machine(stage, moment)
         cuts.round_begins(stage, when.order)
+        stage.hardway("reset", "INV", "--yes").ok()
         with Watched(stage) as run:
             if when.due(run) and run.alive:
                 at_work = run.at_work
@@ -84,7 +85,7 @@ class TestPowerCuts:
             else:
                 run.ended(NAMED).ok()
                 cuts.missed.append(str(when))
-        cuts.unharmed(stage)
+        cuts.whole(stage)
 
     @staticmethod
     def told(stage: Stage, run: Watched, host: str, ran) -> None:

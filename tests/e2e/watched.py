@@ -1,4 +1,4 @@
-"""A bootstrap that is watched while it works, to strike at a moment that is chosen by what it does rather than by the clock."""
+"""A command that is watched while it works, to strike at a moment that is chosen by what it does rather than by the clock."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Event = dict[str, Any]
 class Watched:
     """Use as a context manager: what still runs at its end is killed."""
 
-    def __init__(self, stage: Stage, *words: str):
-        self.words = stage.argv("bootstrap", "INV", "--output", "json", *words)
+    def __init__(self, stage: Stage, *words: str, command: str = "bootstrap"):
+        self.words = stage.argv(command, "INV", "--output", "json", *words)
         self.events: list[Event] = []
         self.began = time.monotonic()
         self._news = threading.Condition()
@@ -68,6 +68,10 @@ class Watched:
     @property
     def alive(self) -> bool:
         return self._process.poll() is None
+
+    def interrupt(self) -> None:
+        """What Ctrl-C does."""
+        self._process.send_signal(signal.SIGINT)
 
     def kill(self) -> bool:
         """Kill it with all its children; whether it was still alive."""
