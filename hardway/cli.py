@@ -66,7 +66,10 @@ def main() -> None:
     given: dict[str, Path] = {}
     try:
         cli.main(standalone_mode=False, obj=given)
-    except click.exceptions.Abort:
+    except click.exceptions.Abort as error:
+        # click turns Ctrl-C into this; the answer "no" to a question has no cause.
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            print("interrupted: nothing is half written\n  next: run the same command again; it continues", file=sys.stderr)
         sys.exit(130)
     except click.ClickException as error:
         error.show()
@@ -76,9 +79,6 @@ def main() -> None:
     except ReaderGone:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to be flushed at exit goes nowhere
         sys.exit(141)
-    except KeyboardInterrupt:
-        print("interrupted: nothing is half written\n  next: run the same command again; it continues", file=sys.stderr)
-        sys.exit(130)
     except OSError as error:
         refused = refusal(error)
         sys.exit(told(refused, given) if refused else bug(error))

@@ -160,9 +160,10 @@ class TestLiving:
         stage.verified()
 
     @case("host-moved-to-another-role")
-    def test_a_host_is_given_another_role(self, stage: Stage, told):
+    def test_hosts_are_given_another_role(self, stage: Stage, told):
         inventory = yaml.safe_load(stage.inventory.read_text())
-        inventory["hosts"][2] |= {"roles": ["worker"], "pod_cidr": "10.193.12.0/24"}
+        for number in (1, 2):
+            inventory["hosts"][number] |= {"roles": ["worker"], "pod_cidr": f"10.193.1{number}.0/24"}
         edited = stage.folder / "edited.yaml"
         edited.write_text(yaml.safe_dump(inventory))
         told(stage.hardway("bootstrap", str(edited)), "c")
