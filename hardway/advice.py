@@ -15,6 +15,8 @@ def advice(op: Op, host: str) -> tuple[str, str]:
         return f"the packages {', '.join(names)} cannot be installed", f"on {host}: {install} {' '.join(names)}"
     if op.verb in ("start", "restart"):
         return "", f"on {host}: systemctl status {op.args[0]}; journalctl -b -u {op.args[0]}"
+    if op.verb == "cluster":
+        return "another run has just made this host part of its own cluster", f"on {host}: who; last   tell who else is at work there"
     if op.verb in ("put", "binary", "mkdir", "block"):
         return "", f"on {host}: df -h {op.args[0]}; findmnt -T {op.args[0]}"
     return "", ""

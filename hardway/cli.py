@@ -65,7 +65,10 @@ def main() -> None:
     given: dict[str, Any] = {}
     try:
         cli.main(standalone_mode=False, obj=given)
-    except click.exceptions.Abort:
+    except click.exceptions.Abort as error:
+        # click turns Ctrl-C into this; the answer "no" to a question has no cause.
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            print("interrupted: nothing is half written\n  next: run the same command again; it continues", file=sys.stderr)
         sys.exit(130)
     except click.ClickException as error:
         error.show()
@@ -75,9 +78,6 @@ def main() -> None:
     except ReaderGone:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to be flushed at exit goes nowhere
         sys.exit(141)
-    except KeyboardInterrupt:
-        print("interrupted: nothing is half written; the same command continues", file=sys.stderr)
-        sys.exit(130)
     except OSError as error:
         refused = refusal(error)
         sys.exit(told(refused, given) if refused else bug(error, given))

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 from .cluster import Host
 from .comparing import compare, foreseen, ordered, read
-from .errors import ConnectionLost, HardwayError, HostErrors, NotReadyError, QuorumError, RemoteCommandError
+from .errors import ConnectionFailed, ConnectionLost, HardwayError, HostErrors, NotReadyError, QuorumError, RemoteCommandError
 from .kube import BROKEN
 from .live import Live, wait
 from .phase import Inputs, Pending, Phase
+from .presence import roll_call, watch
 from .report import Report
 from .resources.base import Change, Resource
+from .transport import Transport
 from .vocabulary import Reader, Remote
 from .watching.telling import Telling
 
@@ -76,7 +78,7 @@ class Runner:
         try:
             for thread in threads:
                 thread.start()
-            with self.news:
+            with self._hosts_watched(), self.news:
                 self.news.wait_for(lambda: self.stopped or len(self.ready) == len(self.phases))
             for thread in threads:
                 thread.join()
@@ -85,13 +87,36 @@ class Runner:
             raise
         if self.crash:
             raise self.crash
-        if self.errors:
-            raise (
-                self.errors[0]
-                if len(self.errors) == 1
-                else HostErrors("several hosts failed", errors=tuple(self.errors), exit_code=self.errors[0].exit_code)
-            )
+        if errors := self._told():
+            raise errors[0] if len(errors) == 1 else HostErrors("several hosts failed", errors=errors, exit_code=errors[0].exit_code)
+        # Done is said of hosts that are still there: one may have gone after its own part.
+        each(lambda host: roll_call(self.remotes[host.name]), [target for target in targets if target in self.inputs.cluster.hosts])
         return self.done
+
+    @contextlib.contextmanager
+    def _hosts_watched(self):
+        """A host that has gone is named, whatever is waited for just then, and though its own part may be done."""
+        over = threading.Event()
+        hosts = [transport for name, transport in self.live.transports.items() if name in self.live.concerned]
+        threading.Thread(target=self._guarded, args=(self._watch, hosts, over), name="hosts watched", daemon=True).start()
+        try:
+            yield
+        finally:
+            over.set()
+
+    def _watch(self, hosts: Sequence[Transport], over: threading.Event) -> None:
+        try:
+            watch(hosts, over)
+        except ConnectionFailed as error:
+            at_work = next((phase for phase in self.phases if phase.name not in self.ready), self.phases[-1])
+            raise self._explained(error, at_work, None) from error
+
+    def _told(self) -> tuple[HardwayError, ...]:
+        """The errors, but of a host that cannot be reached one alone: its own steps may tell of it as well as those who watch."""
+        first = {}
+        for error in self.errors:
+            first.setdefault((error.host, ConnectionFailed) if isinstance(error, ConnectionFailed) else id(error), error)
+        return tuple(first.values())
 
     @property
     def stopped(self) -> bool:
@@ -139,13 +164,19 @@ class Runner:
 
     def _resumed(self, phase: Phase, target: Host, changed: set[str]) -> None:
         """A step whose connection broke starts over: it reads the host again and does what is still missing."""
+        broke: ConnectionLost | None = None
         for left in reversed(range(RECONNECTS)):
             try:
                 return self._step(phase, target, changed, again=left < RECONNECTS - 1)
             except ConnectionLost as error:
                 if not left or self.stopped:
                     raise
+                broke = error
                 self.report.note(f"{phase.name:14} {target.name}: {error.message}; connecting again")
+            except ConnectionFailed as error:
+                if broke and broke.host == error.host:
+                    error.evidence = f"{error.evidence}\nbefore: {broke.message}, {broke.waited_seconds:.0f} s after it began".strip()
+                raise
 
     def _step(self, phase: Phase, target: Host, changed: set[str], again: bool) -> None:
         start = time.monotonic()

@@ -183,8 +183,15 @@ w_unstamp() { rm -f "$STATE/stamps/$1"; }
 w_image() { /usr/local/bin/ctr -n k8s.io images import "$stage/$2" >/dev/null 2>"$stage/.ctr.log" || { cat "$stage/.ctr.log" >&2; return 1; }; rm -f "$stage/$2"; }
 w_dropimage() { /usr/local/bin/ctr -n k8s.io images rm "$1" >/dev/null 2>&1 || :; }
 
-# cluster NAME AUTHORITY: whose host this is; without it, data that we make later would be taken for somebody else's
-w_cluster() { mkdir -p "$STATE"; echo "$1 $2" >"$STATE/cluster"; on_disk "$STATE/cluster"; }
+# cluster NAME AUTHORITY: whose host this is, without which data that we make later would be taken for somebody else's;
+# the first of two runs that know nothing of each other has it
+w_cluster() {
+  mkdir -p "$STATE"; whose=$(cat "$STATE/cluster" 2>/dev/null || :)
+  case $whose in
+    "" | "$1 $2") echo "$1 $2" >"$STATE/cluster"; on_disk "$STATE/cluster" ;;
+    *) echo "its mark says: cluster ${whose% *}, authority ${whose#* }; ours is $2" >&2; return 1 ;;
+  esac
+}
 
 # cleanup KIND: what running pods leave behind
 w_cleanup() {

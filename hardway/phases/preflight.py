@@ -112,6 +112,7 @@ def _host(inputs: Inputs, host: Host, facts: Facts) -> Iterator[Finding]:
         yield error("Clock", f"its clock is {facts.clock_offset:+.0f} s from ours", "start a time service: timedatectl set-ntp true")
     if facts.cluster:
         yield from _ownership(inputs, host, facts)
+        yield from _former_roles(host, facts)
     else:
         for folder in facts.occupied:
             yield error("Occupied", f"{folder} holds data that is not ours", f"if nobody needs it, move it away: mv {folder} {folder}.old")
@@ -137,6 +138,15 @@ def _ownership(inputs: Inputs, host: Host, facts: Facts) -> Iterator[Finding]:
     elif authority(ours) != facts.authority:
         remedy = "use the state directory it was built with (--state-dir), or give up the cluster: hardway reset INV"
         yield Finding("OtherState", host.name, f"was built with another authority than the one in {store.where()}", remedy)
+
+
+def _former_roles(host: Host, facts: Facts) -> Iterator[Finding]:
+    """What a host of ours does for a role that an edited inventory took from it: no phase concerns itself with that any more."""
+    for role in Role:
+        units = sorted({unit for _, unit in PORTS[role]} & facts.units)
+        if role not in host.roles and units:
+            what = f"runs {', '.join(units)}, and the inventory does not give it the role {role.value} any more"
+            yield Finding("Role", host.name, what, f"with the inventory as it was: hardway reset INV --limit {host.name}; then this again")
 
 
 def _resources(host: Host, facts: Facts) -> Iterator[Finding]:

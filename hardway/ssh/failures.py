@@ -54,7 +54,7 @@ def _socket(error: OSError, hop: Hop, seconds: float) -> ConnectionFailed:
         return _failed(hop, f"nothing listens on {hop.called}: connection refused", hint=hint)
     if error.errno in (errno.ECONNRESET, errno.EPIPE):
         return Dropped(f"{hop.called} closed the connection", hop.host, hint=hop.ssh_command("-v"))
-    if error.errno == errno.ETIMEDOUT:
+    if error.errno in (errno.ETIMEDOUT, errno.EHOSTUNREACH):  # the second is what our own network says of a machine that is off
         return _silent(hop, f"{hop.called} does not answer", "a TCP connection", seconds)
     return _failed(hop, f"{hop.called} cannot be reached: {error.strerror or error}", hint=f"ip route get {hop.address}")
 

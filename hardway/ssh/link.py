@@ -14,6 +14,7 @@ from typing import TypeVar
 import paramiko
 from fabric import Config, Connection
 
+from . import pulse
 from .credentials import Prompt
 from .failures import Dropped, explain
 from .host_keys import Policy, known_kinds
@@ -24,8 +25,9 @@ from .route import Hop
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 logging.getLogger("paramiko").propagate = False
 
-KEEPALIVE = 10
-SILENCE = 30
+# A machine that acknowledges nothing for so many seconds is given up. That is much for a slow network, and a step that loses
+# its connection is begun again on a new one. hardway.ssh.pulse sees to it that there is always something to acknowledge.
+SILENCE = 20
 ATTEMPTS = 6
 # sshd drops connections at random from the tenth unauthenticated one on (MaxStartups 10:30:100).
 HANDSHAKES = 8
@@ -111,12 +113,12 @@ def _connect(hop: Hop, below: Link | None, prompt: Prompt | None) -> Link:
     except BaseException:
         connection.client.close()
         raise
-    connection.transport.set_keepalive(KEEPALIVE)
+    pulse.feel(connection.transport)
     return Link(hop, connection, below)
 
 
 def tuned(sock: socket.socket, hop: Hop, **options) -> paramiko.Transport:
-    """A paramiko transport made for speed: AES-GCM first, no Nagle delay; and for noticing a dead peer within SILENCE seconds."""
+    """A paramiko transport made for speed: AES-GCM first, no Nagle delay; and for noticing a machine that is off within SILENCE seconds."""
     if isinstance(sock, socket.socket):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if hasattr(socket, "TCP_USER_TIMEOUT"):

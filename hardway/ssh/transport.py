@@ -154,7 +154,7 @@ class SshTransport:
                 self._end(shell.process)
                 raise failed.__cause__ from None
             except (Ended, OSError, EOFError, paramiko.SSHException) as error:
-                raise self._lost(script, error) from error
+                raise self._lost(script, error, time.monotonic() - began) from error
 
     def _end(self, process: int) -> None:
         """End a script that is still running on the host, with its children, if the host can still be talked to."""
@@ -197,12 +197,20 @@ class SshTransport:
             hint=f"{route(self.host).ssh_command()}  and look at what it does there: ps axf",
         )
 
-    def _lost(self, script: str, error: Exception) -> ConnectionLost:
+    def _lost(self, script: str, error: Exception, seconds: float) -> ConnectionLost:
         noise = error.noise if isinstance(error, Ended) else str(error)
         shell_only = isinstance(error, Ended) and error.orderly
         what = f"the shell on {self.host.name} ended" if shell_only else f"the connection to {self.host.name} broke"
         hint = f"run the same command again; {route(self.host).ssh_command()}"
-        return ConnectionLost(f"{what} during a command", self.host.name, command=_first_line(script), evidence=noise, hint=hint)
+        return ConnectionLost(
+            f"{what} during a command",
+            self.host.name,
+            command=_first_line(script),
+            waited_for="the end of the command",
+            waited_seconds=seconds,
+            evidence=noise,
+            hint=hint,
+        )
 
 
 def _first_line(script: str) -> str:

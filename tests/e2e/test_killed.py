@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import pytest
 from stage import Stage, of_the_lab
 from strike import strike
+from toll import Toll
 from watched import Watched
 
 from hardway.phases import PHASES
@@ -23,13 +24,10 @@ LONG = {"prepare", "binaries", "etcd", "control-plane", "load-balancer", "contai
 
 
 @dataclass
-class Toll:
-    """What has been killed: where each run was in its work, and the keys that were there at the last death."""
+class Deaths(Toll):
+    """Where each run that was killed was in its work."""
 
     at: list[tuple[str, set[str]]] = field(default_factory=list)
-    missed: list[str] = field(default_factory=list)
-    order: float = 1.0
-    keys: dict[str, bytes] = field(default_factory=dict)
 
 
 @pytest.fixture(scope="module")
@@ -41,36 +39,17 @@ def stage(make_stage: Callable[[dict], Stage]) -> Stage:
 
 
 @pytest.fixture(scope="module")
-def toll() -> Toll:
-    return Toll()
-
-
-def unharmed(stage: Stage, toll: Toll) -> None:
-    """Keys only ever come; none that has been seen goes or changes."""
-    now = stage.keys()
-    assert {name for name in toll.keys if now.get(name) != toll.keys[name]} == set()
-    toll.keys = now
-
-
-def completed(stage: Stage, toll: Toll) -> None:
-    """What has been killed so often becomes a whole cluster, with the keys of its first day."""
-    stage.bootstrap()
-    unharmed(stage, toll)
-    assert "no changes" in stage.hardway("plan", "INV", "--exit-code").ok().out
-    stage.verified()
+def toll() -> Deaths:
+    return Deaths()
 
 
 class TestKilled:
     chain = True
 
     @pytest.mark.moments(every=ROUNDS * len(PLACES), sample=3)
-    def test_killed_at_any_moment(self, stage: Stage, toll: Toll, moment: float):
+    def test_killed_at_any_moment(self, stage: Stage, toll: Deaths, moment: float):
         when = strike(moment, PLACES, ROUNDS)
-        if when.order < toll.order and toll.keys:
-            completed(stage, toll)
-            stage.hardway("reset", "INV", "--yes", "--remove-pki").ok()
-            toll.keys = {}
-        toll.order = when.order
+        toll.round_begins(stage, when.order)
         with Watched(stage) as run:
             met = when.due(run)
             if run.kill() and met:
@@ -79,9 +58,9 @@ class TestKilled:
             else:
                 assert run.ended(0).code == 0, f"it failed by itself\n{run.ended(0)}"
                 toll.missed.append(str(when))
-        unharmed(stage, toll)
+        toll.unharmed(stage)
 
-    def test_it_died_everywhere(self, toll: Toll, request: pytest.FixtureRequest):
+    def test_it_died_everywhere(self, toll: Deaths, request: pytest.FixtureRequest):
         hit = set().union(*(at_work for _, at_work in toll.at))
         print(f"{len(toll.at)} deaths, at work: {' '.join(sorted(hit))}; missed: {toll.missed}")
         assert toll.at
@@ -90,5 +69,5 @@ class TestKilled:
             assert {phase for phase, _ in toll.at} == set(PLACES)
             assert hit >= LONG
 
-    def test_it_becomes_a_whole_cluster(self, stage: Stage, toll: Toll):
-        completed(stage, toll)
+    def test_it_becomes_a_whole_cluster(self, stage: Stage, toll: Deaths):
+        toll.completed(stage)

@@ -1,4 +1,4 @@
-"""A bootstrap that is watched while it works, to strike at a moment that is chosen by what it does rather than by the clock."""
+"""A command that is watched while it works, to strike at a moment that is chosen by what it does rather than by the clock."""
 
 from __future__ import annotations
 
@@ -17,18 +17,24 @@ from stage import Ran, Stage
 Event = dict[str, Any]
 
 
+def heard() -> None:
+    """Ctrl-C reaches the command, even where a shell has started these tests in the background, which makes their children deaf to it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Watched:
     """Use as a context manager: what still runs at its end is killed."""
 
-    def __init__(self, stage: Stage, *words: str):
-        self.words = stage.argv("bootstrap", "INV", "--output", "json", *words)
+    def __init__(self, stage: Stage, *words: str, command: str = "bootstrap"):
+        self.words = stage.argv(command, "INV", "--output", "json", *words)
         self.events: list[Event] = []
         self.began = time.monotonic()
         self._news = threading.Condition()
         self._errors = tempfile.TemporaryFile("w+")
         self._process = subprocess.Popen(
-            self.words, cwd=stage.folder, stdout=subprocess.PIPE, stderr=self._errors, text=True, start_new_session=True
-        )
+            self.words, cwd=stage.folder, stdout=subprocess.PIPE, stderr=self._errors, text=True, start_new_session=True,
+            preexec_fn=heard,
+        )  # fmt: skip
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -65,9 +71,17 @@ class Watched:
         """The phases with an event of this kind."""
         return {event["phase"] for event in self.events if event["event"] == kind}
 
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def interrupt(self) -> None:
+        """What Ctrl-C does."""
+        self._process.send_signal(signal.SIGINT)
+
     def kill(self) -> bool:
         """Kill it with all its children; whether it was still alive."""
-        alive = self._process.poll() is None
+        alive = self.alive
         if alive:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()

@@ -16,7 +16,7 @@ class FakeLive(Live):
     """Live, with every look at the network replaced by a look at the memory hosts."""
 
     def __init__(self, cluster: Cluster, hosts: Mapping[str, MemoryHost], objects: Objects):
-        super().__init__(cluster, None, {host.name: SimpleNamespace(host=host) for host in cluster.hosts})
+        super().__init__(cluster, None, {host.name: SimpleNamespace(host=host, connect=lambda: None) for host in cluster.hosts})
         self.hosts, self.objects = hosts, objects
         self.sick: dict[str, str] = {}
         self.not_ready_nodes: set[str] = set()

@@ -192,3 +192,31 @@ def test_nothing_is_printed_and_the_interpreter_ends_by_itself(server, tmp_path)
     (tmp_path / "host").write_bytes(pickle.dumps(server.host()))
     done = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=60)
     assert (done.stdout.strip(), done.stderr, done.returncode) == ("ConnectionLost", "", 0)
+
+
+def test_a_server_that_shows_no_sign_of_life_is_given_up(server, connect, monkeypatch):
+    """The kernel takes what we send and acknowledges it, as a bastion does for a machine that is off."""
+    monkeypatch.setattr("hardway.ssh.pulse.EVERY", 0.1)
+    monkeypatch.setattr("hardway.ssh.pulse.PATIENCE", 1.0)
+    transport = connect(server.host("frozen", connect_timeout=1))
+    transport.run("true")
+    begin = time.monotonic()
+    children = server.sessions()
+    for child in children:
+        os.kill(child, signal.SIGSTOP)
+    try:
+        with pytest.raises(ConnectionLost) as caught:
+            transport.run("sleep 60", timeout=50)
+        assert time.monotonic() - begin < 20
+        assert caught.value.host == "frozen" and caught.value.waited_seconds >= 0.9
+    finally:
+        for child in children:
+            os.kill(child, signal.SIGCONT)
+    assert transport.run("echo back").out == b"back\n"
+
+
+def test_a_server_that_is_slow_to_answer_is_not(server, connect, monkeypatch):
+    monkeypatch.setattr("hardway.ssh.pulse.EVERY", 0.05)
+    transport = connect(server.host())
+    assert transport.run("sleep 1; echo there").out == b"there\n"
+    assert transport._link.alive

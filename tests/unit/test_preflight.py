@@ -46,6 +46,14 @@ def test_data_of_our_own_is_not_in_the_way(inputs, tmp_path):
     assert "Occupied" not in {finding.name for finding in findings(ours)}
 
 
+@pytest.mark.parametrize(("cluster", "unit", "told"), [("vagrant", "etcd", True), ("vagrant", "kubelet", False), ("", "etcd", False)])
+def test_what_a_host_of_ours_did_in_another_role_is_told(inputs, cluster, unit, told):
+    ours = inputs("worker-0", cluster=cluster, units=frozenset({f"{unit}.service"}))
+    found = [finding for finding in findings(ours) if finding.name == "Role"]
+    assert [finding.host for finding in found] == (["worker-0"] if told else [])
+    assert all("etcd.service" in finding.what and "role etcd" in finding.what for finding in found)
+
+
 CASES = [
     ("Architecture", "worker-0", {"arch": "riscv64"}),
     ("Systemd", "lb", {"init": "openrc"}),

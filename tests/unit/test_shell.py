@@ -190,6 +190,16 @@ def test_stamps_come_and_go(remote):
     assert properties(remote.probe([probe])[probe])["Stamp"] == ""
 
 
+def test_a_host_is_claimed_once_and_by_one(remote):
+    """Two runs that begin at the same time, with keys of their own, both read that the host is nobody's."""
+    remote.change([Op("cluster", ("shop", "0123"))])
+    remote.change([Op("cluster", ("shop", "0123"))])
+    with pytest.raises(RemoteCommandError, match="another run has just made this host part of its own cluster") as caught:
+        remote.change([Op("cluster", ("shop", "4567"))])
+    assert "its mark says: cluster shop, authority 0123; ours is 4567" in caught.value.evidence and caught.value.hint
+    assert remote.probe([Probe("survey")])[Probe("survey")].count("cluster=shop 0123") == 1
+
+
 def test_the_first_op_that_fails_is_named_and_those_after_it_do_not_run(remote, tmp_path):
     ops = [
         Op("put", (str(tmp_path / "one"), "600", ME, US), text(b"1")),

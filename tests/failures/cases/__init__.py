@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from ..case import Case
-from . import assets, command_line, hosts, reaching, state
+from . import assets, command_line, hosts, reaching, state, storms
 
 TOPICS: dict[str, tuple[Case, ...]] = {
     "What was asked for": command_line.CASES,
     "Reaching a host": reaching.CASES,
     "Hosts that are not fit": hosts.CASES,
+    "Machines that go away": storms.CASES,
     "Binaries and images": assets.CASES,
     "The state directory": state.CASES,
 }

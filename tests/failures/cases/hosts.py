@@ -130,6 +130,15 @@ CASES = (
         remedy="Upgrade through every minor in between, or build a new cluster beside it.",
     ),
     finding(
+        "host-moved-to-another-role",
+        "Role",
+        "runs <units>, and the inventory does not give it the role <role> any more",
+        "with the inventory as it was: hardway reset <inventory> --limit <host>; then this again",
+        why="The inventory was edited between two runs. No phase takes away what a host does in a role that it has lost.",
+        injected="an inventory in which two of three etcd hosts have become workers; it is refused before anything is changed",
+        remedy="Reset that host with the old inventory first, and remove it from etcd's members or from the nodes. Then use the new one.",
+    ),
+    finding(
         "no-systemd",
         "Systemd",
         "PID 1 is <program>, not systemd",

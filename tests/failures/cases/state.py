@@ -15,6 +15,15 @@ CASES = (
         remedy="Wait for it to end. The lock of a run that was killed is free at once.",
     ),
     Case(
+        name="state-directory-full",
+        sees="cannot write <file>: No space left on device  (host operator, phase pki)",
+        why="The disk with the state directory is full. No key is used that could not be kept.",
+        injected="a file system of a few kilobytes for the keys; it is made larger, and the same command goes on with the keys it has",
+        exit_code=8,
+        next="free some disk space",
+        remedy="Make room. A key is written whole or not at all, so those that are there are good.",
+    ),
+    Case(
         name="state-of-another-cluster",
         sees="the state directory <directory> belongs to another cluster",
         evidence=("recorded in <file>: <name>", "now: <name>"),

@@ -1,0 +1,190 @@
+"""Three lab machines with etcd, which go away while it is formed or mended. After each remedy there is one etcd cluster of three."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+
+import pytest
+import yaml
+from stage import Ran, Stage, of_the_lab
+from strike import begins, over
+from watched import Event, Watched
+
+from .cases import case
+
+pytestmark = pytest.mark.lab
+
+# A dead connection is given up after 20 s, and the host is asked again; this computer may be busy.
+NAMED = 120.0
+CREDENTIALS = "--cacert /etc/etcd/pki/ca.crt --cert /etc/etcd/pki/server.crt --key /etc/etcd/pki/server.key"
+
+
+@pytest.fixture(scope="module")
+def stage(make_stage: Callable[[dict], Stage]) -> Stage:
+    """Three members; the first is the whole rest of the cluster too."""
+    inventory = of_the_lab("storm", node="10.234.1", pods="10.193", services="10.73.0")
+    hosts = [host for host in inventory["hosts"] if host["name"].startswith("controller")]
+    for host, name in zip(hosts, "abc", strict=True):
+        host |= {"name": name, "roles": ["etcd"]}
+    hosts[0] |= {"roles": ["etcd", "control-plane", "worker"], "pod_cidr": "10.193.10.0/24"}
+    stage = make_stage({**inventory, "hosts": hosts, "addons": {"coredns": {"replicas": 1}}})
+    stage.hardway("assets", "fetch", "INV", timeout=2400).ok()
+    stage.lab("up")
+    return stage
+
+
+def address(stage: Stage, host: str) -> str:
+    return f"10.234.1.{10 + stage.hosts.index(host)}"
+
+
+def etcdctl(stage: Stage, host: str, *words: str) -> str:
+    """What etcdctl says on a member."""
+    return stage.ssh(host, f"PATH=/usr/local/bin:$PATH ETCDCTL_API=3 etcdctl {CREDENTIALS} {' '.join(words)}")
+
+
+def one_cluster(stage: Stage) -> None:
+    """All three say that they belong to the same cluster, follow the same leader in the same term, and see what one of them is told."""
+    endpoints = ",".join(f"https://{address(stage, host)}:2379" for host in stage.hosts)
+    status = [entry["Status"] for entry in json.loads(etcdctl(stage, "a", "-w json endpoint status --endpoints", endpoints))]
+    assert len({one["header"]["member_id"] for one in status}) == 3
+    assert len({(one["header"]["cluster_id"], one["leader"], one["raftTerm"]) for one in status}) == 1
+    for host in stage.hosts:
+        members = json.loads(etcdctl(stage, host, "-w json member list"))["members"]
+        assert sorted(member["name"] for member in members) == ["a", "b", "c"]
+        etcdctl(stage, host, f"put /storm/{host} {host}")
+    for host in stage.hosts:
+        assert etcdctl(stage, host, "get --prefix /storm/ --print-value-only").split() == ["a", "b", "c"]
+
+
+def whole(stage: Stage, keys: dict[str, bytes]) -> None:
+    """The same command completes it, with the keys it began with, and founds nothing a second time."""
+    stage.bootstrap()
+    now = stage.keys()
+    assert {name for name in keys if now.get(name) != keys[name]} == set()
+    one_cluster(stage)
+    assert "no changes" in stage.hardway("plan", "INV", "--exit-code").ok().out
+
+
+def struck(stage: Stage, due: Callable[[Event], bool], *strike: str) -> Ran:
+    """A bootstrap that is struck by a lab command as soon as an event is due; how it ended."""
+    with Watched(stage) as run:
+        assert run.until(lambda events: any(map(due, events)), 240), run.ended(0)
+        stage.lab(*strike)
+        return run.ended(NAMED)
+
+
+class TestFormation:
+    """What happens before there is a cluster."""
+
+    @case("state-directory-full")
+    def test_the_keys_find_no_room(self, stage: Stage, told):
+        pki = stage.state / "pki"
+        pki.mkdir(mode=0o700)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32k,mode=700", "tmpfs", pki], check=True)
+        try:
+            told(stage.hardway("bootstrap", "INV", "--until", "pki"))
+            subprocess.run(["mount", "-o", "remount,size=10m", pki], check=True)
+            keys = stage.keys()
+            assert keys and all(keys.values())
+            stage.hardway("bootstrap", "INV", "--until", "pki").ok()
+            assert {name for name in keys if stage.keys()[name] != keys[name]} == set()
+        finally:
+            subprocess.run(["umount", pki], check=True)
+
+    @case("etcd-host-unknown-at-founding")
+    def test_nothing_is_founded_without_a_host_that_may_have_data(self, stage: Stage, told):
+        stage.lab("power-off", "b")
+        told(stage.hardway("bootstrap", "INV", "--limit", "a", "--limit", "c"), "b")
+        assert [host for host in "ac" if stage.ssh(host, "pgrep -x etcd; ls -d /var/lib/etcd/member 2>/dev/null; true")] == []
+        stage.lab("power-on", "b")
+
+    @case("interrupted")
+    def test_somebody_presses_ctrl_c(self, stage: Stage, told):
+        """The next test goes on from here."""
+        with Watched(stage) as run:
+            assert run.until(lambda events: any(begins(event, "binaries") for event in events), 240)
+            run.interrupt()
+            told(run.ended(30))
+
+    @case("member-off-while-etcd-forms")
+    def test_a_member_is_powered_off(self, stage: Stage, told):
+        ran = struck(stage, lambda event: begins(event, "etcd") and event["host"] == "b", "power-off", "b")
+        told(ran, "b")
+        keys = stage.keys()
+        stage.lab("power-on", "b")
+        whole(stage, keys)
+
+    @case("network-cut-while-etcd-forms")
+    def test_a_member_is_cut_off(self, stage: Stage, told):
+        stage.hardway("reset", "INV", "--yes").ok()
+        ran = struck(stage, lambda event: begins(event, "etcd") and event["host"] == "c", "cut", "c")
+        told(ran, "c")
+        keys = stage.keys()
+        stage.lab("heal", "c")
+        whole(stage, keys)
+
+    @case("network-cut-before-etcd-is-closed")
+    def test_the_control_plane_is_cut_off_as_soon_as_etcd_is_founded(self, stage: Stage, told):
+        stage.hardway("reset", "INV", "--yes").ok()
+        ran = struck(stage, lambda event: over(event, "etcd"), "cut", "a")
+        told(ran, "a")
+        keys = stage.keys()
+        stage.lab("heal", "a")
+        whole(stage, keys)
+
+
+class TestLiving:
+    """On the cluster that the last of the others has left."""
+
+    @case("restart-would-lose-quorum")
+    def test_no_member_is_restarted_while_another_is_down(self, stage: Stage, told):
+        stage.lab("power-off", "b")
+        stage.ssh("c", "echo '# a note by hand' >>/etc/systemd/system/etcd.service")
+        began = stage.ssh("c", "systemctl show -p MainPID etcd")
+        told(stage.hardway("bootstrap", "INV", "--limit", "c"), "c")
+        assert stage.ssh("c", "systemctl show -p MainPID etcd") == began
+        stage.lab("power-on", "b")
+        whole(stage, stage.keys())
+
+    @case("etcd-data-lost")
+    def test_a_member_that_lost_its_data_is_replaced(self, stage: Stage, told):
+        stage.ssh("b", "systemctl disable -q --now etcd && rm -rf /var/lib/etcd/member")
+        ran = told(stage.hardway("bootstrap", "INV"), "b")
+        command = re.search(r"etcdctl (member remove [0-9a-f]+) on another member", ran.err)
+        etcdctl(stage, "a", command[1])
+        whole(stage, stage.keys())
+        stage.verified()
+
+    @case("host-moved-to-another-role")
+    def test_hosts_are_given_another_role(self, stage: Stage, told):
+        inventory = yaml.safe_load(stage.inventory.read_text())
+        for number in (1, 2):
+            inventory["hosts"][number] |= {"roles": ["worker"], "pod_cidr": f"10.193.1{number}.0/24"}
+        edited = stage.folder / "edited.yaml"
+        edited.write_text(yaml.safe_dump(inventory))
+        told(stage.hardway("bootstrap", str(edited)), "c")
+        assert "no changes" in stage.hardway("plan", "INV", "--exit-code").ok().out
+
+    def test_two_people_with_the_same_keys_at_the_same_time(self, stage: Stage):
+        """The lock is in the state directory, so copies of it do not keep each other out. Hosts take one script after the other."""
+        keys = stage.keys()
+        stage.hardway("reset", "INV", "--yes").ok()
+        copy = stage.folder / "copy"
+        shutil.copytree(stage.state, copy)
+        with Watched(stage) as one, Watched(stage, "--state-dir", str(copy)) as other:
+            ends = [one.ended(300), other.ended(300)]
+        assert [ran for ran in ends if "Traceback" in ran.err or ran.code == 1] == []
+        print([(ran.code, ran.err) for ran in ends])
+        whole(stage, keys)
+
+    def test_a_reset_that_dies_is_completed_by_the_next(self, stage: Stage):
+        with Watched(stage, "--yes", command="reset") as run:
+            assert run.until(lambda events: any(event["event"] == "host-reset" for event in events), 120)
+            assert run.kill(), "it was over too soon"
+        stage.hardway("reset", "INV", "--yes").ok()
+        again = stage.hardway("reset", "INV", "--yes").ok().out
+        assert [host for host in stage.hosts if f"{host}: nothing to remove" not in again] == []
