@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from .cluster import Host
 from .comparing import compare, foreseen, ordered, read
+from .crashing import CrashWatch
 from .errors import ConnectionLost, HardwayError, HostErrors, NotReadyError, QuorumError, RemoteCommandError
 from .kube import BROKEN
 from .live import Live, wait
@@ -244,18 +245,22 @@ class Runner:
             return 0.0
         self.report.waiting(phase.name, phase.deadline)
         last: list[Pending | None] = [None]
+        watch = CrashWatch(self.live)
 
         def check() -> Pending | None:
             try:
                 last[0] = None if self.stopped else phase.ready(self.live)
             except (*BROKEN, RemoteCommandError) as error:
                 last[0] = Pending(f"an answer ({error})", getattr(error, "host", ""))
+            if last[0] and (hopeless := watch.given_up(last[0])):
+                raise hopeless
             return last[0]
 
         try:
             return wait(check, phase.deadline, lambda pending: pending.what)
         except NotReadyError as error:
-            error.host, error.evidence = last[0].host, self.live.journal(last[0].host, last[0].unit) if last[0].unit else ""
+            error.host = last[0].host
+            error.evidence = error.evidence or (self.live.journal(last[0].host, last[0].unit) if last[0].unit else "")
             raise self._explained(error, phase, None) from error
 
 
