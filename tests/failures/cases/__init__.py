@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ..case import Case
-from . import assets, command_line, hosts, reaching, state
+from . import assets, command_line, hosts, living, reaching, state
 
 TOPICS: dict[str, tuple[Case, ...]] = {
     "What was asked for": command_line.CASES,
@@ -13,6 +13,7 @@ TOPICS: dict[str, tuple[Case, ...]] = {
     "Hosts that are not fit": hosts.CASES,
     "Binaries and images": assets.CASES,
     "The state directory": state.CASES,
+    "Clusters that live": living.CASES,
 }
 CASES = {case.name: case for cases in TOPICS.values() for case in cases}
 
