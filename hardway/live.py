@@ -67,6 +67,10 @@ class Live:
             return properties(self.remotes[host].probe((probe,))[probe])
         return {}
 
+    def runs(self, host: Host, unit: str) -> bool:
+        """Whether a service is active: one that ends at once and is started again nearly always is not."""
+        return self.unit(host.name, f"{unit}.service").get("ActiveState") == "active"
+
     def etcd_health(self, host: Host) -> str:
         """Why a member is not healthy, or an empty string; asked on the loopback port that serves health alone."""
         try:

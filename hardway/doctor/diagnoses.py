@@ -5,11 +5,10 @@ from __future__ import annotations
 from . import api, checks, drift, etcd, hosts, pods, state, units
 from .model import Diagnosis
 
+# What can be told of hosts on which nothing was ever built.
+BEFORE: tuple[Diagnosis, ...] = (hosts.AWAY, state.STATE, state.UNBUILT, hosts.UNFIT, hosts.FULL)
 KNOWN: tuple[Diagnosis, ...] = (
-    hosts.AWAY,
-    state.STATE,
-    hosts.UNFIT,
-    hosts.FULL,
+    *BEFORE,
     state.CERTIFICATES,
     units.REFUSED,
     *units.UNITS.values(),

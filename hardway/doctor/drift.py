@@ -23,8 +23,7 @@ def compared(patient: Patient, target: str) -> list[Done]:
     """The plan of one target, made once; nothing where the cache lacks what hosts are compared with."""
     if patient.missing_assets and target not in (OPERATOR.name, API.name):
         return []
-    readers = patient.session.readers()
-    return patient.scene.once(("plan", target), lambda: plan(patient.inputs, readers, PHASES, frozenset({target}), 1))
+    return patient.scene.once(("plan", target), lambda: plan(patient.inputs, patient.session.readers(), PHASES, frozenset({target}), 1))
 
 
 def targets(patient: Patient) -> list[str]:

@@ -13,8 +13,7 @@ from ..live import UNREACHABLE
 from ..session import Session
 from . import api
 from .causes import Cause, causes
-from .diagnoses import DIAGNOSES
-from .hosts import AWAY
+from .diagnoses import BEFORE, DIAGNOSES
 from .model import Diagnosis, Finding
 from .patient import Patient
 
@@ -51,7 +50,7 @@ def examine(session: Session) -> Examination:
     with ThreadPoolExecutor(THREADS, thread_name_prefix="diagnosis") as pool:
         results = list(pool.map(lambda one: _made(one, patient), chosen))
     unseen |= {one.name: reason for one, (_, reason) in zip(chosen, results, strict=True) if reason}
-    arranged = causes(DIAGNOSES, [one for found, _ in results for one in found if not _echo(one, patient)])
+    arranged = [_quiet(cause, patient) for cause in causes(DIAGNOSES, [one for found, _ in results for one in found])]
     return Examination(
         cluster=session.cluster.name,
         hosts=tuple(host.name for host in session.cluster.hosts),
@@ -66,15 +65,21 @@ def examine(session: Session) -> Examination:
 
 def _hidden(one: Diagnosis, patient: Patient) -> str:
     """Why a diagnosis cannot be made at all."""
+    if not patient.built and one not in BEFORE:
+        return "nothing is built yet"
     if not patient.keys:
         return "the keys of this cluster are not here" if one.needs_keys or one.needs_api else ""
     return "" if not one.needs_api or api.answers(patient) else "no API server is ready"
 
 
-def _echo(one: Finding, patient: Patient) -> bool:
-    """Whether it says once more that a host is away."""
-    error = patient.away.get(one.host)
-    return error is not None and one.name != AWAY.name and error.message in one.what
+def _quiet(cause: Cause, patient: Patient) -> Cause:
+    """Without those consequences that only say once more that a host is away."""
+
+    def echoes(one: Finding) -> bool:
+        error = patient.away.get(one.host)
+        return error is not None and one.what.startswith(error.message)
+
+    return dataclasses.replace(cause, consequences=tuple(one for one in cause.consequences if not echoes(one)))
 
 
 def _made(diagnosis: Diagnosis, patient: Patient) -> tuple[Sequence[Finding], str]:

@@ -25,7 +25,7 @@ def away(patient: Patient) -> Iterator[Finding]:
 def unfit(patient: Patient) -> Iterator[Finding]:
     """What preflight would say."""
     for found in patient.unfit:
-        if found.name != "Disk":  # a known host's disk is looked at below, wherever its data is
+        if not (found.name == "Disk" and found.warning):  # the disk of a host that is built is looked at below, wherever its data is
             yield Finding(found.host, found.what, found.remedy, warning=found.warning)
 
 

@@ -30,7 +30,7 @@ class Patient:
         self._survey()
         self.unfit: list[Unfit] = findings(replace(session.inputs, credentials=Credentials(self.cluster, session.store)))
         self.state_fault = self._state_fault()
-        self.keys = not self.state_fault and not any(found.name in NOT_OURS for found in self.unfit)
+        self.keys = not self.state_fault and self._ours()
         if not self.keys:
             self._without_keys()
         self.missing_assets = self._missing_assets()
@@ -43,6 +43,12 @@ class Patient:
     @property
     def there(self) -> list[Host]:
         return [host for host in self.cluster.hosts if host.name not in self.away]
+
+    @property
+    def built(self) -> bool:
+        """Whether a bootstrap has ever begun here; a host that does not answer may tell otherwise."""
+        known = [facts for facts in self.session.facts.values() if facts.known]
+        return not known or any(facts.cluster for facts in known)
 
     def _survey(self) -> None:
         def ask(host: Host) -> None:
@@ -66,6 +72,12 @@ class Patient:
         except PkiError as error:
             return error
         return None
+
+    def _ours(self) -> bool:
+        """Whether the keys here are those that some host was built with; nothing speaks against it where no host was built."""
+        strange = {found.host for found in self.unfit if found.name in NOT_OURS}
+        marked = {name for name, facts in self.session.facts.items() if facts.cluster}
+        return not marked or bool(marked - strange)
 
     def _without_keys(self) -> None:
         """Go on with keys made up in memory: what a host should have can still be told, and no port is believed."""

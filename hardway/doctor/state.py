@@ -19,6 +19,11 @@ def state(patient: Patient) -> Iterator[Finding]:
         yield Finding("", error.message, error.hint or MEND, tuple(error.evidence.splitlines()))
 
 
+def unbuilt(patient: Patient) -> Iterator[Finding]:
+    if not patient.built:
+        yield Finding("", f"nothing of cluster {patient.cluster.name} is on the hosts that answer", MEND)
+
+
 def assets(patient: Patient) -> Iterator[Finding]:
     lacking = patient.missing_assets
     if lacking:
@@ -39,7 +44,7 @@ def certificates(patient: Patient) -> Iterator[Finding]:
                 reason, remedy = error.message, error.hint
             else:
                 remedy = MEND if signers[row.ca].key else f"have it signed by {row.ca} and put it at {store.where(f'{leaf.path}.crt')}"
-            if reason:
+            if reason and not reason.startswith("new"):  # what was never issued has broken nothing: the plan tells it
                 yield Finding(*_told(patient, row, host, reason), remedy, (f"{store.where(f'{leaf.path}.crt')}",))
 
 
@@ -51,5 +56,6 @@ def _told(patient: Patient, row: Definition, host: Host | None, reason: str) -> 
 
 
 STATE = Diagnosis("state-directory", "The state directory is not this cluster's", state)
+UNBUILT = Diagnosis("not-built", "The cluster is not built yet", unbuilt)
 ASSETS = Diagnosis("assets-missing", "Binaries are not in the cache", assets)
 CERTIFICATES = Diagnosis("certificate", "A certificate is not as it should be", certificates, needs_keys=True)

@@ -16,6 +16,8 @@ An error always has the same form: what happened and where, the evidence, and th
       | EVIDENCE
       next: THE NEXT COMMAND
 
+On a cluster that lives `hardway doctor INV` says which of them it is, and what only follows from it.
+
 After the remedy run the same command again. It goes on where it stopped, and what was done is not done twice."""
 
 

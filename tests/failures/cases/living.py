@@ -18,7 +18,7 @@ CASES = (
     Case(
         name="argument-refused",
         sees="<program> refuses --<flag>, which the inventory sets under extra_args.<program>.<flag>  (host <host>, phase <phase>)",
-        evidence=("kube-apiserver.service has ended and been restarted <number> times in <number> s", "unknown flag: --<flag>"),
+        evidence=("<unit> has ended and been restarted <number> times in <number> s", "unknown flag: --<flag>"),
         why="The program does not know a flag of `extra_args`, ends, and systemd starts it again for ever.",
         injected="an unknown flag under `extra_args`; `bootstrap` gives up as soon as the program has said so twice",
         exit_code=6,
