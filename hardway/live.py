@@ -17,6 +17,7 @@ from .facts import Facts, parse
 from .kube import KubeApi, tls_context
 from .reading import ReadingKube, ReadingTransport
 from .remote import HostRemote
+from .resources.unit import properties
 from .transport import Transport
 from .vocabulary import Probe
 
@@ -60,6 +61,17 @@ class Live:
         with contextlib.suppress(HardwayError, KeyError):
             return self.remotes[host].probe((probe,))[probe]
         return ""
+
+    def unit(self, host: str, unit: str) -> dict[str, str]:
+        """systemd's properties of a unit; empty when the host cannot be asked."""
+        probe = Probe("unit", (unit,))
+        with contextlib.suppress(HardwayError, KeyError):
+            return properties(self.remotes[host].probe((probe,))[probe])
+        return {}
+
+    def runs(self, host: Host, unit: str) -> bool:
+        """Whether a service is active: one that ends at once and is started again nearly always is not."""
+        return self.unit(host.name, f"{unit}.service").get("ActiveState") == "active"
 
     def etcd_health(self, host: Host) -> str:
         """Why a member is not healthy, or an empty string; asked on the loopback port that serves health alone."""

@@ -16,10 +16,12 @@ from .remote import ask
 from .transport import Result, Transport
 from .vocabulary import Answers, Probe
 
-# etcdctl's questions, as hardway.etcd_command puts them: words without any character that means something to a shell.
+# etcdctl's questions, as hardway.etcd_command puts them, and one of kubectl's: words without any character that means something to a shell.
 QUESTION = re.compile(
     r"PATH=/usr/local/bin:\$PATH\nexec etcdctl( --[a-z-]+=[\w:/.,-]+)* -w json "
     r"(member list|endpoint health|endpoint status|get -- [\w/.-]+)"
+    # The one thing a check asks of the host's own kubectl, which keeps no cache there.
+    r"|exec /usr/local/bin/kubectl --kubeconfig /etc/kubernetes/admin\.conf --cache-dir /dev/null get nodes -o name"
 )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from .cluster import Host
 from .comparing import compare, foreseen, ordered, read
+from .crashing import CrashWatch
 from .errors import ConnectionFailed, ConnectionLost, HardwayError, HostErrors, NotReadyError, QuorumError, RemoteCommandError
 from .kube import BROKEN
 from .live import Live, wait
@@ -284,7 +285,7 @@ class Runner:
         if not phase.ready:
             return 0.0
         last: list[Pending | None] = [None]
-        tell = Telling(self.report, phase)
+        tell, crashes = Telling(self.report, phase), CrashWatch(self.live)
 
         def check() -> Pending | None:
             try:
@@ -292,12 +293,15 @@ class Runner:
             except (*BROKEN, RemoteCommandError) as error:
                 last[0] = Pending(f"an answer ({error})", getattr(error, "host", ""))
             tell.of(last[0])
+            if last[0] and (hopeless := crashes.given_up(last[0])):
+                raise hopeless
             return last[0]
 
         try:
             return wait(check, phase.deadline, lambda pending: pending.what)
         except NotReadyError as error:
-            error.host, error.evidence = last[0].host, self.live.journal(last[0].host, last[0].unit) if last[0].unit else ""
+            error.host = last[0].host
+            error.evidence = error.evidence or (self.live.journal(last[0].host, last[0].unit) if last[0].unit else "")
             raise self._explained(error, phase, None) from error
 
 

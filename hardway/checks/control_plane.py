@@ -7,12 +7,16 @@ import ssl
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from cryptography import x509
+
+from ..certificates import definition
 from ..cluster import Cluster, Host
 from ..errors import NotReadyError
+from ..inspection import difference
 from ..kube import KubeApi, tls_context
 from . import peer
 from .model import Check, Outcome, judged
-from .scene import Scene, at_once, items, on_hosts
+from .scene import Scene, at_once, items, on_hosts, prefixed
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
 LEADERS = ("kube-controller-manager", "kube-scheduler")
@@ -138,6 +142,16 @@ def kubernetes_service(scene: Scene) -> Outcome:
     return judged((), f"{scene.cluster.network.service_ip} leads to {len(scene.cluster.control_plane)} API servers")
 
 
+def shown_finding(scene: Scene, name: str, host: Host, at: str, shown: bytes) -> str:
+    """Why a certificate (DER) that a port shows is not the one in the state directory: what is wrong with it, when something is."""
+    credentials, row = scene.inputs.credentials, definition(name)
+    if shown == ssl.PEM_cert_to_DER_cert(credentials.certificate(name, host).cert.decode()):
+        return ""
+    authority = x509.load_pem_x509_certificate(credentials.ca(row.ca))
+    fault = difference(x509.load_der_x509_certificate(shown), row.profile(scene.cluster, host if row.per_host else None), authority)
+    return f"{at} shows another certificate than {name} in the state directory" + (f": {fault}" if fault else "")
+
+
 def certificates_served(scene: Scene) -> Outcome:
     """A component keeps the certificate it read at its start: the file may be newer than what is shown."""
     cluster, credentials, live = scene.cluster, scene.inputs.credentials, scene.live
@@ -154,10 +168,9 @@ def certificates_served(scene: Scene) -> Outcome:
         shown = peer.certificate(
             lambda: live.transports[host.name].dial(port, address), peer.context(credentials.ca(), client, believe=False)
         )
-        mine = ssl.PEM_cert_to_DER_cert(credentials.certificate(name, host).cert.decode())
-        return "" if shown == mine else f"{address}:{port} shows another certificate than {name} in the state directory"
+        return prefixed(host.name, shown_finding(scene, name, host, f"{address}:{port}", shown))
 
-    found = at_once(look, doors, lambda door: f"{door[3]}:{door[2]}")
+    found = at_once(look, doors, lambda door: door[1].name)
     return judged(found, f"{len(doors)} ports show what the state directory holds")
 
 

@@ -94,7 +94,8 @@ class Scene:
 
     def kubectl(self, arguments: str, stdin: bytes = b"", timeout: float = 30.0):
         """Run kubectl as the cluster's administrator on a control-plane host; a transport's Result."""
-        return self.door.run(f"exec {KUBECTL} {arguments}", stdin=stdin, timeout=timeout)
+        content = {"stdin": stdin} if stdin else {}  # a connection that only reads has no way for any
+        return self.door.run(f"exec {KUBECTL} {arguments}", timeout=timeout, **content)
 
     def wait(self, check: Callable[[], str], seconds: float, interval: float = 0.15) -> None:
         """Poll until `check` names nothing that is missing; NotReadyError with what was."""

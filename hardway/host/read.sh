@@ -87,6 +87,9 @@ q_leftover() {
   esac || :
 }
 
+# space PATH...: each file system that holds one of them: mount point, used percent, free KB, used percent of its inodes.
+q_space() { for p; do [ -e "$p" ] && echo "$(df -Pk "$p" | awk 'NR == 2 {print $6, $5, $4}') $(df -Pi "$p" | awk 'NR == 2 {print $5}')"; done 2>/dev/null | sort -u; }
+
 # exists PATH: yes or no, for things that are removed as a whole.
 q_exists() { if [ -e "$1" ] || [ -L "$1" ]; then echo yes; else echo no; fi; }
 

@@ -168,7 +168,8 @@ w_unsysctl() { for f in "$STATE"/sysctl/*; do if [ -e "$f" ]; then cat "$f" >"/p
 
 # systemd: `start` and `restart` take "wait" or "queue" (queue: do not block until the unit says it is ready)
 w_reload() { systemctl daemon-reload; }
-w_enable() { systemctl enable -q --no-reload "$@"; }
+# enable: a masked unit cannot be enabled; who masked it has been told by the plan
+w_enable() { systemctl enable -q --no-reload "$@" 2>"$stage/.enable" || { systemctl unmask -q "$@" && systemctl enable -q --no-reload "$@"; }; }
 w_start() { systemctl reset-failed "$1" 2>/dev/null || :; if [ "$2" = queue ]; then systemctl start --no-block "$1"; else systemctl start "$1"; fi; }
 w_restart() { systemctl reset-failed "$1" 2>/dev/null || :; if [ "$2" = queue ]; then systemctl restart --no-block "$1"; else systemctl restart "$1"; fi; }
 # stop: for good; a service that does not end soon (an API server waits for open watches) is killed

@@ -104,6 +104,9 @@ def ready(live: Live) -> Pending | None:
         problem = live.kube(host).not_ready()
         if problem:
             return Pending(f"kube-apiserver on {host.name} to be ready ({problem})", host.name, "kube-apiserver.service")
+        for component in ("kube-controller-manager", "kube-scheduler"):
+            if not live.runs(host, component):
+                return Pending(f"{component} to run on {host.name}", host.name, f"{component}.service")
     return None
 
 

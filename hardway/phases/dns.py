@@ -9,9 +9,12 @@ Goes wrong: names outside fail where a node has no name server, or one on 127.0.
 itself (then write `addons.coredns.forward`); 10-second pauses are lost UDP answers.
 """
 
+from typing import Any
+
 from ..assets import image_reference
 from ..live import Live
 from ..phase import API, Inputs, Pending, Phase
+from ..pods import stuck
 from ..render import render
 from .rbac import objects
 
@@ -45,7 +48,12 @@ def ready(live: Live) -> Pending | None:
     if status.get("readyReplicas", 0) >= wanted and status.get("updatedReplicas", 0) >= wanted:
         return None
     worker = live.cluster.workers[0].name
-    return Pending(f"CoreDNS to be ready ({status.get('readyReplicas', 0)} of {wanted} replicas)", worker, "kubelet.service")
+    said = "; ".join([f"{status.get('readyReplicas', 0)} of {wanted} replicas", *map(str, stuck(pods(live)))])
+    return Pending(f"CoreDNS to be ready ({said})", worker, "kubelet.service")
+
+
+def pods(live: Live) -> list[dict[str, Any]]:
+    return (live.kube().get("/api/v1/namespaces/kube-system/pods?labelSelector=k8s-app%3Dkube-dns") or {}).get("items", [])
 
 
 PHASE = Phase(

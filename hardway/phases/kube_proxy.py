@@ -10,7 +10,8 @@ answers from other nodes only; a second proxy of another mode left its rules beh
 """
 
 from ..cluster import Host, LoadBalancer
-from ..phase import Inputs, Phase
+from ..live import Live
+from ..phase import Inputs, Pending, Phase
 from ..render import render
 from ..resources import Directory, File, Unit, text
 from .binaries import program
@@ -30,6 +31,13 @@ def desired(inputs: Inputs, host: Host) -> list:
     ]
 
 
+def ready(live: Live) -> Pending | None:
+    for host in live.among(live.cluster.workers):
+        if not live.runs(host, "kube-proxy"):
+            return Pending(f"kube-proxy to run on {host.name}", host.name, "kube-proxy.service")
+    return None
+
+
 PHASE = Phase(
     name="kube-proxy",
     title="Start kube-proxy",
@@ -38,5 +46,6 @@ PHASE = Phase(
     needs=lambda inputs: (
         ("control-plane", "load-balancer") if inputs.cluster.api.load_balancer is LoadBalancer.HAPROXY else ("control-plane",)
     ),
+    ready=ready,
     rolling=True,
 )

@@ -41,7 +41,7 @@ class Unit:
         ops, why = [], []
         if state["UnitFileState"] != "enabled":
             ops.append(Op("enable", (self.name,)))
-            why.append("not enabled")
+            why.append("masked" if state["UnitFileState"] == "masked" else "not enabled")
         if changed or ops or state["NeedDaemonReload"] == "yes":
             ops.append(Op("reload"))
         running = state["ActiveState"] in ("active", "activating", "reloading") or state["Job"] not in ("", "0")

@@ -12,6 +12,8 @@ from ..errors import ConnectionFailed, HardwayError
 from .route import Hop
 
 TIMEOUT = "Timeout opening channel"
+# paramiko keeps one reason for all channels of a connection: of two that are refused at once, one is told no reason.
+UNTOLD = "Unable to open channel."
 
 
 @dataclass(eq=False)

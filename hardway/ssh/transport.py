@@ -20,7 +20,7 @@ from ..transport import Result
 from . import tunnel
 from .become_root import Broken, Door
 from .credentials import Prompt
-from .failures import is_break
+from .failures import UNTOLD, is_break
 from .link import Link, open_link
 from .remote_shell import Ended, RemoteShell, SourceFailed
 from .route import route
@@ -173,7 +173,7 @@ class SshTransport:
             try:
                 return link.transport.open_channel("direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=self.host.ssh.connect_timeout)
             except (paramiko.SSHException, OSError, EOFError) as error:
-                if is_break(error):
+                if is_break(error) and not (str(error) == UNTOLD and link.alive):
                     raise Broken from error
                 raise self._unreached(port, address, error) from error
 
@@ -183,7 +183,8 @@ class SshTransport:
         if isinstance(error, paramiko.ChannelException) and error.code == 1:
             message = f"sshd on {self.host.name} forbids forwarding to {address}:{port}"
             return ConnectionFailed(message, self.host.name, hint="set AllowTcpForwarding yes in its sshd_config")
-        message = f"{address}:{port} cannot be reached from {self.host.name}: {str(error).strip()}"
+        reason = "nothing answers there" if isinstance(error, paramiko.ChannelException) else str(error).strip().rstrip(".")
+        message = f"{address}:{port} cannot be reached from {self.host.name}: {reason}"
         return ConnectionFailed(message, self.host.name, hint=f"on {self.host.name}: ss -ltnp sport = :{port}")
 
     def _too_slow(self, script: str, timeout: float, seconds: float) -> NotReadyError:

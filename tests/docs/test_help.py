@@ -15,7 +15,7 @@ from hardway.help import ARGUMENTS
 
 ROOT = Path(__file__).parents[2]
 # What the inventory of commands must contain, whatever else there is.
-PROMISED = """init validate schema plan bootstrap verify kubeconfig status reset phases env assets lab
+PROMISED = """init validate schema plan bootstrap verify doctor kubeconfig status reset phases env assets lab
 assets/fetch assets/build assets/list assets/verify lab/up lab/down lab/wipe lab/status lab/power-off lab/power-on
 lab/reboot lab/cut lab/heal lab/ssh lab/ssh-config""".split()
 

@@ -17,6 +17,7 @@ An error always has the same form: what happened and where, the evidence, and th
       next: THE NEXT COMMAND
 
 Commands that act end with one line more, `log:` and the file that holds all of the run.
+On a cluster that lives `hardway doctor INV` says which of them it is, and what only follows from it.
 
 After the remedy run the same command again. It goes on where it stopped, and what was done is not done twice."""
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 from hardway.cluster import Cluster, Host, LoadBalancer
 from hardway.live import Live
+from hardway.resources.unit import properties
 
 from .memory_host import MemoryHost
 from .memory_kube import MemoryKube, Objects
@@ -28,6 +29,9 @@ class FakeLive(Live):
 
     def journal(self, host: str, unit: str, lines: int = 20) -> str:
         return self.hosts[host].q_journal(unit, str(lines))
+
+    def unit(self, host: str, unit: str) -> dict[str, str]:
+        return properties(self.hosts[host].q_unit(unit))
 
     def etcd_health(self, host: Host) -> str:
         running = [member for member in self.cluster.etcd_members if self.runs(member, "etcd")]

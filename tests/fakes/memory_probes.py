@@ -90,6 +90,9 @@ class MemoryProbes:
     def q_leftover(self, kind: str) -> str:
         return str(self.left.get(kind, 0))
 
+    def q_space(self, *paths: str) -> str:
+        return "/ 20% 20971520 1%"
+
     def q_exists(self, path: str) -> str:
         return "yes" if self.disk.below(path) else "no"
 

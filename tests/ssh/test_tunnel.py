@@ -94,6 +94,22 @@ def test_dial_says_when_nothing_listens(server, connect):
     assert "ss -ltnp" in caught.value.hint
 
 
+def test_many_refusals_at_once_do_not_break_the_connection(server, connect):
+    """What else goes over the same connection goes on."""
+    transport, port = connect(server.host("node-5")), free_port()
+    shell = transport.run("echo $PPID").text
+
+    def dial(_: int) -> str:
+        with pytest.raises(ConnectionFailed) as caught:
+            transport.dial(port)
+        return caught.value.message
+
+    with ThreadPoolExecutor(16) as pool:
+        said = set(pool.map(dial, range(200)))
+    assert all(f"127.0.0.1:{port} cannot be reached from node-5" in message for message in said)
+    assert transport.run("echo $PPID").text == shell
+
+
 def test_the_end_of_either_side_is_seen_by_the_other(server, connect):
     with echo_server() as port:
         with connect(server.host()).dial(port) as sock:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hardway.checks.scene import KUBECTL
 from hardway.errors import ReadOnlyError
 from hardway.inventory import load
 from hardway.kube import REVIEW
@@ -75,11 +76,20 @@ def nothing_was_done(request, tmp_path, made):
         QUESTION + "\ntouch /etc/ours",
         QUESTION.replace("member list", "get -- $(touch /etc/ours)"),
         QUESTION.replace("/etc/etcd/pki/ca.crt", "`touch /etc/ours`"),
+        f"exec {KUBECTL} delete nodes --all",
+        f"exec {KUBECTL} get nodes -o name; touch /etc/ours",
+        f"exec {KUBECTL} get nodes -o name --cache-dir /root/.kube",
     ],
 )
 def test_no_command_gets_onto_a_host(session, script):
     with pytest.raises(ReadOnlyError):
         session.live.transports["lb"].run(script)
+
+
+@pytest.mark.parametrize("script", [QUESTION, f"exec {KUBECTL} get nodes -o name"])
+def test_questions_that_are_commands_of_the_hosts_own_clients_get_through(session, made, script):
+    assert session.live.transports["lb"].run(script).code == 0
+    assert made["lb"].done.pop() == script
 
 
 def test_there_is_no_way_for_content(session):

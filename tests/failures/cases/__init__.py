@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ..case import Case
-from . import assets, command_line, hosts, reaching, state, storms
+from . import assets, command_line, hosts, living, reaching, state, storms
 
 TOPICS: dict[str, tuple[Case, ...]] = {
     "What was asked for": command_line.CASES,
@@ -14,6 +14,7 @@ TOPICS: dict[str, tuple[Case, ...]] = {
     "Machines that go away": storms.CASES,
     "Binaries and images": assets.CASES,
     "The state directory": state.CASES,
+    "Clusters that live": living.CASES,
 }
 CASES = {case.name: case for cases in TOPICS.values() for case in cases}
 

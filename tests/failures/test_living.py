@@ -1,0 +1,251 @@
+"""What goes wrong in a cluster that lives, caused for real; after each remedy `bootstrap` completes and `verify` passes."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import re
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+from stage import Ran, Stage, await_true, of_the_lab
+
+from hardway import issuing
+from hardway.authority import open_signer
+from hardway.certificates import definition
+from hardway.inventory import load
+from hardway.leaf import Leaf
+from hardway.phases import control_plane
+from hardway.statedir import StateDir
+
+from .cases import case
+
+pytestmark = pytest.mark.lab
+
+MACHINES = {"lb": ["lb", "etcd"], "one": ["etcd", "control-plane", "worker"], "two": ["etcd", "worker"]}
+
+
+@pytest.fixture(scope="module")
+def stage(make_stage: Callable[[dict], Stage]) -> Stage:
+    """Three machines, as few as can have an etcd that survives a loss, with a cluster on them."""
+    inventory = of_the_lab("doctor", node="10.232.2", pods="10.186", services="10.66.0")
+    hosts = [{"name": name, "address": f"10.232.2.1{number}", "roles": roles} for number, (name, roles) in enumerate(MACHINES.items())]
+    inventory |= {"hosts": hosts, "addons": {"coredns": {"replicas": 1}}, "ssh": {"connect_timeout": 5}}
+    stage = make_stage(inventory)
+    stage.hardway("assets", "fetch", "INV", timeout=2400).ok()
+    stage.lab("up")
+    assert "[not-built] nothing of cluster doctor is on the hosts" in doctor(stage).ok(7).out
+    stage.bootstrap()
+    return stage
+
+
+@pytest.fixture(autouse=True)
+def whole_again(stage: Stage) -> Iterator[None]:
+    """The remedy of nearly all of these is `bootstrap`; nothing of what a test did is left, as far as verify's checks can look."""
+    yield
+    stage.bootstrap()
+    last: list[Ran] = []
+
+    def well() -> bool:
+        last[:] = [doctor(stage)]
+        return last[0].code == 0
+
+    await_true(well, 180, "doctor to find nothing", evidence=lambda: str(last[0]))
+
+
+def doctor(stage: Stage, *options: str) -> Ran:
+    return stage.hardway("doctor", "INV", *options)
+
+
+@contextlib.contextmanager
+def edited(stage: Stage, **keys: Any) -> Iterator[None]:
+    """Other keys in the inventory for a while."""
+    before = stage.inventory.read_text()
+    stage.inventory.write_text(yaml.safe_dump({**yaml.safe_load(before), **keys}, sort_keys=False))
+    try:
+        yield
+    finally:
+        stage.inventory.write_text(before)
+
+
+def expired(stage: Stage, name: str) -> bytes:
+    """A leaf as the cluster's authority would have issued it 400 days ago; it is put into the state directory."""
+    store, cluster = StateDir(stage.state), load(stage.inventory)
+    row = definition(name)
+    then = SimpleNamespace(now=lambda zone: datetime.datetime.now(zone) - datetime.timedelta(days=400))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(issuing, "datetime", SimpleNamespace(datetime=then, UTC=datetime.UTC, timedelta=datetime.timedelta))
+        return Leaf(row, None, cluster, store).issue(open_signer(row.ca, cluster.pki, store, [])).cert
+
+
+def test_a_healthy_cluster_is_told_so(stage: Stage):
+    ran = doctor(stage).ok()
+    assert "3 of 3 hosts answer, nothing wrong found" in ran.out
+    assert doctor(stage, "--output", "json").ok().json["healthy"] is True
+
+
+@case("expired-certificate")
+def test_expired_certificate(stage: Stage, told):
+    certificate = expired(stage, "apiserver")
+    path = "/etc/kubernetes/pki/apiserver.crt"
+    stage.ssh("one", f"cat >{path}; systemctl restart --no-block kube-apiserver", certificate.decode())
+    await_true(lambda: "expired" in stage.hardway("status", "INV").out, 60, "the API server to show it")
+    told(doctor(stage), "one")
+    served = stage.hardway("verify", "INV", "--only", "certificates-served").ok(7)
+    assert re.search(r"one: 10.232.2.11:6443 shows another certificate .*expired on \d{4}-", served.out)
+    assert ("control-plane", "one", f"file {path}") in stage.bootstrap().changes
+
+
+@pytest.mark.parametrize("program", [pytest.param(name, marks=case("argument-refused")) for name in ("kube-apiserver", "kube-scheduler")])
+def test_argument_refused(stage: Stage, told, program: str):
+    with edited(stage, extra_args={program: {"no-such-flag": "1"}}):
+        ran = told(stage.hardway("bootstrap", "INV"), "one")
+        assert f"correct or remove extra_args.{program}.no-such-flag in {stage.inventory}" in ran.err
+        assert int(re.search(r"waited (\d+) s for", ran.err)[1]) < control_plane.PHASE.deadline / 2
+        assert f"[argument-refused] one: {program} refuses --no-such-flag" in doctor(stage).ok(7).out
+
+
+@case("image-missing")
+def test_image_missing(stage: Stage, told):
+    remove = "ctr -n k8s.io images ls -q | grep coredns | xargs ctr -n k8s.io images rm"
+    stage.ssh("two", remove)
+    with edited(stage, assets={"source": "debian", "images": "pull"}):
+        stage.kubectl("cordon", "one").ok()
+        try:
+            stage.kubectl("-n", "kube-system", "delete", "pod", "-l", "k8s-app=kube-dns", "--wait=false").ok()
+            await_true(lambda: "ImagePull" in stage.kubectl("get", "pods", "-A").out, 120, "the kubelet to miss the image")
+            told(doctor(stage), "two")
+        finally:
+            stage.kubectl("uncordon", "one").ok()
+    assert {host for _, host, resource in stage.bootstrap().changes if re.match("image .*coredns", resource)} == {"two"}
+
+
+@case("load-balancer-down")
+def test_load_balancer_down(stage: Stage, told):
+    stage.ssh("lb", "systemctl disable -q --now haproxy")
+    told(doctor(stage), "lb")
+    assert "api-address" in stage.hardway("verify", "INV", "--only", "api-address").ok(7).out
+    assert ("load-balancer", "lb", "unit haproxy.service") in stage.bootstrap().changes
+
+
+@case("unit-masked")
+def test_unit_masked(stage: Stage, told):
+    stage.ssh("lb", "systemctl mask -q --now haproxy")
+    told(doctor(stage), "lb")
+    assert "masked" in stage.hardway("plan", "INV", "--only", "load-balancer").ok().out
+
+
+@case("name-not-in-certificate")
+def test_name_not_in_certificate(stage: Stage, told):
+    as_named = ("--tls-server-name", "api.school.example", "get", "--raw", "/readyz")
+    assert "certificate is valid for" in stage.kubectl(*as_named).err
+    before = stage.keys()
+    with edited(stage, api={"extra_sans": ["api.school.example"]}):
+        told(doctor(stage), "one")
+        stage.bootstrap()
+        stage.kubectl(*as_named).ok()
+    after = stage.keys()
+    assert {name for name in before if before[name] != after.get(name)} == {"pki/apiserver.crt"}
+
+
+@case("authority-key-away")
+def test_authority_key_away(stage: Stage, told):
+    key, safe = stage.state / "pki/ca.key", stage.folder / "ca.key"
+    key.rename(safe)
+    try:
+        with edited(stage, api={"extra_sans": ["other.school.example"]}):
+            told(stage.hardway("bootstrap", "INV"))
+            assert "other.school.example" in doctor(stage).ok(7).out
+    finally:
+        safe.rename(key)
+
+
+@case("swap-returns")
+def test_swap_returns(stage: Stage, told):
+    stage.ssh("two", "echo '/swapfile none swap sw 0 0' >>/etc/fstab")
+    told(doctor(stage), "two")
+    assert "~ swap off: fstab /swapfile" in stage.hardway("plan", "INV").ok().out
+    assert ("prepare", "two", "swap off") in stage.bootstrap().changes
+    stage.lab("reboot", "two")
+    assert stage.ssh("two", "swapon --show; grep -c '^#hardway-swap# /swapfile' /etc/fstab") == "1\n"
+
+
+@case("etcd-member-down")
+def test_etcd_member_down(stage: Stage, told):
+    stage.ssh("two", "systemctl stop etcd")
+    told(doctor(stage), "two")
+    stage.kubectl("get", "nodes").ok()
+    [row] = [line for line in stage.hardway("status", "INV").ok().out.splitlines() if line.startswith("two ")]
+    assert "etcd inactive" in row
+
+
+@case("etcd-quorum-lost")
+def test_etcd_quorum_lost(stage: Stage, told):
+    for host in ("two", "lb"):
+        stage.ssh(host, "systemctl stop etcd")
+    await_true(lambda: stage.kubectl("get", "--raw", "/readyz").code != 0, 60, "the API to notice")
+    told(doctor(stage))
+
+
+@case("etcd-full")
+def test_etcd_full(stage: Stage, told):
+    with edited(stage, extra_args={"etcd": {"quota-backend-bytes": "8000000"}}):
+        stage.bootstrap()
+        load_ = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "fills-"}, "data": {"x": "y" * 900_000}}
+        manifest = yaml.safe_dump(load_)
+        await_true(lambda: "database space exceeded" in stage.kubectl("create", "-f", "-", stdin=manifest).err, 60, "etcd to be full")
+        ran = told(doctor(stage), "one")
+        names = stage.kubectl("get", "configmaps", "-o", "name").ok().out.split()
+        stage.kubectl("delete", *[name for name in names if "fills-" in name]).ok()
+        for host in MACHINES:
+            [commands] = set(re.findall(rf"next: on {host}: give room back and clear the alarm: (.*)", ran.out)) or [""]
+            if commands:
+                stage.ssh(host, commands)
+
+
+@case("disk-fills-up")
+def test_disk_fills_up(stage: Stage, told):
+    stage.ssh("two", "mount -t tmpfs -o size=16m tmpfs /var/log && { dd if=/dev/zero of=/var/log/filler bs=1M count=20 2>/dev/null; :; }")
+    try:
+        told(doctor(stage), "two")
+    finally:
+        stage.ssh("two", "umount -l /var/log")
+
+
+class TestDoctorAmongRuins:
+    """It never stops at the first failure, and says what is the cause of what."""
+
+    def test_without_the_state_directory(self, stage: Stage):
+        (stage.state / "pki").rename(stage.folder / "away")
+        try:
+            ran = doctor(stage).ok(7)
+            assert "[host-unfit] one: belongs to cluster doctor, whose keys are not in" in ran.out
+            assert "the keys of this cluster are not here: " in ran.out and not (stage.state / "pki").exists()
+        finally:
+            (stage.folder / "away").rename(stage.state / "pki")
+
+    def test_a_host_is_away(self, stage: Stage):
+        stage.lab("cut", "one")
+        try:
+            seen = doctor(stage, "--output", "json").ok(7).json
+        finally:
+            stage.lab("heal", "one")
+        [cause] = [cause for cause in seen["causes"] if cause["diagnosis"] == "host-away"]
+        assert cause["host"] == "one" and seen["away"] == ["one"]
+        assert {"etcd-member", "api-down"} <= {one["diagnosis"] for one in cause["consequences"]}
+
+    def test_no_host_at_all_answers(self, stage: Stage):
+        stage.lab("cut", *MACHINES)
+        try:
+            ran = doctor(stage).ok(4)
+        finally:
+            stage.lab("heal", *MACHINES)
+        assert all(f"[host-away] {name}: " in ran.out for name in MACHINES)
+
+
+def test_the_cluster_works_after_all_of_it(stage: Stage):
+    """The smoke suite too: pods, Services, names, logs, exec."""
+    stage.settled()
