@@ -1,0 +1,123 @@
+"""The commands for a cluster that is there: how it is, what its parts say, what to send to somebody who helps, what to break in class."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .cli_options import COMMON, INVENTORY, STATE, load, open_session
+from .help import Command
+
+if TYPE_CHECKING:
+    from .cluster import Host
+    from .errors import HardwayError
+    from .logs.entries import Entry
+
+LINES = 50
+
+
+@click.command(cls=Command)
+@INVENTORY
+@COMMON
+def status(inventory: Path, output: str, **options: Any) -> None:
+    """Show on one screen how the cluster is.
+
+    Hosts, units with their versions, etcd's members, nodes, add-ons, certificates. Nothing is written anywhere, and whatever is
+    away is named while the rest is shown. docs/operating.md explains the JSON.
+    """
+    from . import status as view
+
+    with open_session(inventory, output="text", read_only=True, **options) as session:
+        session.report.stream = sys.stderr
+        found = view.collect(session)
+    click.echo(view.as_json(found)) if output == "json" else view.show(found, sys.stdout)
+
+
+class Beginning(click.ParamType):
+    """A time ago, or a moment."""
+
+    name = "since"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from .logs import Since
+
+        if isinstance(value, Since):
+            return value
+        try:
+            return Since.parse(value)
+        except ValueError:
+            self.fail(f"{value!r} is no time: write 30s, 10m, 2h, 1d, or 2026-01-31 12:00", param, ctx)
+
+
+def offered(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The components of the inventory that was typed before, for the shell's completion."""
+    with contextlib.suppress(Exception):  # half a command line may be anything
+        from .logs.sources import carriers
+
+        cluster, _ = load(context.params["inventory"], None)
+        return [name for name in carriers(cluster) if name.startswith(incomplete)]
+    return []
+
+
+@click.command(cls=Command)
+@INVENTORY
+@click.argument("component", metavar="COMPONENT", shell_complete=offered)
+@STATE
+@click.option("--host", "hosts", multiple=True, metavar="HOST", help="Only from this host (may be given again).")
+@click.option("-f", "--follow", is_flag=True, help="Go on as more comes, until Ctrl-C.")
+@click.option("--since", type=Beginning(), metavar="TIME", help="From then on: 30s, 10m, 2h or 1d ago, or 2026-01-31 12:00.")
+@click.option("-n", "--lines", type=click.IntRange(0), metavar="LINES",
+              help="At most so many of each host, the last ones; 0 for all.  [default: 50, with --since all]")  # fmt: skip
+def logs(
+    inventory: Path, component: str, state_dir: Path | None, hosts: tuple[str, ...], follow: bool, since: Any, lines: int | None
+) -> None:
+    """Show what a component says on all its hosts.
+
+    The journals of its unit on every host that carries it, merged in the order of time, each line with its host. A host that is away
+    is named on stderr. Times are those of the hosts' clocks, shown in your time zone.
+    """
+    from . import logs as view
+
+    cluster, _ = load(inventory, state_dir)
+    wanted = view.source(cluster, component, hosts)
+    most = lines if lines is not None else 0 if since else LINES
+    with open_session(inventory, state_dir, "text", False, 32, read_only=True) as session:
+        listening = view.Listening(session, wanted, since or view.Since(), most, _away)
+        line = _lines([host.name for host in wanted.hosts])
+        if not follow:
+            click.echo("".join(line(entry) for entry in listening.so_far()), nl=False)
+            return
+        with contextlib.closing(listening.on_and_on()) as batches:
+            try:
+                for batch in batches:
+                    click.echo("".join(line(entry) for entry in batch), nl=False)
+            except KeyboardInterrupt:
+                sys.exit(130)
+
+
+def _away(host: Host, error: HardwayError) -> None:
+    click.echo(f"{host.name} cannot be heard: {error.message}", err=True)
+
+
+def _lines(hosts: list[str]) -> Callable[[Entry], str]:
+    """How an entry is written: every line of it with time and host, each host in a colour of its own on a terminal."""
+    width = max(map(len, hosts))
+    coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    colours = dict(zip(hosts, itertools.cycle(("cyan", "green", "yellow", "magenta", "blue", "red")), strict=False))
+
+    def line(entry: Entry) -> str:
+        host = f"{entry.host:{width}}"
+        prefix = f"{entry.stamp} {click.style(host, fg=colours[entry.host]) if coloured else host} "
+        return "".join(f"{prefix}{text}\n" for text in entry.text.splitlines() or [""])
+
+    return line
+
+
+COMMANDS = (status, logs)
