@@ -17,6 +17,7 @@ from .help import Command
 
 if TYPE_CHECKING:
     from .cluster import Host
+    from .drills.model import Drill
     from .errors import HardwayError
     from .logs.entries import Entry
 
@@ -88,22 +89,23 @@ def logs(
     cluster, _ = load(inventory, state_dir)
     wanted = view.source(cluster, component, hosts)
     most = lines if lines is not None else 0 if since else LINES
+    silent: list[HardwayError] = []
+
+    def away(host: Host, error: HardwayError) -> None:
+        silent.append(error)
+        click.echo(f"{host.name} cannot be heard: {error.message}", err=True)
+
     with open_session(inventory, state_dir, "text", False, 32, read_only=True) as session:
-        listening = view.Listening(session, wanted, since or view.Since(), most, _away)
+        listening = view.Listening(session, wanted, since or view.Since(), most, away)
         line = _lines([host.name for host in wanted.hosts])
-        if not follow:
-            click.echo("".join(line(entry) for entry in listening.so_far()), nl=False)
-            return
-        with contextlib.closing(listening.on_and_on()) as batches:
+        with contextlib.closing(listening.on_and_on() if follow else listening.so_far()) as batches:
             try:
                 for batch in batches:
                     click.echo("".join(line(entry) for entry in batch), nl=False)
             except KeyboardInterrupt:
                 sys.exit(130)
-
-
-def _away(host: Host, error: HardwayError) -> None:
-    click.echo(f"{host.name} cannot be heard: {error.message}", err=True)
+    if len(silent) == len(wanted.hosts):
+        sys.exit(silent[0].exit_code)
 
 
 def _lines(hosts: list[str]) -> Callable[[Entry], str]:
@@ -120,4 +122,68 @@ def _lines(hosts: list[str]) -> Callable[[Entry], str]:
     return line
 
 
-COMMANDS = (status, logs)
+def drills_offered(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The names of the drills, for the shell's completion."""
+    from .drills import NAMES
+
+    return [name for name in NAMES if name.startswith(incomplete)]
+
+
+@click.command(cls=Command)
+@INVENTORY
+@click.argument("name", metavar="[DRILL]", required=False, shell_complete=drills_offered)
+@STATE
+@click.option("--host", metavar="HOST", default="", help="Break this host; without it, the last one that the drill is for.")
+@click.option("--list", "listed", is_flag=True, help="Show the drills, and which of them is on.")
+@click.option("--restore", is_flag=True, help="Mend all that drills have broken, and wait until the cluster is well.")
+def drill(inventory: Path, name: str | None, state_dir: Path | None, host: str, listed: bool, restore: bool) -> None:
+    """Break one thing on purpose, for a class to look at.
+
+    It says what to look at and why, and checks that the effect comes about. The drill stays on until --restore. Only for inventories
+    of a lab, or with `drills: true`; never while another drill is on, while the cluster is not well, or when etcd would lose its quorum.
+    """
+    from . import drills
+    from .errors import UsageError
+
+    if sum((bool(name), listed, restore)) != 1 or (host and not name):
+        names = " ".join(drills.NAMES)
+        raise UsageError("name a drill, or say --list or --restore", hint=f"the drills are: {names}; hardway drill INV --list")
+    cluster, _ = load(inventory, state_dir)
+    drills.require_practice(cluster)
+    if listed:
+        _list_drills(inventory, state_dir)
+    elif restore:
+        with open_session(inventory, state_dir, "text", False, 32) as session:
+            drills.restore(session, click.echo)
+    else:
+        _drill(inventory, state_dir, *drills.chosen(cluster, str(name), host))
+
+
+def _list_drills(inventory: Path, state_dir: Path | None) -> None:
+    from . import drills
+
+    with open_session(inventory, state_dir, "text", False, 32, read_only=True) as session:
+        lines, now = drills.listing(session)
+    click.echo("\n".join(lines))
+    on = {one.host for one in now.on}
+    for away in now.away:
+        if away not in on:
+            click.echo(f"{away} cannot be asked: whether a drill is on there is not known", err=True)
+
+
+def _drill(inventory: Path, state_dir: Path | None, found: Drill, hosts: tuple[Host, ...]) -> None:
+    from . import drills
+
+    with open_session(inventory, state_dir, "text", False, 32) as session:
+        practice = drills.begin(session, found, hosts)
+        click.echo(drills.exercise(found, session.cluster, hosts))
+        click.echo("hardway looks too (Ctrl-C ends the looking, not the drill):")
+        try:
+            drills.watch(practice, found, click.echo)
+        except KeyboardInterrupt:
+            click.echo(f"\n{drills.ending(found, session.cluster)}", err=True)
+            sys.exit(130)
+        click.echo(f"\n{drills.ending(found, session.cluster)}")
+
+
+COMMANDS = (status, logs, drill)

@@ -115,8 +115,17 @@ q_leftover() {
   esac || :
 }
 
-# drill: which part of this host a drill has stopped, since when.
-q_drill() { cat "$STATE/drill" 2>/dev/null || :; }
+# drill: its name and beginning, and for each unit it stopped whether it has been started since.
+q_drill() {
+  if [ ! -e "$STATE/drill" ]; then return; fi
+  set -- $(cat "$STATE/drill"); printf '%s %s' "$1" "$2"; shift 2
+  for unit; do
+    case $(systemctl show -p ActiveState --value "${unit%%=*}") in active|activating|reloading) now=running ;; *) now=stopped ;; esac
+    run=$(systemctl show -p InvocationID --value "${unit%%=*}")
+    if [ -n "$run" ] && [ "$run" != "${unit#*=}" ]; then now=running; fi
+    printf ' %s=%s' "${unit%%=*}" "$now"
+  done; echo
+}
 
 # containers: those that run, one a line.
 q_containers() { timeout 10 /usr/local/bin/ctr -n k8s.io tasks ls 2>/dev/null | awk '$3 == "RUNNING" {print $1}' || :; }

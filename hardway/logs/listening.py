@@ -30,8 +30,8 @@ class Listening:
     def __init__(self, session: Session, source: Source, since: Since, lines: int, away: Away):
         self.session, self.source, self.since, self.lines, self.away = session, source, since, lines, away
 
-    def so_far(self) -> list[Entry]:
-        """All entries that are wanted, in the order of time."""
+    def so_far(self) -> Iterator[list[Entry]]:
+        """All entries that are wanted, in the order of time, at once."""
         found: dict[str, list[Entry]] = {}
         probe = self.source.probe("entries", self.since, self.lines)
 
@@ -44,7 +44,7 @@ class Listening:
             found[host.name] = self._wanted([parse(self.source.kind, host.name, line) for line in answer.splitlines()])
 
         each(ask, self.source.hosts, self.session.parallel)
-        return merged(entry for host in self.source.hosts for entry in found.get(host.name, ()))
+        yield merged(entry for host in self.source.hosts for entry in found.get(host.name, ()))
 
     def on_and_on(self) -> Iterator[list[Entry]]:
         """Entries as they come, some at a time, until Ctrl-C or until no host can be heard any more; then no reader is left on a host."""

@@ -72,7 +72,9 @@ class MemoryProbes:
         return json.dumps([{"Status": status}]) if self._active("etcd.service") else ""
 
     def q_drill(self) -> str:
-        return self.disk.read(f"{STATE}/drill").decode()
+        name, since, *units = self.disk.read(f"{STATE}/drill").decode().split() or ("", "")
+        states = (f"{unit}={'running' if self._active(unit) else 'stopped'}" for unit in units)
+        return " ".join((name, since, *states))
 
     def q_containers(self) -> str:
         return "one\ntwo" if self.left.get("pods") else ""
