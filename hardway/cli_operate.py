@@ -122,6 +122,27 @@ def _lines(hosts: list[str]) -> Callable[[Entry], str]:
     return line
 
 
+@click.command("support-bundle", cls=Command)
+@INVENTORY
+@STATE
+@click.option("-o", "--output", "file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="The new file.  [default: hardway-<cluster>-<time>.tar.gz]")  # fmt: skip
+def support_bundle(inventory: Path, state_dir: Path | None, file: Path | None) -> None:
+    """Pack what somebody needs who is to help you.
+
+    Inventory, versions, status, plan, and from each host facts, units, configuration, journals and the state of its network; a
+    README.txt inside tells all of it. No key, password or Secret is collected, and all is searched for them before it is written.
+    """
+    from . import bundle
+
+    with open_session(inventory, state_dir, "text", False, 32, read_only=True) as session:
+        session.report.stream = sys.stderr
+        done = bundle.write(session, file)
+    click.echo(f"{done.path}: {done.members} files, {done.size / 1e6:.1f} MB. Read it before you send it: tar -tzf {done.path}")
+    for line in done.missing:
+        click.echo(f"missing: {line}", err=True)
+
+
 def drills_offered(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """The names of the drills, for the shell's completion."""
     from .drills import NAMES
@@ -186,4 +207,4 @@ def _drill(inventory: Path, state_dir: Path | None, found: Drill, hosts: tuple[H
         click.echo(f"\n{drills.ending(found, session.cluster)}")
 
 
-COMMANDS = (status, logs, drill)
+COMMANDS = (status, logs, support_bundle, drill)

@@ -71,7 +71,7 @@ def _etcd_effects(cluster: Cluster) -> tuple[Effect, ...]:
 def _etcd_looks(cluster: Cluster) -> tuple[Look, ...]:
     return (
         Look("hardway status {inv}", "{others} of {members} members, one of them the leader", "after at most a few seconds",
-             "{quorum} of {members} are a quorum. A leader that is stopped hands over; one that loses its power is replaced within seconds"),
+             "{quorum} of {members} are a quorum. A leader that is stopped hands over; one that dies is replaced within seconds"),
         Look("kubectl create configmap drill-$(date +%s) -n default", "created", "at once",
              "a write counts when a quorum has it on disk; it does not need all members"),
         Look("hardway logs {inv} etcd --since 2m | grep -e peer -e leader", "the member that is gone is missed", "at once",
