@@ -29,7 +29,9 @@ class Scan:
     def __init__(self, store: Store):
         contents = {name: store.read(name) or b"" for name in sorted(store.names())}
         secret = {name: data for name, data in contents.items() if name.endswith(".key") or PEM in data[:100]}
-        self.needles = {name: frozenset(form for value in values(data) for form in forms(value)) for name, data in secret.items()}
+        plain = {name: data.strip() for name, data in secret.items() if PEM not in data}
+        needles = {name: frozenset(form for value in values(data) for form in forms(value)) for name, data in secret.items()}
+        self.needles = {name: found - {plain.get(name, b"")} for name, found in needles.items()}
         # Letters and digits beside it would make it part of something else: a short password is found in long numbers otherwise.
         words = {name: data.strip() for name, data in secret.items() if PEM not in data}
         self.words = {
@@ -60,10 +62,10 @@ def values(data: bytes) -> Iterator[bytes]:
         yield from _of_a_key(data)
         return
     word = data.strip()
-    if len(word) > 2 * SHORTEST:  # a key in base64; a short password is searched as a word
+    yield word
+    if word.endswith(b"="):  # the key that encrypts Secrets
         yield word.rstrip(b"=")
-        yield base64.b64decode(word, validate=False)
-    yield base64.b64encode(word) if len(word) <= 2 * SHORTEST else word
+        yield base64.b64decode(word)
 
 
 def _of_a_key(data: bytes) -> Iterator[bytes]:
