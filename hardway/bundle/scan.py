@@ -47,13 +47,15 @@ class Scan:
         return next((name for name, mark in marks.items() if mark.search(data)), "")
 
     def refuse(self, members: Mapping[str, bytes]) -> None:
-        """PkiError naming the secret and the member it is in; never the secret itself."""
+        """PkiError naming each secret and the members it is in; never the secret itself."""
+        where: dict[str, list[str]] = {}
         for name, data in members.items():
             if secret := self.found(data) or self.found(name.encode()):
-                raise PkiError(
-                    f"{secret} stands in {name}: no bundle was written",
-                    hint=f"take it out of where {name} comes from; whoever could read that knows it, so replace it too",
-                )
+                where.setdefault(secret, []).append(name)
+        if where:
+            told = "; ".join(f"{secret} stands in {', '.join(names)}" for secret, names in where.items())
+            hint = "take it out of where that comes from; whoever could read it there knows it, so replace it too"
+            raise PkiError(f"{told}: no bundle was written", hint=hint)
 
 
 def values(data: bytes) -> Iterator[bytes]:

@@ -39,14 +39,10 @@ def exercise(drill: Drill, cluster: Cluster, hosts: Sequence[Host]) -> str:
     """What the class is told when something has been broken."""
     fill = lambda text: filled(text, cluster, hosts)  # noqa: E731
     lines = [f"Drill {drill.name}: {drill.title} ({fill('{host}')})", "", fill(drill.story), ""]
-    lines += ["Look at this in another terminal (kubectl works there after:", f'  eval "$(hardway env {cluster.source or "INV"})" )', ""]
+    lines += ["Look at this in another terminal, which has kubectl after:", f'     $ eval "$(hardway env {cluster.source or "INV"})"', ""]
     for number, look in enumerate(drill.looks(cluster), 1):
-        lines += [
-            f"  {number}. $ {fill(look.command)}",
-            f"     {fill(look.after)}: {fill(look.expect)}",
-            f"     Why: {fill(look.why)}.",
-            "",
-        ]
+        lines += [f"  {number}. $ {fill(look.command)}", f"     {fill(look.after)}: {fill(look.expect)}"]
+        lines += [f"     why: {fill(look.why)}", ""]
     return "\n".join([*lines, f"If it stays so: {fill(drill.later)}", ""])
 
 

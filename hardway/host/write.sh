@@ -129,7 +129,10 @@ w_drill() {
   name=$1; shift; mkdir -p "$STATE"
   echo "$name $(date +%s)$(for unit; do printf ' %s=%s' "$unit" "$(systemctl show -p InvocationID --value "$unit")"; done)" >"$STATE/.drill"
   mv -f "$STATE/.drill" "$STATE/drill"
-  for unit; do timeout 3 systemctl stop "$unit" || { systemctl kill -s KILL "$unit" 2>/dev/null || :; systemctl stop "$unit" || ! systemctl is-active -q "$unit"; }; done
+  for unit; do
+    timeout 10 systemctl stop "$unit" || { systemctl kill -s KILL "$unit" 2>/dev/null || :; systemctl stop "$unit" || ! systemctl is-active -q "$unit"; }
+    systemctl reset-failed "$unit" 2>/dev/null || :
+  done
 }
 w_undrill() {
   for unit in $(cut -s -d ' ' -f 3- "$STATE/drill" 2>/dev/null); do w_start "${unit%%=*}" queue; done

@@ -5,6 +5,7 @@ import re
 import typing
 from pathlib import Path
 
+from hardway.drills import DRILLS
 from hardway.status import Status
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
@@ -24,3 +25,8 @@ def test_the_status_as_json_is_told_field_by_field():
         told |= {key: set(re.findall(r"`(\w+)`", inner)) for key in re.findall(r"`(\w+)(?:\[\])?`", keys)}
     kinds = typing.get_type_hints(Status)
     assert told == {name: fields(kind) for name, kind in kinds.items()}
+
+
+def test_every_drill_is_told_in_its_order():
+    table = PAGE.split("| drill | what breaks |")[1].split("\n\n")[0]
+    assert re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE) == [drill.name for drill in DRILLS]
