@@ -15,6 +15,7 @@ from .cli_assets import assets
 from .cli_bootstrap import COMMANDS as BOOTSTRAP_COMMANDS
 from .cli_doctor import COMMANDS as DOCTOR_COMMANDS
 from .cli_guide import COMMANDS as GUIDE_COMMANDS
+from .cli_operate import COMMANDS as OPERATE_COMMANDS
 from .cli_options import COMMON, INVENTORY, OUTPUT, STATE, load, open_session
 from .errors import DriftError, HardwayError, typable
 from .help import Group
@@ -232,19 +233,6 @@ def env(inventory: Path, state_dir: Path | None) -> None:
 @cli.command()
 @INVENTORY
 @COMMON
-def status(inventory: Path, output: str, **options: Any) -> None:
-    """Show hosts, units, etcd members, nodes, certificates."""
-    from . import status as view
-
-    with open_session(inventory, output="text", read_only=True, **options) as session:
-        session.report.stream = sys.stderr
-        found = view.collect(session)
-    click.echo(json.dumps(found, indent=2, default=str) if output == "json" else view.as_text(found))
-
-
-@cli.command()
-@INVENTORY
-@COMMON
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--limit", multiple=True, metavar="HOST", help="Only this host (may be given again).")
 @click.option("--remove-pki", is_flag=True, help="Delete the state directory's keys and certificates too (they are kept otherwise).")
@@ -267,7 +255,7 @@ def reset(inventory: Path, yes: bool, limit: tuple[str, ...], remove_pki: bool, 
         actions.reset(session, hosts, keep_pki=not remove_pki)
 
 
-for command in (assets, lab, *BOOTSTRAP_COMMANDS, *DOCTOR_COMMANDS, *GUIDE_COMMANDS):
+for command in (assets, lab, *BOOTSTRAP_COMMANDS, *DOCTOR_COMMANDS, *GUIDE_COMMANDS, *OPERATE_COMMANDS):
     cli.add_command(command)
 
 if __name__ == "__main__":

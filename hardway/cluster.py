@@ -246,6 +246,7 @@ class Cluster:
     extra_args: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     override_args: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     lab: Lab | None = None
+    drills: bool = False
     source: Path | None = None
 
     def __hash__(self):
@@ -261,6 +262,11 @@ class Cluster:
             if host.name == name:
                 return host
         raise KeyError(name)
+
+    @property
+    def for_practice(self) -> bool:
+        """Whether a drill may break these machines: we made them ourselves, or the inventory says so."""
+        return self.lab is not None or self.drills
 
     @property
     def etcd_members(self) -> tuple[Host, ...]:

@@ -10,6 +10,8 @@ ARGUMENTS = {
     "[USER@ADDRESS[:PORT]]...": "Hosts to fill in, for example root@10.0.0.10. Default user: root, port: 22.",
     "[INV]": "The inventory; without it, the example of six machines.",
     "PHASE": "Name of a phase (`hardway phases` lists them), or all.",
+    "COMPONENT": "What to hear: etcd, kube-apiserver, kubelet, haproxy and so on; a wrong name shows them all.",
+    "[DRILL]": "What to break: apiserver, etcd-member, kubelet, lb or node.",
     "[HOST]...": "Names of hosts in the inventory.",
     "HOST": "Name of a host in the inventory.",
     "[COMMAND]...": "What to run there; without it, a shell.",

@@ -84,7 +84,11 @@ def _time_difference(leaf: x509.Certificate) -> str:
     return ""
 
 
+def end_of(pem: bytes) -> datetime.datetime:
+    """The last moment of a certificate (PEM)."""
+    return x509.load_pem_x509_certificate(pem).not_valid_after_utc
+
+
 def remaining_days(pem: bytes) -> int:
     """Whole days until a certificate (PEM) ends; negative when it has."""
-    end = x509.load_pem_x509_certificate(pem).not_valid_after_utc
-    return (end - datetime.datetime.now(datetime.UTC)).days
+    return (end_of(pem) - datetime.datetime.now(datetime.UTC)).days

@@ -96,9 +96,9 @@ class Live:
         first = next(host for host in self.cluster.control_plane if host.name in self.transports)
         return self.kube(first)
 
-    def balanced(self) -> KubeApi:
-        """The API at the address every client uses, dialled from a control-plane host that can be reached."""
-        return self._api(self._door(), "super-admin", self.cluster.api.port, self.cluster.api.address)
+    def balanced(self, via: Host | None = None) -> KubeApi:
+        """The API at the address every client uses, dialled from a control-plane host: this one, or the first that can be reached."""
+        return self._api(via or self._door(), "super-admin", self.cluster.api.port, self.cluster.api.address)
 
     def administrator(self) -> KubeApi:
         """The same as the administrator of the kubeconfig we hand over."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from .errors import ReadOnlyError
 from .etcd import EtcdClient
 from .kube import REVIEW, KubeApi
-from .remote import ask
+from .remote import ask, follow
 from .transport import Result, Transport
 from .vocabulary import Answers, Probe
 
@@ -32,7 +32,7 @@ class ReadingTransport:
         self.host = transport.host
         self.connect, self.close = transport.connect, transport.close
         self.dial, self.forward = transport.dial, transport.forward
-        self.probe = _questions(transport)
+        self.probe, self.listen = _questions(transport), _listening(transport)
         self.run = _etcdctl(transport)
 
     def __repr__(self) -> str:
@@ -47,6 +47,11 @@ def reading(transport: Transport | ReadingTransport) -> ReadingTransport:
 def _questions(transport: Transport) -> Callable[[Sequence[Probe]], Answers]:
     """Asks the questions of read.sh; the transport itself is out of reach."""
     return lambda probes: ask(transport, probes)
+
+
+def _listening(transport: Transport) -> Callable[..., int]:
+    """Asks a question of read.sh whose answer goes on and on."""
+    return lambda probe, lines, stop: follow(transport, probe, lines, stop)
 
 
 def _etcdctl(transport: Transport) -> Callable[..., Result]:

@@ -95,11 +95,8 @@ def ask(transport: Transport, probes: Sequence[Probe]) -> Answers:
     wanted = list(dict.fromkeys(probes))
     if not wanted:
         return {}
-    unknown = [probe.verb for probe in wanted if probe.verb not in shell.QUESTIONS]
-    if unknown:
-        raise ValueError(f"no such question: {unknown[0]}")
     mark = f"== {secrets.token_hex(8)} "
-    calls = [f"echo {shlex.quote(mark + str(i))}; q_{probe.verb} {shlex.join(probe.args)}" for i, probe in enumerate(wanted)]
+    calls = [f"echo {shlex.quote(mark + str(i))}; {_call(probe)}" for i, probe in enumerate(wanted)]
     result = transport.run("\n".join([shell.READ, *calls, f"echo {shlex.quote(mark + 'end')}"]), timeout=120)
     parts = result.text.split(mark)
     if not parts[-1].startswith("end"):
@@ -110,3 +107,14 @@ def ask(transport: Transport, probes: Sequence[Probe]) -> Answers:
             hint=f"run the same command again; if it persists, look at {transport.host.name} by hand: journalctl -b",
         )
     return {wanted[i]: part.split("\n", 1)[1].strip() for i, part in enumerate(parts[1:-1])}
+
+
+def follow(transport: Transport, probe: Probe, lines: Callable[[str], None], stop: Callable[[], bool]) -> int:
+    """The answer to a question that goes on and on, line by line until `stop` says so."""
+    return transport.follow(f"{shell.READ}\n{_call(probe)}", lines, stop)
+
+
+def _call(probe: Probe) -> str:
+    if probe.verb not in shell.QUESTIONS:
+        raise ValueError(f"no such question: {probe.verb}")
+    return f"q_{probe.verb} {shlex.join(probe.args)}"

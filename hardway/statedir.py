@@ -89,6 +89,13 @@ class StateDir(Store):
             os.rename(temporary, self.path / name)
             sync_directory((self.path / name).parent)
 
+    def discard(self, name: str) -> None:
+        refuse_key(name)
+        try:
+            (self.path / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise self._failed("remove", name, error) from error
+
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         self._prepare()

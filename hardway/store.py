@@ -30,6 +30,10 @@ class Store(ABC):
         """Put a re-issued certificate or kubeconfig in place of the old one, which is kept under pki/old; never for keys."""
 
     @abstractmethod
+    def discard(self, name: str) -> None:
+        """Remove a file that is no key, if it is there."""
+
+    @abstractmethod
     def lock(self) -> contextlib.AbstractContextManager[None]:
         """Hold the folder for this process; PkiError naming the owner when another process has it."""
 
@@ -70,6 +74,9 @@ class Frozen(Store):
     def replace(self, name: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
         self.create(name, data, mode)
 
+    def discard(self, name: str) -> None:
+        raise ReadOnlyError(f"{self.where(name)} was to be removed by a session that only looks")
+
     def lock(self) -> contextlib.AbstractContextManager[None]:
         raise ReadOnlyError(f"{self.where()} was to be locked by a session that only looks")
 
@@ -103,6 +110,12 @@ class Overlay(Store):
     def replace(self, name: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
         refuse_key(name)
         self._written[name] = data
+
+    def discard(self, name: str) -> None:
+        refuse_key(name)
+        if self.below.read(name) is not None:
+            raise ReadOnlyError(f"{self.where(name)} was to be removed from a scratch copy, which it is not in")
+        self._written.pop(name, None)
 
     def lock(self) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()

@@ -10,6 +10,8 @@ from typing import Protocol
 
 from .cluster import Host
 
+STOPPED = 130
+
 
 @dataclass(frozen=True)
 class Result:
@@ -50,8 +52,11 @@ class Transport(Protocol):
         `timeout` bounds the time without any progress. For large binaries: nothing is held in memory.
         """
 
-    def follow(self, command: str, lines: Callable[[str], None]) -> int:
-        """Run a command as root, handing on its output line by line until it ends or the caller's KeyboardInterrupt."""
+    def follow(self, command: str, lines: Callable[[str], None], stop: Callable[[], bool] = lambda: False) -> int:
+        """Run a command as root, handing on its output line by line until it ends, `stop` says so, or the caller's KeyboardInterrupt.
+
+        Stopped or interrupted, the command is ended on the host with all its children; its code is STOPPED then.
+        """
 
     def dial(self, port: int, address: str = "127.0.0.1") -> socket.socket:
         """A connected socket to address:port as seen from the host (direct-tcpip), fit for ssl.wrap_socket."""

@@ -34,6 +34,37 @@ q_unit() {
 # journal NAME LINES: the unit's last journal lines.
 q_journal() { journalctl --no-pager -q -o cat -n "$2" -u "$1" 2>/dev/null || :; }
 
+# entries SOURCE NAME SINCE LINES: a unit's journal, an entry a line as JSON, or the log files of pods whose folder begins with NAME;
+# SINCE as journalctl takes it and LINES may be empty. following: the same, and what comes.
+q_entries() {
+  case $1 in
+    unit) journalctl --no-pager -q -a -o json ${3:+--since "$3"} ${4:+-n "$4"} -u "$2" 2>&1 ;;
+    pod) for f in /var/log/pods/"$2"*/*/*.log; do if [ -e "$f" ]; then tail -n "${4:-+1}" "$f"; fi; done ;;
+  esac || :
+}
+q_following() {
+  case $1 in
+    unit) exec journalctl --no-pager -q -a -o json -f ${3:+--since "$3"} -n "${4:-all}" -u "$2" 2>&1 ;;
+    pod) set -- "${4:-+1}" /var/log/pods/"$2"*/*/*.log; [ -e "$2" ] || return 0; lines=$1; shift; exec tail -q -n "$lines" -F "$@" 2>/dev/null ;;
+  esac
+}
+
+# version NAME: of the program a unit runs now, which may be older than the file it was started from.
+q_version() {
+  pid=$(systemctl show -p MainPID --value "$1" 2>/dev/null)
+  if [ "${pid:-0}" -gt 0 ]; then timeout 5 "/proc/$pid/exe" --version 2>&1 </dev/null | grep -m 1 -oE '[0-9]+\.[0-9]+(\.[0-9]+)?' | head -n 1; fi || :
+}
+
+# age: seconds since the first process of this machine began, and the load.
+q_age() { awk -v up="$(cut -d ' ' -f 1 /proc/uptime)" '{sub(/.*\) /, ""); printf "%d ", up - $20 / 100}' /proc/1/stat; cut -d ' ' -f 1-3 /proc/loadavg; }
+
+# etcd: what the member on this host says of itself, as JSON.
+q_etcd() {
+  pki=/etc/etcd/pki
+  /usr/local/bin/etcdctl --endpoints=https://127.0.0.1:2379 --cacert=$pki/ca.crt --cert=$pki/server.crt --key=$pki/server.key \
+    --dial-timeout=2s --command-timeout=3s -w json endpoint status 2>/dev/null || :
+}
+
 # block PATH MARK: the text between our two marker lines.
 q_block() { [ -e "$1" ] && sed -n "/^# BEGIN $2\$/,/^# END $2\$/p" "$1" | sed '1d;$d' | base64; :; }
 
@@ -89,6 +120,40 @@ q_leftover() {
 
 # space PATH...: each file system that holds one of them: mount point, used percent, free KB, used percent of its inodes.
 q_space() { for p; do [ -e "$p" ] && echo "$(df -Pk "$p" | awk 'NR == 2 {print $6, $5, $4}') $(df -Pi "$p" | awk 'NR == 2 {print $5}')"; done 2>/dev/null | sort -u; }
+# drill: its name and beginning, and for each unit it stopped whether it has been started since.
+q_drill() {
+  if [ ! -e "$STATE/drill" ]; then return; fi
+  set -- $(cat "$STATE/drill"); printf '%s %s' "$1" "$2"; shift 2
+  for unit; do
+    case $(systemctl show -p ActiveState --value "${unit%%=*}") in active|activating|reloading) now=running ;; *) now=stopped ;; esac
+    run=$(systemctl show -p InvocationID --value "${unit%%=*}")
+    if [ -n "$run" ] && [ "$run" != "${unit#*=}" ]; then now=running; fi
+    printf ' %s=%s' "${unit%%=*}" "$now"
+  done; echo
+}
+
+# containers: those that run, one a line.
+q_containers() { timeout 10 /usr/local/bin/ctr -n k8s.io tasks ls 2>/dev/null | awk '$3 == "RUNNING" {print $1}' || :; }
+
+# look WHAT: what the host's own tools tell somebody who was not there.
+q_look() {
+  PATH=$PATH:/usr/sbin:/sbin:/usr/local/bin
+  case $1 in
+    system) uname -a; cat /etc/os-release; uptime; date ;;
+    memory) free -m || cat /proc/meminfo ;;
+    disks) df -h; df -i ;;
+    mounts) cat /proc/mounts ;;
+    addresses) ip addr ;;
+    routes) ip route show table all ;;
+    ports) ss -ltnp ;;
+    rules) iptables-save; ip6tables-save ;;
+    rule-counts) echo "iptables: $(iptables-save 2>/dev/null | grep -c '^-A')"; echo "nft: $(nft list ruleset 2>/dev/null | wc -l)" ;;
+    all-units) systemctl list-units --all --plain --no-legend --type=service,swap,mount; systemctl list-units --failed --plain --no-legend ;;
+    containers) if command -v crictl >/dev/null 2>&1; then crictl pods; crictl ps -a; else ctr -n k8s.io containers ls; ctr -n k8s.io tasks ls; fi ;;
+    images) ctr -n k8s.io images ls ;;
+    kernel) lsmod; sysctl net.ipv4.ip_forward net.bridge.bridge-nf-call-iptables ;;
+  esac 2>&1 | head -c 1000000
+}
 
 # exists PATH: yes or no, for things that are removed as a whole.
 q_exists() { if [ -e "$1" ] || [ -L "$1" ]; then echo yes; else echo no; fi; }

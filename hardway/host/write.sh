@@ -175,6 +175,24 @@ w_restart() { systemctl reset-failed "$1" 2>/dev/null || :; if [ "$2" = queue ];
 # stop: for good; a service that does not end soon (an API server waits for open watches) is killed
 w_stop() { systemctl disable -q "$1" 2>/dev/null || :; timeout 3 systemctl stop "$1" || { systemctl kill -s KILL "$1" 2>/dev/null || :; systemctl stop "$1" || ! systemctl is-active -q "$1"; }; systemctl reset-failed "$1" 2>/dev/null || :; }
 
+# drill NAME UNIT...: stop on purpose what runs here. That it was on purpose is noted first, with the number of each unit's present
+# run, so that a crash leaves nothing that cannot be mended, and a unit that has been started since counts as mended. undrill mends.
+w_drill() {
+  name=$1; shift; mkdir -p "$STATE"
+  echo "$name $(date +%s)$(for unit; do printf ' %s=%s' "$unit" "$(systemctl show -p InvocationID --value "$unit")"; done)" >"$STATE/.drill"
+  mv -f "$STATE/.drill" "$STATE/drill"
+  for unit; do
+    timeout 10 systemctl stop "$unit" || { systemctl kill -s KILL "$unit" 2>/dev/null || :; systemctl stop "$unit" || ! systemctl is-active -q "$unit"; }
+    systemctl reset-failed "$unit" 2>/dev/null || :
+  done
+}
+w_undrill() {
+  for unit in $(cut -s -d ' ' -f 3- "$STATE/drill" 2>/dev/null); do w_start "${unit%%=*}" queue; done
+  rm -f "$STATE/drill"
+}
+# poweroff: in order, and only after we have gone
+w_poweroff() { systemctl poweroff --no-block; }
+
 # stamp UNIT DIGEST: which files a unit was started with; taken away before such a file changes, so that a run
 # that dies between the change and the restart is noticed by the next one
 w_stamp() { mkdir -p "$STATE/stamps"; echo "$2" >"$STATE/stamps/$1"; }

@@ -30,6 +30,7 @@ def build(draft: Draft, state_dir: Path, source: Path) -> facts.Cluster:
         extra_args=model.extra_args.by_component(),
         override_args=model.override_args.by_component(),
         lab=_lab(draft),
+        drills=model.drills,
         source=source,
     )
 

@@ -208,4 +208,7 @@ class Inventory(Section):
     assets: Assets = Field(Assets(), description="Where binaries and images come from.")
     addons: Addons = Field(Addons(), description="What runs in the cluster from the start.")
     lab: Lab | None = Field(None, description="Present when hardway makes the machines itself.")
+    drills: Flag = Field(
+        facts.Cluster.drills, description="Whether these machines are for practice: `hardway drill` may break them. A lab always is."
+    )
     hosts: list[Host] = Field(description="The machines.")

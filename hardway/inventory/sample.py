@@ -40,6 +40,7 @@ TAIL = """
 # encryption: {provider: aescbc}    # of Secrets in etcd: aescbc, secretbox or none
 # audit: {policy: minimal}          # minimal, full, none or a policy file
 # assets: {source: upstream, images: push}
+# drills: true                      # for practice only: hardway drill may break these machines
 # addons: {coredns: {replicas: 2, forward: auto}}
 # extra_args: {kube-apiserver: {default-not-ready-toleration-seconds: 60}}    # a flag the unit sets already goes under override_args
 """

@@ -14,6 +14,8 @@ from ..transport import Result
 # out as a second packet. paramiko would also copy the rest of a longer buffer once per packet.
 PACKET = 32768 - 64
 PROGRESS = 1 << 20
+# How often somebody who follows a command is asked whether to go on.
+ASKED = 0.3
 NOISE = 1 << 20
 
 
@@ -28,6 +30,10 @@ class Ended(Exception):
 
 class SourceFailed(Exception):
     """What was to be sent could not be read here; the error itself is the cause."""
+
+
+class Stopped(Exception):
+    """Whoever followed a command has seen enough; it still runs."""
 
 
 class Inbox:
@@ -119,14 +125,14 @@ class RemoteShell:
         self._channel.shutdown_write()
         return self._result(time.monotonic() + timeout)
 
-    def follow(self, command: str, lines: Callable[[str], None]) -> int:
-        """Run a command and hand on its output line by line as it comes. The shell ends with it."""
+    def follow(self, command: str, lines: Callable[[str], None], stop: Callable[[], bool]) -> int:
+        """Run a command and hand on its output line by line as it comes; Stopped when `stop` says so. The shell ends with it."""
         # Output goes straight to the channel here, so the script itself has to say its process number before the first line.
         announced = f'printf "\\n%s %s\\n" {self._token} "$$"\n{command}'
         self._request("follow", announced, b"", 60.0)
         self._learn_process(time.monotonic() + 60.0)
         end, held = self._mark[1:], False
-        while not (line := self._inbox.line(float("inf"))).startswith(end):
+        while not (line := self._next_line(stop)).startswith(end):
             if held:
                 lines("")
             # The end mark begins with a newline of its own: an empty line counts only when something else follows.
@@ -134,6 +140,12 @@ class RemoteShell:
             if line:
                 lines(line.decode("utf-8", "replace"))
         return int(line.split()[1])
+
+    def _next_line(self, stop: Callable[[], bool]) -> bytes:
+        while not stop():
+            with contextlib.suppress(TimeoutError):
+                return self._inbox.line(time.monotonic() + ASKED)
+        raise Stopped
 
     def close(self) -> None:
         for channel in (self._channel, *self._companions):

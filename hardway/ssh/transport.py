@@ -16,13 +16,13 @@ import paramiko
 
 from ..cluster import Host
 from ..errors import ConnectionFailed, ConnectionLost, HardwayError, NotReadyError
-from ..transport import Result
+from ..transport import STOPPED, Result
 from . import tunnel
 from .become_root import Broken, Door
 from .credentials import Prompt
 from .failures import UNTOLD, is_break
 from .link import Link, open_link
-from .remote_shell import Ended, RemoteShell, SourceFailed
+from .remote_shell import Ended, RemoteShell, SourceFailed, Stopped
 from .route import route
 
 # sshd allows ten sessions on a connection by default (MaxSessions); one with a terminal costs us two.
@@ -67,9 +67,12 @@ class SshTransport:
         """
         return self._call(lambda shell: shell.stream(command, chunks, timeout, sent), command, timeout, end_when_interrupted=True)
 
-    def follow(self, command: str, lines: Callable[[str], None]) -> int:
-        """Run a command as root and hand on its output (both streams) line by line; the command is ended when we are interrupted."""
-        return self._call(lambda shell: shell.follow(command, lines), command, 0.0, end_when_interrupted=True)
+    def follow(self, command: str, lines: Callable[[str], None], stop: Callable[[], bool] = lambda: False) -> int:
+        """Run a command as root and hand on its output (both streams) line by line; it is ended when `stop` says so, or by an interrupt."""
+        try:
+            return self._call(lambda shell: shell.follow(command, lines, stop), command, 0.0, end_when_interrupted=True)
+        except Stopped:
+            return STOPPED
 
     def dial(self, port: int, address: str = "127.0.0.1") -> socket.socket:
         """A socket to address:port as seen from the host; ConnectionFailed when nothing listens there."""
@@ -145,6 +148,9 @@ class SshTransport:
                 seconds = time.monotonic() - began
                 self._end(shell.process)
                 raise self._too_slow(script, timeout, seconds) from None
+            except Stopped:
+                self._end(shell.process)
+                raise
             except KeyboardInterrupt:
                 # A script that changes something is left to finish: half done would be worse.
                 if end_when_interrupted:

@@ -216,6 +216,21 @@ class MemoryHost(MemoryProbes):
     def w_stop(self, name: str) -> None:
         self.systemd.stop(name)
 
+    def w_drill(self, name: str, *units: str) -> None:
+        self.disk.mark("drill", " ".join((name, "1700000000", *units)).encode())
+        for unit in units:
+            self.again("marked")
+            self.systemd.unit(unit).active = "inactive"
+
+    def w_undrill(self) -> None:
+        for unit in self.disk.read(f"{STATE}/drill").decode().split()[2:]:
+            self.systemd.start(unit)
+            self.again("started")
+        self.disk.forget("drill")
+
+    def w_poweroff(self) -> None:
+        raise Refused("a host in memory has no power to lose")
+
     def w_stamp(self, name: str, digest: str) -> None:
         self.disk.mark(f"stamps/{name}", digest.encode())
 

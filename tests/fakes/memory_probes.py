@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 
 from hardway.cluster import Host
@@ -53,6 +54,33 @@ class MemoryProbes:
 
     def q_journal(self, name: str, lines: str) -> str:
         return f"the last {lines} lines of {name} on {self.host.name}"
+
+    def q_entries(self, kind: str, name: str, since: str, lines: str) -> str:
+        return json.dumps({"__REALTIME_TIMESTAMP": "1700000000000000", "MESSAGE": self.q_journal(name, lines)})
+
+    def q_following(self, kind: str, name: str, since: str, lines: str) -> str:
+        return self.q_entries(kind, name, since, lines)
+
+    def q_version(self, name: str) -> str:
+        return "1.2.3" if self._active(name) else ""
+
+    def q_age(self) -> str:
+        return "3600 0.10 0.20 0.30"
+
+    def q_etcd(self) -> str:
+        status = {"header": {"member_id": 1}, "leader": 1, "version": "3.4.23", "dbSize": 20480}
+        return json.dumps([{"Status": status}]) if self._active("etcd.service") else ""
+
+    def q_drill(self) -> str:
+        name, since, *units = self.disk.read(f"{STATE}/drill").decode().split() or ("", "")
+        states = (f"{unit}={'running' if self._active(unit) else 'stopped'}" for unit in units)
+        return " ".join((name, since, *states))
+
+    def q_containers(self) -> str:
+        return "one\ntwo" if self.left.get("pods") else ""
+
+    def q_look(self, what: str) -> str:
+        return f"{what} of {self.host.name}"
 
     def q_block(self, path: str, mark: str) -> str:
         found = re.search(rf"^# BEGIN {mark}\n(.*?)^# END {mark}$", self.disk.read(path).decode(), re.MULTILINE | re.DOTALL)

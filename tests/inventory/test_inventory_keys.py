@@ -90,6 +90,8 @@ BROKEN = [
     ({"audit.max_size_mb": 0}, "audit.max_size_mb: must be a whole number from 1 to 10000"),
     ({"kubelet.fail_cgroup_v1": "no"}, "kubelet.fail_cgroup_v1: must be true or false"),
     ({"kube_proxy.mode": "ipvs"}, "kube_proxy.mode: must be one of iptables, nftables"),
+    ({"drills": "yes"}, 'drills: must be true or false, not "yes"'),
+    ({"drill": True}, "drill: unknown key, did you mean drills?"),
     ({"assets.source": "github"}, "assets.source: must be one of upstream, mirror, debian"),
     ({"assets.images": "both"}, "assets.images: must be one of pull, push"),
     ({"addons": {"coredns": {"forward": "8.8.8.8"}}}, "addons.coredns.forward: must be auto, none, or a list of nameserver addresses"),

@@ -15,9 +15,9 @@ import time
 import pytest
 
 from hardway.credentials import Credentials
-from hardway.errors import PkiError
+from hardway.errors import PkiError, ReadOnlyError
 from hardway.secret import Secret
-from hardway.statedir import Overlay, StateDir
+from hardway.statedir import Frozen, Overlay, StateDir
 
 HOLDER = """
 import sys, time
@@ -135,6 +135,23 @@ def test_a_key_cannot_be_replaced(either, name):
     with pytest.raises(ValueError, match="never replaced"):
         either.replace(name, b"2")
     assert either.read(name) == b"1"
+
+
+def test_what_is_no_key_can_be_discarded(either):
+    either.create("drill", b"node worker-0 1700000000\n")
+    for _ in range(2):
+        either.discard("drill")
+    assert either.read("drill") is None and either.names() == frozenset()
+    with pytest.raises(ValueError, match="never replaced"):
+        either.discard("pki/ca.key")
+
+
+def test_neither_a_scratch_copy_nor_a_frozen_store_discards_what_is_below(store):
+    store.create("drill", b"1")
+    for closed in (Overlay(store), Frozen(store)):
+        with pytest.raises(ReadOnlyError):
+            closed.discard("drill")
+    assert store.read("drill") == b"1"
 
 
 def test_a_full_disk_is_an_error_with_a_remedy_and_leaves_nothing(store, monkeypatch):

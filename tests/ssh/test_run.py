@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hardway.errors import NotReadyError
+from hardway.transport import STOPPED
 
 pytestmark = pytest.mark.sshd
 
@@ -135,6 +136,13 @@ def test_interrupting_follow_ends_the_command(server, connect):
     with pytest.raises(KeyboardInterrupt):
         transport.follow("echo begun; exec sleep 4343", stop)
     assert transport.run("pgrep -fx 'sleep 4343'").out == b""
+
+
+def test_following_ends_when_it_is_told_to_even_in_silence(server, connect):
+    transport, heard = connect(server.host()), []
+    assert transport.follow("echo begun; sleep 4344 & exec sleep 4344", heard.append, stop=lambda: bool(heard)) == STOPPED
+    assert heard == ["begun"]
+    assert transport.run("pgrep -fx 'sleep 4344'").out == b"", "neither the command nor its child may be left"
 
 
 def test_closing_leaves_no_thread_behind(server, connect):

@@ -103,6 +103,8 @@ def test_there_is_no_way_for_content(session):
 def test_only_the_questions_of_read_sh_are_asked(session, verb):
     with pytest.raises(ValueError, match="no such question"):
         session.live.remotes["lb"].probe([Probe(verb, ("/etc/hosts",))])
+    with pytest.raises(ValueError, match="no such question"):
+        session.live.remotes["lb"].listen(Probe(verb, ("/etc/hosts",)), print, lambda: True)
 
 
 def test_arguments_are_no_commands(session, made):

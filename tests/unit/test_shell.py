@@ -280,6 +280,20 @@ def elsewhere(remote, places) -> None:
     remote.transport.run = moved
 
 
+def test_age_and_load_are_numbers(remote):
+    seconds, *load = remote.probe([Probe("age")])[Probe("age")].split()
+    assert 0 <= int(seconds) <= float(open("/proc/uptime").read().split()[0]) and len([float(one) for one in load]) == 3
+
+
+def test_a_host_without_our_programs_answers_all_the_same(remote):
+    pod = ("pod", "kube-system_none-", "", "5")
+    probes = [Probe("etcd"), Probe("containers"), Probe("drill"), Probe("version", ("none.service",)), Probe("look", ("system",)),
+              Probe("entries", pod), Probe("following", pod)]  # fmt: skip
+    answers = remote.probe(probes)
+    assert [answers[probe] for probe in probes if probe.verb != "look"] == [""] * 6
+    assert "Linux" in answers[probes[4]]
+
+
 def test_sysctls_are_read_live(remote):
     found = Sysctl("/etc/sysctl.d/x.conf", (("kernel.ostype", "Linux"), ("kernel.no_such", "1")))
     change = found.compare(Situation(remote.probe(found.probes())))
