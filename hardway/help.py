@@ -11,6 +11,7 @@ ARGUMENTS = {
     "[INV]": "The inventory; without it, the example of six machines.",
     "PHASE": "Name of a phase (`hardway phases` lists them), or all.",
     "[HOST]...": "Names of hosts in the inventory.",
+    "FOLDER": "A folder; it is made when it is not there.",
     "HOST": "Name of a host in the inventory.",
     "[COMMAND]...": "What to run there; without it, a shell.",
 }
