@@ -13,7 +13,7 @@ from .help import Group
 
 @click.group(cls=Group)
 def assets() -> None:
-    """Binaries and container images: fetch, build, mirror, list, verify."""
+    """Binaries and images: fetch, build, mirror, list, verify."""
 
 
 def asset_store(inventory: Path, arch: tuple[str, ...]):

@@ -27,7 +27,7 @@ def fill(cluster: Cluster, archs: Iterable[str], folder: Path, report: Report) -
     if cluster.assets.source == "debian":
         raise AssetError(
             "what the debian source makes is published nowhere, so there is nothing to mirror",
-            hint=f"copy {default_directory()} as it is: hardway finds it by HARDWAY_CACHE=FOLDER, and checks every file",
+            hint=f"copy {default_directory()} as it is; HARDWAY_CACHE=FOLDER names the copy, and every file in it is checked",
         )
     cache = Cache(default_directory(), "releases")
     items = [item for arch in sorted(set(archs)) for item in table.needed(cluster, arch)]
