@@ -18,7 +18,7 @@ code { font-family: ui-monospace, monospace; font-size: 90%; }
 table { border-collapse: collapse; } th, td { border: 1px solid #d0d7de; padding: .2rem .6rem; text-align: left; }
 svg { max-width: 100%; height: auto; } svg rect { fill: #eef4fb; stroke: #3b6ea5; } svg path { stroke: #8a98a8; fill: none; }
 svg text { font: 13px system-ui, sans-serif; } svg .small { font-size: 10px; fill: #57606a; }
-svg .believed rect { fill: #fff; stroke-dasharray: 4 3; }
+svg .believed rect { fill: #fff; stroke-dasharray: 4 3; } svg .believed text { font-size: 11px; }
 @media print {
   body { max-width: none; font-size: 11px; } pre { white-space: pre-wrap; font-size: 9px; }
   h2 { break-before: page; } h3, .before { break-after: avoid; } svg, tr { break-inside: avoid; }
