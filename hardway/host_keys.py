@@ -15,6 +15,8 @@ from .ssh import HostKey
 
 Keys = tuple[HostKey, ...]
 FILES = "/etc/ssh/ssh_host_*_key.pub"
+# The addresses come as comments among the keys.
+WHO_ARE_YOU = f"cat {FILES}; PATH=$PATH:/usr/sbin:/sbin; ip -4 -o address | sed 's/^/# /'"
 PATIENCE = 120.0
 
 
@@ -58,29 +60,42 @@ def vagrant_folder(cluster: Cluster, host: Host) -> Path | None:
 
 def from_vagrant(cluster: Cluster, host: Host, folder: Path) -> Keys:
     """By `vagrant ssh`, which logs in through the hypervisor on this computer with a key that only this machine was given."""
-    command = ["vagrant", "ssh", host.name, "--no-tty", "-c", f"cat {FILES}"]
-    shown = f"cd {folder} && HARDWAY_INVENTORY=INV vagrant ssh {host.name} -c 'cat {FILES}'"
+    said = _ask_vagrant(cluster, host, folder)
+    if f" {host.address}/" not in said:
+        raise HostKeyError(
+            f"the machine that Vagrant calls {host.name} does not have its address {host.address}: it is another one",
+            host.name,
+            evidence="\n".join(line.removeprefix("# ") for line in said.splitlines() if line.startswith("#")),
+            hint=f"compare INV with the inventory that machine was made for; when {host.name} is no machine of Vagrant's: "
+            f"hardway trust INV {host.name} --from-file FILE",
+        )
+    return tuple(key for _, key in ssh.parse(said))
+
+
+def _ask_vagrant(cluster: Cluster, host: Host, folder: Path) -> str:
+    command = ["vagrant", "ssh", host.name, "--no-tty", "-c", WHO_ARE_YOU]
     environment = {**os.environ, "VAGRANT_CWD": str(folder)}
     if cluster.source:
         environment["HARDWAY_INVENTORY"] = str(cluster.source.resolve())
+    up = f"HARDWAY_INVENTORY=INV vagrant up {host.name}"
     try:
         done = subprocess.run(
             command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE, check=False
         )
     except FileNotFoundError:
-        raise _vagrant_failed(host, shown, "there is no program `vagrant` on the PATH", "install Vagrant") from None
+        raise _vagrant_failed(host, folder, "there is no program `vagrant` on the PATH", "install Vagrant") from None
     except subprocess.TimeoutExpired:
-        raise _vagrant_failed(host, shown, f"no answer within {PATIENCE:.0f} s", f"HARDWAY_INVENTORY=INV vagrant up {host.name}") from None
+        raise _vagrant_failed(host, folder, f"no answer within {PATIENCE:.0f} s", up) from None
     if done.returncode or not done.stdout.strip():
-        raise _vagrant_failed(host, shown, done.stderr or done.stdout, f"HARDWAY_INVENTORY=INV vagrant up {host.name}")
-    return tuple(key for _, key in ssh.parse(done.stdout))
+        raise _vagrant_failed(host, folder, done.stderr or done.stdout, up)
+    return done.stdout
 
 
-def _vagrant_failed(host: Host, command: str, evidence: str, remedy: str) -> HostKeyError:
+def _vagrant_failed(host: Host, folder: Path, evidence: str, remedy: str) -> HostKeyError:
     return HostKeyError(
         f"Vagrant does not tell the host keys of {host.name}",
         host.name,
-        command=command,
+        command=f"cd {folder} && HARDWAY_INVENTORY=INV vagrant ssh {host.name} -c 'cat {FILES}'",
         evidence=evidence,
         hint=f"{remedy}, then: hardway trust INV {host.name}",
     )

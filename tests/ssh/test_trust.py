@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,8 +38,6 @@ def desk(tmp_path, server):
     file.write_text(yaml.safe_dump({"cluster": "trusting", "hosts": hosts, "ssh": access}))
 
     def hardway(*words: str, stdin: str = "") -> Ran:
-        import sys
-
         argv = [sys.executable, "-m", "hardway.cli", words[0], str(file), *words[1:]]
         return run(*argv, cwd=tmp_path, stdin=stdin, timeout=60)
 
@@ -138,3 +138,38 @@ def test_a_link_stays_a_link(server, tmp_path):
     key = next(ssh.parse(keys_file(server)))[1]
     ssh.record(server.host(known_hosts=link), [key])
     assert link.is_symlink() and [entry.key for entry in read([server.known_hosts])] == [key]
+
+
+@pytest.fixture
+def made_by_vagrant(tmp_path, monkeypatch):
+    """Vagrant's own record of a machine node-1, and a folder for programs that stands first on the PATH."""
+    (tmp_path / "Vagrantfile").touch()
+    (tmp_path / ".vagrant/machines/node-1/virtualbox").mkdir(parents=True)
+    (tmp_path / ".vagrant/machines/node-1/virtualbox/id").write_text("4711")
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    return programs
+
+
+def test_a_computer_without_vagrant_is_told(desk, server, made_by_vagrant, monkeypatch):
+    monkeypatch.setenv("PATH", str(made_by_vagrant))
+    said = desk("trust", "node-1").ok(4)
+    assert "there is no program `vagrant` on the PATH" in said.err and "next: install Vagrant, then: hardway trust" in said.err
+
+
+@pytest.mark.parametrize(
+    ("program", "says"),
+    [
+        ("echo 'VM must be running' >&2; exit 1", "VM must be running"),
+        ("exit 0", "Vagrant does not tell the host keys of node-1"),
+        ("echo ssh-ed25519 AAAA; echo '# 2: eth1 inet 10.9.9.9/24'", "does not have its address 10.254.0.10"),
+        ("echo '# 2: eth1 inet 10.254.0.10/24'; echo Welcome to Debian", "is not a public host key"),
+    ],
+)
+def test_what_vagrant_says_wrong_changes_nothing(desk, server, made_by_vagrant, monkeypatch, program, says):
+    (made_by_vagrant / "vagrant").write_text(f"#!/bin/sh\n{program}\n")
+    (made_by_vagrant / "vagrant").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{made_by_vagrant}:{os.environ['PATH']}")
+    before = server.known_hosts.read_text()
+    assert says in desk("trust", "node-1").ok(4).err
+    assert server.known_hosts.read_text() == before

@@ -143,6 +143,17 @@ class TestALesson:
         assert said.out.count("\n  - ssh-ed25519 ") == said.out.count("\n  + ssh-ed25519 ") == 1
         room.hardway("plan", "--only", "prepare").ok()
 
+    def test_another_clusters_machine_of_the_same_name_is_not_believed(self, room):
+        whole = yaml.safe_load(room.inventory.read_text())
+        whole["hosts"][1]["address"] = "10.235.1.99"
+        other = room.folder / "other.yaml"
+        other.write_text(yaml.safe_dump(whole))
+        before = room.recorded()
+        words = room.stage.argv("trust", str(other), "worker-0")
+        said = run(*words, cwd=room.folder, env={**room.environment(), "PYTHONPATH": str(ROOT)}, timeout=180).ok(4)
+        assert "does not have its address 10.235.1.99" in said.err and room.addresses["worker-0"] in said.err
+        assert room.recorded() == before
+
     def test_a_machine_that_is_off_is_named_and_nothing_is_lost(self, room):
         before = room.recorded()
         room.stage.lab("power-off", "worker-0")
