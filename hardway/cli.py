@@ -17,6 +17,7 @@ from .cli_doctor import COMMANDS as DOCTOR_COMMANDS
 from .cli_guide import COMMANDS as GUIDE_COMMANDS
 from .cli_operate import COMMANDS as OPERATE_COMMANDS
 from .cli_options import COMMON, INVENTORY, OUTPUT, STATE, load, open_session
+from .cli_trust import trust
 from .errors import DriftError, HardwayError, typable
 from .help import Group
 from .lab.cli import lab
@@ -255,7 +256,7 @@ def reset(inventory: Path, yes: bool, limit: tuple[str, ...], remove_pki: bool, 
         actions.reset(session, hosts, keep_pki=not remove_pki)
 
 
-for command in (assets, lab, *BOOTSTRAP_COMMANDS, *DOCTOR_COMMANDS, *GUIDE_COMMANDS, *OPERATE_COMMANDS):
+for command in (assets, lab, trust, *BOOTSTRAP_COMMANDS, *DOCTOR_COMMANDS, *GUIDE_COMMANDS, *OPERATE_COMMANDS):
     cli.add_command(command)
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from .help import Group
 
 @click.group(cls=Group)
 def assets() -> None:
-    """Binaries and container images: fetch, build, list, verify."""
+    """Binaries and images: fetch, build, mirror, list, verify."""
 
 
 def asset_store(inventory: Path, arch: tuple[str, ...]):
@@ -54,6 +54,26 @@ def assets_build(inventory: Path, arch: tuple[str, ...]) -> None:
     The same as fetch; the name for inventories with `source: debian`, where Kubernetes is compiled on this machine.
     """
     _gather(inventory, arch)
+
+
+@assets.command("mirror")
+@INVENTORY
+@click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path, file_okay=False))
+@ARCH
+def assets_mirror(inventory: Path, folder: Path, arch: tuple[str, ...]) -> None:
+    """Fill a folder from which others fetch offline.
+
+    It holds what the inventory's source publishes, laid out as FOLDER/HOST/PATH, checksums verified and included. An inventory with
+    `assets: {source: mirror, mirror: FOLDER}`, or the URL at which you serve that folder, then needs no internet. Running it again
+    brings only what is missing.
+    """
+    from .assets.mirror import fill
+
+    cluster, _ = load(inventory, None)
+    files = fill(cluster, arch or ("amd64",), folder, report=lambda line: click.echo(line))
+    click.echo(f"{len(files)} files, {sum(file.stat().st_size for file in files) / 1e6:.0f} MB, verified in {folder}")
+    click.echo(f"use them with  assets: {{source: mirror, mirror: {folder.resolve()}}}  in an inventory")
+    click.echo(f"or serve them:  python3 -m http.server --directory {folder}")
 
 
 @assets.command("list")

@@ -35,13 +35,9 @@ class Releases:
         """Bring every missing item into the cache; AssetError for the first that cannot be had."""
         pulled = [item for item in missing if item.is_image and item.name != "coredns"]
         built = [item for item in missing if item.is_image and item.name == "coredns"]
-        binaries = [item for item in missing if not item.is_image]
-        for item in built:
-            # The image wraps the released binary, so that one is needed first.
-            binary = binary_item(self.cluster.versions, "coredns", item.arch)
-            binaries += [] if self.cache.has(binary) else [binary]
-        files = {found.url: found for found in map(release, binaries)}
-        _in_parallel([*(partial(self._file, found) for found in files.values()), *(partial(self._pull, item) for item in pulled)])
+        wanted = set(missing)
+        files = [r for r in releases(self.cluster, missing) if wanted & set(r.items) or not all(map(self.cache.has, r.items))]
+        in_parallel([*(partial(self._file, found) for found in files), *(partial(self._pull, item) for item in pulled)])
         for item in built:
             images.build_coredns(self.cluster, self.cache, item, self.report)
 
@@ -51,14 +47,14 @@ class Releases:
         downloads.mkdir(parents=True, exist_ok=True)
         # The architecture is part of the URL only, so the name carries the whole of it.
         target = downloads / found.url.partition("://")[2].replace("/", "_")
-        actual = self._download(found, target)
+        actual = self.download(found, target)
         assets = _unpack(target, found, self.cache)
         self.checksums.keep(found.url, actual)
         for asset in assets:
             self.report(f"{asset.name} {asset.version} {asset.arch}  {megabytes(asset.size)}  {time.monotonic() - started:.1f} s")
         return assets
 
-    def _download(self, found: Release, target: Path) -> str:
+    def download(self, found: Release, target: Path) -> str:
         """The whole verified file, and its sha256; a continued download that turns out mixed is fetched once from the start."""
         expected, authority = self.checksums.expected(found)
         resumed = target.with_name(target.name + ".part").exists()
@@ -86,7 +82,14 @@ class Releases:
         self.report(f"{item.name} image {item.version} {item.arch}  {megabytes(asset.size)}  {time.monotonic() - started:.1f} s")
 
 
-def _in_parallel(jobs: list) -> None:
+def releases(cluster: Cluster, items: list[Item]) -> list[Release]:
+    """The files in which these items are published, each once. CoreDNS' image is made here, of its released binary."""
+    binaries = [item for item in items if not item.is_image]
+    binaries += [binary_item(cluster.versions, item.name, item.arch) for item in items if item.is_image and item.name == "coredns"]
+    return list({found.url: found for found in map(release, binaries)}.values())
+
+
+def in_parallel(jobs: list) -> None:
     pool = ThreadPoolExecutor(PARALLEL)
     try:
         done, _ = wait([pool.submit(job) for job in jobs], return_when=FIRST_EXCEPTION)

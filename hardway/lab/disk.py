@@ -41,6 +41,14 @@ def make(machine: MachineSpec, lab: LabSpec, public_key: str) -> None:
     _write(machine.home / "hostkey.pub", " ".join(host_key.with_suffix(".pub").read_text().split()[:2]) + "\n")
 
 
+def host_keys(lab: LabSpec, name: str) -> str:
+    """The public host keys a machine has on its disk now, on or off; LabError when it was never made."""
+    homes = {machine.name: machine.home for machine in made(lab)}
+    if name not in homes:
+        raise LabError(f"{name} has not been made yet", host=name, hint=f"hardway lab up {lab.source or 'INV'}")
+    return "".join(path.read_text() for path in sorted((homes[name] / "upper/etc/ssh").glob("ssh_host_*_key.pub")))
+
+
 def _write_hosts(path: Path, lab: LabSpec) -> None:
     """Every machine knows the others by name. Lines somebody else added stay, and a file that has them all is left alone."""
     own = ["127.0.0.1 localhost", *(f"{address} {name}" for name, address in lab.hosts)]

@@ -25,6 +25,9 @@ from .secrets import StandIns
 from .setup import setup
 from .steps import Writer
 
+# An authority, the file its certificate lies in, the hosts that have it.
+Believers = tuple[str, str, list[str]]
+
 
 def guide(cluster: Cluster, facts: Mapping[str, Facts], assets: AssetStore, state: Path, assumptions: str) -> list[Chapter]:
     """The guide of one cluster for these hosts; AssetError when a program it speaks of is not in the cache."""
@@ -53,11 +56,16 @@ def write_guide(chapters: Sequence[Chapter], cluster: Cluster, folder: Path, for
     return [folder / name for name in texts]
 
 
-def docstring(phase: Phase) -> list[str]:
-    """The paragraphs that stand beside the phase's code."""
-    text = inspect.cleandoc(sys.modules[phase.desired.__module__].__doc__ or "")
-    own = _own_module(phase)
-    return [" ".join(part.split()) for part in (inspect.cleandoc(own) if own else text).split("\n\n")]
+def docstring(phase: Phase, cluster: Cluster) -> list[str]:
+    """The paragraphs that stand beside the phase's code, with this cluster's names; the first not, when it only repeats the title."""
+    text = inspect.cleandoc(_own_module(phase) or sys.modules[phase.desired.__module__].__doc__ or "")
+    known = {"<cluster>": cluster.name, "<api address>:6443": f"{cluster.api.address}:{cluster.api.port}"}
+    if cluster.workers:
+        known["<worker>"] = str(cluster.workers[0].address)
+    for word, name in known.items():
+        text = text.replace(word, name)
+    paragraphs = [" ".join(part.split()) for part in text.split("\n\n")]
+    return paragraphs[1:] if paragraphs[0].rstrip(".") == phase.title else paragraphs
 
 
 def _own_module(phase: Phase) -> str:
@@ -66,21 +74,20 @@ def _own_module(phase: Phase) -> str:
     return (module.__doc__ or "") if module else ""
 
 
-def _overview(cluster: Cluster, believers: Table) -> list[Part]:
+def _overview(cluster: Cluster, believers: Sequence[Believers]) -> list[Part]:
     return [
         Text(f"This is the cluster `{cluster.name}`, Kubernetes {cluster.versions.kubernetes}, built by hand: every command that is "
              "needed, with your names, addresses and files."),
         diagrams.topology(cluster),
         Heading("Who trusts whom"),
-        Text("Three authorities, and what each of them signs."),
-        diagrams.trust(),
-        Text("Where each authority is believed: a host that holds its certificate in this file accepts whoever it signed."),
-        believers,
+        Text("Three authorities: what each of them signs, and (dashed) the files by which hosts believe whoever it signed."),
+        diagrams.trust({authority: [(path, hosts) for name, path, hosts in believers if name == authority] for authority, *_ in believers}),
+        Table(("authority", "file", "hosts"), tuple((f"`{name}`", f"`{path}`", ", ".join(hosts)) for name, path, hosts in believers)),
         Heading("Variables and connections"),
     ]  # fmt: skip
 
 
-def _believers(found: Mapping[tuple[str, str], Sequence[Change]], secrets: StandIns) -> Table:
+def _believers(found: Mapping[tuple[str, str], Sequence[Change]], secrets: StandIns) -> list[Believers]:
     """Which authority's certificate lands where."""
     places: dict[tuple[str, str], list[str]] = {}
     for (_, target), changes in found.items():
@@ -88,12 +95,11 @@ def _believers(found: Mapping[tuple[str, str], Sequence[Change]], secrets: Stand
             name = secrets.file(op.blob.data)
             if name.endswith("ca.crt"):
                 places.setdefault((name.removeprefix("pki/").removesuffix(".crt"), op.args[0]), []).append(target)
-    rows = (("`" + authority + "`", f"`{path}`", ", ".join(sorted(hosts))) for (authority, path), hosts in sorted(places.items()))
-    return Table(("authority", "file", "hosts"), tuple(rows))
+    return [(authority, path, sorted(hosts)) for (authority, path), hosts in sorted(places.items())]
 
 
 def _chapter(phase: Phase, inputs: Inputs, found: Mapping[tuple[str, str], Sequence[Change]], writer: Writer) -> list[Part]:
-    parts: list[Part] = [Text(text) for text in docstring(phase)]
+    parts: list[Part] = [Text(text) for text in docstring(phase, inputs.cluster)]
     changes = {target.name: found.get((phase.name, target.name), ()) for target in phase.targets(inputs.cluster)}
     steps = _issued(changes, inputs.cluster) or _steps(phase, inputs.cluster, changes, writer)
     parts += steps or [Text("There is nothing to do for it in a new cluster of this shape.")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from ..certificates import authorities, definitions
@@ -31,14 +32,23 @@ def topology(cluster: Cluster) -> Diagram:
     return Diagram(_mermaid(rows, links), _svg(rows, links, api))
 
 
-def trust() -> Diagram:
-    """Each authority with the certificates it signs."""
+def trust(believed: Mapping[str, Sequence[tuple[str, Sequence[str]]]]) -> Diagram:
+    """Each authority with the certificates it signs, and with the files (and their hosts) by which it is believed."""
     columns = [(authority, [row for row in definitions() if row.ca == authority.name]) for authority in authorities()]
     lines = ["flowchart LR"]
     for authority, signed in columns:
         lines.append(f"  {_id(authority.name)}[[{authority.cn}]]")
         lines += [f"  {_id(authority.name)} --> {_id(row.name + '_leaf')}[{row.name}]" for row in signed]
-    return Diagram("\n".join(lines), _columns([(a.cn, [row.name for row in signed]) for a, signed in columns]))
+        for number, (path, hosts) in enumerate(believed.get(authority.name, ())):
+            lines.append(f'  {_id(authority.name)} -. believed by .-> {_id(authority.name)}_{number}["{path}<br/>{_some(hosts)}"]')
+    drawn = [(a.cn, [row.name for row in signed], believed.get(a.name, ())) for a, signed in columns]
+    return Diagram("\n".join(lines), _columns(drawn))
+
+
+def _some(hosts: Sequence[str]) -> str:
+    """Host names as far as a box is wide."""
+    names = ", ".join(hosts)
+    return names if len(names) <= 42 else f"{hosts[0]} and {len(hosts) - 1} more"
 
 
 def _box(host: Host) -> tuple[str, str, str]:
@@ -65,16 +75,17 @@ def _svg(rows: list[list[tuple[str, str, str]]], links: list[tuple[str, str]], c
     return _picture(width, 24 + len(rows) * ROW, [f'<text x="{GAP}" y="16">{escape(caption)}</text>', *lines, *boxes])
 
 
-def _columns(columns: list[tuple[str, list[str]]]) -> str:
-    height = 24 + (max(len(signed) for _, signed in columns) + 1) * 52
+def _columns(columns: Sequence[tuple[str, list[str], Sequence[tuple[str, Sequence[str]]]]]) -> str:
+    height = 24 + (max(len(signed) + len(believed) for _, signed, believed in columns) + 1) * 52
     parts = []
-    for x, (authority, signed) in enumerate(columns):
+    for x, (authority, signed, believed) in enumerate(columns):
         left = GAP + x * (BOX + 3 * GAP)
         parts.append(_rectangle(left, 8, authority, "authority"))
-        for y, name in enumerate(signed, 1):
+        boxes = [(name, "", "") for name in signed] + [(path, _some(hosts), "believed") for path, hosts in believed]
+        for y, (title, text, kind) in enumerate(boxes, 1):
             top = 24 + y * 52
             parts.append(f'<path d="M{left + 8} 52 V{top + 22} H{left + 2 * GAP}"/>')
-            parts.append(_rectangle(left + 2 * GAP, top, name, ""))
+            parts.append(f'<g class="{kind}">{_rectangle(left + 2 * GAP, top, title, text)}</g>')
     return _picture(GAP + len(columns) * (BOX + 3 * GAP), height, parts)
 
 

@@ -29,7 +29,7 @@ def explain(phases: Sequence[Phase], cluster: Cluster, facts: Mapping[str, Facts
 def _phase(phase: Phase, inputs: Inputs, found: Mapping[tuple[str, str], Sequence[Change]]) -> str:
     number = [each.name for each in PHASES].index(phase.name) + 1
     title = f"{number}. {phase.name}: {phase.title}"
-    paragraphs = [textwrap.fill(text, WIDTH) for text in docstring(phase)]
+    paragraphs = [textwrap.fill(text, WIDTH) for text in docstring(phase, inputs.cluster)]
     needs = phase.needs(inputs)
     paragraphs.append(f"Waits for: {', '.join(needs) if needs else 'nothing'}.")
     return "\n\n".join([f"{title}\n{'=' * len(title)}", *paragraphs, _landing(phase, inputs, found)])

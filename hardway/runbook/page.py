@@ -18,9 +18,10 @@ code { font-family: ui-monospace, monospace; font-size: 90%; }
 table { border-collapse: collapse; } th, td { border: 1px solid #d0d7de; padding: .2rem .6rem; text-align: left; }
 svg { max-width: 100%; height: auto; } svg rect { fill: #eef4fb; stroke: #3b6ea5; } svg path { stroke: #8a98a8; fill: none; }
 svg text { font: 13px system-ui, sans-serif; } svg .small { font-size: 10px; fill: #57606a; }
+svg .believed rect { fill: #fff; stroke-dasharray: 4 3; } svg .believed text { font-size: 11px; }
 @media print {
   body { max-width: none; font-size: 11px; } pre { white-space: pre-wrap; font-size: 9px; }
-  h2 { break-before: page; } svg, table { break-inside: avoid; }
+  h2 { break-before: page; } h3, .before { break-after: avoid; } svg, tr { break-inside: avoid; }
 }
 """
 
@@ -36,16 +37,18 @@ def page(chapters: Sequence[Chapter], cluster: Cluster) -> str:
 
 
 def _chapter(chapter: Chapter) -> str:
-    parts = "\n".join(_part(part) for part in chapter.parts)
+    following = [*chapter.parts[1:], None]
+    parts = "\n".join(_part(part, isinstance(after, Code)) for part, after in zip(chapter.parts, following, strict=True))
     return f'<section><h2 id="{chapter.name}">{escape(chapter.title)}</h2>\n{parts}</section>'
 
 
-def _part(part: Part) -> str:
+def _part(part: Part, before_code: bool) -> str:
     match part:
         case Heading(text):
             return f"<h3>{_inline(text)}</h3>"
         case Text(text):
-            return f"<p>{_inline(text)}</p>"
+            mark = ' class="before"' if before_code else ""
+            return f"<p{mark}>{_inline(text)}</p>"
         case Code(text, language):
             return f'<pre class="{language}"><code>{escape(text)}</code></pre>'
         case Table(head, rows):

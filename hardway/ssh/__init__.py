@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from ..cluster import Host
 from ..transport import Transport
-from .known_hosts import remember
+from .known_hosts import HostKey, remember
+from .trust import Recorded, names_of, parse, record
 
-__all__ = ["connect", "host_key_lines", "remember"]
+__all__ = ["HostKey", "Recorded", "connect", "host_key_lines", "names_of", "parse", "record", "remember"]
 
 
 def connect(host: Host, *, prompt: Callable[[str], str] | None = None) -> Transport:

@@ -74,7 +74,7 @@ def _unknown(hop: Hop, offered: HostKey) -> HostKeyError:
         f"the host key of {hop.called} is not known",
         hop.host,
         evidence=f"{_shown('offered', offered)}\non the machine itself: ssh-keygen -lf /etc/ssh/ssh_host_{_short(offered.kind)}_key.pub",
-        hint=f"compare the fingerprint, then: {scan} >> {shlex.quote(str(record_in))}   (or write ssh.host_keys: accept-new)",
+        hint=f"compare the fingerprint, then: {scan} >> {shlex.quote(str(record_in))}{_other_ways(hop)}",
     )
 
 
@@ -82,12 +82,18 @@ def _changed(hop: Hop, offered: HostKey, known: list[Entry]) -> HostKeyError:
     same_kind = [entry for entry in known if entry.key.kind == offered.kind] or known
     entry = same_kind[0]
     name = next(name for name in hop.known_as if entry.names(name))
+    trust = "" if hop.is_bastion else f"hardway trust INV {hop.host}, or forget its old key: "
     return HostKeyError(
         f"the host key of {hop.called} has changed: another machine, a reinstalled one, or someone in between",
         hop.host,
         evidence="\n".join([_shown("offered", offered), *(f"{_shown('on record', e.key)} ({e.path} line {e.number})" for e in same_kind)]),
-        hint=f"if the machine was reinstalled: ssh-keygen -R {shlex.quote(name)} -f {shlex.quote(str(entry.path))}",
+        hint=f"if the machine was reinstalled: {trust}ssh-keygen -R {shlex.quote(name)} -f {shlex.quote(str(entry.path))}",
     )
+
+
+def _other_ways(hop: Hop) -> str:
+    ways = ["write ssh.host_keys: accept-new"] if hop.is_bastion else [f"hardway trust INV {hop.host}", "write ssh.host_keys: accept-new"]
+    return f"   (or: {'; '.join(ways)})"
 
 
 def _shown(what: str, key: HostKey) -> str:

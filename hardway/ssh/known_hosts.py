@@ -1,4 +1,4 @@
-"""Reading and extending known_hosts files: plain, hashed, wildcard and @revoked entries."""
+"""Reading and changing known_hosts files: plain, hashed, wildcard and @revoked entries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import fnmatch
 import hashlib
 import hmac
 import os
-from collections.abc import Iterable, Iterator
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,7 +73,11 @@ def read(paths: Iterable[Path]) -> list[Entry]:
 
 
 def _entries(path: Path) -> Iterator[Entry]:
-    for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
+    yield from _parsed(path, path.read_text("utf-8", "replace"))
+
+
+def _parsed(path: Path, text: str) -> Iterator[Entry]:
+    for number, line in enumerate(text.split("\n"), 1):
         fields = line.split()
         marker = fields.pop(0) if fields and fields[0].startswith("@") else ""
         if len(fields) < 3 or fields[0].startswith("#"):
@@ -86,12 +91,86 @@ def _entries(path: Path) -> Iterator[Entry]:
 
 def remember(path: Path, lines: Iterable[str]) -> None:
     """Append lines that are not there yet; the file is made with mode 0600, its folder with 0700. OSError when it cannot be."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-    with os.fdopen(descriptor, "r+", encoding="utf-8", errors="replace") as file:
-        # Several hosts may be met for the first time at once, by several processes.
-        fcntl.flock(file, fcntl.LOCK_EX)
-        text = file.read()
+
+    def longer(text: str) -> str:
         present = set(text.splitlines())
         missing = [line for line in lines if line not in present]
-        file.write(("\n" if text and not text.endswith("\n") else "") + "".join(f"{line}\n" for line in missing))
+        return text + ("\n" if missing and text and not text.endswith("\n") else "") + "".join(f"{line}\n" for line in missing)
+
+    _rewrite(path, longer)
+
+
+def replace(path: Path, names: Iterable[str], lines: Iterable[str], also: Iterable[str] = ()) -> list[Entry]:
+    """Let `lines` take the place of every entry that belongs to `names`; the entries that went. OSError when the file cannot be written.
+
+    In such an entry the names `also` go too; it keeps those of others. Wildcards, @revoked, @cert-authority, comments and lines
+    nobody can read stay as they are.
+    """
+    sure, every, gone = list(names), [*names, *also], []
+
+    def exchanged(text: str) -> str:
+        kept = []
+        entries = {entry.number: entry for entry in _parsed(path, text)}
+        for number, line in enumerate(text.removesuffix("\n").split("\n") if text else [], 1):
+            entry = entries.get(number)
+            others = _others(entry, sure, every) if entry else None
+            if entry is None or others is None:
+                kept.append(line)
+                continue
+            gone.append(entry)
+            kept += [line.replace(",".join(entry.patterns), ",".join(others), 1)] if others else []
+        return "".join(f"{line}\n" for line in [*kept, *lines])
+
+    _rewrite(path, exchanged)
+    return gone
+
+
+def _others(entry: Entry, sure: list[str], every: list[str]) -> list[str] | None:
+    """The patterns of an entry that are not ours; None when none surely is, or the entry is none to be touched."""
+    if entry.marker or not _plain(entry.patterns, sure):
+        return None
+    mine = _plain(entry.patterns, every)
+    return [pattern for pattern in entry.patterns if pattern not in mine]
+
+
+def _plain(patterns: tuple[str, ...], names: list[str]) -> list[str]:
+    """The patterns, hashed ones included, that stand for one of `names` and for nothing else."""
+    return [p for p in patterns if not {"*", "?", "!"} & set(p) and any(_matches(p, name) for name in names)]
+
+
+def _rewrite(path: Path, change: Callable[[str], str]) -> None:
+    """Replace a file's text as a whole, so that a reader sees the old or the new, while no other hardway does the same."""
+    path = Path(os.path.realpath(path))  # a link stays a link
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Several hosts may be met for the first time at once, by several processes.
+    with os.fdopen(_locked(path), "r", encoding="utf-8", errors="surrogateescape") as file:
+        text = file.read()
+        if (changed := change(text)) == text:
+            return
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as new:
+                new.write(changed)
+                new.flush()
+                os.fsync(new.fileno())
+                _take_after(new.fileno(), os.fstat(file.fileno()))
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+def _take_after(descriptor: int, old: os.stat_result) -> None:
+    os.fchmod(descriptor, old.st_mode & 0o777)
+    if old.st_uid != os.geteuid():  # root works on somebody's file
+        os.fchown(descriptor, old.st_uid, old.st_gid)
+
+
+def _locked(path: Path) -> int:
+    """A descriptor of the file, locked. Whoever held the lock before may have put another file in its place: then that one."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
+            return descriptor
+        os.close(descriptor)

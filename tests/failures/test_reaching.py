@@ -68,7 +68,7 @@ def test_host_key_changed(desk: Desk, server: Server, told):
     kind, key = keygen(desk.folder / "other").with_suffix(".pub").read_text().split()[:2]
     server.known_hosts.write_text(f"[127.0.0.1]:{server.port} {kind} {key}\n")
     ran = told(desk.hardway("bootstrap", desk.ssh_to(server)), host="node-1")
-    carried_out(ran, r"reinstalled: (ssh-keygen .*)")
+    carried_out(ran, r"old key: (ssh-keygen .*)")
     assert "is not known" in desk.hardway("bootstrap", desk.ssh_to(server)).ok(4).err
 
 

@@ -15,8 +15,8 @@ def loaded(folder: Path, changes: dict, **options) -> Cluster:
     return inventory.load(written(folder, text_of(changed(changes))), **options)
 
 
-def test_four_inventories_are_shipped():
-    assert [path.name for path in SHIPPED] == ["ha.yaml", "lab.yaml", "single.yaml", "vagrant.yaml"]
+def test_inventories_are_shipped():
+    assert [path.name for path in SHIPPED] == ["ha.yaml", "lab.yaml", "single.yaml", "vagrant-small.yaml", "vagrant.yaml"]
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -123,3 +124,23 @@ def test_html_is_one_page_that_needs_nothing_else(cluster, tmp_path):
     text = file.read_text()
     assert text.count("<svg") == 2 and "@media print" in text
     assert not [word for word in ("<script", "src=", "<link", "@import", "url(") if word in text]
+
+
+def test_advice_is_about_this_cluster(cluster, tmp_path):
+    """Nothing is left to be filled in by the reader, but in names of things that are not there yet."""
+    for file in write_guide(written(cluster, tmp_path), cluster, tmp_path / "guide", "md"):
+        assert re.findall(r"<(?:cluster|worker|api address)>", file.read_text()) == [], file.name
+
+
+@pytest.mark.parametrize("form", ["md", "html"])
+def test_the_picture_of_trust_shows_who_believes_whom(tmp_path, form):
+    files = write_guide(written(CLUSTERS["ha"], tmp_path), CLUSTERS["ha"], tmp_path / "guide", form)
+    text = "".join(file.read_text() for file in files)
+    picture = text[text.index("n_etcd_ca[[") if form == "md" else text.index(">etcd-ca</text>") :][:6000]
+    assert "etcd-peer" in picture and "/etc/etcd/pki/ca.crt" in picture and "etcd-0, etcd-1, etcd-2" in picture
+
+
+def test_chapters_lead_to_each_other(cluster, tmp_path):
+    index, *files = write_guide(written(cluster, tmp_path), cluster, tmp_path / "guide", "md")
+    for file, after in zip(files, [*files[1:], index], strict=True):
+        assert f"]({after.name})" in file.read_text().splitlines()[-1]

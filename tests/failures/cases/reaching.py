@@ -49,7 +49,7 @@ CASES = (
         why="The machine was reinstalled, its address now belongs to another one, or somebody listens in.",
         injected="a `known_hosts` with another key; the next command is carried out, and the key is unknown instead of changed",
         exit_code=4,
-        next="if the machine was reinstalled: ssh-keygen -R <address> -f <file>",
+        next="if the machine was reinstalled: hardway trust <inventory> <host>, or forget its old key: ssh-keygen -R <address> -f <file>",
         remedy="Find out which. Only when you know that it was reinstalled, forget the old key.",
     ),
     Case(

@@ -1,6 +1,8 @@
 # Runs a Vagrantfile against objects that write down what they are told, and prints it as JSON.
 # Usage: ruby vagrant_stub.rb VAGRANTFILE [VAGRANT'S ARGUMENTS]
+require "etc"
 require "json"
+require "socket"
 
 class Recorder
   def initialize(log, at = []) = (@log, @at = log, at)
@@ -11,6 +13,7 @@ class Recorder
     @log << { "at" => path, "args" => args, "options" => options } unless args.empty? && options.empty?
     children = [Recorder.new(@log, path)]
     children << Recorder.new(@log, @at + ["override"] + provider) if name == :provider
+    return if name == :ruby # what a trigger does later
     name == :define ? block.call(Recorder.new(@log, [args.first])) : block&.call(*children)
     children.first
   end
@@ -31,6 +34,16 @@ module Vagrant
     yield Recorder.new(log, ["config"])
     puts JSON.generate(log)
   end
+end
+
+# Another computer than this one: its network cards ([[name, address], …]) and its processor.
+if (cards = ENV["STUB_CARDS"])
+  Card = Struct.new(:name, :addr)
+  found = JSON.parse(cards).map { |name, address| Card.new(name, Addrinfo.ip(address)) }
+  Socket.define_singleton_method(:getifaddrs) { found }
+end
+if (machine = ENV["STUB_MACHINE"])
+  Etc.define_singleton_method(:uname) { { machine: machine } }
 end
 
 file = ARGV.shift
