@@ -24,6 +24,13 @@ TAINTS = Look(
     "together with NotReady",
     "NoSchedule keeps new pods away. NoExecute counts down 5 minutes for the pods that are there; it is left out when no node is Ready",
 )
+BALANCER = Look("hardway logs {inv} haproxy -n 5", "Server … is DOWN", "after about a second", "that is the balancer noticing it")
+BESIDE = Look(
+    "kubectl get --raw /readyz",
+    "ok",
+    "at once",
+    "an API server beside a member talks to that member alone, so this one fails with it, and the balancer leaves it out",
+)
 
 
 def _has(role: Role):
@@ -46,14 +53,11 @@ def _apiserver_effects(cluster: Cluster) -> tuple[Effect, ...]:
 
 def _apiserver_looks(cluster: Cluster) -> tuple[Look, ...]:
     if len(cluster.control_plane) < 2:
-        return (
-            Look("kubectl get nodes", "no answer", "at once", "there is one API server, and it is down: nobody else can take its place"),
-            PODS,
-        )
+        return (Look("kubectl get nodes", "no answer", "at once", "there is one API server, and it is down"), PODS)
     return (
         Look("kubectl get --raw /readyz", "ok, every time", "at once",
              "the balancer asks every server's /readyz each second and has taken this one out"),
-        Look("hardway logs {inv} haproxy -n 5", "Server … is DOWN", "after about a second", "that is the balancer noticing it"),
+        *([BALANCER] if cluster.load_balancers else []),
         Look("kubectl get endpoints kubernetes", "the address of {host} is gone from the list", "at once, or after 15 s if it was killed",
              "a server that ends takes its own address out, and each renews its entry all the time: pods must not be sent to a dead one"),
         PODS,
@@ -76,8 +80,7 @@ def _etcd_looks(cluster: Cluster) -> tuple[Look, ...]:
              "a write counts when a quorum has it on disk; it does not need all members"),
         Look("hardway logs {inv} etcd --since 2m | grep -e peer -e leader", "the member that is gone is missed", "at once",
              "the others keep trying to reach it. Stop the leader to see an election: --host with the name that status shows"),
-        Look("kubectl get --raw /readyz", "ok", "at once",
-             "an API server beside a member talks to that member alone, so this one fails with it, and the balancer leaves it out"),
+        *([BESIDE] if len(cluster.control_plane) > 1 and any(host.is_(Role.CONTROL_PLANE) for host in cluster.etcd_members) else []),
     )  # fmt: skip
 
 
@@ -99,8 +102,9 @@ def _lb_effects(cluster: Cluster) -> tuple[Effect, ...]:
 def _lb_looks(cluster: Cluster) -> tuple[Look, ...]:
     return (
         Look("kubectl get nodes", "connection refused, or no route", "at once", "your kubeconfig knows this one address only: {api}"),
-        Look("{ssh_controller} kubectl --kubeconfig /etc/kubernetes/admin.conf get nodes", "an answer, and every node NotReady in the end",
-             "NotReady after about {grace} s", "the API servers are well, but kubelets reach them by the same address"),
+        Look("{ssh_controller} kubectl --kubeconfig /etc/kubernetes/admin.conf get nodes",
+             "an answer; after about {grace} s every node is NotReady", "at once",
+             "the API servers are well, but kubelets reach them by the same address"),
         PODS,
         Look("hardway status {inv}", "API … not ready, haproxy 0 of …", "at once", "status comes by SSH and needs no API"),
     )  # fmt: skip

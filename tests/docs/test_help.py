@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 # What the inventory of commands must contain, whatever else there is.
 PROMISED = """init validate schema plan bootstrap verify doctor kubeconfig status reset phases env assets lab
 assets/fetch assets/build assets/list assets/verify lab/up lab/down lab/wipe lab/status lab/power-off lab/power-on
-lab/reboot lab/cut lab/heal lab/ssh lab/ssh-config""".split()
+lab/reboot lab/cut lab/heal lab/ssh lab/ssh-config logs support-bundle drill""".split()
 
 
 def commands(group: click.Group = cli, at: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
