@@ -18,7 +18,6 @@ from ..resources import EtcdMember
 
 def desired(inputs: Inputs, host) -> list:
     if not etcd_born(inputs.facts):
-        _nobody_away(inputs)
         return []
     known = [host for host in inputs.cluster.etcd_members if host.name in inputs.facts and inputs.facts[host.name].known]
     new = [host for host in known if not inputs.facts[host.name].etcd_data]
@@ -30,18 +29,6 @@ def desired(inputs: Inputs, host) -> list:
             hint="one lost member can be replaced; growing etcd, or replacing several members at once, is not supported",
         )
     return [EtcdMember(host) for host in new]
-
-
-def _nobody_away(inputs: Inputs) -> None:
-    """A host that cannot be asked may hold the data of a cluster that exists: founding one without it could make a second."""
-    away = [member.name for member in inputs.cluster.etcd_members if member.name in inputs.facts and not inputs.facts[member.name].known]
-    if away:
-        raise QuorumError(
-            f"etcd is not founded while {', '.join(away)} cannot be asked for its data",
-            host=away[0],
-            phase="etcd-members",
-            hint=f"bring {', '.join(away)} back, then run the same command again",
-        )
 
 
 PHASE = Phase(

@@ -1,6 +1,7 @@
 """Machines and networks that fail while a cluster is built or mended, and etcd's safety through it."""
 
 from ..case import Case
+from .hosts import finding
 
 GONE = "<address> does not answer within <seconds> s  (host <host>, phase <phase>)"
 BEFORE = "before: <how its connection ended>"
@@ -37,13 +38,13 @@ CASES = (
         next=LOOK,
         remedy="Mend the network. A host that has etcd's data keeps it, so no second cluster is founded.",
     ),
-    Case(
-        name="etcd-host-unknown-at-founding",
-        sees="etcd is not founded while <hosts> cannot be asked for its data  (host <host>, phase etcd-members)",
+    finding(
+        "etcd-host-unknown-at-founding",
+        "EtcdUnknown",
+        "has no etcd data, and whether there is an etcd to join, only <hosts> could tell, which cannot be asked",
+        "bring back <host> first: hardway plan <inventory>  tells why it does not answer",
         why="With `--limit` the other hosts may be away. But an etcd host that is away may hold the data of an etcd that exists.",
         injected="bare lab machines, one of them off, and `--limit` to the others",
-        exit_code=9,
-        next="bring <host> back, then run the same command again",
         remedy="Start that machine, or take it out of the inventory if it will never come back.",
     ),
     Case(
