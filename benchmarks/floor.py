@@ -12,11 +12,11 @@ from bench_lab import Stage, images, payload, receivers
 from dns_probe import DnsProbe
 
 from hardway.cluster import Host, Role
+from hardway.each import each
 from hardway.errors import RemoteCommandError
 from hardway.live import wait
 from hardway.phases import dns, rbac
 from hardway.resources import Situation
-from hardway.runner import each
 from hardway.session import Session
 from hardway.vocabulary import Op
 

@@ -14,6 +14,7 @@ from .assets import AssetStore
 from .cluster import Cluster, Host
 from .comparing import read
 from .credentials import Credentials
+from .each import each
 from .errors import PkiError, PreflightError, QuorumError, UsageError
 from .facts import ARCHITECTURES
 from .phase import Inputs, Phase
@@ -22,7 +23,7 @@ from .phases.preflight import judge
 from .plans import Agreement, Plan, Saved, foresee
 from .report import plural
 from .resources.base import Change, Resource
-from .runner import Done, Runner, each, plan
+from .runner import Done, Runner, plan
 from .session import Placeholders, Selection, Session
 from .statedir import Overlay, StateDir, write_synced
 from .vocabulary import Op, Remote

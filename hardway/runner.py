@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from .cluster import Host
 from .comparing import compare, foreseen, ordered, read
 from .crashing import CrashWatch
+from .each import each
 from .errors import ConnectionFailed, ConnectionLost, HardwayError, HostErrors, NotReadyError, QuorumError, RemoteCommandError
 from .kube import BROKEN
 from .live import Live, wait
@@ -325,30 +326,3 @@ def plan(inputs: Inputs, readers: Mapping[str, Reader], phases: Sequence[Phase],
     each(look, targets, parallel)
     order = {phase.name: i for i, phase in enumerate(phases)}
     return sorted((done for target in targets for done in found.get(target.name, ())), key=lambda done: order[done.phase])
-
-
-def each(work: Callable[[Host], None], hosts: Sequence[Host] | Mapping[Host, object], parallel: int = 32) -> None:
-    """Do something for every host at once; all failures are raised together, in the hosts' order."""
-    errors: dict[str, BaseException] = {}
-    room = threading.Semaphore(parallel)
-
-    def one(host: Host) -> None:
-        try:
-            with room:
-                work(host)
-        except BaseException as error:
-            errors[host.name] = error
-
-    threads = [threading.Thread(target=one, args=(host,), daemon=True) for host in hosts]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for error in errors.values():
-        if not isinstance(error, HardwayError):
-            raise error
-    ours = [errors[host.name] for host in hosts if host.name in errors]
-    for name, error in errors.items():
-        error.host = error.host or name
-    if ours:
-        raise ours[0] if len(ours) == 1 else HostErrors("several hosts failed", errors=tuple(ours), exit_code=ours[0].exit_code)

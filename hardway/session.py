@@ -13,6 +13,7 @@ from . import ssh
 from .assets import Asset, AssetStore
 from .cluster import Cluster, Host
 from .credentials import Credentials
+from .each import each
 from .errors import HardwayError, QuorumError, UsageError
 from .etcd import EtcdClient, open_etcd
 from .etcd_members import EtcdRemote
@@ -24,7 +25,6 @@ from .phase import API, ETCD, OPERATOR, Inputs, Phase
 from .phases import PHASES
 from .reading import ReadingEtcd, reading
 from .report import Report
-from .runner import each
 from .ssh.credentials import answers
 from .statedir import Frozen, Overlay, StateDir, Store, private
 from .transport import Transport

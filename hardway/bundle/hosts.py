@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ..cluster import Cluster, Host, Role
 from ..components import components
+from ..each import each
 from ..errors import HardwayError
 from ..facts import parse as parse_facts
 from ..logs.entries import merged
@@ -21,7 +22,6 @@ from ..phases import PHASES
 from ..resources import File
 from ..runbook import assumed
 from ..runbook.secrets import StandIns
-from ..runner import each
 from ..session import Placeholders, Session
 from ..vocabulary import Answers, Probe
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 from ..checks.scene import Scene
 from ..cluster import Host
 from ..credentials import Credentials
+from ..each import each
 from ..errors import ConnectionFailed, HardwayError, PkiError
 from ..facts import Facts
 from ..phase import Inputs
 from ..phases.preflight import Finding as Unfit
 from ..phases.preflight import findings
-from ..runner import each
 from ..session import Placeholders, Session
 from ..statedir import Overlay, StateDir
 from .away import Away

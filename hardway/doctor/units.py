@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from ..checks.hosts import unit_findings
 from ..cluster import Host
+from ..each import each
 from ..errors import HardwayError
 from ..refusals import Refusal, last_words, refusal
 from ..resources import Unit
 from ..resources.unit import properties
-from ..runner import each
 from ..vocabulary import Probe
 from .model import MEND, Diagnosis, Finding
 from .patient import Patient

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 
 from ..cluster import Cluster, Host
+from ..each import each
 from ..errors import ConnectionFailed, DriftError, HardwayError, NotReadyError, PkiError, QuorumError, UsageError
 from ..live import UNREACHABLE, Live, wait
 from ..phase import Pending
 from ..phases import PHASES
-from ..runner import each
 from ..session import Session, meant
 from ..vocabulary import Op
 from . import effects, power, state

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..cluster import Host
+from ..each import each
 from ..errors import HardwayError
-from ..runner import each
 from ..session import Session
 from ..vocabulary import Probe
 

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 
 from ..cluster import Host
+from ..each import each
 from ..errors import ConnectionLost, HardwayError
-from ..runner import each
 from ..session import Session
 from .entries import Entry, merged, parse
 from .sources import Since, Source

@@ -10,10 +10,10 @@ from typing import Any
 from ..certificates import authorities, definitions
 from ..cluster import Cluster, Host, Role
 from ..components import components, wanted_version
+from ..each import each
 from ..errors import HardwayError
 from ..inspection import end_of, remaining_days
 from ..resources.unit import properties
-from ..runner import each
 from ..session import Session
 from ..store import Store
 from ..vocabulary import Answers, Probe

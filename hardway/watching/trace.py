@@ -17,7 +17,7 @@ LONGEST = 300
 TAIL = 5
 AT_ONCE = 0.005  # seconds: who is asked to connect and is connected already says so sooner
 # What a script of the vocabulary calls, see host/read.sh and host/write.sh.
-CALLS = re.compile(r"^(?:at=\d+; |echo '== \w+ \d+'; )([qw]_.*)$", re.MULTILINE)
+CALLS = re.compile(r"^(?:at=\d+; |echo '== \w+ \d+'; )?([qw]_.*)$", re.MULTILINE)
 
 
 class Traced:
@@ -43,8 +43,8 @@ class Traced:
         act = f"stream: {essence(command)}"
         return self._told(act, lambda: self.transport.stream(command, chunks, timeout=timeout, sent=sent))
 
-    def follow(self, command: str, lines: Callable[[str], None], **more: Any) -> int:
-        return self._told(f"follow: {essence(command)}", lambda: self.transport.follow(command, lines, **more))
+    def follow(self, command: str, lines: Callable[[str], None], stop: Callable[[], bool] = lambda: False) -> int:
+        return self._told(f"follow: {essence(command)}", lambda: self.transport.follow(command, lines, stop))
 
     def dial(self, port: int, address: str = "127.0.0.1") -> socket.socket:
         return self._told(f"dial {address}:{port}", lambda: self.transport.dial(port, address))

@@ -9,9 +9,9 @@ import pytest
 from fakes.disk import Refused
 
 from hardway.cluster import Host
+from hardway.each import each
 from hardway.errors import ConnectionLost, HostErrors, NotReadyError, QuorumError, RemoteCommandError
 from hardway.phases import PHASES
-from hardway.runner import each
 
 
 def first(world, target: str, verb: str, argument: str) -> int:
