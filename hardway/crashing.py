@@ -8,7 +8,7 @@ from collections.abc import Callable
 from .errors import NotReadyError
 from .live import Live
 from .phase import Pending
-from .refusals import refusal
+from .refusals import USAGE_LINES, refusal
 
 # A look is a round trip, so not every time the phase is asked.
 LOOK_SECONDS = 1.0
@@ -34,7 +34,7 @@ class CrashWatch:
         restarts = self._restarts(pending)
         if restarts < RESTARTS_TO_BELIEVE:
             return None
-        journal = self.live.journal(pending.host, pending.unit)
+        journal = self.live.journal(pending.host, pending.unit, USAGE_LINES)
         refused = refusal(self.live.cluster, pending.unit, journal)
         if not refused and restarts < HOPELESS_RESTARTS:
             return None

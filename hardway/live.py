@@ -69,9 +69,17 @@ class Live:
             return properties(self.remotes[host].probe((probe,))[probe])
         return {}
 
-    def runs(self, host: Host, unit: str) -> bool:
-        """Whether a service is active: one that ends at once and is started again nearly always is not."""
-        return self.unit(host.name, f"{unit}.service").get("ActiveState") == "active"
+    def serves(self, host: Host, unit: str, port: int) -> bool:
+        """Whether a service is active and listens on its loopback port, with no restart of it still to come.
+
+        systemd calls a plain program active as soon as it is started, and one that ends at once and is started again so every time.
+        """
+        state = self.unit(host.name, f"{unit}.service")
+        if state.get("ActiveState") != "active" or state.get("Job") not in ("", "0"):
+            return False
+        with contextlib.suppress(*UNREACHABLE), contextlib.closing(self.transports[host.name].dial(port)):
+            return True
+        return False
 
     def etcd_health(self, host: Host) -> str:
         """Why a member is not healthy, or an empty string; asked on the loopback port that serves health alone."""

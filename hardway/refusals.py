@@ -14,6 +14,8 @@ REFUSED = (r"unknown flag: ", r"unknown shorthand flag: .* in ", r"flag provided
 FLAG = re.compile(rf"(?:{'|'.join(REFUSED)})--?([\w-]+)")
 # systemd's own lines about a unit say that it ended, never why.
 SYSTEMD = re.compile(r"^(?:[\w@.-]+\.(?:service|slice): |(?:Started|Starting|Stopped|Stopping|Failed to start|Finished) )")
+# So many journal lines are read: some programs tell all their flags after the one they refuse.
+USAGE_LINES = 400
 SECTIONS = ("extra_args", "override_args")
 
 

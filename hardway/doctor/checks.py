@@ -49,13 +49,19 @@ def _look(check: Check) -> Callable[[Patient], Iterable[Finding]]:
         try:
             outcome = check.run(patient.scene)
         except UNREACHABLE as error:
-            yield Finding("", told(error), check.remedy)
+            yield Finding(_blamed(patient.cluster, error), told(error), check.remedy)
             return
         if outcome.status is Status.FAILED:
             for line in outcome.detail.splitlines():
                 yield Finding(*placed(patient.cluster, line), check.remedy)
 
     return look
+
+
+def _blamed(cluster: Cluster, error: BaseException) -> str:
+    """The host that an error names, when it is one of the inventory's."""
+    named = getattr(error, "host", "")
+    return named if named in {host.name for host in cluster.hosts} else ""
 
 
 def placed(cluster: Cluster, line: str) -> tuple[str, str]:

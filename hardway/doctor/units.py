@@ -9,14 +9,13 @@ from ..checks.hosts import unit_findings
 from ..cluster import Host
 from ..each import each
 from ..errors import HardwayError
-from ..refusals import Refusal, last_words, refusal
+from ..refusals import USAGE_LINES, Refusal, last_words, refusal
 from ..resources import Unit
 from ..resources.unit import properties
 from ..vocabulary import Probe
 from .model import MEND, Diagnosis, Finding
 from .patient import Patient
 
-LINES = 60
 # Every unit we run, with what makes it fail on its host.
 CAUSES: dict[str, tuple[str, ...]] = {
     "etcd": ("disk-full", "certificate"),
@@ -80,7 +79,7 @@ def _on(patient: Patient, host: Host) -> list[Sick]:
     probes = [probe for unit in units for probe in unit.probes()]
     answers = patient.scene.once(("units", host.name), lambda: patient.scene.ask(host, probes))
     wrong = {unit.name: text for unit in units for text in unit_findings([unit], answers)}
-    journals = {name: Probe("journal", (name, str(LINES))) for name in wrong}
+    journals = {name: Probe("journal", (name, str(USAGE_LINES))) for name in wrong}
     said = patient.scene.ask(host, list(journals.values()))
     state = {name: properties(answers[Probe("unit", (name,))]) for name in wrong}
     return [Sick(host, name, state[name], text, said[journals[name]]) for name, text in wrong.items()]

@@ -24,6 +24,8 @@ from .kubelet import VOLUME_PLUGINS
 
 KUBERNETES = "/etc/kubernetes"
 PKI = f"{KUBERNETES}/pki"
+# The API's own clients on the same host, with the ports on which they tell of their health.
+CLIENTS = {"kube-controller-manager": 10257, "kube-scheduler": 10259}
 
 
 def desired(inputs: Inputs, host: Host) -> list:
@@ -104,8 +106,8 @@ def ready(live: Live) -> Pending | None:
         problem = live.kube(host).not_ready()
         if problem:
             return Pending(f"kube-apiserver on {host.name} to be ready ({problem})", host.name, "kube-apiserver.service")
-        for component in ("kube-controller-manager", "kube-scheduler"):
-            if not live.runs(host, component):
+        for component, port in CLIENTS.items():
+            if not live.serves(host, component, port):
                 return Pending(f"{component} to run on {host.name}", host.name, f"{component}.service")
     return None
 

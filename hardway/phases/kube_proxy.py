@@ -16,6 +16,8 @@ from ..render import render
 from ..resources import Directory, File, Unit, text
 from .binaries import program
 
+METRICS_PORT = 10249
+
 
 def desired(inputs: Inputs, host: Host) -> list:
     files = [
@@ -33,7 +35,7 @@ def desired(inputs: Inputs, host: Host) -> list:
 
 def ready(live: Live) -> Pending | None:
     for host in live.among(live.cluster.workers):
-        if not live.runs(host, "kube-proxy"):
+        if not live.serves(host, "kube-proxy", METRICS_PORT):
             return Pending(f"kube-proxy to run on {host.name}", host.name, "kube-proxy.service")
     return None
 

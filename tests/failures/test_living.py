@@ -228,22 +228,19 @@ class TestDoctorAmongRuins:
             (stage.folder / "away").rename(stage.state / "pki")
 
     def test_a_host_is_away(self, stage: Stage):
-        stage.lab("cut", "one")
+        stage.lab("cut", "lb")
         try:
             seen = doctor(stage, "--output", "json").ok(7).json
         finally:
-            stage.lab("heal", "one")
+            stage.lab("heal", "lb")
         [cause] = [cause for cause in seen["causes"] if cause["diagnosis"] == "host-away"]
-        assert cause["host"] == "one" and seen["away"] == ["one"]
-        assert {"etcd-member", "api-down"} <= {one["diagnosis"] for one in cause["consequences"]}
+        assert cause["host"] == "lb" and seen["away"] == ["lb"]
+        assert "etcd-member" in {one["diagnosis"] for one in cause["consequences"]}
 
     def test_no_host_at_all_answers(self, stage: Stage):
-        stage.lab("cut", *MACHINES)
-        try:
+        with edited(stage, ssh={"port": 2}):
             ran = doctor(stage).ok(4)
-        finally:
-            stage.lab("heal", *MACHINES)
-        assert all(f"[host-away] {name}: " in ran.out for name in MACHINES)
+        assert all(f"[host-away] {name}: nothing listens on " in ran.out for name in MACHINES)
 
 
 def test_the_cluster_works_after_all_of_it(stage: Stage):

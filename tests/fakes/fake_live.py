@@ -30,6 +30,9 @@ class FakeLive(Live):
     def journal(self, host: str, unit: str, lines: int = 20) -> str:
         return self.hosts[host].q_journal(unit, str(lines))
 
+    def serves(self, host: Host, unit: str, port: int) -> bool:
+        return self.runs(host, unit)
+
     def unit(self, host: str, unit: str) -> dict[str, str]:
         return properties(self.hosts[host].q_unit(unit))
 
