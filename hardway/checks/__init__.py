@@ -6,7 +6,7 @@ function beside it.
 """
 
 from .model import Check, Outcome, Status
-from .nodes import dns_answers
+from .name_service import dns_answers
 from .output import to_json, to_junit, to_text
 from .suite import CHECKS, refused, verify
 

@@ -1,4 +1,4 @@
-"""The nodes and the name service: what kubelets report, and whether every node can ask the cluster's DNS."""
+"""The nodes: what kubelets report of them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..cluster import Cluster, Host
-from ..live import UNREACHABLE, Live
-from . import dns_query
-from .model import Check, Outcome, judged, skipped
-from .scene import Scene, items, on_hosts
+from .model import Check, Outcome, judged
+from .scene import Scene
 
 PRESSURE = ("MemoryPressure", "DiskPressure", "PIDPressure")
 
@@ -49,57 +47,6 @@ def nodes_ready(scene: Scene) -> Outcome:
     return judged(found, "; ".join(seen))
 
 
-def dns_findings(cluster: Cluster, deployment: Mapping[str, Any] | None, service: Mapping[str, Any] | None) -> list[str]:
-    """Where the add-on is not what was installed: its replicas, its Service's address."""
-    ready, wanted = (deployment or {}).get("status", {}).get("readyReplicas", 0), cluster.coredns.replicas
-    found = [] if ready >= wanted else [f"{ready} of {wanted} replicas are ready"]
-    address = (service or {}).get("spec", {}).get("clusterIP")
-    if address != str(cluster.network.dns_ip):
-        found.append(f"the Service kube-dns is at {address or 'no address'} instead of {cluster.network.dns_ip}")
-    return found
-
-
-def coredns(scene: Scene) -> Outcome:
-    if not scene.cluster.coredns.enabled:
-        return skipped("the inventory turns the DNS add-on off")
-    api = scene.api
-    pods = items(api.get("/api/v1/namespaces/kube-system/pods?labelSelector=k8s-app%3Dkube-dns"))
-    found = dns_findings(
-        scene.cluster,
-        api.get("/apis/apps/v1/namespaces/kube-system/deployments/coredns"),
-        api.get("/api/v1/namespaces/kube-system/services/kube-dns"),
-    )
-    where = sorted({pod["spec"].get("nodeName", "no node") for pod in pods})
-    restarted = sum(status["restartCount"] for pod in pods for status in pod.get("status", {}).get("containerStatuses", []))
-    return judged(found, f"{len(pods)} pods on {', '.join(where)}, {restarted} restarts")
-
-
-def asked_from(live: Live, host: Host) -> str:
-    """Why cluster DNS does not answer this host, or an empty string."""
-    network = live.cluster.network
-    found = dns_query.resolve(live.transports[host.name].dial(53, str(network.dns_ip)), live.cluster.service_names[-1])
-    return (
-        ""
-        if found == [network.service_ip]
-        else f"{live.cluster.service_names[-1]} is {', '.join(map(str, found)) or 'unknown'} instead of {network.service_ip}"
-    )
-
-
-def dns_answers(live: Live) -> bool:
-    """Whether cluster DNS gives every worker the address of the `kubernetes` Service, right now."""
-    try:
-        return not any(asked_from(live, host) for host in live.cluster.workers)
-    except UNREACHABLE:
-        return False
-
-
-def dns_from_hosts(scene: Scene) -> Outcome:
-    if not scene.cluster.coredns.enabled:
-        return skipped("the inventory turns the DNS add-on off")
-    found = on_hosts(lambda host: asked_from(scene.live, host), scene.cluster.workers)
-    return judged(found, f"{scene.cluster.network.dns_ip} answers {len(scene.cluster.workers)} workers")
-
-
 CHECKS = (
     Check(
         "nodes-ready",
@@ -107,19 +54,5 @@ CHECKS = (
         "A node that is not Ready gets no pods and loses those it has.",
         "kubectl describe node NAME; on it: journalctl -u kubelet -n 50",
         nodes_ready,
-    ),
-    Check(
-        "coredns-ready",
-        "CoreDNS is up",
-        "No pod finds a Service without it.",
-        "kubectl -n kube-system get pods -l k8s-app=kube-dns -o wide; kubectl -n kube-system logs -l k8s-app=kube-dns",
-        coredns,
-    ),
-    Check(
-        "dns-from-hosts",
-        "Cluster DNS answers every worker",
-        "It shows in one question that kube-proxy, routes and CoreDNS work on that worker.",
-        "on that host: journalctl -u kube-proxy -n 50; iptables-save | grep kube-dns",
-        dns_from_hosts,
     ),
 )

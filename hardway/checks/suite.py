@@ -14,11 +14,11 @@ from ..live import UNREACHABLE, Live
 from ..phase import Inputs
 from ..report import Report
 from ..runner import Done
-from . import access, control_plane, etcd, hosts, names, network, nodes, security, smoke
+from . import access, control_plane, etcd, hosts, name_service, names, network, nodes, security, smoke
 from .model import Check, Outcome, Status, failed, skipped
 from .scene import Scene, told
 
-HEALTH = (*hosts.CHECKS, *etcd.CHECKS, *control_plane.CHECKS, *nodes.CHECKS, *security.CHECKS_OUTSIDE)
+HEALTH = (*hosts.CHECKS, *etcd.CHECKS, *control_plane.CHECKS, *nodes.CHECKS, *name_service.CHECKS, *security.CHECKS_OUTSIDE)
 SMOKE = (*network.CHECKS, *names.CHECKS, *access.CHECKS, *security.CHECKS)
 # Beside the wait for our namespace to go: hashing every program is heavy, and a restart shows the better the later one looks.
 LATE = (hosts.BINARIES, hosts.STEADY, smoke.CLEARED)

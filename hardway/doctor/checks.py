@@ -29,12 +29,23 @@ CAUSES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "nodes-ready": (("unit-kubelet", "unit-containerd", "disk-full", "sandbox"), (*BALANCERS, "api-address")),
     "coredns-ready": ((), ("image-missing", "add-on-crashing", "sandbox", "nodes-ready")),
     "dns-from-hosts": (("unit-kube-proxy", "kernel-settings", "pod-routes"), ("coredns-ready", "api-down")),
+    "dns-current": ((), ("coredns-ready", "dns-from-hosts", "pod-routes")),
     "kubelet-anonymous": (("unit-kubelet",), ()),
     "units-steady": (("unit-starting", *(one.name for one in UNITS.values())), ()),
 }
 WITHOUT_KEYS = frozenset({"kernel-settings", "swap-off", "pod-routes", "units-steady"})
 NEEDS_API = frozenset(
-    {"api-address", "administrator", "leaders", "apiservices", "kubernetes-service", "nodes-ready", "coredns-ready", "kubelet-anonymous"}
+    {
+        "api-address",
+        "administrator",
+        "leaders",
+        "apiservices",
+        "kubernetes-service",
+        "nodes-ready",
+        "coredns-ready",
+        "dns-current",
+        "kubelet-anonymous",
+    }
 )
 
 

@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from hardway.checks import control_plane, dns_query, etcd, hosts, nodes, security
+from hardway.checks import control_plane, dns_query, etcd, hosts, name_service, nodes, security
 from hardway.checks.model import passed
 from hardway.errors import HardwayError, NotReadyError
 from hardway.etcd import Health, Member, Status
@@ -245,9 +245,9 @@ def test_node_findings(cluster, bad, words):
 
 def test_dns_deployment(cluster):
     service = {"spec": {"clusterIP": "10.32.0.10"}}
-    assert nodes.dns_findings(cluster, {"status": {"readyReplicas": 2}}, service) == []
-    assert nodes.dns_findings(cluster, {"status": {}}, service) == ["0 of 2 replicas are ready"]
-    (finding,) = nodes.dns_findings(cluster, {"status": {"readyReplicas": 2}}, None)
+    assert name_service.dns_findings(cluster, {"status": {"readyReplicas": 2}}, service) == []
+    assert name_service.dns_findings(cluster, {"status": {}}, service) == ["0 of 2 replicas are ready"]
+    (finding,) = name_service.dns_findings(cluster, {"status": {"readyReplicas": 2}}, None)
     assert "at no address instead of 10.32.0.10" in finding
 
 
@@ -257,6 +257,39 @@ def dns_answer(*addresses: str, code: int = 0) -> bytes:
     head = struct.pack(">6H", 7, 0x8580 | code, 1, len(addresses), 0, 0)
     records = (b"\xc0\x0c" + struct.pack(">2HIH", 1, 1, 30, 4) + IPv4Address(address).packed for address in addresses)
     return head + asked[12:] + b"".join(records)
+
+
+def service(name, address, made):
+    meta = {"name": name, "namespace": "default", "creationTimestamp": f"2030-01-01T00:00:{made:02}Z"}
+    return {"metadata": meta, "spec": {"clusterIP": address} if address else {}}
+
+
+def test_the_newest_services_are_asked_for():
+    listed = [service("d", "10.32.0.4", 4), service("a", "10.32.0.1", 1), service("headless", "None", 9), service("outside", "", 9)]
+    listed += [service("b", "10.32.0.2", 2), service("c", "10.32.0.3", 3)]
+    wanted = name_service.newest(listed, "cluster.local")
+    assert {name.partition(".")[0]: str(address) for name, address in wanted.items()} == {
+        "b": "10.32.0.2",
+        "c": "10.32.0.3",
+        "d": "10.32.0.4",
+    }
+    assert "d.default.svc.cluster.local" in wanted
+
+
+def test_a_replica_that_lost_its_watch_is_named():
+    old, new = IPv4Address("10.32.0.1"), IPv4Address("10.32.0.2")
+    known = {"10.200.0.2": {"old": old, "new": new}, "10.200.1.2": {"old": old}}
+
+    def ask(address, name):
+        if name not in known[address]:
+            raise HardwayError("the name server answers with code 3")
+        return [known[address][name]]
+
+    replicas, wanted = {"coredns-1": "10.200.0.2", "coredns-2": "10.200.1.2"}, known["10.200.0.2"]
+    assert list(name_service.stale(replicas, wanted, ask)) == [
+        "to coredns-2 new is unknown (the name server answers with code 3) instead of 10.32.0.2"
+    ]
+    assert list(name_service.stale({"coredns-1": "10.200.0.2"}, wanted, ask)) == []
 
 
 def test_dns_answers_are_read():

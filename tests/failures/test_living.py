@@ -173,6 +173,18 @@ def test_swap_returns(stage: Stage, told):
     assert stage.ssh("two", "swapon --show; grep -c '^#hardway-swap# /swapfile' /etc/fstab") == "1\n"
 
 
+@case("dns-out-of-date")
+def test_dns_out_of_date(stage: Stage, told):
+    found = stage.kubectl("-n", "kube-system", "get", "pods", "-l", "k8s-app=kube-dns", "-o", "jsonpath={.items[0].spec.nodeName}").ok()
+    stage.ssh(found.out, "nsenter -t $(pgrep -x coredns) -n iptables -A INPUT -p tcp --sport 443 -j DROP")
+    stage.kubectl("create", "service", "clusterip", "late", "--tcp=80").ok()
+    told(doctor(stage))
+    restart = ("-n", "kube-system", "rollout")
+    stage.kubectl(*restart, "restart", "deployment", "coredns").ok()
+    stage.kubectl(*restart, "status", "deployment", "coredns", "--timeout=50s").ok()
+    stage.kubectl("delete", "service", "late").ok()
+
+
 @case("etcd-member-down")
 def test_etcd_member_down(stage: Stage, told):
     stage.ssh("two", "systemctl stop etcd")

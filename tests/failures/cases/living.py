@@ -36,6 +36,15 @@ CASES = (
         remedy="With `images: push` hardway brings the images itself.",
     ),
     Case(
+        name="dns-out-of-date",
+        sees="[dns-current] to <pod> <name> is unknown (the name server answers with code 3) instead of <address>",
+        why="The network between CoreDNS and the API broke for some seconds, and its watch did not survive: it answers out of what it knew.",
+        injected="a CoreDNS that hears nothing more of the API server, and a Service made after that",
+        exit_code=7,
+        next="kubectl -n kube-system rollout restart deployment coredns",
+        remedy="Start CoreDNS anew. By itself it would notice within an hour.",
+    ),
+    Case(
         name="load-balancer-down",
         sees="[unit-haproxy] <host>: haproxy.service was stopped, and disabled",
         evidence=("[api-address] <worker>: <address> cannot be reached from <worker>: nothing answers there",),

@@ -1,0 +1,138 @@
+"""The name service: CoreDNS is up, every worker can ask it, and it knows what the API knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from ipaddress import IPv4Address
+from typing import Any
+
+from ..cluster import Cluster, Host
+from ..errors import HardwayError, NotReadyError
+from ..live import UNREACHABLE, Live
+from . import dns_query
+from .model import Check, Outcome, judged, skipped
+from .scene import Scene, items, on_hosts
+
+OFF = "the inventory turns the DNS add-on off"
+# A replica whose watch has died knows none of the newest Services; more of them would say no more.
+NEWEST = 3
+KNOWN_WITHIN = 10.0
+PODS = "/api/v1/namespaces/kube-system/pods?labelSelector=k8s-app%3Dkube-dns"
+
+
+def dns_findings(cluster: Cluster, deployment: Mapping[str, Any] | None, service: Mapping[str, Any] | None) -> list[str]:
+    """Where the add-on is not what was installed: its replicas, its Service's address."""
+    ready, wanted = (deployment or {}).get("status", {}).get("readyReplicas", 0), cluster.coredns.replicas
+    found = [] if ready >= wanted else [f"{ready} of {wanted} replicas are ready"]
+    address = (service or {}).get("spec", {}).get("clusterIP")
+    if address != str(cluster.network.dns_ip):
+        found.append(f"the Service kube-dns is at {address or 'no address'} instead of {cluster.network.dns_ip}")
+    return found
+
+
+def coredns(scene: Scene) -> Outcome:
+    if not scene.cluster.coredns.enabled:
+        return skipped(OFF)
+    api = scene.api
+    pods = items(api.get(PODS))
+    found = dns_findings(
+        scene.cluster,
+        api.get("/apis/apps/v1/namespaces/kube-system/deployments/coredns"),
+        api.get("/api/v1/namespaces/kube-system/services/kube-dns"),
+    )
+    where = sorted({pod["spec"].get("nodeName", "no node") for pod in pods})
+    restarted = sum(status["restartCount"] for pod in pods for status in pod.get("status", {}).get("containerStatuses", []))
+    return judged(found, f"{len(pods)} pods on {', '.join(where)}, {restarted} restarts")
+
+
+def asked_from(live: Live, host: Host) -> str:
+    """Why cluster DNS does not answer this host, or an empty string."""
+    network = live.cluster.network
+    found = dns_query.resolve(live.transports[host.name].dial(53, str(network.dns_ip)), live.cluster.service_names[-1])
+    return (
+        ""
+        if found == [network.service_ip]
+        else f"{live.cluster.service_names[-1]} is {', '.join(map(str, found)) or 'unknown'} instead of {network.service_ip}"
+    )
+
+
+def dns_answers(live: Live) -> bool:
+    """Whether cluster DNS gives every worker the address of the `kubernetes` Service, right now."""
+    try:
+        return not any(asked_from(live, host) for host in live.cluster.workers)
+    except UNREACHABLE:
+        return False
+
+
+def dns_from_hosts(scene: Scene) -> Outcome:
+    if not scene.cluster.coredns.enabled:
+        return skipped(OFF)
+    found = on_hosts(lambda host: asked_from(scene.live, host), scene.cluster.workers)
+    return judged(found, f"{scene.cluster.network.dns_ip} answers {len(scene.cluster.workers)} workers")
+
+
+def newest(services: Iterable[Mapping[str, Any]], domain: str) -> dict[str, IPv4Address]:
+    """Full names and addresses of the Services that were made last."""
+    having = [service for service in services if service["spec"].get("clusterIP", "None") not in ("None", "")]
+    having.sort(key=lambda service: (service["metadata"]["creationTimestamp"], service["metadata"]["name"]))
+    return {
+        f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc.{domain}": IPv4Address(service["spec"]["clusterIP"])
+        for service in having[-NEWEST:]
+    }
+
+
+def stale(replicas: Mapping[str, str], wanted: Mapping[str, IPv4Address], ask: Callable[[str, str], list[IPv4Address]]) -> Iterator[str]:
+    """What each replica (a pod and its address) says otherwise than the API; `ask` takes a replica's address and a name."""
+    for pod, address in replicas.items():
+        for name, right in wanted.items():
+            try:
+                said = ", ".join(map(str, ask(address, name))) or "unknown"
+            except HardwayError as error:
+                said = f"unknown ({error})"
+            if said != str(right):
+                yield f"to {pod} {name} is {said} instead of {right}"
+
+
+def dns_current(scene: Scene) -> Outcome:
+    """Each replica is asked by itself: one that lost its watch answers all the same, out of what it knew then."""
+    if not scene.cluster.coredns.enabled:
+        return skipped(OFF)
+    ask = lambda address, name: dns_query.resolve(scene.door.dial(53, address), name)  # noqa: E731
+    replicas: dict[str, str] = {}
+
+    def first() -> str:
+        pods = [pod for pod in items(scene.api.get(PODS)) if pod["status"].get("phase") == "Running" and pod["status"].get("podIP")]
+        replicas.update({pod["metadata"]["name"]: pod["status"]["podIP"] for pod in pods})
+        services = newest(items(scene.api.get("/api/v1/services")), scene.cluster.network.domain)
+        return next(stale(replicas, services, ask), "")
+
+    try:
+        scene.wait(first, KNOWN_WITHIN, 0.5)
+    except NotReadyError as error:
+        return judged([error.waited_for], "")
+    return judged((), f"the newest Services are known to {len(replicas)} replicas")
+
+
+CHECKS = (
+    Check(
+        "coredns-ready",
+        "CoreDNS is up",
+        "No pod finds a Service without it.",
+        "kubectl -n kube-system get pods -l k8s-app=kube-dns -o wide; kubectl -n kube-system logs -l k8s-app=kube-dns",
+        coredns,
+    ),
+    Check(
+        "dns-from-hosts",
+        "Cluster DNS answers every worker",
+        "It shows in one question that kube-proxy, routes and CoreDNS work on that worker.",
+        "on that host: journalctl -u kube-proxy -n 50; iptables-save | grep kube-dns",
+        dns_from_hosts,
+    ),
+    Check(
+        "dns-current",
+        "CoreDNS knows the newest Services",
+        "A replica that lost its watch of the API goes on answering, out of what it knew then.",
+        "kubectl -n kube-system rollout restart deployment coredns",
+        dns_current,
+    ),
+)
