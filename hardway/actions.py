@@ -16,7 +16,7 @@ from .comparing import read
 from .credentials import Credentials
 from .each import each
 from .errors import PkiError, PreflightError, QuorumError, UsageError
-from .facts import ARCHITECTURES
+from .facts import ARCHITECTURES, authority
 from .phase import Inputs, Phase
 from .phases import PHASES
 from .phases.preflight import judge
@@ -92,12 +92,7 @@ def reset(session: Session, hosts: frozenset[str], keep_pki: bool) -> int:
     session.report.run_started("reset", session.cluster)
     with session.locked():
         session.survey(hosts)
-        foreign = [name for name, facts in session.facts.items() if name in hosts and facts.cluster not in ("", session.cluster.name)]
-        if foreign:
-            raise PreflightError(
-                f"{', '.join(foreign)} belongs to cluster {session.facts[foreign[0]].cluster}, not to {session.cluster.name}",
-                hint="reset it with that cluster's inventory",
-            )
+        _refuse_others(session, hosts)
         _keep_quorum(session, hosts)
         session.assets, session.credentials.store = Placeholders(), Overlay(session.store)
 
@@ -113,6 +108,23 @@ def reset(session: Session, hosts: frozenset[str], keep_pki: bool) -> int:
         if not keep_pki:
             session.store.remove(keep=LAB)
     return sum(removed)
+
+
+def _refuse_others(session: Session, hosts: frozenset[str]) -> None:
+    """Only hosts of this cluster are reset: a name may be taken twice, so where we have the keys the authority counts too."""
+    facts = {name: found for name, found in session.facts.items() if name in hosts and found.cluster}
+    if foreign := [name for name, found in facts.items() if found.cluster != session.cluster.name]:
+        raise PreflightError(
+            f"{', '.join(foreign)} belongs to cluster {facts[foreign[0]].cluster}, not to {session.cluster.name}",
+            hint="reset it with that cluster's inventory",
+        )
+    ours = session.store.read("pki/ca.crt")
+    if ours and (others := [name for name, found in facts.items() if found.authority not in ("", authority(ours))]):
+        raise PreflightError(
+            f"{', '.join(others)} belongs to another cluster of the name {session.cluster.name}: "
+            f"its authority is not the one in {session.store.where()}",
+            hint="name the state directory it was built with; to give that cluster up: hardway reset INV --state-dir EMPTY",
+        )
 
 
 def _keep_quorum(session: Session, hosts: frozenset[str]) -> None:

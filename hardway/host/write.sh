@@ -2,7 +2,7 @@
 # the content that came along. A foreign file is kept aside before it is replaced, and put back by `drop`.
 STATE=/var/lib/hardway
 umask 077
-export LC_ALL=C DEBIAN_FRONTEND=noninteractive
+export LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
 
 # on_disk FILE...: what nobody could make again must not be empty after a power cut
 on_disk() { sync "$@" 2>/dev/null || sync; }

@@ -136,7 +136,7 @@ def _ownership(inputs: Inputs, host: Host, facts: Facts) -> Iterator[Finding]:
         remedy = "restore it from a backup, or give up the cluster: hardway reset INV"
         yield Finding("LostState", host.name, f"belongs to cluster {facts.cluster}, whose keys are not in {store.where()}", remedy)
     elif authority(ours) != facts.authority:
-        remedy = "use the state directory it was built with (--state-dir), or give up the cluster: hardway reset INV"
+        remedy = "use the state directory it was built with; to give that cluster up: hardway reset INV --state-dir EMPTY"
         yield Finding("OtherState", host.name, f"was built with another authority than the one in {store.where()}", remedy)
 
 

@@ -220,4 +220,5 @@ class TestBegun:
         inventory = elsewhere(stage, desk)
         keys_of(Path(inventory), desk.folder / "mine")
         told(desk.hardway("bootstrap", inventory, "--state-dir", "mine"), "two")
+        assert "belongs to another cluster of the name" in desk.hardway("reset", inventory, "--yes", "--state-dir", "mine").ok(5).err
         assert "no changes" in desk.hardway("plan", inventory, "--state-dir", stage.state, "--until", "prepare", "--exit-code").ok().out

@@ -38,7 +38,7 @@ CASES = (
     Case(
         name="dns-out-of-date",
         sees="[dns-current] to <pod> <name> is unknown (the name server answers with code 3) instead of <address>",
-        why="The network between CoreDNS and the API broke for some seconds, and its watch did not survive: it answers out of what it knew.",
+        why="The network between CoreDNS and the API broke for some seconds, and its watch did not survive it.",
         injected="a CoreDNS that hears nothing more of the API server, and a Service made after that",
         exit_code=7,
         next="kubectl -n kube-system rollout restart deployment coredns",

@@ -56,7 +56,7 @@ CASES = (
         "other-state",
         "OtherState",
         "was built with another authority than the one in <directory>",
-        "use the state directory it was built with (--state-dir), or give up the cluster: hardway reset <inventory>",
+        "use the state directory it was built with; to give that cluster up: hardway reset <inventory> --state-dir EMPTY",
         why="Your state directory holds keys for a cluster of this name, but not those the machines were built with.",
         injected="a state directory of the same name with keys of its own",
         remedy="Use the right folder: somebody else, or you on another computer, built this cluster.",
