@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import http.client
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from functools import partial
 from typing import Any
 
@@ -42,6 +43,12 @@ class Live:
         self.concerned = frozenset(transports)
         self._apis: dict[tuple[str, str], KubeApi] = {}
         self._lock = threading.Lock()
+
+    def without(self, names: Set[str]) -> Live:
+        """The same view of the cluster, for which some hosts are none of its concern."""
+        other = copy.copy(self)
+        other.concerned = self.concerned - names
+        return other
 
     def among(self, hosts: Sequence[Host]) -> list[Host]:
         """Those of the hosts that this run is about: a run limited to some does not wait for the others."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from .cluster import Host
@@ -65,7 +65,7 @@ class Runner:
         self.left = {phase.name: len(self.plan[phase.name]) for phase in phases}
         self.ready = {name for name, count in self.left.items() if count == 0}
         self.rolling = {phase.name: threading.Lock() for phase in phases}
-        self.queued = dict.fromkeys(self.plan, 0)
+        self.queued: dict[str, set[str]] = {name: set() for name in self.plan}
         self.room = threading.Semaphore(parallel)
         self.news = threading.Condition()
         self.errors: list[HardwayError] = []
@@ -221,25 +221,27 @@ class Runner:
             yield
             return
         self.report.queued(phase.name, target.name)
-        with self._queue(phase), self.rolling[phase.name]:
+        with self._queue(phase, target), self.rolling[phase.name]:
             with self.news:  # what is merely to be started comes first: a restart may need it
-                self.news.wait_for(lambda: self.stopped or self.left[phase.name] == self.queued[phase.name])
+                self.news.wait_for(lambda: self.stopped or self.left[phase.name] == len(self.queued[phase.name]))
             if self.stopped:
                 raise RemoteCommandError("not restarted, because another host failed before its turn")
             self._permitted(phase, target)
             yield
-            self._wait(phase)
+            with self.news:  # whoever is still to have its turn may have something down that only this turn brings up
+                later = self.queued[phase.name] - {target.name}
+            self._wait(phase, later)
 
     @contextlib.contextmanager
-    def _queue(self, phase: Phase):
+    def _queue(self, phase: Phase, target: Host):
         with self.news:
-            self.queued[phase.name] += 1
+            self.queued[phase.name].add(target.name)
             self.news.notify_all()
         try:
             yield
         finally:
             with self.news:
-                self.queued[phase.name] -= 1
+                self.queued[phase.name].discard(target.name)
 
     def _permitted(self, phase: Phase, target: Host) -> None:
         """Ask before a restart; what this very run has only just started is given time to become healthy."""
@@ -282,15 +284,17 @@ class Runner:
             self.ready.add(phase.name)
         self.report.phase_ready(phase.name, seconds)
 
-    def _wait(self, phase: Phase) -> float:
+    def _wait(self, phase: Phase, but: Set[str] = frozenset()) -> float:
+        """Until the phase is ready everywhere `but` on some hosts; the seconds it took."""
         if not phase.ready:
             return 0.0
+        live = self.live.without(but)
         last: list[Pending | None] = [None]
         tell, crashes = Telling(self.report, phase), CrashWatch(self.live)
 
         def check() -> Pending | None:
             try:
-                last[0] = None if self.stopped else phase.ready(self.live)
+                last[0] = None if self.stopped else phase.ready(live)
             except (*BROKEN, RemoteCommandError) as error:
                 last[0] = Pending(f"an answer ({error})", getattr(error, "host", ""))
             tell.of(last[0])

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 from fakes.disk import Refused
+from fakes.world import changes
 
 from hardway.cluster import Host
 from hardway.each import each
@@ -127,6 +128,16 @@ def test_a_member_that_this_run_has_just_started_is_given_time_before_another_re
     world.run()
     acts = [(target, op.verb) for target, op in world.log if op.args[:1] == ("etcd.service",) and op.verb in ("start", "restart")]
     assert acts == [("controller-2", "start"), ("controller-0", "restart")]
+
+
+def test_a_turn_does_not_wait_for_what_only_a_later_turn_brings_up(built):
+    """A run that died can leave hosts on which one unit is down and another is to be restarted."""
+    world = built("lab")
+    for name in ("controller-0", "controller-1"):
+        world.hosts[name].systemd.unit("kube-controller-manager.service").active = "inactive"
+        world.hosts[name].disk.write("/etc/kubernetes/kube-scheduler.yaml", b"other")
+    world.run(tuple(impatient(phase, 5) for phase in world.phases))
+    assert changes(world.plan()) == {}
 
 
 def test_a_sick_member_is_restarted_however_the_others_are(built):
