@@ -78,7 +78,7 @@ CASES = (
     finding(
         "hostname-not-the-inventorys",
         "NodeName",
-        "calls itself <name>, and so would its node; the inventory says <host>",
+        "calls itself <name>, and by that name its kubelet may not register",
         "hostnamectl set-hostname <host>",
         why="A kubelet registers its node by the machine's own name, and its certificate lets it be only the one in the inventory.",
         injected="a fully qualified host name on a lab machine; the next command is carried out",
