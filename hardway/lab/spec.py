@@ -57,7 +57,8 @@ class MachineSpec:
 
     @property
     def namespace(self) -> str:
-        return f"{self.switch}-{self.name}"
+        """No switch has a name like it: a cluster's name holds no dot, and "a-b" may be one beside a lab "a" with a machine "b"."""
+        return f"{self.switch}.{self.name}"
 
     @property
     def plug(self) -> str:

@@ -29,6 +29,13 @@ def test_names_fit_interfaces_and_tell_labs_apart():
     assert one.metric != two.metric
 
 
+def test_a_lab_named_like_a_machine_of_another_has_namespaces_of_its_own():
+    one, other = make_cluster(), make_cluster(f"labtest-{make_cluster().hosts[0].name}", "10.240.0")
+    machines = machine_specs(one, LabSpec.of(one), Path("/base")).values()
+    assert LabSpec.of(other).switch not in {machine.namespace for machine in machines}
+    assert f"hardway-labtest-{one.hosts[0].name}" == LabSpec.of(other).switch
+
+
 def test_dark_networks_are_those_of_nodes_pods_and_services(cluster):
     assert LabSpec.of(cluster).dark == tuple(map(IPv4Network, ("10.251.0.0/24", "10.200.0.0/16", "10.32.0.0/24")))
 
