@@ -49,7 +49,7 @@ def _start_unit(machine: MachineSpec, python: list[str]) -> None:
         f"StandardOutput={log}",
         f"StandardError={log}",
     )
-    options = [f"--unit={machine.namespace}", "--collect", "--quiet", "--service-type=exec"]
+    options = [f"--unit={machine.namespace}.service", "--collect", "--quiet", "--service-type=exec"]
     options += [f"--property={value}" for value in properties]
     run("systemd-run", *options, *python)
 

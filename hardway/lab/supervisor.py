@@ -103,7 +103,7 @@ def command(machine: MachineSpec, kernel_modules: Path = Path("/lib/modules")) -
         f"--directory={machine.root}",
         "--register=no",
         "--keep-unit",
-        f"--machine={machine.namespace[:64].rstrip('-')}",
+        f"--machine={machine.namespace[:64].rstrip('-.')}",
         f"--hostname={machine.name}",
         f"--network-namespace-path=/run/netns/{machine.namespace}",
         "--capability=all",

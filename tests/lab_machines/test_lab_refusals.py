@@ -156,7 +156,7 @@ def test_under_systemd_the_supervisor_is_a_delegated_unit_outside_the_users_sess
     power.switch_on(machine)
     [words] = ran
     assert words[0] == "systemd-run"
-    assert {"--unit=hardway-labtest-alpha", "--property=Delegate=yes", "--service-type=exec"} <= set(words)
+    assert {"--unit=hardway-labtest.alpha.service", "--property=Delegate=yes", "--service-type=exec"} <= set(words)
     assert words[-3:] == ("-m", "hardway.lab.supervisor", str(machine.home))
 
 
