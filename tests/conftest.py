@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 
 import pytest
 
@@ -14,6 +15,8 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    # A shell that starts these tests in the background makes them, and all that they start, deaf to Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.option.seed is None:
         config.option.seed = random.SystemRandom().randrange(1_000_000)
 

@@ -17,11 +17,6 @@ from stage import Ran, Stage
 Event = dict[str, Any]
 
 
-def heard() -> None:
-    """Ctrl-C reaches the command, even where a shell has started these tests in the background, which makes their children deaf to it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 class Watched:
     """Use as a context manager: what still runs at its end is killed."""
 
@@ -32,9 +27,8 @@ class Watched:
         self._news = threading.Condition()
         self._errors = tempfile.TemporaryFile("w+")
         self._process = subprocess.Popen(
-            self.words, cwd=stage.folder, stdout=subprocess.PIPE, stderr=self._errors, text=True, start_new_session=True,
-            preexec_fn=heard,
-        )  # fmt: skip
+            self.words, cwd=stage.folder, stdout=subprocess.PIPE, stderr=self._errors, text=True, start_new_session=True
+        )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
