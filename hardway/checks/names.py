@@ -94,7 +94,8 @@ def dns_headless(scene: Scene) -> Outcome:
     return failed(*found) if found else judged((), f"{len(addresses)} addresses, those of the pods")
 
 
-DNS = "kubectl -n kube-system logs -l k8s-app=kube-dns; kubectl -n kube-system get endpoints kube-dns"
+LOGS = "kubectl -n kube-system logs -l k8s-app=kube-dns"
+DNS = f"{LOGS}; when only new names are unknown: kubectl -n kube-system rollout restart deployment coredns"
 
 CHECKS = (
     Check(

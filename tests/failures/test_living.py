@@ -263,5 +263,6 @@ class TestDoctorAmongRuins:
 
 
 def test_the_cluster_works_after_all_of_it(stage: Stage):
-    """The smoke suite too: pods, Services, names, logs, exec."""
+    """The smoke suite too: pods, Services, names, logs, exec. With the remedy for an etcd that was without a leader (README, Limits)."""
+    restart_dns(stage)
     stage.settled()

@@ -109,7 +109,8 @@ CASES = (
         injected="etcd stopped on two of three machines",
         exit_code=7,
         next=MEND,
-        remedy="Bring members back until there is a quorum. Where their units are merely stopped, `bootstrap` starts them.",
+        remedy="Bring members back until there is a quorum. Where their units are merely stopped, `bootstrap` starts them. "
+        "If new Services stay unknown afterwards: `kubectl -n kube-system rollout restart deployment coredns`.",
     ),
     Case(
         name="etcd-full",
