@@ -29,6 +29,7 @@ class Features:
     kubelet_starts_after: str
     pod_disruption_budget_api: str
     coredns_noendpoints: bool
+    service_watch_cache: bool
     containerd_config_version: int
     cni_bin_dirs: bool
 
@@ -59,6 +60,9 @@ KUBERNETES: dict[str, tuple[tuple[Version, Any], ...]] = {
     "pod_disruption_budget_api": ((OLDEST, "policy/v1beta1"), ((1, 21), "policy/v1")),
     # CoreDNS 1.11 and later speak EndpointSlice v1 only, which Kubernetes has since 1.21; below, headless names are not served.
     "coredns_noendpoints": ((OLDEST, True), ((1, 21), False)),
+    # The API server's watch cache ends all its watches when etcd has no leader. In 1.20 those of Services stay open and silent until
+    # they time out, after up to ten minutes (kubernetes issue 102464); watches that do without the cache are ended.
+    "service_watch_cache": ((OLDEST, False), ((1, 21), True)),
 }
 
 CONTAINERD: dict[str, tuple[tuple[Version, Any], ...]] = {

@@ -32,6 +32,7 @@ def test_oldest_and_newest():
         kubelet_starts_after="etcd",
         pod_disruption_budget_api="policy/v1beta1",
         coredns_noendpoints=True,
+        service_watch_cache=False,
         containerd_config_version=2,
         cni_bin_dirs=False,
     )
@@ -47,6 +48,7 @@ def test_oldest_and_newest():
         kubelet_starts_after="control-plane",
         pod_disruption_budget_api="policy/v1",
         coredns_noendpoints=False,
+        service_watch_cache=True,
         containerd_config_version=3,
         cni_bin_dirs=True,
     )

@@ -110,6 +110,7 @@ def test_switched_off_features_leave_no_flag():
 
 
 OLD_ONLY = {
+    "kube-apiserver": {"watch-cache-sizes"},
     "kube-controller-manager": {"port"},
     "kube-scheduler": {"port"},
     "kubelet": {"container-runtime", "container-runtime-endpoint", "pod-infra-container-image"},

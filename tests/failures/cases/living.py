@@ -42,7 +42,7 @@ CASES = (
         injected="a CoreDNS that hears nothing more of the API server, and a Service made after that",
         exit_code=7,
         next="kubectl -n kube-system rollout restart deployment coredns",
-        remedy="Start CoreDNS anew. By itself it would notice within an hour.",
+        remedy="Start CoreDNS anew. By itself it asks anew within ten minutes.",
     ),
     Case(
         name="load-balancer-down",
@@ -110,7 +110,7 @@ CASES = (
         exit_code=7,
         next=MEND,
         remedy="Bring members back until there is a quorum. Where their units are merely stopped, `bootstrap` starts them. "
-        "If new Services stay unknown afterwards: `kubectl -n kube-system rollout restart deployment coredns`.",
+        "kube-proxy and CoreDNS may take a minute more to hear of new Services.",
     ),
     Case(
         name="etcd-full",
