@@ -15,7 +15,7 @@ from .cluster import Cluster, Host
 from .comparing import read
 from .credentials import Credentials
 from .each import each
-from .errors import PkiError, PreflightError, QuorumError, UsageError
+from .errors import HardwayError, HostErrors, PkiError, PreflightError, QuorumError, UsageError
 from .facts import ARCHITECTURES, authority
 from .phase import Inputs, Phase
 from .phases import PHASES
@@ -91,7 +91,7 @@ def reset(session: Session, hosts: frozenset[str], keep_pki: bool) -> int:
     removed: list[int] = []
     session.report.run_started("reset", session.cluster)
     with session.locked():
-        session.survey(hosts)
+        _survey_to_reset(session, hosts)
         _refuse_others(session, hosts)
         _keep_quorum(session, hosts)
         session.assets, session.credentials.store = Placeholders(), Overlay(session.store)
@@ -108,6 +108,19 @@ def reset(session: Session, hosts: frozenset[str], keep_pki: bool) -> int:
         if not keep_pki:
             session.store.remove(keep=LAB)
     return sum(removed)
+
+
+def _survey_to_reset(session: Session, hosts: frozenset[str]) -> None:
+    """A host that is lost for good must not keep the others: the error says how to go on without it."""
+    try:
+        session.survey(hosts)
+    except HardwayError as error:
+        failed = error.errors if isinstance(error, HostErrors) else (error,)
+        away = {one.host for one in failed}
+        if rest := [host.name for host in session.cluster.hosts if host.name in hosts - away]:
+            instead = f"without {', '.join(sorted(away))}: hardway reset INV {' '.join(f'--limit {name}' for name in rest)}"
+            failed[-1].hint = "; ".join(filter(None, [failed[-1].hint, instead]))
+        raise
 
 
 def _refuse_others(session: Session, hosts: frozenset[str]) -> None:
@@ -128,10 +141,11 @@ def _refuse_others(session: Session, hosts: frozenset[str]) -> None:
 
 
 def _keep_quorum(session: Session, hosts: frozenset[str]) -> None:
-    """A reset of some hosts must not take the quorum from an etcd that has it."""
+    """A reset of some hosts must not take the quorum from an etcd that has it, as long as a host stays that could miss it."""
     members = session.cluster.etcd_members
     staying = {member.name for member in members} - hosts
-    if not staying or len(staying) == len(members):
+    living = {host.name for host in session.cluster.hosts} - hosts - session.away.keys()
+    if not staying or not living or len(staying) == len(members):
         return
     healthy = {member.name for member in members if not session.live.etcd_health(member)}
     quorum = len(members) // 2 + 1

@@ -260,3 +260,15 @@ class TestDoctorAmongRuins:
 def test_the_cluster_works_after_all_of_it(stage: Stage):
     """The smoke suite too: pods, Services, names, logs, exec."""
     stage.settled()
+
+
+def test_a_host_that_is_lost_does_not_keep_the_others_from_being_reset(stage: Stage):
+    """The next command of the error is carried out; once the host is back, the cluster is built anew (`whole_again`)."""
+    stage.lab("power-off", "lb")
+    try:
+        refused = stage.hardway("reset", "INV", "--yes").ok(4)
+        [limits] = re.findall(rf"without lb: hardway reset {stage.inventory} (.*)", refused.err)
+        stage.hardway("reset", "INV", "--yes", *limits.split()).ok()
+    finally:
+        stage.lab("power-on", "lb")
+    stage.hardway("reset", "INV", "--yes").ok()

@@ -30,7 +30,7 @@ def inputs(**facts: Facts) -> Inputs:
 
 def session(*sick: str) -> SimpleNamespace:
     health = lambda host: "connection refused" if host.name in sick else ""  # noqa: E731
-    return SimpleNamespace(cluster=LAB, live=SimpleNamespace(etcd_health=health))
+    return SimpleNamespace(cluster=LAB, live=SimpleNamespace(etcd_health=health), away={})
 
 
 def test_a_member_that_is_away_is_not_one_that_lost_its_data():
@@ -83,6 +83,17 @@ def test_what_has_no_quorum_to_lose_may_be_reset():
     actions._keep_quorum(session("controller-1", "controller-2"), frozenset({"controller-0"}))
     actions._keep_quorum(session(), frozenset(host.name for host in LAB.hosts))
     actions._keep_quorum(session(), frozenset({"worker-0"}))
+
+
+def test_a_host_that_is_lost_does_not_keep_the_others_from_being_reset():
+    rest = frozenset(host.name for host in LAB.hosts) - {"controller-2"}
+    with pytest.raises(QuorumError, match="leave 1 of 3"):
+        actions._keep_quorum(session(), rest)
+    lost = session("controller-2")
+    lost.away = {"controller-2": NotReadyError("no answer", "controller-2")}
+    actions._keep_quorum(lost, rest)
+    with pytest.raises(QuorumError, match="leave 0 of 3"):
+        actions._keep_quorum(lost, rest - {"worker-0"})
 
 
 def test_keys_of_the_whole_cluster_are_not_removed_with_one_host(tmp_path):
