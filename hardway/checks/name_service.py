@@ -11,13 +11,17 @@ from ..errors import HardwayError, NotReadyError
 from ..live import UNREACHABLE, Live
 from . import dns_query
 from .model import Check, Outcome, judged, skipped
-from .scene import Scene, items, on_hosts
+from .scene import HEARD_WITHIN, Scene, items, on_hosts
 
 OFF = "the inventory turns the DNS add-on off"
 # A replica whose watch has died knows none of the newest Services; more of them would say no more.
 NEWEST = 3
-KNOWN_WITHIN = 10.0
+ANSWERS_WITHIN = 10.0
+SERVICES = "/api/v1/services"
 PODS = "/api/v1/namespaces/kube-system/pods?labelSelector=k8s-app%3Dkube-dns"
+
+# Asks the replica at an address for a name.
+Ask = Callable[[str, str], list[IPv4Address]]
 
 
 def dns_findings(cluster: Cluster, deployment: Mapping[str, Any] | None, service: Mapping[str, Any] | None) -> list[str]:
@@ -81,8 +85,8 @@ def newest(services: Iterable[Mapping[str, Any]], domain: str) -> dict[str, IPv4
     }
 
 
-def stale(replicas: Mapping[str, str], wanted: Mapping[str, IPv4Address], ask: Callable[[str, str], list[IPv4Address]]) -> Iterator[str]:
-    """What each replica (a pod and its address) says otherwise than the API; `ask` takes a replica's address and a name."""
+def stale(replicas: Mapping[str, str], wanted: Mapping[str, IPv4Address], ask: Ask) -> Iterator[str]:
+    """What each replica (a pod and its address) says otherwise than the API."""
     for pod, address in replicas.items():
         for name, right in wanted.items():
             try:
@@ -93,24 +97,31 @@ def stale(replicas: Mapping[str, str], wanted: Mapping[str, IPv4Address], ask: C
                 yield f"to {pod} {name} is {said} instead of {right}"
 
 
+def replicas_of(scene: Scene) -> dict[str, str]:
+    """CoreDNS's running pods and their addresses."""
+    pods = [pod for pod in items(scene.api.get(PODS)) if pod["status"].get("phase") == "Running" and pod["status"].get("podIP")]
+    return {pod["metadata"]["name"]: pod["status"]["podIP"] for pod in pods}
+
+
+def await_current(scene: Scene) -> int:
+    """Wait until every replica knows the newest Services; how many replicas there are. NotReadyError names one that does not.
+
+    Each is asked by itself: one that lost its watch answers all the same, out of what it knew then. One that is silent gets less time.
+    """
+    ask: Ask = lambda address, name: dns_query.resolve(scene.door.dial(53, address), name)  # noqa: E731
+    domain, oldest = scene.cluster.network.domain, {scene.cluster.service_names[-1]: scene.cluster.network.service_ip}
+    scene.wait(lambda: next(stale(replicas_of(scene), oldest, ask), ""), ANSWERS_WITHIN, 0.5)
+    scene.wait(lambda: next(stale(replicas_of(scene), newest(items(scene.api.get(SERVICES)), domain), ask), ""), HEARD_WITHIN, 0.5)
+    return len(replicas_of(scene))
+
+
 def dns_current(scene: Scene) -> Outcome:
-    """Each replica is asked by itself: one that lost its watch answers all the same, out of what it knew then."""
     if not scene.cluster.coredns.enabled:
         return skipped(OFF)
-    ask = lambda address, name: dns_query.resolve(scene.door.dial(53, address), name)  # noqa: E731
-    replicas: dict[str, str] = {}
-
-    def first() -> str:
-        pods = [pod for pod in items(scene.api.get(PODS)) if pod["status"].get("phase") == "Running" and pod["status"].get("podIP")]
-        replicas.update({pod["metadata"]["name"]: pod["status"]["podIP"] for pod in pods})
-        services = newest(items(scene.api.get("/api/v1/services")), scene.cluster.network.domain)
-        return next(stale(replicas, services, ask), "")
-
     try:
-        scene.wait(first, KNOWN_WITHIN, 0.5)
+        return judged((), f"the newest Services are known to {await_current(scene)} replicas")
     except NotReadyError as error:
         return judged([error.waited_for], "")
-    return judged((), f"the newest Services are known to {len(replicas)} replicas")
 
 
 CHECKS = (

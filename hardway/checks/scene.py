@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R", bound=Resource)
 PARALLEL = 12
+# After some failures in a row a client of the API (kubelet, kube-proxy, scheduler, CoreDNS) rests for up to 60 s before it asks again
+# (client-go's reflectors): what changed just after the API server was away is heard of as late as that.
+HEARD_WITHIN = 75.0
 
 
 class Scene:

@@ -18,12 +18,11 @@ from ..secret import Secret
 from . import manifests, peer
 from .manifests import APP, HEADLESS, PORT
 from .model import Check, Outcome, failed, passed
+from .name_service import await_current
 from .pods import Pod, pod_findings, ready_addresses, ready_pods
-from .scene import Scene, items, names, on_hosts, told
+from .scene import HEARD_WITHIN, Scene, items, names, on_hosts, told
 
 NAMESPACES = "/api/v1/namespaces"
-PODS_SECONDS = 30.0
-SETTLE_SECONDS = 5.0
 GONE_SECONDS = 60.0
 # Longer than any verification: what is older was left by one that was killed.
 STALE = datetime.timedelta(minutes=10)
@@ -102,7 +101,7 @@ class SmokeSuite:
         # Pods are refused until the namespace has its service account, and then tried again ever more slowly.
         self.scene.wait(
             lambda: "" if api.get(f"{path}/serviceaccounts/default") else f"the service account of namespace {self.namespace}",
-            PODS_SECONDS,
+            HEARD_WITHIN,
             0.1,
         )
         image = image_reference(self.scene.cluster, "busybox")
@@ -115,13 +114,13 @@ class SmokeSuite:
     def _await_pods(self) -> list[str]:
         """Wait for every pod; what is still missing at the deadline, in the words of the scheduler or the kubelet."""
         try:
-            self.scene.wait(lambda: "; ".join(pod_findings(self._pods(), self.workers)), PODS_SECONDS, 0.25)
+            self.scene.wait(lambda: "; ".join(pod_findings(self._pods(), self.workers)), HEARD_WITHIN, 0.25)
             return []
         except HardwayError:
             return pod_findings(self._pods(), self.workers)
 
     def _settle(self, pods: tuple[Pod, ...], smoke: Smoke) -> None:
-        """Give the Service's slices and the kube-proxies the moment they need; whoever needs longer is found out by the checks."""
+        """Wait until the Service's slices, the kube-proxies and CoreDNS are up to date; who is not by then is found out by the checks."""
         version = "v1" if self.scene.cluster.versions.minor >= (1, 21) else "v1beta1"
         slices = f"/apis/discovery.k8s.io/{version}/namespaces/{self.namespace}/endpointslices"
         path = f"{slices}?labelSelector=kubernetes.io%2Fservice-name%3D{APP}"
@@ -132,8 +131,10 @@ class SmokeSuite:
             return f"{', '.join(sorted(unknown))} behind the Service" if unknown else ""
 
         with contextlib.suppress(*UNREACHABLE):
-            self.scene.wait(missing, SETTLE_SECONDS)
-            self.scene.wait(lambda: "; ".join(on_hosts(lambda host: self._unprogrammed(host, smoke), smoke.workers)), SETTLE_SECONDS, 0.25)
+            self.scene.wait(missing, HEARD_WITHIN)
+            self.scene.wait(lambda: "; ".join(on_hosts(lambda host: self._unprogrammed(host, smoke), smoke.workers)), HEARD_WITHIN, 0.25)
+            if self.scene.cluster.coredns.enabled:
+                await_current(self.scene)
 
     def _unprogrammed(self, host: Host, smoke: Smoke) -> str:
         """Why a worker does not yet know the Service; its own connection to the Service address tells."""
