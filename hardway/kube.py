@@ -60,7 +60,7 @@ class KubeApi:
         self.local = threading.local()
 
     def request(self, method: str, path: str, body: bytes | None = None, content_type: str = "application/json") -> tuple[int, bytes]:
-        """(status, body). OSError kinds when the endpoint cannot be reached; one fresh try when a kept connection had died."""
+        """(status, body). OSError kinds when the endpoint cannot be reached; one fresh try for a kept connection and for a GET."""
         begun = time.monotonic()
         outcome = "broke off"
         try:
@@ -77,9 +77,10 @@ class KubeApi:
         fresh = getattr(self.local, "connection", None) is None
         try:
             return self._once(method, path, body, content_type)
-        except (OSError, http.client.HTTPException):
+        except (OSError, http.client.HTTPException) as error:
             self.close()
-            if fresh:
+            harmless = method == "GET" and isinstance(error, ConnectionError)
+            if fresh and not harmless:
                 raise
             return self._once(method, path, body, content_type)
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 import secrets
 import socket
 import struct
+from collections.abc import Callable
 from ipaddress import IPv4Address
 
 from ..errors import HardwayError
 
 A, IN, RECURSE = 1, 1, 0x0100
+
+
+class CutOff(HardwayError):
+    """The connection ended before the answer did."""
 
 
 def question(name: str, number: int) -> bytes:
@@ -48,8 +53,15 @@ def _after_name(message: bytes, at: int) -> int:
     return at + 1
 
 
-def resolve(sock: socket.socket, name: str, seconds: float = 3.0) -> list[IPv4Address]:
-    """The addresses of a name, asked on an open socket, which is closed; OSError or HardwayError when there is no answer."""
+def resolve(dial: Callable[[], socket.socket], name: str, seconds: float = 3.0) -> list[IPv4Address]:
+    """The addresses of a name, asked on a socket that `dial` opens, again if that is cut off; OSError or HardwayError without an answer."""
+    try:
+        return _asked(dial(), name, seconds)
+    except CutOff:
+        return _asked(dial(), name, seconds)
+
+
+def _asked(sock: socket.socket, name: str, seconds: float) -> list[IPv4Address]:
     with sock:
         sock.settimeout(seconds)
         sock.sendall(question(name, secrets.randbelow(1 << 16)))
@@ -62,6 +74,6 @@ def _exactly(sock: socket.socket, count: int) -> bytes:
     while len(got) < count:
         piece = sock.recv(count - len(got))
         if not piece:
-            raise HardwayError("the name server closed the connection")
+            raise CutOff("the name server closed the connection")
         got += piece
     return got

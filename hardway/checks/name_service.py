@@ -52,7 +52,7 @@ def coredns(scene: Scene) -> Outcome:
 def asked_from(live: Live, host: Host) -> str:
     """Why cluster DNS does not answer this host, or an empty string."""
     network = live.cluster.network
-    found = dns_query.resolve(live.transports[host.name].dial(53, str(network.dns_ip)), live.cluster.service_names[-1])
+    found = dns_query.resolve(lambda: live.transports[host.name].dial(53, str(network.dns_ip)), live.cluster.service_names[-1])
     return (
         ""
         if found == [network.service_ip]
@@ -108,7 +108,7 @@ def await_current(scene: Scene) -> int:
 
     Each is asked by itself: one that lost its watch answers all the same, out of what it knew then. One that is silent gets less time.
     """
-    ask: Ask = lambda address, name: dns_query.resolve(scene.door.dial(53, address), name)  # noqa: E731
+    ask: Ask = lambda address, name: dns_query.resolve(lambda: scene.door.dial(53, address), name)  # noqa: E731
     domain, oldest = scene.cluster.network.domain, {scene.cluster.service_names[-1]: scene.cluster.network.service_ip}
     scene.wait(lambda: next(stale(replicas_of(scene), oldest, ask), ""), ANSWERS_WITHIN, 0.5)
     scene.wait(lambda: next(stale(replicas_of(scene), newest(items(scene.api.get(SERVICES)), domain), ask), ""), HEARD_WITHIN, 0.5)

@@ -127,17 +127,23 @@ class SshTransport:
         return self._door.open(link)
 
     def _at_once(self, use: Callable[[Link], T]) -> T:
-        """Begin something on the connection; on a new one when the old proves broken. Only for what has run nothing yet."""
-        link = self._connected()
-        try:
-            return use(link)
-        except Broken:
-            link.close()
-        try:
-            return use(self._connected())
-        except Broken as broken:
-            message = f"the connection to {self.host.name} broke as soon as it was open"
-            raise ConnectionLost(message, self.host.name, hint=route(self.host).ssh_command("-v")) from broken
+        """Begin something on the connection; on a new one when the old proves broken. Only for what has run nothing yet.
+
+        One that is alive is tried twice before it is given up: others are at work on it.
+        """
+        cause, spared = None, False
+        for _ in range(3):
+            link = self._connected()
+            try:
+                return use(link)
+            except Broken as broken:
+                cause = broken
+                if link.alive and not spared:
+                    spared = True
+                else:
+                    link.close()
+        message = f"the connection to {self.host.name} broke as soon as it was open"
+        raise ConnectionLost(message, self.host.name, hint=route(self.host).ssh_command("-v")) from cause
 
     def _call(self, work: Callable[[RemoteShell], T], script: str, timeout: float, end_when_interrupted: bool = False) -> T:
         with self._shell() as shell:
