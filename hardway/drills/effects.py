@@ -77,9 +77,10 @@ def writes_go_on(practice: Practice) -> str:
 
 
 def node_is_not_ready(practice: Practice) -> str:
+    """Its silence was noticed: "Unknown". A kubelet that has just started says "False" for a moment by itself."""
     node = practice.live.nodes().get(practice.broken.name, {})
     ready = next((c["status"] for c in node.get("status", {}).get("conditions", []) if c["type"] == "Ready"), "Unknown")
-    return "" if ready != "True" else f"node {practice.broken.name} to become NotReady"
+    return "" if ready == "Unknown" else f"node {practice.broken.name} to become NotReady"
 
 
 def containers_go_on(practice: Practice) -> str:
