@@ -10,9 +10,9 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 INVENTORY ?= inventory/lab.yaml
 HARDWAY := .venv/bin/hardway
-# What a fresh Debian 12 lacks: for the lab, for building Kubernetes from Debian's source, for the tests.
+# What a fresh Debian 12 lacks: for the lab, for compiling what has no release here, for the tests.
 LAB_PACKAGES = $(shell PYTHONPATH= $(PYTHON) hardway/lab/packages.py 2>/dev/null)
-BUILD_PACKAGES := build-essential dpkg-dev busybox-static
+BUILD_PACKAGES := gcc libc6-dev libseccomp-dev pkg-config busybox-static
 TEST_PACKAGES := openssh-server sudo haproxy keepalived openssl iproute2 vagrant
 
 .PHONY: demo test soak bench recording lint down clean packages venv
@@ -54,7 +54,7 @@ packages:
 	@[ "$$(id -u)" = 0 ] || { echo "The lab makes machines with their own network, which takes root: run this again with sudo."; exit 1; }
 	@command -v apt-get >/dev/null || { echo "The lab is built from Debian packages and needs apt-get: use a Debian 12 machine."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "Python 3.11 or newer is needed: apt-get install python3, or say which with PYTHON=…"; exit 1; }
-	@[ -d $${HARDWAY_CACHE:-$$HOME/.cache/hardway}/debian ] && exit 0; mkdir -p $${HARDWAY_CACHE:-$$HOME}; free=$$(df -Pm $${HARDWAY_CACHE:-$$HOME} | awk 'NR==2 {print $$4}'); [ "$$free" -ge 8000 ] || { echo "8 GB of disk are needed below $${HARDWAY_CACHE:-$$HOME}, $$free MB are free: free some, or point HARDWAY_CACHE at another disk."; exit 1; }
+	@[ -d $${HARDWAY_CACHE:-$$HOME/.cache/hardway}/modules ] && exit 0; mkdir -p $${HARDWAY_CACHE:-$$HOME}; free=$$(df -Pm $${HARDWAY_CACHE:-$$HOME} | awk 'NR==2 {print $$4}'); [ "$$free" -ge 8000 ] || { echo "8 GB of disk are needed below $${HARDWAY_CACHE:-$$HOME}, $$free MB are free: free some, or point HARDWAY_CACHE at another disk."; exit 1; }
 	@.ci/packages $(LAB_PACKAGES) $(BUILD_PACKAGES)
 
 test-packages:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import json
+import os
+import sys
+import threading
 from pathlib import Path
 
 import click
@@ -13,25 +18,61 @@ from .help import Group
 
 @click.group(cls=Group)
 def assets() -> None:
-    """Binaries and images: fetch, build, mirror, list, verify."""
+    """Binaries and images: fetch, build, mirror, list, verify, pin."""
 
 
+class Console:
+    """Lines for people, and a bar below them where they go to a terminal."""
+
+    def __init__(self):
+        self.bar = None
+        if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+            self.progress = self._progress
+
+    def __call__(self, line: str) -> None:
+        with self._lock:
+            click.echo(line) if self.bar is None else self.bar.console.print(line, markup=False, highlight=False)
+
+    def _progress(self, what: str, doing: str, done: int, total: int, left: float) -> None:
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        from .assets.modules import told
+
+        with self._lock:
+            if not doing:
+                self.close()
+                return
+            if self.bar is None:
+                columns = ("{task.description}", BarColumn(), "{task.fields[told]}")
+                self.bar = Progress(*(TextColumn(c, markup=False) if isinstance(c, str) else c for c in columns), transient=True)
+                self.task = self.bar.add_task(what, total=None, told="")
+                self.bar.start()
+            self.bar.update(self.task, description=what, completed=done, total=total or None, told=told(doing, done, total, left))
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None
+
+    _lock = threading.RLock()
+
+
+@contextlib.contextmanager
 def asset_store(inventory: Path, arch: tuple[str, ...]):
+    """The store of an inventory's assets and the architectures meant; a bar that is shown ends with it."""
     from .assets import AssetStore
 
     cluster, _ = load(inventory, None)
-    return AssetStore(cluster, report=lambda line: click.echo(line)), arch or ("amd64",)
+    console = Console()
+    try:
+        yield AssetStore(cluster, report=console), arch or ("amd64",)
+    finally:
+        console.close()
 
 
 ARCH = click.option(
     "--arch", multiple=True, type=click.Choice(["amd64", "arm64"]), help="For these machines (may be given again).  [default: amd64]"
 )
-
-
-def _gather(inventory: Path, arch: tuple[str, ...]) -> None:
-    store, archs = asset_store(inventory, arch)
-    found = store.gather(archs)
-    click.echo(f"{len(found)} assets, {sum(asset.size for asset in found.values()) / 1e6:.0f} MB, verified in {store.cache.directory}")
 
 
 @assets.command("fetch")
@@ -40,20 +81,57 @@ def _gather(inventory: Path, arch: tuple[str, ...]) -> None:
 def assets_fetch(inventory: Path, arch: tuple[str, ...]) -> None:
     """Gather all binaries and images the inventory needs.
 
-    What the cache lacks is taken from the inventory's source and its checksum verified. One wrong byte ends with exit code 8.
+    What the cache lacks is downloaded or compiled, as `assets.source` says, and its checksum verified. One wrong byte ends
+    with exit code 8. Whatever stops it, the same command goes on where it was.
     """
-    _gather(inventory, arch)
+    with asset_store(inventory, arch) as (store, archs):
+        found = store.gather(archs)
+    click.echo(f"{len(found)} assets, {sum(asset.size for asset in found.values()) / 1e6:.0f} MB, verified in {store.cache.directory}")
 
 
 @assets.command("build")
 @INVENTORY
 @ARCH
 def assets_build(inventory: Path, arch: tuple[str, ...]) -> None:
-    """Gather by building from Debian's sources (minutes, once).
+    """Compile them here from Go modules (minutes, once).
 
-    The same as fetch; the name for inventories with `source: debian`, where Kubernetes is compiled on this machine.
+    The same as fetch for an inventory with `assets: {source: modules}`, whatever the inventory says of its source.
     """
-    _gather(inventory, arch)
+    from .assets import AssetStore
+
+    cluster, _ = load(inventory, None)
+    cluster = dataclasses.replace(cluster, assets=dataclasses.replace(cluster.assets, source="modules", mirror=""))
+    console = Console()
+    try:
+        store = AssetStore(cluster, report=console)
+        found = store.gather(arch or ("amd64",))
+    finally:
+        console.close()
+    click.echo(f"{len(found)} assets, {sum(asset.size for asset in found.values()) / 1e6:.0f} MB, verified in {store.cache.directory}")
+
+
+@assets.command("pin")
+@click.argument("versions", metavar="VERSION...", nargs=-1, required=True)
+@ARCH
+def assets_pin(versions: tuple[str, ...], arch: tuple[str, ...]) -> None:
+    """Pin new versions as Go modules (for maintainers).
+
+    VERSION is one of Kubernetes, like 1.37.3, or COMPONENT=VERSION, like etcd=3.7.4. In a checkout of hardway this writes
+    go.mod, go.sum and the sha256 of every program, which it compiles for that.
+    """
+    from .assets.cache import Cache, default_directory
+    from .assets.pin import pin
+
+    console = Console()
+    try:
+        cache = Cache(default_directory(), "modules")
+        with cache.lock(console):
+            for text in versions:
+                component, _, version = text.rpartition("=")
+                folder = pin(component or "kubernetes", version, arch or ("amd64",), cache, console)
+                console(f"pinned in {folder}; name it in sets: of hardway/assets/releases.yaml to make it a default")
+    finally:
+        console.close()
 
 
 @assets.command("mirror")
@@ -81,17 +159,16 @@ def assets_mirror(inventory: Path, folder: Path, arch: tuple[str, ...]) -> None:
 @ARCH
 @OUTPUT
 def assets_list(inventory: Path, arch: tuple[str, ...], output: str) -> None:
-    """Show what is cached: version, size, provenance."""
-    from dataclasses import asdict
-
-    store, archs = asset_store(inventory, arch)
-    rows = store.list(archs)
+    """Show what is cached: version, origin, sha256."""
+    with asset_store(inventory, arch) as (store, archs):
+        rows = store.list(archs)
     if output == "json":
-        click.echo(json.dumps([asdict(row) for row in rows], indent=2, default=str))
+        click.echo(json.dumps([dataclasses.asdict(row) for row in rows], indent=2, default=str))
         return
     for row in rows:
         where = f"{row.component:14} {row.name:26} {row.version:10} {row.arch:6}"
-        click.echo(f"{where} {row.state:8} {row.size / 1e6:8.1f} MB  {row.sha256[:12]:12}  {row.provenance}")
+        made = f" with {row.made_with}" if row.made_with else ""
+        click.echo(f"{where} {row.state:8} {row.size / 1e6:8.1f} MB  {row.sha256[:12]:12}  {row.origin:8}  {row.provenance}{made}")
 
 
 @assets.command("verify")
@@ -104,8 +181,8 @@ def assets_verify(inventory: Path, arch: tuple[str, ...]) -> None:
     """
     from .errors import AssetError
 
-    store, archs = asset_store(inventory, arch)
-    problems = store.verify(archs)
+    with asset_store(inventory, arch) as (store, archs):
+        problems = store.verify(archs)
     if problems:
         raise AssetError(
             f"{len(problems)} asset(s) are missing or not what they should be",

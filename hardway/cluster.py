@@ -195,12 +195,13 @@ class Kubelet:
 class Assets:
     """Where binaries and images come from.
 
-    `source` is upstream, mirror or debian; `mirror` a base URL or folder; `images` is pull (the
-    runtime pulls from registries) or push (archives are copied and imported).
+    `source` is auto, upstream, modules or mirror; `mirror` a base URL or folder; `checksums` a file of the user's own;
+    `images` is pull (the runtime pulls from registries) or push (archives are copied and imported).
     """
 
-    source: str = "upstream"
+    source: str = "auto"
     mirror: str = ""
+    checksums: str = ""
     images: str = "push"
 
 

@@ -22,9 +22,9 @@ Paragraph = dict[str, str]
 
 
 def debian_entries(files: dict[str, str]) -> list[Paragraph]:
-    """The Debian archive entries of source files (content by file name), each as one deb822 paragraph with source packages."""
+    """The Debian archive entries of source files (content by file name), each as one deb822 paragraph of binary packages."""
     found = [entry for name, text in sorted(files.items()) for entry in (_deb822(text) if name.endswith(".sources") else _one_line(text))]
-    return [{**entry, "Types": "deb deb-src", "Signed-By": str(KEYRING)} for entry in found if _is_debian(entry)]
+    return [{**entry, "Types": "deb", "Signed-By": str(KEYRING)} for entry in found if _is_debian(entry)]
 
 
 def _is_debian(entry: Paragraph) -> bool:
@@ -70,11 +70,12 @@ def _system_files() -> dict[str, str]:
 
 
 class Apt:
-    """apt-get and apt-cache with their own lists below `directory`."""
+    """apt-get with its own lists below `directory`, for packages of the architecture `arch`."""
 
-    def __init__(self, directory: Path):
+    def __init__(self, directory: Path, arch: str):
         self.directory = directory
         self.options = [
+            *("-o", f"APT::Architecture={arch}", "-o", "APT::Architectures::=" + arch),
             *("-o", "Dir::Etc::SourceList=/dev/null"),
             *("-o", f"Dir::Etc::SourceParts={directory / 'sources'}"),
             *("-o", f"Dir::State::Lists={directory / 'lists'}"),
@@ -89,7 +90,7 @@ class Apt:
             raise AssetError(
                 "no Debian archive is configured on this machine",
                 evidence=f"looked for entries signed by {KEYRING} in /etc/apt/sources.list and /etc/apt/sources.list.d",
-                hint="build on Debian 12 with its own sources, or use assets.source upstream or mirror",
+                hint="build on Debian with its own sources, or use assets.source upstream or mirror",
             )
         for name in ("sources", "lists/partial", "cache/archives/partial"):
             (self.directory / name).mkdir(parents=True, exist_ok=True)
@@ -97,28 +98,10 @@ class Apt:
         (self.directory / "sources" / "debian.sources").write_text(text + "\n")
         tools.run(["apt-get", *self.options, "-qq", "update"], self.directory, NETWORK)
 
-    def candidate(self, package: str) -> str:
-        """The version apt would take, "" when there is none."""
-        text = tools.run(["apt-cache", *self.options, "policy", package], self.directory, NETWORK)
-        found = re.search(r"Candidate: (\S+)", text)
-        return found[1] if found and found[1] != "(none)" else ""
-
-    def download(self, package: str, target: Path) -> None:
-        """Download and unpack a binary package into `target`."""
+    def download(self, package: str, target: Path) -> str:
+        """Download and unpack a binary package into `target`; its version."""
         before = set(self.directory.glob("*.deb"))
         tools.run(["apt-get", *self.options, "-qq", "download", package], self.directory, NETWORK)
-        for archive in set(self.directory.glob("*.deb")) - before:
-            tools.run(["dpkg-deb", "-x", archive, target], self.directory, "check the free disk space")
-
-    def source(self, package: str, target: Path) -> Path:
-        """Download and unpack a source package, patches applied, below `target`; its directory."""
-        target.mkdir(parents=True)
-        tools.run(["apt-get", *self.options, "-qq", "source", package], target, NETWORK)
-        return next(path for path in target.iterdir() if path.is_dir())
-
-
-def upstream_version(debian: str) -> str:
-    """The upstream part of a Debian version: "1:1.20.5+really1.20.2-1" -> "1.20.2", "1.6.20~ds1-1" -> "1.6.20"."""
-    text = debian.rpartition(":")[2].rpartition("+really")[2]
-    found = re.match(r"\d+(\.\d+)*", text)
-    return found.group() if found else ""
+        [archive] = set(self.directory.glob("*.deb")) - before
+        tools.run(["dpkg-deb", "-x", archive, target], self.directory, "check the free disk space")
+        return tools.run(["dpkg-deb", "-f", archive, "Version"], self.directory, NETWORK).strip()

@@ -54,7 +54,7 @@ def usable(directory: Path) -> Iterator[None]:
 
 
 class Cache:
-    """One origin's files below `directory`: "releases" for what projects publish, "debian" for what is built here.
+    """One origin's files below `directory`: "releases" for what projects publish, "modules" for what is built here.
 
     The same version from two origins is not the same file, so origins never mix.
     """
@@ -85,11 +85,14 @@ class Cache:
         if rehash or record["stat"] != stat:
             self._check(item, path, record)
         known = (record["sha256"], stat["size"], record["provenance"])
-        return Asset(item.component, item.name, item.version, item.arch, path, *known, reference)
+        return Asset(item.component, item.name, item.version, item.arch, path, *known, reference, record.get("made_with", ""))
 
-    def put(self, item: Item, source: Path, provenance: str) -> Asset:
-        """Move a finished file on the same file system into its place, recording its sha256; the asset."""
-        _refuse_other_machine(item, source, provenance)
+    def put(self, item: Item, source: Path, provenance: str, made_with: str = "") -> Asset:
+        """Move a finished file on the same file system into its place, recording its sha256; the asset.
+
+        A program for other processors or of another version is an AssetError. `made_with` names the compilers.
+        """
+        _refuse_other_program(item, source, provenance)
         path = self.path(item)
         path.parent.mkdir(parents=True, exist_ok=True)
         source.chmod(0o644 if item.is_image else 0o755)
@@ -97,7 +100,7 @@ class Cache:
         # The old record goes first: a crash in between leaves a file nobody vouches for, not a wrong record.
         _record_path(path).unlink(missing_ok=True)
         source.replace(path)
-        _write_record(path, {"sha256": sha256, "provenance": provenance, "stat": _stat(path)})
+        _write_record(path, {"sha256": sha256, "provenance": provenance, "made_with": made_with, "stat": _stat(path)})
         asset = self.get(item)
         assert asset is not None
         return asset
@@ -136,19 +139,29 @@ class Cache:
             _write_record(path, {**record, "stat": stat})
 
 
-def _refuse_other_machine(item: Item, source: Path, provenance: str) -> None:
-    """A program for other processors is refused here: on a host it would only say "Exec format error", as a unit that fails."""
+def _refuse_other_program(item: Item, source: Path, provenance: str) -> None:
+    """A program for other processors or of another version is refused here: on a host it would be a unit that fails, or lies."""
+    if item.is_image:
+        return
     with source.open("rb") as stream:
         head = stream.read(20)
-    if not head.startswith(b"\x7fELF") or item.is_image:
+    if not head.startswith(b"\x7fELF"):
         return
     machine = int.from_bytes(head[18:20], "little" if head[5] == 1 else "big")
     found = MACHINES.get(machine, f"another processor (ELF machine {machine})")
+    hint = "put the right file there, with its checksum, then: hardway assets fetch INV"
     if found != item.arch:
         raise AssetError(
             f"{item.name} {item.version} for {item.arch} is a program for {found}",
             evidence=f"{provenance}\nwanted {item.arch}, found {found} in the file's ELF header",
-            hint="put the right file there, with its checksum, then: hardway assets fetch INV",
+            hint=hint,
+        )
+    # Each of them can say its version, so it has it somewhere in its data.
+    if item.version.encode() not in source.read_bytes():
+        raise AssetError(
+            f"{item.name} {item.version} is another program or another version: it does not know the version {item.version}",
+            evidence=provenance,
+            hint=hint,
         )
 
 

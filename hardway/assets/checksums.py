@@ -1,10 +1,12 @@
-"""What a release file must hash to: the table's word, else the lock file's, else the checksum its project publishes.
+"""What a release file must hash to: the user's word, else the table's, the lock file's, or the checksum its project publishes.
 
-The first published checksum is kept in the lock file; from then on nothing else is accepted for that URL.
+The first published checksum is kept in the lock file; from then on nothing else is accepted for that URL. A checksum is a
+sha256 or a sha512, whichever its project publishes; its length tells.
 """
 
 from __future__ import annotations
 
+import hashlib
 import posixpath
 import re
 import threading
@@ -16,50 +18,61 @@ from ..errors import AssetError
 from .download import Site
 from .table import Release
 
-HEADER = "# sha256 of release files as first seen; delete a line only if you know why its project replaced the file.\n"
+HEADER = "# Checksums of release files as first seen; delete a line only if you know why its project replaced the file.\n"
+
+
+ALGORITHMS = {64: "sha256", 128: "sha512"}
+
+
+def digest(path: Path, like: str) -> str:
+    """A file's checksum in hex, of the kind that `like` is."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, ALGORITHMS[len(like)]).hexdigest()
 
 
 class Checksums:
-    """Expected sha256 by public URL, kept in `path`; used by one process at a time (the cache's lock), many threads."""
+    """Expected checksums by public URL, kept in `path`; used by one process at a time (the cache's lock), many threads.
 
-    def __init__(self, path: Path, site: Site):
+    `own` is a file of the user's in the same format, whose word counts before all others.
+    """
+
+    def __init__(self, path: Path, site: Site, own: str = ""):
         self.path = path
         self.site = site
+        self.own = _read(Path(own)) if own else {}
         self._lock = threading.Lock()
 
     def expected(self, release: Release) -> tuple[str, str]:
-        """(sha256, who says so); AssetError when nobody does."""
-        if release.sha256:
-            return release.sha256, "the table of releases"
-        if locked := self._locked().get(release.url):
+        """(checksum, who says so); AssetError when nobody does."""
+        if own := self.own.get(release.url):
+            return own, "assets.checksums"
+        if release.pinned:
+            return release.pinned, "the table of releases"
+        if locked := _read(self.path).get(release.url):
             return locked, f"the lock file {self.path}"
+        if self.site.plain:
+            raise AssetError(
+                f"{self.site.location(release.url)} would come over plain http, and its checksum is not known beforehand",
+                hint="serve the mirror by https or use a folder, or name a file with its checksum: assets: {checksums: FILE}",
+            )
         return self._published(release), release.checksum_url
 
-    def keep(self, url: str, sha256: str) -> None:
+    def keep(self, url: str, checksum: str) -> None:
         """Remember what a URL held the first time."""
         with self._lock:
-            locked = self._locked()
+            locked = _read(self.path)
             if url not in locked:
-                locked[url] = sha256
+                locked[url] = checksum
                 temporary = self.path.with_name(self.path.name + ".new")
                 temporary.write_text(HEADER + yaml.safe_dump(locked, width=1000))
                 temporary.replace(self.path)
-
-    def _locked(self) -> dict[str, str]:
-        try:
-            return yaml.safe_load(self.path.read_text()) or {}
-        except FileNotFoundError:
-            return {}
-        except yaml.YAMLError as error:
-            hint = f"restore it, or rm {self.path} to trust published checksums anew"
-            raise AssetError(f"{self.path} is not valid YAML", evidence=str(error), hint=hint) from error
 
     def _published(self, release: Release) -> str:
         text = self.site.read(release.checksum_url).decode("utf-8", "replace")
         found = parse(text, posixpath.basename(release.url))
         if not found:
             raise AssetError(
-                f"{self.site.location(release.checksum_url)} names no sha256 for {posixpath.basename(release.url)}",
+                f"{self.site.location(release.checksum_url)} names no checksum for {posixpath.basename(release.url)}",
                 evidence=text[:500],
                 hint="look at that address: the release may be incomplete or the mirror wrong",
             )
@@ -67,8 +80,26 @@ class Checksums:
 
 
 def parse(text: str, name: str) -> str:
-    """The sha256 of file `name` in a checksum document: a bare hash, or lines of `HASH  FILE`; "" when absent."""
+    """The checksum of file `name` in a document: a bare hash, or lines of `HASH  FILE`; "" when absent."""
     lines = [line.split() for line in text.splitlines() if line.strip()]
     hashes = {posixpath.basename(line[1].lstrip("*")): line[0] for line in lines if len(line) >= 2}
     found = hashes.get(name) or (lines[0][0] if len(lines) == 1 and len(lines[0]) == 1 else "")
-    return found.lower() if re.fullmatch(r"[0-9a-fA-F]{64}", found) else ""
+    return found.lower() if is_checksum(found) else ""
+
+
+def is_checksum(text: str) -> bool:
+    """Whether it is a sha256 or a sha512 in hex."""
+    return len(text) in ALGORITHMS and bool(re.fullmatch(r"[0-9a-fA-F]+", text))
+
+
+def _read(path: Path) -> dict[str, str]:
+    """Checksums by URL from a YAML file, {} when there is none; AssetError when it is something else."""
+    try:
+        found = yaml.safe_load(path.read_text()) or {}
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise AssetError(f"{path} cannot be read as YAML", evidence=str(error), hint=f"correct it, or rm {path}") from error
+    if not isinstance(found, dict) or not all(is_checksum(str(value)) for value in found.values()):
+        raise AssetError(f"{path} is not a list of checksums", hint="write one line a file: URL: SHA256 (or SHA512)")
+    return {str(url): str(value).lower() for url, value in found.items()}

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import http.client
 import shutil
+import socket
+import ssl
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -15,6 +18,8 @@ from .model import Report, megabytes
 
 CHUNK = 1 << 18
 TIMEOUT = 30.0
+# How long a host may take to accept a connection before it counts as not there.
+SILENCE = 5.0
 REPORT_EVERY = 5.0
 BROKEN = (OSError, http.client.HTTPException)
 
@@ -22,11 +27,41 @@ BROKEN = (OSError, http.client.HTTPException)
 class Site:
     """Where public URLs are really read: the projects' own hosts, or a mirror with the layout `<mirror>/<host>/<path>`.
 
-    A mirror is a base URL or a local folder; `wget -x` makes such a folder.
+    A mirror is a base URL or a local folder; `wget -x` makes such a folder. A host that does not answer is asked once.
     """
 
     def __init__(self, mirror: str = ""):
         self.mirror = mirror.rstrip("/")
+        self._asked: dict[tuple[str, int], OSError | None] = {}
+        self._asking = threading.Lock()
+
+    @property
+    def plain(self) -> bool:
+        """Whether anybody on the way could change what is read: http, and not from this very machine."""
+        parts = urllib.parse.urlsplit(self.mirror)
+        return parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1")
+
+    def silence(self, url: str) -> str:
+        """Why nothing can be had from the host of a URL, "" when it answers; AssetError when it answers as somebody else."""
+        try:
+            self._knock(self.location(url))
+            with _open(self.location(url), {}, "HEAD", 2 * SILENCE):
+                return ""
+        except urllib.error.HTTPError:
+            return ""
+        except BROKEN as error:
+            if isinstance(getattr(error, "reason", error), ssl.SSLCertVerificationError):
+                raise _failed(self.location(url), error) from error
+            return f"{_host(url)} does not answer ({getattr(error, 'reason', error)})"
+
+    def _knock(self, location: str) -> None:
+        """OSError when no connection to the host (or to the proxy that stands for it) comes about, the same for every later call."""
+        address = _address(location)
+        with self._asking:
+            if address not in self._asked:
+                self._asked[address] = _connect(*address)
+            if error := self._asked[address]:
+                raise error
 
     def location(self, url: str) -> str:
         """The URL or, for a mirror folder, the path that is read for a public URL."""
@@ -41,6 +76,7 @@ class Site:
         try:
             if _is_folder(location):
                 return Path(location).read_bytes()
+            self._knock(location)
             with _open(location, headers or {}) as answer:
                 return answer.read()
         except (*BROKEN, ValueError) as error:
@@ -53,6 +89,7 @@ class Site:
             if _is_folder(location):
                 shutil.copyfile(location, part)
             else:
+                self._knock(location)
                 _download(location, part, report, headers or {})
         except (*BROKEN, ValueError) as error:
             raise _failed(location, error) from error
@@ -63,13 +100,29 @@ def _is_folder(location: str) -> bool:
     return "://" not in location
 
 
-def _open(location: str, headers: dict[str, str]):
-    request = urllib.request.Request(location, headers={"User-Agent": "hardway"})
+def _address(location: str) -> tuple[str, int]:
+    parts = urllib.parse.urlsplit(location)
+    proxy = urllib.request.getproxies().get(parts.scheme)
+    if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
+        parts = urllib.parse.urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    return parts.hostname or "", parts.port or {"https": 443}.get(parts.scheme, 80)
+
+
+def _connect(host: str, port: int) -> OSError | None:
+    try:
+        socket.create_connection((host, port), timeout=SILENCE).close()
+    except OSError as error:
+        return error
+    return None
+
+
+def _open(location: str, headers: dict[str, str], method: str = "GET", timeout: float = TIMEOUT):
+    request = urllib.request.Request(location, headers={"User-Agent": "hardway"}, method=method)
     for name, value in headers.items():
         # Unredirected: a registry hands blobs out of other hosts, which must not see its token.
         request.add_unredirected_header(name, value)
     # An opener per request reads the proxies of the environment as they are now; urlopen keeps those of its first use.
-    return urllib.request.build_opener().open(request, timeout=TIMEOUT)
+    return urllib.request.build_opener().open(request, timeout=timeout)
 
 
 def _download(location: str, part: Path, report: Report, headers: dict[str, str]) -> None:
@@ -142,5 +195,6 @@ def _failed(location: str, error: Exception) -> AssetError:
     if code == 404:
         hint = "check the versions in the inventory, or the mirror's layout URL/HOST/PATH"
         return AssetError(f"{location} does not exist", evidence=str(error), hint=hint)
-    hint = "check the network and https_proxy, then hardway assets fetch INV continues; without internet use assets.source mirror or debian"
+    hint = "check the network and https_proxy, then hardway assets fetch INV continues; "
+    hint += "without internet use assets.source mirror or modules"
     return AssetError(f"cannot download {location}", evidence=str(error), hint=hint)

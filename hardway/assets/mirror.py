@@ -13,6 +13,7 @@ from ..cluster import Cluster
 from ..errors import AssetError
 from . import registry, table
 from .cache import Cache, default_directory, sha256_of, usable
+from .checksums import digest
 from .download import Site
 from .model import Item, Report
 from .releases import Releases, in_parallel, releases
@@ -24,9 +25,9 @@ def fill(cluster: Cluster, archs: Iterable[str], folder: Path, report: Report) -
 
     A file that is there and has the right checksum is left alone, so the work can be done in several goes. AssetError otherwise.
     """
-    if cluster.assets.source == "debian":
+    if cluster.assets.source == "modules":
         raise AssetError(
-            "what the debian source makes is published nowhere, so there is nothing to mirror",
+            "what is built from Go modules is published nowhere, so there is nothing to mirror",
             hint=f"copy {default_directory()} as it is; HARDWAY_CACHE=FOLDER names the copy, and every file in it is checked",
         )
     cache = Cache(default_directory(), "releases")
@@ -50,7 +51,7 @@ class _Filling:
         """A release file and the checksum its project publishes with it."""
         path = self.copy.path(found.url)
         expected, _ = self.source.checksums.expected(found)
-        if not path.is_file() or sha256_of(path) != expected:
+        if not path.is_file() or digest(path, expected) != expected:
             self.source.download(found, path)
             self.source.checksums.keep(found.url, expected)
             self.report(f"{path.name}  {path.stat().st_size / 1e6:.1f} MB")

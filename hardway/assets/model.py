@@ -35,7 +35,10 @@ class Item:
 
 @dataclass(frozen=True)
 class Asset:
-    """A checked file in the cache; `size` in bytes, `reference` is an image's full name and empty for binaries."""
+    """A checked file in the cache; `size` in bytes, `reference` is an image's full name and empty for binaries.
+
+    `made_with` names the compilers of what was built here, Go's first.
+    """
 
     component: str
     name: str
@@ -46,20 +49,23 @@ class Asset:
     size: int
     provenance: str
     reference: str = ""
+    made_with: str = ""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of `assets list`: `state` is cached, missing or damaged."""
+    """One line of `assets list`: `state` is cached, missing or damaged; `origin` is releases or modules."""
 
     component: str
     name: str
     version: str
     arch: str
     state: str
+    origin: str = ""
     size: int = 0
     sha256: str = ""
     provenance: str = ""
+    made_with: str = ""
     path: Path | None = None
 
 

@@ -15,6 +15,7 @@ from . import images
 from .cache import sha256_of
 from .download import Site
 from .model import Report
+from .table import table
 
 INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
 MANIFESTS = (images.MANIFEST, "application/vnd.docker.distribution.manifest.v2+json")
@@ -49,6 +50,8 @@ class _Pull:
     def _manifest(self) -> bytes:
         """The manifest for our architecture, through the index when the tag points at one."""
         content = self._read(f"{self.base}/manifests/{self.tag}")
+        if pinned := table()["digests"].get(self.reference):
+            self._checked(content, f"sha256:{pinned}")
         document = _document(content, self.reference)
         if "manifests" not in document:
             return content

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import shutil
 import tarfile
 import time
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -12,8 +13,8 @@ from pathlib import Path
 from ..cluster import Cluster
 from ..errors import AssetError
 from . import images, registry
-from .cache import Cache, sha256_of
-from .checksums import Checksums
+from .cache import Cache
+from .checksums import Checksums, digest
 from .download import Site
 from .model import Asset, Item, Report, megabytes
 from .table import Release, binary_item, image_reference, release
@@ -29,7 +30,7 @@ class Releases:
         self.cache = cache
         self.report = report
         self.site = Site(cluster.assets.mirror if cluster.assets.source == "mirror" else "")
-        self.checksums = Checksums(cache.directory / "assets.lock.yaml", self.site)
+        self.checksums = Checksums(cache.directory / "assets.lock.yaml", self.site, cluster.assets.checksums)
 
     def gather(self, missing: list[Item]) -> None:
         """Bring every missing item into the cache; AssetError for the first that cannot be had."""
@@ -55,18 +56,18 @@ class Releases:
         return assets
 
     def download(self, found: Release, target: Path) -> str:
-        """The whole verified file, and its sha256; a continued download that turns out mixed is fetched once from the start."""
+        """The whole verified file, and its checksum; a continued download that turns out mixed is fetched once from the start."""
         expected, authority = self.checksums.expected(found)
         resumed = target.with_name(target.name + ".part").exists()
         self.site.fetch(found.url, target, self.report)
-        actual = sha256_of(target)
+        actual = digest(target, expected)
         if actual != expected and resumed:
             self.site.fetch(found.url, target, self.report)
-            actual = sha256_of(target)
+            actual = digest(target, expected)
         if actual != expected:
             target.unlink()
             raise AssetError(
-                f"{self.site.location(found.url)} does not have the sha256 that {authority} gives",
+                f"{self.site.location(found.url)} does not have the checksum that {authority} gives",
                 evidence=f"expected {expected}\nfound    {actual}",
                 hint="do not use it; hardway assets fetch INV tries again: if it stays so, compare with another network or ask the project",
             )
@@ -108,24 +109,28 @@ def _unpack(target: Path, found: Release, cache: Cache) -> list[Asset]:
     directory.mkdir(exist_ok=True)
     try:
         with tarfile.open(target) as archive:
-            members = {posixpath.normpath(member.name): member for member in archive if member.isfile()}
-            return [_member(archive, members, item, found, directory, cache) for item in found.items]
+            unpacked = _members(archive, found, directory)
+        return [cache.put(item, unpacked[item.name], f"{found.url} ({found.members[item.name]})") for item in found.items]
     except (tarfile.TarError, EOFError, OSError) as error:
         raise AssetError(f"{found.url} cannot be unpacked", evidence=str(error), hint="check the versions in the inventory") from error
     finally:
         target.unlink(missing_ok=True)
-        for leftover in directory.iterdir():
-            leftover.unlink()
-        directory.rmdir()
+        shutil.rmtree(directory)
 
 
-def _member(archive: tarfile.TarFile, members: dict, item: Item, found: Release, directory: Path, cache: Cache) -> Asset:
-    name = found.members[item.name]
-    stream = archive.extractfile(members[name]) if name in members else None
-    if stream is None:
-        raise AssetError(f"{found.url} holds no {name}", hint="check the versions in the inventory: this release is laid out differently")
-    unpacked = directory / item.name
-    with unpacked.open("wb") as target:
-        while chunk := stream.read(1 << 20):
-            target.write(chunk)
-    return cache.put(item, unpacked, f"{found.url} ({name})")
+def _members(archive: tarfile.TarFile, found: Release, directory: Path) -> dict[str, Path]:
+    """The wanted files of an archive, taken out in the order they lie in: going back would unpack it from its start again."""
+    wanted = {path: name for name, path in found.members.items()}
+    unpacked = {}
+    for member in archive:
+        name = wanted.pop(posixpath.normpath(member.name), None) if member.isfile() else None
+        if name:
+            unpacked[name] = directory / name
+            with archive.extractfile(member) as stream, unpacked[name].open("wb") as target:
+                shutil.copyfileobj(stream, target, 1 << 20)
+        if not wanted:
+            break
+    if wanted:
+        hint = "check the versions in the inventory: this release is laid out differently"
+        raise AssetError(f"{found.url} holds no {next(iter(wanted))}", hint=hint)
+    return unpacked

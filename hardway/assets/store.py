@@ -10,8 +10,9 @@ from ..cluster import Cluster
 from ..errors import AssetError
 from . import table
 from .cache import Cache, default_directory, usable
-from .debian import Debian
+from .choice import Origin, chosen, reachable_or_built
 from .model import Asset, Item, Report, Row
+from .modules import Modules
 from .releases import Releases
 
 FETCH = "hardway assets fetch INV"
@@ -37,8 +38,9 @@ class AssetStore:
     def __init__(self, cluster: Cluster, cache: Path | None = None, report: Report = lambda line: None):
         self.cluster = cluster
         self.report = report
-        origin = "debian" if cluster.assets.source == "debian" else "releases"
-        self.cache = Cache(cache or default_directory(), origin)
+        directory = cache or default_directory()
+        self.origin = chosen(cluster, directory)
+        self.cache = Cache(directory, self.origin or Origin.RELEASES)
 
     def needed(self, arch: str = "amd64") -> list[Item]:
         """Every binary and image archive a host of that architecture may need in this cluster."""
@@ -51,6 +53,9 @@ class AssetStore:
         What is already there is checked, never replaced: a damaged file is an error that names it.
         """
         items = [item for arch in sorted(set(archs)) for item in self.needed(arch)]
+        if not self.origin:
+            self.origin = reachable_or_built(items, self.report)
+            self.cache = Cache(self.cache.directory, self.origin)
         found = {item: self._get(item) for item in items}
         if not all(found.values()):
             with self.cache.lock(self.report):
@@ -68,8 +73,6 @@ class AssetStore:
             item = table.binary_item(self.cluster.versions, name, arch)
         except KeyError:
             raise AssetError(f"no component has a binary {name!r}", hint="hardway assets list INV") from None
-        if not item.version:
-            raise AssetError(f"the {self.cluster.assets.source} source offers no {name}", hint="hardway assets list INV")
         return self._present(item, self._get(item))
 
     @in_cache
@@ -88,8 +91,8 @@ class AssetStore:
         """One row per needed asset, present or not."""
         return [self._row(item) for arch in sorted(set(archs)) for item in self.needed(arch)]
 
-    def _source(self) -> Releases | Debian:
-        kind = Debian if self.cluster.assets.source == "debian" else Releases
+    def _source(self) -> Releases | Modules:
+        kind = Modules if self.origin is Origin.MODULES else Releases
         return kind(self.cluster, self.cache, self.report)
 
     def _get(self, item: Item, rehash: bool = False) -> Asset | None:
@@ -108,10 +111,12 @@ class AssetStore:
             return f"{error.message}; next: {error.hint}"
 
     def _row(self, item: Item) -> Row:
+        known = (item.component, item.name, item.version, item.arch)
         try:
             asset = self._get(item)
         except AssetError:
-            return Row(item.component, item.name, item.version, item.arch, "damaged", path=self.cache.path(item))
+            return Row(*known, "damaged", self.cache.origin, path=self.cache.path(item))
         if asset is None:
-            return Row(item.component, item.name, item.version, item.arch, "missing")
-        return Row(item.component, item.name, item.version, item.arch, "cached", asset.size, asset.sha256, asset.provenance, asset.path)
+            return Row(*known, "missing")
+        made = (asset.size, asset.sha256, asset.provenance, asset.made_with)
+        return Row(*known, "cached", self.cache.origin, *made, asset.path)

@@ -27,14 +27,15 @@ def numbers(version: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Release:
-    """One file to download: what is published where, its sha256 if the table knows it, and the items it yields.
+    """One file to download: what is published where, its checksum if the table knows it, and the items it yields.
 
-    `members` maps a binary's name to its path in the archive, and is empty when the file is the binary itself.
+    `pinned` is a sha256 or a sha512 in hex. `members` maps a binary's name to its path in the archive, and is empty
+    when the file is the binary itself.
     """
 
     url: str
     checksum_url: str
-    sha256: str
+    pinned: str
     items: tuple[Item, ...]
     members: dict[str, str]
 
@@ -42,35 +43,25 @@ class Release:
 def release(item: Item) -> Release:
     """Where the binary `item` is published, alone or in an archive with others of its component."""
     spec = table()["components"][item.component]
-    values = {"version": item.version, "arch": item.arch, "name": item.name}
-    names = _files(item.component, item.version) if "member" in spec else [item.name]
-    members = {name: spec["member"].format(**{**values, "name": name}) for name in names if "member" in spec}
-    # Kubernetes publishes each binary by itself, the others one file per component.
-    key = item.name if "{name}" in spec["url"] else item.component
-    known = table()["sha256"].get(f"{key}-{item.version}", {}).get(item.arch, "")
+    values = {"version": item.version, "arch": item.arch}
+    names = list(dict.fromkeys([*spec["files"], item.name]))
+    members = {name: spec["member"].format(**values, name=name) for name in names if "member" in spec}
+    known = table()["sums"].get(f"{item.component}-{item.version}", {}).get(item.arch, "")
     items = tuple(Item(item.component, name, item.version, item.arch) for name in names)
     return Release(spec["url"].format(**values), spec["checksum"].format(**values), known, items, members)
-
-
-def _files(component: str, version: str) -> list[str]:
-    spec = table()["components"][component]
-    since = spec.get("since", {})
-    return [name for name in spec["files"] if numbers(version) >= numbers(since.get(name, "0"))]
 
 
 def component_of(name: str) -> str:
     """The component a binary belongs to; KeyError when the table knows no such binary."""
     for component, spec in table()["components"].items():
-        if name in spec["files"]:
+        if name in spec["files"] or name in spec.get("extra", ()):
             return component
     raise KeyError(name)
 
 
 def image_reference(cluster: Cluster, name: str) -> str:
     """Full reference of "pause", "coredns" or "busybox", whether or not its archive is here."""
-    image = table()["images"][name]
-    pattern = image.get(cluster.assets.source, image["reference"])
-    return pattern.format(pause=cluster.versions.pause, coredns=cluster.versions.coredns)
+    return table()["images"][name].format(pause=cluster.versions.pause, coredns=cluster.versions.coredns)
 
 
 def image_item(cluster: Cluster, name: str, arch: str) -> Item:
@@ -88,12 +79,7 @@ def needed(cluster: Cluster, arch: str) -> list[Item]:
     """Every binary the cluster's roles need, and every image archive unless the runtime pulls images itself."""
     roles = [role for role in (Role.ETCD, Role.CONTROL_PLANE, Role.WORKER) if cluster.with_role(role)]
     names = dict.fromkeys(name for role in roles for name in table()["roles"][role.value])
-    items = [binary_item(cluster.versions, name, arch) for name in names]
-    wanted = [item for item in items if item.version and item.name in _files(item.component, item.version)]
-    return wanted + [image_item(cluster, name, arch) for name in _images(cluster)]
-
-
-def _images(cluster: Cluster) -> list[str]:
-    if cluster.assets.images == "pull":
-        return []
-    return [name for name in table()["images"] if name != "coredns" or cluster.coredns.enabled]
+    images = [] if cluster.assets.images == "pull" else table()["images"]
+    return [binary_item(cluster.versions, name, arch) for name in names] + [
+        image_item(cluster, name, arch) for name in images if name != "coredns" or cluster.coredns.enabled
+    ]

@@ -28,8 +28,8 @@ def run(command: Sequence[str | Path], cwd: Path, hint: str, env: Mapping[str, s
 
 
 def require(packages: Mapping[str, str]) -> None:
-    """AssetError naming every tool that is missing and one command that installs them; `packages` by tool."""
-    missing = [tool for tool in packages if not shutil.which(tool)]
+    """AssetError naming every tool (or, by its path, file) that is missing and one command that installs them; `packages` by tool."""
+    missing = [tool for tool in packages if not (Path(tool).exists() if "/" in tool else shutil.which(tool))]
     if missing:
         names = " ".join(sorted({package for tool in missing for package in packages[tool].split()}))
         raise AssetError(f"tools for building are missing: {', '.join(missing)}", hint=f"apt-get install -y {names}")

@@ -8,18 +8,19 @@ import re
 from ..cluster import Versions
 from .table import numbers, table
 
-OLDEST_OF_TODAY, NEWEST = (1, 32), (1, 37)
-BUILT_FROM_DEBIAN = (1, 20)
+
+def minors() -> list[tuple[int, ...]]:
+    """The supported minors of Kubernetes, oldest first, as (1, 34)."""
+    return sorted(map(numbers, table()["sets"]))
 
 
-def default_versions(kubernetes: str | None = None, source: str = "upstream") -> Versions:
+def default_versions(kubernetes: str | None = None) -> Versions:
     """The tested set for a Kubernetes version or minor ("1.36"), or of the newest one; never raises.
 
-    `crictl` is "" where the source offers none. An unknown minor gets the companions of the nearest
-    known one, and `supported` says what is wrong with it.
+    An unknown minor gets the companions of the nearest known one, and `supported` says what is wrong with it.
     """
-    sets = table()["sets"].get(source, table()["sets"]["upstream"])
-    wanted = numbers(kubernetes or table()["default"].get(source, table()["default"]["upstream"]))[:2]
+    sets = table()["sets"]
+    wanted = numbers(kubernetes or table()["default"])[:2]
     nearest = min(sets, key=lambda minor: (_distance(numbers(minor), wanted), minor))
     chosen = Versions(**sets[nearest])
     if not kubernetes or kubernetes == nearest:
@@ -28,81 +29,60 @@ def default_versions(kubernetes: str | None = None, source: str = "upstream") ->
 
 
 def _distance(minor: tuple[int, ...], wanted: tuple[int, ...]) -> int:
-    major_, minor_ = (*wanted, *NEWEST[len(wanted) :])
+    major_, minor_ = (*wanted, *minors()[-1][len(wanted) :])
     return abs(minor[0] - major_) * 1000 + abs(minor[1] - minor_)
 
 
-def supported(versions: Versions, source: str = "upstream") -> list[str]:
+def supported(versions: Versions) -> list[str]:
     """Every reason why these versions cannot make a cluster, each with what is allowed; [] when they can."""
     malformed = _malformed(versions)
-    if malformed:
-        return malformed
-    problems = _kubernetes(versions) + _etcd(versions) + _containerd(versions) + _crictl(versions) + _others(versions)
-    return problems + (_debian(versions) if source == "debian" else [])
+    return malformed or _kubernetes(versions) + _etcd(versions) + _crictl(versions) + _others(versions)
 
 
 def _malformed(versions: Versions) -> list[str]:
     parts = dataclasses.asdict(versions)
     wanted = {name: r"\d+\.\d+(\.\d+)?" if name == "pause" else r"\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?" for name in parts}
-    wanted["crictl"] = rf"({wanted['crictl']})?"
-    example = {"pause": "3.10.1"}
     return [
-        f"{name}: {text!r} is not a version, write it like {example.get(name, '1.36.4')}"
+        f"{name}: {text!r} is not a version, write it like {getattr(default_versions(), name)}"
         for name, text in parts.items()
         if not re.fullmatch(wanted[name], str(text), re.ASCII)
     ]
 
 
 def _kubernetes(versions: Versions) -> list[str]:
-    if versions.minor == BUILT_FROM_DEBIAN or OLDEST_OF_TODAY <= versions.minor <= NEWEST:
+    oldest, newest = minors()[0], minors()[-1]
+    if oldest <= versions.minor <= newest:
         return []
-    allowed = f"1.20 and {_text(OLDEST_OF_TODAY)} to {_text(NEWEST)}"
-    return [f"kubernetes: {versions.kubernetes} is not supported, allowed are {allowed}"]
+    problem = f"kubernetes: {versions.kubernetes} is not supported, allowed are {_text(oldest)} to {_text(newest)}"
+    if versions.minor > newest:
+        return [problem]
+    # An older inventory deserves more than a refusal: what was built from it cannot be changed by this release any more.
+    return [f"{problem}: leave the key out to build {default_versions().kubernetes}, the newest; a cluster that already "
+            f"runs {_text(versions.minor)} has to be built anew, or goes up a minor at a time with the hardway that built it"]  # fmt: skip
 
 
 def _etcd(versions: Versions) -> list[str]:
-    found = numbers(versions.etcd)
-    # Older patches of 3.4 and 3.5 can lose data after a crash.
-    least = {(3, 4): (3, 4, 22), (3, 5): (3, 5, 6), (3, 6): (3, 6, 0)}.get(found[:2])
-    if least and found >= least:
+    # A newer etcd than the set's comes first in an upgrade; the API server of 1.37 wants what only etcd 3.7 has.
+    least, most = (numbers(default_versions(kubernetes).etcd)[:2] for kubernetes in (_text(versions.minor), None))
+    if least <= numbers(versions.etcd)[:2] <= most:
         return []
-    return [f"etcd: {versions.etcd} is not supported, allowed are 3.4.22, 3.5.6 or newer patches, and 3.6"]
-
-
-def _containerd(versions: Versions) -> list[str]:
-    found = numbers(versions.containerd)
-    if found < (1, 6):
-        return [f"containerd: {versions.containerd} is too old, 1.6 is the oldest"]
-    refused = f"containerd: {versions.containerd} does not serve Kubernetes {_text(versions.minor)}"
-    if found < (2,) and versions.minor > (1, 35):
-        return [f"{refused}, 1.35 was the last for containerd 1.x"]
-    if found >= (2,) and versions.minor < (1, 26):
-        return [f"{refused}, which needs containerd 1.6 or 1.7"]
-    return []
+    allowed = _text(least) if least == most else f"{_text(least)} to {_text(most)}"
+    return [f"etcd: {versions.etcd} does not go with Kubernetes {_text(versions.minor)}, allowed is {allowed}"]
 
 
 def _crictl(versions: Versions) -> list[str]:
     found = numbers(versions.crictl)[:2]
-    if not found or (found[0] == versions.minor[0] and abs(found[1] - versions.minor[1]) <= 1):
+    if found[0] == versions.minor[0] and abs(found[1] - versions.minor[1]) <= 1:
         return []
     return [f"crictl: {versions.crictl} is too far from Kubernetes {versions.kubernetes}, at most one minor is allowed"]
 
 
 def _others(versions: Versions) -> list[str]:
-    least = {"runc": (1, 1), "cni_plugins": (1, 0), "coredns": (1, 8), "pause": (3, 1)}
+    least = {"containerd": (2, 2), "runc": (1, 3), "cni_plugins": (1, 4), "coredns": (1, 12), "pause": (3, 10)}
     return [
         f"{name}: {getattr(versions, name)} is too old, {_text(oldest)} is the oldest"
         for name, oldest in least.items()
         if numbers(getattr(versions, name)) < oldest
-    ]
-
-
-def _debian(versions: Versions) -> list[str]:
-    there = default_versions(None, "debian")
-    return [
-        f"{name}: Debian does not offer {wanted}, but {offered or 'none'}; leave the key out or choose another source of assets"
-        for name, wanted in dataclasses.asdict(versions).items()
-        if wanted != (offered := getattr(there, name))
     ]
 
 

@@ -110,7 +110,9 @@ def _assets(draft: Draft) -> facts.Assets:
     chosen = _chosen(draft.model.assets)
     mirror = draft.model.assets.mirror
     folder = mirror and not mirror.startswith(("https://", "http://"))
-    return facts.Assets(**chosen | ({"mirror": str(draft.file(mirror))} if folder else {}))
+    own = draft.model.assets.checksums
+    files = {"checksums": str(draft.file(own)) if own else "", "mirror": str(draft.file(mirror)) if folder else mirror}
+    return facts.Assets(**chosen | files)
 
 
 def _lab(draft: Draft) -> facts.Lab | None:

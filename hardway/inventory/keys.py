@@ -167,8 +167,15 @@ class Args(Section):
 
 
 class Assets(Section):
-    source: Literal["upstream", "mirror", "debian"] = Field(facts.Assets.source, description="Where binaries come from.")
+    source: Literal["auto", "upstream", "modules", "mirror"] = Field(
+        facts.Assets.source,
+        description="Where binaries come from: the projects' releases, Go modules that are compiled here, a mirror of releases; "
+        "auto takes releases where their hosts answer and compiles where not.",
+    )
     mirror: Text = Field(facts.Assets.mirror, description="Base URL or folder of the mirror.")
+    checksums: File | None = Field(
+        None, description="A file of checksums of your own for release files, `URL: SHA256` a line; it counts before the built-in ones."
+    )
     images: Literal["pull", "push"] = Field(facts.Assets.images, description="Whether hosts pull images or get them pushed.")
 
 

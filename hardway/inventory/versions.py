@@ -14,12 +14,12 @@ def resolve(model: keys.Inventory) -> facts.Versions:
     from hardway import assets  # imported on use: the JSON Schema is wanted without the whole asset machinery
 
     chosen = {key: value for key in keys.Versions.model_fields if (value := getattr(model.versions, key))}
-    return dataclasses.replace(assets.default_versions(model.kubernetes, model.assets.source), **chosen)
+    return dataclasses.replace(assets.default_versions(model.kubernetes), **chosen)
 
 
 def unsupported(model: keys.Inventory) -> list[tuple[Path, str]]:
     """Each version that does not go with the others, at its key, and what is allowed; empty when all do."""
     from hardway import assets
 
-    found = [problem.partition(": ") for problem in assets.supported(resolve(model), model.assets.source)]
+    found = [problem.partition(": ") for problem in assets.supported(resolve(model))]
     return [(("versions", name) if name in keys.Versions.model_fields else ("kubernetes",), text) for name, _, text in found]

@@ -46,6 +46,12 @@ def mirror(draft: Draft) -> Iterator[Problem]:
         yield Problem(path, f"must be an http(s) URL or an existing folder, not {show(assets.mirror)}")
 
 
+def checksums(draft: Draft) -> Iterator[Problem]:
+    own = draft.model.assets.checksums if draft.sound("assets") else None
+    if own and not os.path.isfile(draft.file(own)):
+        yield Problem(("assets", "checksums"), f"must be an existing file, and there is no {draft.file(own)}")
+
+
 def versions(draft: Draft) -> Iterator[Problem]:
     """Versions that are known to work together."""
     if not (draft.sound("kubernetes") and draft.sound("versions") and draft.sound("assets", "source")):
@@ -76,4 +82,4 @@ def flags_left_to_us(draft: Draft) -> Iterator[Problem]:
                 yield Problem((section, component, flag), f"cannot be set: {OURS[component][flag]}")
 
 
-RULES = (mirror, versions, proxy_mode, flags_once, flags_left_to_us)
+RULES = (mirror, checksums, versions, proxy_mode, flags_once, flags_left_to_us)
