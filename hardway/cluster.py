@@ -201,8 +201,8 @@ class Assets:
 
     source: str = "auto"
     mirror: str = ""
-    checksums: str = ""
     images: str = "push"
+    checksums: str = ""
 
 
 @dataclass(frozen=True)

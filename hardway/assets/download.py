@@ -21,6 +21,7 @@ TIMEOUT = 30.0
 # How long a host may take to accept a connection before it counts as not there.
 SILENCE = 5.0
 REPORT_EVERY = 5.0
+LOCAL = ("localhost", "127.0.0.1", "::1")
 BROKEN = (OSError, http.client.HTTPException)
 
 
@@ -39,7 +40,7 @@ class Site:
     def plain(self) -> bool:
         """Whether anybody on the way could change what is read: http, and not from this very machine."""
         parts = urllib.parse.urlsplit(self.mirror)
-        return parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1")
+        return parts.scheme == "http" and parts.hostname not in LOCAL
 
     def silence(self, url: str) -> str:
         """Why nothing can be had from the host of a URL, "" when it answers; AssetError when it answers as somebody else."""

@@ -50,8 +50,11 @@ class _Pull:
     def _manifest(self) -> bytes:
         """The manifest for our architecture, through the index when the tag points at one."""
         content = self._read(f"{self.base}/manifests/{self.tag}")
-        if pinned := table()["digests"].get(self.reference):
+        pinned = table()["digests"].get(self.reference)
+        if pinned:
             self._checked(content, f"sha256:{pinned}")
+        elif self.site.plain:
+            raise AssetError(f"no digest of {self.reference} is known, and it would come over plain http", hint="serve the mirror by https")
         document = _document(content, self.reference)
         if "manifests" not in document:
             return content

@@ -16,7 +16,7 @@ from hardway.assets.table import needed, release
 from hardway.cluster import Api, Assets, Cluster, Host, Role, Versions
 
 # None of these is pinned in the table, so made-up content can be right.
-VERSIONS = Versions("1.36.1", "3.6.13", "2.3.3", "1.4.2", "1.8.0", "1.36.1", "1.14.1", "3.10.1")
+VERSIONS = Versions("1.36.90", "3.6.13", "2.3.3", "1.4.2", "1.8.0", "1.36.1", "1.14.1", "3.10.9")
 
 
 def cluster(mirror="", versions: Versions = VERSIONS, images="push", source="mirror", roles=frozenset(Role)) -> Cluster:
@@ -46,6 +46,11 @@ def _strip(url: str) -> str:
     return url.partition("://")[2]
 
 
+def checksum(found, body: bytes) -> str:
+    """What a project publishes of a file: Kubernetes a sha512, the others a sha256."""
+    return hashlib.new("sha512" if found.checksum_url.endswith(".sha512") else "sha256", body).hexdigest()
+
+
 def release_files(versions: Versions = VERSIONS, archs=("amd64", "arm64")) -> dict[str, bytes]:
     """HOST/PATH -> content of every release file, its published checksum included."""
     files: dict[str, bytes] = {}
@@ -56,8 +61,9 @@ def release_files(versions: Versions = VERSIONS, archs=("amd64", "arm64")) -> di
         # "./" in front, as the projects' own archives have it.
         body = tgz({f"./{found.members[n]}": c for n, c in contents.items()}) if found.members else contents[item.name]
         files[_strip(found.url)] = body
-        line = f"{sha256(body)}  {found.url.rpartition('/')[2]}\n".encode()
-        files[_strip(found.checksum_url)] = files.get(_strip(found.checksum_url), b"") + line
+        line = f"{checksum(found, body)}  {found.url.rpartition('/')[2]}\n".encode()
+        published = files.get(_strip(found.checksum_url), b"")
+        files[_strip(found.checksum_url)] = published if line in published else published + line
     for arch in archs:
         body = tgz({"coredns": content_of("coredns", versions.coredns, arch)})
         path = f"github.com/coredns/coredns/releases/download/v{versions.coredns}/coredns_{versions.coredns}_linux_{arch}.tgz"
@@ -91,7 +97,7 @@ class Image:
         return out
 
 
-PAUSE = Image("registry.k8s.io/pause:3.10.1")
+PAUSE = Image("registry.k8s.io/pause:3.10.9")
 BUSYBOX = Image("registry.k8s.io/e2e-test-images/busybox:1.36.1-1")
 
 

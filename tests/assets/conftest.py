@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from assets_world import Server, everything
+from assets_world import BUSYBOX, Server, everything
+
+from hardway.assets.table import table
 
 
 @pytest.fixture
@@ -10,6 +12,12 @@ def server():
     server = Server(everything())
     yield server
     server.close()
+
+
+@pytest.fixture(autouse=True)
+def _made_up_busybox(monkeypatch):
+    """The one image whose tag is fixed is pinned, and a made-up one cannot be it."""
+    monkeypatch.delitem(table()["digests"], BUSYBOX.reference)
 
 
 @pytest.fixture(autouse=True)

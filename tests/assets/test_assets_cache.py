@@ -11,7 +11,7 @@ import textwrap
 import pytest
 from assets_world import cluster
 
-from hardway.assets import AssetStore, cache, default_versions
+from hardway.assets import AssetStore, cache
 from hardway.assets.cache import Cache
 from hardway.assets.model import Item
 from hardway.errors import AssetError
@@ -95,7 +95,7 @@ def test_a_file_nobody_vouches_for_counts_as_absent_and_is_replaced(filled, reco
 
 
 def test_origins_never_mix(filled):
-    assert Cache(filled.directory, "debian").get(ITEM) is None
+    assert Cache(filled.directory, "modules").get(ITEM) is None
 
 
 def test_missing_assets_name_the_command_that_brings_them(tmp_path):
@@ -104,14 +104,8 @@ def test_missing_assets_name_the_command_that_brings_them(tmp_path):
         with pytest.raises(AssetError, match="is not in the cache") as caught:
             refused()
         assert caught.value.hint == "hardway assets fetch INV"
-    with pytest.raises(AssetError, match="no component has a binary 'kubeadm'"):
-        found.binary("kubeadm")
-
-
-def test_a_binary_the_source_does_not_offer_is_told_so(tmp_path):
-    debian = AssetStore(cluster(versions=default_versions(source="debian"), source="debian"), tmp_path)
-    with pytest.raises(AssetError, match="the debian source offers no crictl"):
-        debian.binary("crictl")
+    with pytest.raises(AssetError, match="no component has a binary 'kubeadmin'"):
+        found.binary("kubeadmin")
 
 
 def test_the_cache_directory_follows_the_environment(monkeypatch, tmp_path):

@@ -16,7 +16,7 @@ from hardway.assets.mirror import fill
 from hardway.cli import cli
 from hardway.errors import AssetError
 
-KUBELET = "dl.k8s.io/release/v1.36.1/bin/linux/amd64/kubelet"
+KUBERNETES = "dl.k8s.io/v1.36.90/kubernetes-server-linux-amd64.tar.gz"
 BOTH = ("amd64", "arm64")
 
 
@@ -62,31 +62,31 @@ def test_it_holds_what_is_published_and_nothing_else(server, tmp_path):
     held = below(tmp_path / "mirror")
     assert {path.relative_to(tmp_path / "mirror").as_posix() for path in files} == set(held)
     assert held.items() <= server.files.items()
-    assert f"{KUBELET}.sha256" in held
+    assert f"{KUBERNETES}.sha512" in held
 
 
 def test_filling_again_brings_only_what_is_missing(server, tmp_path):
     fill(cluster(server.url), ["amd64"], tmp_path / "mirror", lambda line: None)
-    (tmp_path / "mirror" / KUBELET).write_bytes(b"half a file")
+    (tmp_path / "mirror" / KUBERNETES).write_bytes(b"half a file")
     blob = next((tmp_path / "mirror/registry.k8s.io/v2/pause/blobs").iterdir())
     blob.write_bytes(b"half a blob")
     server.log.clear()
     fill(cluster(server.url), ["amd64"], tmp_path / "mirror", lambda line: None)
-    large = {path for path, _ in server.log if not path.endswith((".sha256", ".sha256sum", "SHA256SUMS")) and "/manifests/" not in path}
-    assert large == {KUBELET, f"registry.k8s.io/v2/pause/blobs/{blob.name}"}
+    large = {path for path, _ in server.log if not path.endswith((".sha256", ".sha512", ".sha256sum", "SHA256SUMS")) and "/manifests/" not in path}
+    assert large == {KUBERNETES, f"registry.k8s.io/v2/pause/blobs/{blob.name}"}
     assert sha256(blob.read_bytes()) == blob.name.removeprefix("sha256:")
 
 
 def test_a_forged_file_never_stays(server, tmp_path):
-    server.files[KUBELET] = b"forged"
-    with pytest.raises(AssetError, match="does not have the sha256"):
+    server.files[KUBERNETES] = b"forged"
+    with pytest.raises(AssetError, match="does not have the checksum"):
         fill(cluster(server.url), ["amd64"], tmp_path / "mirror", lambda line: None)
-    assert not (tmp_path / "mirror" / KUBELET).exists()
+    assert not (tmp_path / "mirror" / KUBERNETES).exists()
 
 
 def test_what_is_built_here_cannot_be_mirrored(tmp_path):
     with pytest.raises(AssetError, match="published nowhere") as caught:
-        fill(cluster(source="debian"), ["amd64"], tmp_path / "mirror", lambda line: None)
+        fill(cluster(source="modules"), ["amd64"], tmp_path / "mirror", lambda line: None)
     assert "HARDWAY_CACHE" in caught.value.hint and not (tmp_path / "mirror").exists()
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import tarfile
 
 import pytest
-from assets_world import BUSYBOX, PAUSE, VERSIONS, cluster, content_of, everything, sha256, tgz, write_folder
+from assets_world import BUSYBOX, PAUSE, VERSIONS, cluster, content_of, everything, release_files, sha256, tgz, write_folder
 
 from hardway.assets import AssetStore, default_versions
+from hardway.assets.table import binary_item, release, table
 from hardway.errors import AssetError
 
-KUBELET = "dl.k8s.io/release/v1.36.1/bin/linux/amd64/kubelet"
+KUBERNETES = "dl.k8s.io/v1.36.90/kubernetes-server-linux-amd64.tar.gz"
+RUNC = "github.com/opencontainers/runc/releases/download/v1.4.2/runc.amd64"
 ETCD = "github.com/etcd-io/etcd/releases/download/v3.6.13/etcd-v3.6.13-linux-amd64.tar.gz"
 
 
@@ -33,7 +36,7 @@ def test_everything_is_gathered_verified_and_then_left_alone(server, tmp_path):
         assert asset.arch == arch and asset.path.stat().st_size == asset.size and sha256(asset.path.read_bytes()) == asset.sha256
         assert key.startswith("image:") or asset.path.read_bytes() == content_of(key, asset.version, arch)
     assert assets["kubelet", "amd64"].path.stat().st_mode & 0o777 == 0o755
-    assert any(line.startswith("kubelet 1.36.1 arm64  0.0 MB") for line in said)
+    assert any(line.startswith("kubelet 1.36.90 arm64  0.0 MB") for line in said)
     server.log.clear()
     assert found.gather({"amd64", "arm64"}) == assets
     assert found.verify({"amd64", "arm64"}) == []
@@ -45,58 +48,58 @@ def test_a_folder_serves_an_air_gapped_site(tmp_path):
     write_folder(tmp_path / "mirror", everything())
     found = store(tmp_path / "mirror", tmp_path)
     found.gather()
-    assert found.binary("kube-apiserver").path.read_bytes() == content_of("kube-apiserver", "1.36.1", "amd64")
+    assert found.binary("kube-apiserver").path.read_bytes() == content_of("kube-apiserver", "1.36.90", "amd64")
     assert {row.state for row in found.list()} == {"cached"}
     assert {row.state for row in found.list({"arm64"})} == {"missing"}
 
 
-@pytest.mark.parametrize("path", [KUBELET, ETCD])
-def test_one_flipped_byte_is_refused_and_named(server, tmp_path, path):
+@pytest.mark.parametrize(("path", "program"), [(KUBERNETES, "kubelet"), (ETCD, "etcd"), (RUNC, "runc")])
+def test_one_flipped_byte_is_refused_and_named(server, tmp_path, path, program):
     server.files[path] = flip(server.files[path])
     found = store(server.url, tmp_path)
     with pytest.raises(AssetError) as caught:
         found.gather()
     assert caught.value.exit_code == 8
     assert path in caught.value.message
-    assert sha256(server.files[path]) in caught.value.evidence
+    kind = hashlib.sha512 if path == KUBERNETES else hashlib.sha256
+    assert kind(server.files[path]).hexdigest() in caught.value.evidence
     with pytest.raises(AssetError, match="is not in the cache"):
-        found.binary(path.rpartition("/")[2].partition("-")[0])
+        found.binary(program)
 
 
 def test_the_table_wins_over_what_a_mirror_publishes(server, tmp_path):
     versions = dataclasses.replace(VERSIONS, kubernetes="1.36.4")
-    for name in ("kubelet", "kubectl", "kube-proxy", "kube-apiserver", "kube-scheduler", "kube-controller-manager"):
-        path = f"dl.k8s.io/release/v1.36.4/bin/linux/amd64/{name}"
-        server.files |= {path: b"forged", f"{path}.sha256": sha256(b"forged").encode()}
+    path = "dl.k8s.io/v1.36.4/kubernetes-server-linux-amd64.tar.gz"
+    server.files |= {path: b"forged", f"{path}.sha512": hashlib.sha512(b"forged").hexdigest().encode()}
     with pytest.raises(AssetError, match="the table of releases"):
         store(server.url, tmp_path, versions=versions).gather()
 
 
 def test_what_was_seen_first_is_locked_even_when_checksums_change_with_the_file(server, tmp_path):
     found = store(server.url, tmp_path)
-    path = found.gather()["kubelet", "amd64"].path
+    path = found.gather()["runc", "amd64"].path
     path.unlink()
-    server.files[KUBELET] = b"replaced later"
-    server.files[f"{KUBELET}.sha256"] = sha256(b"replaced later").encode()
+    server.files[RUNC] = b"replaced later"
+    server.files[f"{RUNC.rpartition('/')[0]}/runc.sha256sum"] = f"{sha256(b'replaced later')}  runc.amd64".encode()
     with pytest.raises(AssetError, match="assets.lock.yaml") as caught:
         found.gather()
-    assert KUBELET in caught.value.message
+    assert RUNC in caught.value.message
     assert not path.exists()
 
 
 def test_a_resumed_mixture_is_fetched_once_more_from_the_start(server, tmp_path):
-    part = tmp_path / "cache/downloads" / (KUBELET.replace("/", "_") + ".part")
+    part = tmp_path / "cache/downloads" / (RUNC.replace("/", "_") + ".part")
     part.parent.mkdir(parents=True)
     part.write_bytes(b"of another file")
     found = store(server.url, tmp_path)
     found.gather()
-    assert found.binary("kubelet").sha256 == sha256(server.files[KUBELET])
-    assert [headers.get("Range") for headers in server.requests("amd64/kubelet") if "Range" in headers] == ["bytes=15-"]
+    assert found.binary("runc").sha256 == sha256(server.files[RUNC])
+    assert [headers.get("Range") for headers in server.requests("runc.amd64") if "Range" in headers] == ["bytes=15-"]
 
 
 def test_a_missing_checksum_names_where_it_was_looked_for(server, tmp_path):
     server.files["github.com/opencontainers/runc/releases/download/v1.4.2/runc.sha256sum"] = f"{'0' * 64}  runc.s390x\n".encode()
-    with pytest.raises(AssetError, match="runc.sha256sum names no sha256 for runc.amd64"):
+    with pytest.raises(AssetError, match="runc.sha256sum names no checksum for runc.amd64"):
         store(server.url, tmp_path).gather()
 
 
@@ -119,7 +122,7 @@ def test_what_arrived_before_a_failure_is_not_fetched_again(server, tmp_path):
     server.log.clear()
     found.gather()
     assert "kube-apiserver" in here
-    assert not server.requests("kube-apiserver")
+    assert not server.requests("kubernetes-server")
 
 
 def oci(path) -> tuple[dict, dict[str, bytes]]:
@@ -175,12 +178,12 @@ def test_a_blob_that_is_not_its_digest_is_refused(server, tmp_path):
 
 def test_an_image_without_our_architecture_is_refused(server, tmp_path):
     server.files |= dataclasses.replace(PAUSE, archs=("s390x",), layers={}).files()
-    with pytest.raises(AssetError, match="pause:3.10.1 has no image for linux/amd64"):
+    with pytest.raises(AssetError, match="pause:3.10.9 has no image for linux/amd64"):
         store(server.url, tmp_path).gather()
 
 
 def test_a_registry_that_talks_html_is_refused(server, tmp_path):
-    server.files["registry.k8s.io/v2/pause/manifests/3.10.1"] = b"<html>captive portal</html>"
+    server.files["registry.k8s.io/v2/pause/manifests/3.10.9"] = b"<html>captive portal</html>"
     with pytest.raises(AssetError, match="is not JSON") as caught:
         store(server.url, tmp_path).gather()
     assert "captive portal" in caught.value.evidence
@@ -190,6 +193,68 @@ def test_pull_needs_no_archives(server, tmp_path):
     found = store(server.url, tmp_path, images="pull")
     assert not [key for key, _ in found.gather() if key.startswith("image:")]
     assert not server.requests("v2/")
+
+
+def test_a_pinned_image_is_refused_when_its_tag_stands_for_another(server, tmp_path, monkeypatch):
+    monkeypatch.setitem(table()["digests"], PAUSE.reference, "0" * 64)
+    with pytest.raises(AssetError, match="not what its digest says"):
+        store(server.url, tmp_path).gather()
+
+
+def test_the_users_own_checksums_count_before_the_built_in_ones(server, tmp_path):
+    versions = dataclasses.replace(VERSIONS, kubernetes="1.36.4")
+    server.files |= release_files(versions)
+    own, url = tmp_path / "sums.yaml", "https://dl.k8s.io/v1.36.4/kubernetes-server-linux-amd64.tar.gz"
+    own.write_text(f"{url}: {sha256(server.files[url.removeprefix('https://')])}\n")
+    whole = cluster(server.url, versions=versions)
+    whole = dataclasses.replace(whole, assets=dataclasses.replace(whole.assets, checksums=str(own)))
+    assert len(AssetStore(whole, tmp_path / "cache").gather()) == 21
+    own.write_text(f"{url}: {'0' * 64}\n")
+    with pytest.raises(AssetError, match="assets.checksums gives"):
+        AssetStore(whole, tmp_path / "other").gather()
+    own.write_text("nonsense\n")
+    with pytest.raises(AssetError, match="is not a list of checksums"):
+        AssetStore(whole, tmp_path / "third").gather()
+
+
+def test_plain_http_needs_a_checksum_that_is_known_beforehand(server, tmp_path, monkeypatch):
+    monkeypatch.setattr("hardway.assets.download.LOCAL", ())
+    found = store(server.url, tmp_path)
+    with pytest.raises(AssetError, match="would come over plain http, and its checksum is not known beforehand") as caught:
+        found.gather()
+    assert "https" in caught.value.hint and server.log == []
+    own = tmp_path / "sums.yaml"
+    own.write_text("".join(f"https://{path}: {sha256(body)}\n" for path, body in server.files.items() if "/v2/" not in path))
+    with_sums = dataclasses.replace(found.cluster, assets=dataclasses.replace(found.cluster.assets, checksums=str(own)))
+    with pytest.raises(AssetError, match="no digest of registry.k8s.io/pause:3.10.9 is known"):
+        AssetStore(with_sums, tmp_path / "cache").gather()
+    for image in (PAUSE, BUSYBOX):
+        host, _, rest = image.reference.partition("/")
+        repository, _, tag = rest.rpartition(":")
+        index = server.files[f"{host}/v2/{repository}/manifests/{tag}"]
+        monkeypatch.setitem(table()["digests"], image.reference, sha256(index))
+    assert len(AssetStore(with_sums, tmp_path / "cache").gather()) == 21
+
+
+@pytest.mark.parametrize(("component", "path"), [("another version", KUBERNETES), ("another project", RUNC)])
+def test_a_mirror_that_serves_something_else_under_a_right_checksum_is_refused(server, tmp_path, component, path):
+    """What is published for the first time has nothing to be compared with but itself."""
+    elf = b"\x7fELF\x02\x01\x01" + bytes(11) + (62).to_bytes(2, "little")
+    if path == KUBERNETES:
+        items = {i.name: elf + f"{i.name} 1.36.89".encode() for i in release(binary_item(VERSIONS, "kubelet", "amd64")).items}
+        body = tgz({f"kubernetes/server/bin/{name}": content for name, content in items.items()})
+        server.files |= {path: body, f"{path}.sha512": hashlib.sha512(body).hexdigest().encode()}
+    else:
+        body = elf + b"crun version 1.20"
+        server.files |= {path: body, f"{path.rpartition('/')[0]}/runc.sha256sum": f"{sha256(body)}  runc.amd64".encode()}
+    with pytest.raises(AssetError, match="it does not know the version"):
+        store(server.url, tmp_path).gather()
+
+
+def test_half_a_file_is_refused(server, tmp_path):
+    server.files[KUBERNETES] = server.files[KUBERNETES][:1000]
+    with pytest.raises(AssetError, match="does not have the checksum"):
+        store(server.url, tmp_path).gather()
 
 
 def test_the_upstream_source_reads_no_mirror():

@@ -9,6 +9,7 @@ import pytest
 from assets_world import VERSIONS, cluster
 
 from hardway.assets import default_versions, image_reference
+from hardway.assets.checksums import is_checksum
 from hardway.assets.table import binary_item, needed, release, table
 from hardway.cluster import CoreDns, Role
 
@@ -23,24 +24,30 @@ def test_each_binary_of_a_role_belongs_to_a_component():
     assert roles == files - {"coredns"}
 
 
-def test_kubernetes_is_published_file_by_file():
-    found = release(binary_item(default_versions("1.36.4"), "kubelet", "arm64"))
-    assert found.url == "https://dl.k8s.io/release/v1.36.4/bin/linux/arm64/kubelet"
-    assert found.sha256.startswith("fd53ea3f")
-    assert names(found.items) == ["kubelet"]
+def test_kubernetes_is_published_as_one_archive():
+    found = release(binary_item(default_versions("1.36.3"), "kubelet", "arm64"))
+    assert found.url == "https://dl.k8s.io/v1.36.3/kubernetes-server-linux-arm64.tar.gz"
+    assert len(found.pinned) == 128
+    assert found.members["kubelet"] == "kubernetes/server/bin/kubelet"
+    assert "kubeadm" not in found.members
+    assert "kubeadm" in release(binary_item(default_versions("1.36.3"), "kubeadm", "arm64")).members
+
+
+@pytest.mark.parametrize("minor", table()["sets"])
+def test_kubernetes_and_the_images_of_every_set_are_pinned(minor):
+    versions = default_versions(minor)
+    whole = cluster(versions=versions)
+    for arch in ("amd64", "arm64"):
+        assert release(binary_item(versions, "kubelet", arch)).pinned
+        assert release(binary_item(versions, "crictl", arch)).pinned
+    assert image_reference(whole, "pause") in table()["digests"]
 
 
 def test_an_archive_yields_all_binaries_of_its_component():
     found = release(binary_item(VERSIONS, "etcdctl", "amd64"))
     assert names(found.items) == ["etcd", "etcdctl", "etcdutl"]
     assert found.members["etcdctl"] == "etcd-v3.6.13-linux-amd64/etcdctl"
-    assert found.sha256 == ""
-
-
-def test_etcdutl_exists_since_3_5():
-    old = dataclasses.replace(VERSIONS, etcd="3.4.30")
-    assert "etcdutl" not in names(needed(cluster(versions=old), "amd64"))
-    assert "etcdutl" in names(needed(cluster(), "amd64"))
+    assert found.pinned == ""
 
 
 def test_hosts_need_what_their_roles_need():
@@ -55,29 +62,22 @@ def test_images_are_needed_only_when_pushed_and_coredns_only_when_enabled():
     assert names(needed(without, "amd64"))[-2:] == ["image:pause", "image:busybox"]
 
 
-def test_crictl_is_left_out_where_the_source_has_none():
-    debian = cluster(versions=default_versions(source="debian"), source="debian")
-    assert "crictl" not in names(needed(debian, "amd64"))
-
-
 @pytest.mark.parametrize(
-    ("source", "name", "reference"),
+    ("name", "reference"),
     [
-        ("upstream", "pause", "registry.k8s.io/pause:3.10.1"),
-        ("mirror", "coredns", "registry.k8s.io/coredns/coredns:v1.14.2"),
-        ("upstream", "busybox", "registry.k8s.io/e2e-test-images/busybox:1.36.1-1"),
-        ("debian", "pause", "registry.k8s.io/pause:3.4"),
-        ("debian", "coredns", "registry.k8s.io/coredns/coredns:v1.11.1"),
-        ("debian", "busybox", "docker.io/library/busybox:1.35.0"),
+        ("pause", "registry.k8s.io/pause:3.10.9"),
+        ("coredns", "registry.k8s.io/coredns/coredns:v1.14.1"),
+        ("busybox", "registry.k8s.io/e2e-test-images/busybox:1.36.1-1"),
     ],
 )
-def test_references_need_no_archive(source, name, reference):
-    assert image_reference(cluster(source=source, versions=default_versions(source=source)), name) == reference
+@pytest.mark.parametrize("source", ["upstream", "modules", "auto"])
+def test_references_need_no_archive_and_are_the_same_for_every_source(source, name, reference):
+    assert image_reference(cluster(source=source), name) == reference
 
 
-def test_every_pinned_sum_is_one_and_names_a_file_of_a_component():
-    keys = {*table()["components"], *table()["components"]["kubernetes"]["files"]}
-    for key, by_arch in table()["sha256"].items():
-        assert key.rpartition("-")[0] in keys
+def test_every_pinned_sum_is_one_and_names_a_component():
+    for key, by_arch in table()["sums"].items():
+        assert key.rpartition("-")[0] in table()["components"]
         assert set(by_arch) == {"amd64", "arm64"}
-        assert all(re.fullmatch("[0-9a-f]{64}", value) for value in by_arch.values())
+        assert all(is_checksum(value) for value in by_arch.values())
+    assert all(re.fullmatch("[0-9a-f]{64}", value) for value in table()["digests"].values())
