@@ -36,9 +36,9 @@ def program(inputs: Inputs, host: Host, name: str, folder: str = "/usr/local/bin
 
 
 def programs(inputs: Inputs, host: Host) -> list[Binary]:
-    """Every program of a host; crictl is left out where the source of assets has none."""
+    """Every program of a host."""
     names = dict.fromkeys(name for role in Role for name in (PROGRAMS.get(role, ()) if host.is_(role) else ()))
-    return [program(inputs, host, name) for name in names if name != "crictl" or inputs.cluster.versions.crictl]
+    return [program(inputs, host, name) for name in names]
 
 
 def desired(inputs: Inputs, host: Host) -> list:
