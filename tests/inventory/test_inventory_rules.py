@@ -119,6 +119,11 @@ BROKEN = [
         "override_args.kube-apiserver.service-cluster-ip-range",
         "write network.service_cidr",
     ),
+    (
+        {"extra_args": {"kube-apiserver": {"anonymous-auth": False}}},
+        "extra_args.kube-apiserver.anonymous-auth",
+        "cannot be set: it is refused beside --authentication-config",
+    ),
     ({"extra_args": {"kubelet": {"hostname-override": "x"}}}, "extra_args.kubelet.hostname-override", "cannot be set: a Node has"),
     ({"addons.coredns": {"forward": ["127.0.0.53"]}}, "addons.coredns.forward", "write an address that pods can reach"),
     ({"addons.coredns": {"stub_domains": {"a.b": ["10.32.0.10"]}}}, 'addons.coredns.stub_domains."a.b"', "cluster DNS itself"),
