@@ -21,7 +21,7 @@ from hardway.session import Session
 from hardway.vocabulary import Op
 
 CIPHER = "aes128-gcm@openssh.com"
-# Kubernetes 1.20's kubelet is silent for 5 s; started this much after etcd it registers as soon as the API is there.
+# A kubelet that finds no API rests for some seconds; started this much after etcd it finds one sooner.
 KUBELET_AFTER = 2.0
 UNITS = {
     Role.LB: ("haproxy",),

@@ -95,7 +95,7 @@ def is_checksum(text: str) -> bool:
 def _read(path: Path) -> dict[str, str]:
     """Checksums by URL from a YAML file, {} when there is none; AssetError when it is something else."""
     try:
-        found = yaml.safe_load(path.read_text()) or {}
+        found = yaml.load(path.read_text(), yaml.BaseLoader) or {}  # plain text: a checksum of digits alone is no number
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

@@ -6,14 +6,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..cluster import Cluster
-from ..features import features
 from .interview import Answers, heard, interview, lookups, pods_of
 from .manifests import APP
 from .model import Check, Outcome, failed, judged, skipped
 from .pods import Pod
 from .scene import Scene
-
-NO_ENDPOINT_NAMES = "CoreDNS serves no headless names on Kubernetes below 1.21: it knows EndpointSlices of discovery.k8s.io/v1 only"
 
 
 def resolver_findings(cluster: Cluster, namespace: str, text: str) -> list[str]:
@@ -81,8 +78,6 @@ def dns_names(scene: Scene) -> Outcome:
 def dns_headless(scene: Scene) -> Outcome:
     if not scene.cluster.coredns.enabled:
         return skipped("the inventory turns the DNS add-on off")
-    if features(scene.cluster.versions).coredns_noendpoints:
-        return skipped(NO_ENDPOINT_NAMES)
     smoke = pods_of(scene)
     name = lookups(scene, smoke)[2]
     addresses = [pod.address for pod in smoke.pods]

@@ -121,8 +121,7 @@ class SmokeSuite:
 
     def _settle(self, pods: tuple[Pod, ...], smoke: Smoke) -> None:
         """Wait until the Service's slices, the kube-proxies and CoreDNS are up to date; who is not by then is found out by the checks."""
-        version = "v1" if self.scene.cluster.versions.minor >= (1, 21) else "v1beta1"
-        slices = f"/apis/discovery.k8s.io/{version}/namespaces/{self.namespace}/endpointslices"
+        slices = f"/apis/discovery.k8s.io/v1/namespaces/{self.namespace}/endpointslices"
         path = f"{slices}?labelSelector=kubernetes.io%2Fservice-name%3D{APP}"
         wanted = {pod.address for pod in pods}
 

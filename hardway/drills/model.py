@@ -10,7 +10,7 @@ from ..cluster import Cluster, Host
 from ..live import Live
 
 # From then on a node that is silent for longer counts as gone (kube-controller-manager's default).
-GRACE = {(0, 0): 40, (1, 32): 50}
+GRACE = 50
 EVICTED = 300
 
 
@@ -75,8 +75,3 @@ class Practice:
     def spared(self) -> tuple[Host, ...]:
         """Control-plane hosts that the drill left alone."""
         return tuple(host for host in self.cluster.control_plane if host not in self.hosts)
-
-
-def grace(cluster: Cluster) -> int:
-    """Seconds until a silent node counts as gone."""
-    return GRACE[max(since for since in GRACE if since <= cluster.versions.minor)]

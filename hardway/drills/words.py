@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..cluster import Cluster, Host
 from ..ssh.route import route
-from .model import Drill, grace
+from .model import GRACE, Drill
 
 
 def filled(text: str, cluster: Cluster, hosts: Sequence[Host]) -> str:
@@ -18,7 +18,7 @@ def filled(text: str, cluster: Cluster, hosts: Sequence[Host]) -> str:
         "address": hosts[0].address,
         "api": cluster.api_url,
         "inv": cluster.source or "INV",
-        "grace": grace(cluster),
+        "grace": GRACE,
         "members": members,
         "others": members - 1,
         "quorum": members // 2 + 1,

@@ -149,7 +149,7 @@ q_look() {
     rules) iptables-save; ip6tables-save ;;
     rule-counts) echo "iptables: $(iptables-save 2>/dev/null | grep -c '^-A')"; echo "nft: $(nft list ruleset 2>/dev/null | wc -l)" ;;
     all-units) systemctl list-units --all --plain --no-legend --type=service,swap,mount; systemctl list-units --failed --plain --no-legend ;;
-    containers) if command -v crictl >/dev/null 2>&1; then crictl pods; crictl ps -a; else ctr -n k8s.io containers ls; ctr -n k8s.io tasks ls; fi ;;
+    containers) crictl pods; crictl ps -a ;;
     images) ctr -n k8s.io images ls ;;
     kernel) lsmod; sysctl net.ipv4.ip_forward net.bridge.bridge-nf-call-iptables ;;
   esac 2>&1 | head -c 1000000

@@ -15,7 +15,7 @@ from ..resources import Binary, Directory
 from ..vocabulary import Blob
 
 PROGRAMS = {
-    Role.ETCD: ("etcd", "etcdctl"),
+    Role.ETCD: ("etcd", "etcdctl", "etcdutl"),
     Role.CONTROL_PLANE: ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"),
     Role.WORKER: ("kubelet", "kube-proxy", "containerd", "containerd-shim-runc-v2", "ctr", "runc", "crictl"),
 }
@@ -36,9 +36,9 @@ def program(inputs: Inputs, host: Host, name: str, folder: str = "/usr/local/bin
 
 
 def programs(inputs: Inputs, host: Host) -> list[Binary]:
-    """Every program of a host; crictl is left out where the source of assets has none."""
+    """Every program of a host."""
     names = dict.fromkeys(name for role in Role for name in (PROGRAMS.get(role, ()) if host.is_(role) else ()))
-    return [program(inputs, host, name) for name in names if name != "crictl" or inputs.cluster.versions.crictl]
+    return [program(inputs, host, name) for name in names]
 
 
 def desired(inputs: Inputs, host: Host) -> list:

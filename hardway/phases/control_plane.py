@@ -3,7 +3,7 @@
 The API server is the only one that talks to etcd (to its own host's member where there is one);
 the other two talk to the API server beside them and elect a leader among the hosts. Secrets are
 encrypted before they reach etcd, requests are audited, kubelets may touch only their own objects
-(Node authorizer and NodeRestriction).
+(Node authorizer and NodeRestriction), and who gives no name may ask for nothing but the API's health.
 
 By hand: `curl -k https://127.0.0.1:6443/readyz?verbose` on a control-plane host.
 
@@ -90,7 +90,8 @@ def _certificates(inputs: Inputs, host: Host) -> list[File]:
 
 
 def _policies(inputs: Inputs, host: Host) -> list[File]:
-    files, policy = [], inputs.cluster.audit.policy
+    files = [File(f"{KUBERNETES}/authentication.yaml", text(render("authentication.yaml", inputs.cluster, host)), "600")]
+    policy = inputs.cluster.audit.policy
     if inputs.cluster.encryption.provider != "none":
         config = inputs.credentials.encryption_config().reveal()
         files.append(File(f"{KUBERNETES}/encryption-config.yaml", text(config, secret=True), "600"))

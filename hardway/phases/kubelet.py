@@ -13,7 +13,6 @@ is on; the kubelet's cgroup driver is not containerd's.
 
 from ..assets import image_reference
 from ..cluster import Host
-from ..features import features
 from ..live import Live
 from ..phase import Inputs, Pending, Phase
 from ..render import render
@@ -43,6 +42,7 @@ def desired(inputs: Inputs, host: Host) -> list:
         Directory("/etc/kubernetes"),
         Directory("/etc/kubernetes/pki"),
         Directory("/etc/kubernetes/manifests"),
+        Directory("/etc/kubernetes/kubelet.conf.d", "700"),
         Directory("/var/lib/kubelet", "700", data=True),
         Directory("/var/lib/kubelet/pki", "700"),
         *VOLUME_PLUGINS,
@@ -72,7 +72,7 @@ PHASE = Phase(
     title="Start the kubelets",
     targets=lambda cluster: cluster.workers,
     desired=desired,
-    needs=lambda inputs: ("pki", features(inputs.cluster.versions).kubelet_starts_after),
+    needs=lambda inputs: ("pki", "control-plane"),
     ready=ready,
     deadline=120,
     rolling=True,

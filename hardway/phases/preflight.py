@@ -20,6 +20,7 @@ from statistics import median
 from ..cluster import Cluster, Host, Role
 from ..errors import PreflightError
 from ..facts import Facts, authority, etcd_born
+from ..features import features
 from ..phase import Inputs, Phase
 from ..resources import Packages, Records
 
@@ -170,7 +171,7 @@ def _resources(host: Host, facts: Facts) -> Iterator[Finding]:
 
 def _versions(inputs: Inputs, host: Host, facts: Facts) -> Iterator[Finding]:
     cluster = inputs.cluster
-    if host.is_(Role.WORKER) and facts.cgroup == 1 and cluster.versions.minor >= (1, 35) and cluster.kubelet.fail_cgroup_v1:
+    if host.is_(Role.WORKER) and facts.cgroup == 1 and features(cluster.versions).needs_cgroup_v2 and cluster.kubelet.fail_cgroup_v1:
         yield Finding(
             "Cgroup",
             host.name,

@@ -17,6 +17,7 @@ from ..resources.base import Change
 PROGRAMS = {
     "etcd": "keeps the cluster's whole state",
     "etcdctl": "asks and mends etcd",
+    "etcdutl": "reads and restores etcd's files and snapshots",
     "kube-apiserver": "the API, the only one that talks to etcd",
     "kube-controller-manager": "makes the actual state follow the declared one",
     "kube-scheduler": "gives each pod a node",

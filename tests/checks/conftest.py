@@ -8,7 +8,7 @@ from hardway.checks.pods import Pod
 from hardway.cluster import Api, Cluster, Host, LoadBalancer, Role, Versions
 
 VERSIONS = Versions(
-    "1.20.2", etcd="3.4.23", containerd="1.6.20", runc="1.1.5", cni_plugins="1.1.1", crictl="", coredns="1.11.1", pause="3.4"
+    "1.34.4", etcd="3.6.16", containerd="2.3.7", runc="1.5.3", cni_plugins="1.10.0", crictl="1.34.0", coredns="1.15.0", pause="3.10"
 )
 
 

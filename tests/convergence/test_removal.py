@@ -25,6 +25,16 @@ def test_a_reset_leaves_every_host_as_it_was_found(inventory, bare):
     assert all(not any(host.left.values()) for host in world.hosts.values())
 
 
+def test_kubelet_settings_of_the_users_own_survive(built):
+    world, path = built("single"), "/etc/kubernetes/kubelet.conf.d/10-theirs.conf"
+    [host] = world.hosts.values()
+    host.disk.write(path, b"theirs\n", "640")
+    assert not any(done.changes for done in world.run())
+    world.reset()
+    assert host.disk.read(path) == b"theirs\n" and "/etc/kubernetes/kubelet.conf" not in host.disk.files
+    assert world.reset() == 0
+
+
 def test_a_second_reset_finds_nothing(inventory, built):
     world = built(inventory)
     world.reset()

@@ -17,7 +17,7 @@ from hardway.credentials import Credentials
 from hardway.statedir import Overlay, StateDir
 from hardway.transport import Result
 
-VERSIONS = Versions("1.20.2", "3.4.23", "1.6.20", "1.1.5", "1.1.1", "1.26.0", "1.11.1", "3.2")
+VERSIONS = Versions("1.34.4", "3.6.16", "2.3.7", "1.5.3", "1.10.0", "1.34.0", "1.15.0", "3.10")
 
 
 class LocalTransport:

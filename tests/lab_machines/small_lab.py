@@ -6,7 +6,7 @@ from ipaddress import IPv4Address
 
 from hardway.cluster import Api, Cluster, Host, Lab, Role, Ssh, Versions
 
-VERSIONS = Versions("1.20.2", "3.4.23", "1.6.20", "1.1.5", "1.1.1", "1.20.0", "1.11.1", "3.2")
+VERSIONS = Versions("1.34.4", "3.6.16", "2.3.7", "1.5.3", "1.10.0", "1.34.0", "1.15.0", "3.10")
 
 
 def make_cluster(name: str = "labtest", network: str = "10.251.0", ports: tuple[int, int] = (22, 22), **lab) -> Cluster:

@@ -5,18 +5,20 @@ from ipaddress import IPv4Address, IPv4Network
 
 from hardway.cluster import Api, Audit, Cluster, CoreDns, Encryption, Host, Kubelet, LoadBalancer, Role, Versions
 
-OLD = Versions(
-    "1.20.2", etcd="3.4.23", containerd="1.6.20", runc="1.1.5", cni_plugins="1.1.1", crictl="1.20.0", coredns="1.11.1", pause="3.2"
-)
-NEW = Versions(
-    "1.36.4", etcd="3.6.14", containerd="2.3.4", runc="1.4.3", cni_plugins="1.9.1", crictl="1.36.0", coredns="1.14.2", pause="3.10"
-)
+COMPANIONS = {"runc": "1.5.3", "cni_plugins": "1.10.0", "coredns": "1.15.0", "pause": "3.10"}
+VERSIONS = {
+    (1, 34): Versions("1.34.4", etcd="3.6.16", containerd="2.3.7", crictl="1.34.0", **COMPANIONS),
+    (1, 35): Versions("1.35.4", etcd="3.6.16", containerd="2.3.7", crictl="1.35.0", **COMPANIONS),
+    (1, 36): Versions("1.36.3", etcd="3.6.16", containerd="2.3.7", crictl="1.36.0", **COMPANIONS),
+    (1, 37): Versions("1.37.2", etcd="3.7.3", containerd="2.4.2", crictl="1.37.0", **COMPANIONS),
+}
+OLD, *_, NEW = VERSIONS.values()
 
 # What phases learn from hosts and assets, and hand to the templates that need it.
 EXTRA = {
     "state": "new",
     "pause_image": "registry.k8s.io/pause:3.10",
-    "coredns_image": "registry.k8s.io/coredns/coredns:v1.14.2",
+    "coredns_image": "registry.k8s.io/coredns/coredns:v1.15.0",
     "forward": ("/etc/resolv.conf",),
     "resolv_conf": "/run/systemd/resolve/resolv.conf",
     "interface": "eth0",
@@ -37,6 +39,7 @@ UNITS = {
 CONFIGS = {
     "etcd.env": Role.ETCD,
     "kube-scheduler.yaml": Role.CONTROL_PLANE,
+    "authentication.yaml": Role.CONTROL_PLANE,
     "audit-policy-minimal.yaml": Role.CONTROL_PLANE,
     "audit-policy-full.yaml": Role.CONTROL_PLANE,
     "apiserver-to-kubelet.yaml": Role.CONTROL_PLANE,
@@ -62,7 +65,7 @@ def machine(name: str, address: str, *roles: Role, pods: int | None = None) -> H
 
 
 def lab() -> Cluster:
-    """Three controllers that hold etcd too, one load balancer, two workers, on Kubernetes 1.20."""
+    """Three controllers that hold etcd too, one load balancer, two workers, on the oldest Kubernetes."""
     controllers = [machine(f"controller-{i}", f"10.240.0.{10 + i}", Role.ETCD, Role.CONTROL_PLANE) for i in range(3)]
     workers = [machine(f"worker-{i}", f"10.240.0.{20 + i}", Role.WORKER, pods=i) for i in range(2)]
     api = Api("10.240.0.9", load_balancer=LoadBalancer.HAPROXY)
@@ -70,7 +73,7 @@ def lab() -> Cluster:
 
 
 def ha() -> Cluster:
-    """Hosts of their own for etcd, two load balancers with a virtual address, full audit, on Kubernetes 1.36."""
+    """Hosts of their own for etcd, two load balancers with a virtual address, full audit, nftables, on the newest Kubernetes."""
     balancers = [machine(f"lb-{i}", f"10.0.0.{5 + i}", Role.LB) for i in range(2)]
     members = [machine(f"etcd-{i}", f"10.0.0.{10 + i}", Role.ETCD) for i in range(3)]
     controllers = [machine(f"controller-{i}", f"10.0.0.{20 + i}", Role.CONTROL_PLANE) for i in range(2)]
@@ -83,6 +86,7 @@ def ha() -> Cluster:
         encryption=Encryption("secretbox"),
         audit=Audit("full"),
         kubelet=Kubelet(fail_cgroup_v1=False),
+        proxy_mode="nftables",
     )
 
 

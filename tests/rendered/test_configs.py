@@ -1,6 +1,7 @@
 """Configuration files: valid for the programs that read them, and saying what they must."""
 
 import json
+import re
 import shutil
 import subprocess
 import tomllib
@@ -9,17 +10,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import yaml
-from clusters import CLUSTERS, CONFIGS, EXTRA, ha, lab, shared
+from clusters import CLUSTERS, CONFIGS, EXTRA, VERSIONS, ha, lab, shared
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
+from units import flags, unit
 
 from hardway.phase import API, Inputs
 from hardway.phases import rbac
 from hardway.render import render
 
 EVERY = pytest.mark.parametrize("cluster", CLUSTERS.values(), ids=CLUSTERS)
+EACH_MINOR = pytest.mark.parametrize("versions", VERSIONS.values(), ids=lambda one: one.kubernetes)
 
 
 def config(template, cluster, **extra):
@@ -43,20 +46,12 @@ def test_network_configuration(cluster):
     assert plugins[0]["ipMasq"] is False, "or pods see the node's address instead of each other's"
 
 
-def test_containerd_1_reads_version_2():
-    found = tomllib.loads(config("containerd-config.toml", lab()))
-    plugin = found["plugins"]["io.containerd.grpc.v1.cri"]
-    assert (found["version"], plugin["sandbox_image"], plugin["cni"]["bin_dir"]) == (2, EXTRA["pause_image"], "/opt/cni/bin")
-    assert plugin["containerd"]["runtimes"]["runc"]["options"]["SystemdCgroup"] is True
-
-
-@pytest.mark.parametrize(("version", "folders"), [("2.0.5", {"bin_dir": "/opt/cni/bin"}), ("2.3.4", {"bin_dirs": ["/opt/cni/bin"]})])
-def test_containerd_2_reads_version_3(version, folders):
-    cluster = replace(ha(), versions=replace(ha().versions, containerd=version))
+@EVERY
+def test_containerd_reads_version_3(cluster):
     found = tomllib.loads(config("containerd-config.toml", cluster))
     runtime, images = found["plugins"]["io.containerd.cri.v1.runtime"], found["plugins"]["io.containerd.cri.v1.images"]
     assert (found["version"], images["pinned_images"]["sandbox"]) == (3, EXTRA["pause_image"])
-    assert runtime["cni"] == {"conf_dir": "/etc/cni/net.d", **folders}
+    assert runtime["cni"] == {"conf_dir": "/etc/cni/net.d", "bin_dirs": ["/opt/cni/bin"]}
     assert runtime["containerd"]["runtimes"]["runc"]["options"]["SystemdCgroup"] is True
 
 
@@ -64,16 +59,45 @@ def test_containerd_2_reads_version_3(version, folders):
 def test_kubelet_and_containerd_agree(cluster):
     kubelet = yaml.safe_load(config("kubelet-config.yaml", cluster))
     assert kubelet["cgroupDriver"] == "systemd"
-    assert kubelet.get("containerRuntimeEndpoint") == (
-        None if cluster.versions.minor < (1, 27) else "unix:///run/containerd/containerd.sock"
-    )
+    assert kubelet["containerRuntimeEndpoint"] == "unix:///run/containerd/containerd.sock"
 
 
-def test_cgroup_v1_is_allowed_only_when_asked_and_known():
-    asked = ha()
+@EACH_MINOR
+def test_cgroup_v1_is_allowed_only_when_asked(versions):
+    asked = replace(ha(), versions=versions)
     assert yaml.safe_load(config("kubelet-config.yaml", asked))["failCgroupV1"] is False
     assert "failCgroupV1" not in config("kubelet-config.yaml", replace(asked, kubelet=replace(asked.kubelet, fail_cgroup_v1=True)))
-    assert "failCgroupV1" not in config("kubelet-config.yaml", replace(asked, versions=lab().versions))
+
+
+@EVERY
+def test_nothing_we_write_keeps_pods_from_user_namespaces(cluster):
+    kubelet = yaml.safe_load(config("kubelet-config.yaml", cluster))
+    assert "featureGates" not in kubelet and "userNamespaces" not in kubelet, "both are on by default since 1.33"
+
+
+@EACH_MINOR
+@pytest.mark.parametrize("mode", ["iptables", "nftables"])
+def test_kube_proxy_works_as_the_inventory_says(mode, versions):
+    proxy = yaml.safe_load(config("kube-proxy-config.yaml", replace(lab(), versions=versions, proxy_mode=mode)))
+    assert proxy["mode"] == mode
+
+
+@EVERY
+def test_callers_without_a_name_may_ask_for_health_alone(cluster):
+    found = yaml.safe_load(config("authentication.yaml", cluster))
+    assert (found["apiVersion"], found["kind"]) == ("apiserver.config.k8s.io/v1", "AuthenticationConfiguration")
+    assert found["anonymous"] == {"enabled": True, "conditions": [{"path": path} for path in ("/healthz", "/livez", "/readyz")]}
+
+
+@pytest.mark.parametrize("cluster", [lab(), ha(), shared()], ids=["lab", "ha", "shared"])
+def test_haproxy_hears_of_a_stop_before_the_api_server_stops_serving(cluster):
+    text = config("haproxy.cfg", cluster)
+    asked, paths = re.search(r"httpchk GET (\S+)", text)[1], yaml.safe_load(config("authentication.yaml", cluster))["anonymous"]
+    assert {"path": asked} in paths["conditions"], "HAProxy has no name"
+    every, times = map(int, re.search(r" inter (\d+)ms fall (\d+) ", text).groups())
+    delay = int(re.fullmatch(r"(\d+)s", flags("kube-apiserver", cluster)["shutdown-delay-duration"])[1])
+    stop = int(re.search(r"^TimeoutStopSec=(\d+)$", unit("kube-apiserver", cluster), re.MULTILINE)[1])
+    assert every * times / 1000 < delay < stop
 
 
 @EVERY
@@ -102,11 +126,6 @@ def corefile(cluster, **extra):
     return next(one for one in documents if one["kind"] == "ConfigMap")["data"]["Corefile"]
 
 
-def test_coredns_goes_without_endpoint_slices_below_1_21():
-    assert "noendpoints" in corefile(lab())
-    assert "noendpoints" not in corefile(ha())
-
-
 def test_coredns_forwards_only_where_it_can():
     given = corefile(lab(), forward=("1.1.1.1", "9.9.9.9"))
     assert "\n    forward . 1.1.1.1 9.9.9.9\n    loop\n" in given and "fallthrough" in given
@@ -132,7 +151,7 @@ def test_coredns_is_spread_selected_and_served(cluster):
     assert found["Deployment"]["spec"]["replicas"] == cluster.coredns.replicas
     spread = pods["spec"]["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
     assert spread[0]["podAffinityTerm"]["labelSelector"]["matchLabels"] == selected
-    assert found["PodDisruptionBudget"]["apiVersion"] == ("policy/v1beta1" if cluster.versions.minor < (1, 21) else "policy/v1")
+    assert found["PodDisruptionBudget"]["apiVersion"] == "policy/v1"
 
 
 @EVERY
@@ -144,11 +163,6 @@ def test_coredns_may_do_nothing_but_serve(cluster):
     assert container["securityContext"]["capabilities"] == {"add": ["NET_BIND_SERVICE"], "drop": ["ALL"]}
     assert container["securityContext"]["readOnlyRootFilesystem"] and not container["securityContext"]["allowPrivilegeEscalation"]
     assert {verb for rule in found["ClusterRole"]["rules"] for verb in rule["verbs"]} == {"list", "watch"}
-
-
-def test_scheduler_configuration_follows_the_version():
-    assert yaml.safe_load(config("kube-scheduler.yaml", lab()))["apiVersion"] == "kubescheduler.config.k8s.io/v1beta1"
-    assert yaml.safe_load(config("kube-scheduler.yaml", ha()))["apiVersion"] == "kubescheduler.config.k8s.io/v1"
 
 
 def level(policy: str, verb: str, group: str, resource: str, user: str = "alice", groups=("system:authenticated",)) -> str:

@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 
 import pytest
 import yaml
-from clusters import CLUSTERS, CONFIGS, EXTRA, UNITS, ha, lab, shared, single
+from clusters import CLUSTERS, CONFIGS, EXTRA, OLD, UNITS, VERSIONS, ha, lab, shared, single
 from units import flags, unit
 
 from hardway.cluster import Role
@@ -109,28 +109,20 @@ def test_switched_off_features_leave_no_flag():
     assert "LogsDirectory" not in unit("kube-apiserver", single())
 
 
-OLD_ONLY = {
-    "kube-apiserver": {"watch-cache-sizes"},
-    "kube-controller-manager": {"port"},
-    "kube-scheduler": {"port"},
-    "kubelet": {"container-runtime", "container-runtime-endpoint", "pod-infra-container-image"},
-}
+# The flags that a component has on some versions only, with the first minor without them.
+GONE = {"kubelet": {"pod-infra-container-image": (1, 35)}}
 
 
+@pytest.mark.parametrize("minor", VERSIONS, ids=lambda minor: f"{minor[0]}.{minor[1]}")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_only_flags_that_are_gone_differ_between_versions(component):
-    new = replace(lab(), versions=ha().versions)
-    assert unit_flags(component, lab()) - unit_flags(component, new) == OLD_ONLY.get(component, set())
-    assert unit_flags(component, new) <= unit_flags(component, lab())
-
-
-def test_aws_probe_is_silenced_where_it_exists():
-    assert "Environment=AWS_EC2_METADATA_DISABLED=true" in unit("kubelet", lab())
-    assert "AWS" not in unit("kubelet", ha())
+def test_only_flags_that_are_gone_differ_between_versions(component, minor):
+    old, here = (unit_flags(component, replace(lab(), versions=versions)) for versions in (OLD, VERSIONS[minor]))
+    assert old - here == {flag for flag, since in GONE.get(component, {}).items() if minor >= since} and here <= old
 
 
 # CIS 1.12, the scored rows that a command line decides: id, component, flag, what must hold (None: must not be set).
 CIS = [
+    ("1.2.1", "kube-apiserver", "anonymous-auth", None),
     ("1.2.2", "kube-apiserver", "token-auth-file", None),
     ("1.2.4", "kube-apiserver", "kubelet-client-certificate", "/etc/kubernetes/pki/apiserver-kubelet-client.crt"),
     ("1.2.4", "kube-apiserver", "kubelet-client-key", "/etc/kubernetes/pki/apiserver-kubelet-client.key"),

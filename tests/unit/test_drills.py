@@ -11,7 +11,6 @@ from fakes.memory_host import MemoryHost
 from hardway.cli import cli
 from hardway.components import components
 from hardway.drills import DRILLS, NAMES, chosen, exercise, require_practice
-from hardway.drills.model import grace
 from hardway.drills.state import MARK, parse
 from hardway.errors import HardwayError, QuorumError, UsageError
 from hardway.inventory import load
@@ -150,12 +149,6 @@ def test_the_exercise_is_told_with_the_clusters_own_names(name, shape):
     assert len(commands) >= 2 and all(command.startswith(known) for command in commands)
     for word in re.findall(r"\$ hardway ([a-z-]+)", text):
         assert word in cli.commands
-
-
-@pytest.mark.parametrize(("version", "seconds"), [("1.20.2", 40), ("1.36.4", 50)])
-def test_a_silent_node_is_given_time(tmp_path, version, seconds):
-    path = inventory(tmp_path, "etcd,control-plane,worker", kubernetes=version)
-    assert grace(load(path)) == seconds
 
 
 def test_the_help_names_every_drill():

@@ -22,7 +22,7 @@ from hardway.vocabulary import Probe
 LAB = load(Path(__file__).parents[2] / "inventory" / "lab.yaml")
 LB, FIRST = LAB.host("lb"), LAB.host("controller-0")
 AWAY = ConnectionFailed("10.240.0.9:22 cannot be reached: No route to host")
-ETCD_SAID = {"Status": {"header": {"member_id": 7}, "leader": 7, "version": "3.4.23", "dbSize": 700_000}}
+ETCD_SAID = {"Status": {"header": {"member_id": 7}, "leader": 7, "version": LAB.versions.etcd, "dbSize": 700_000}}
 
 
 def answers(host: Host, **units: str) -> dict[Probe, str]:
@@ -38,7 +38,8 @@ def answers(host: Host, **units: str) -> dict[Probe, str]:
 def whole(**changes) -> Status:
     """A healthy lab of six machines."""
     found = {host.name: answers(host) for host in LAB.hosts}
-    nodes = tuple(Node(host.name, True, version="1.20.2", runtime="containerd 1.6.20", pods=3, pods_allowed=110) for host in LAB.workers)
+    same = {"version": LAB.versions.kubernetes, "runtime": "containerd 2.3.7", "pods": 3, "pods_allowed": 110}
+    nodes = tuple(Node(host.name, True, **same) for host in LAB.workers)
     status = Status(
         LAB.name,
         LAB.versions.kubernetes,
@@ -64,7 +65,7 @@ def test_six_hosts_fit_on_a_screen_of_100_columns():
     assert max(map(len, lines)) <= 100 and len(lines) <= 40
     assert not [line for line in lines if "\x1b" in line or line != line.rstrip()]
     assert any(line.split()[:4] == ["controller-0", "10.240.0.10", "etcd", "control-plane"] and "1 d" in line for line in lines)
-    assert any(line.split() == ["kube-apiserver", "1.20.2", "3", "of", "3", "1.20.2"] for line in lines)
+    assert any(line.split() == ["kube-apiserver", LAB.versions.kubernetes, "3", "of", "3", LAB.versions.kubernetes] for line in lines)
 
 
 def test_it_still_fits_when_every_host_is_away():
@@ -113,8 +114,8 @@ def test_a_unit_that_does_not_run(said, told):
 
 
 def test_another_version_than_the_wanted_one():
-    assert Component("etcd", "x", "active", wanted="3.4.23", running="3.4.22").fault == "runs 3.4.22"
-    assert Component("etcd", "x", "active", wanted="3.4.23", running="3.4.23").fault == ""
+    assert Component("etcd", "x", "active", wanted="3.6.16", running="3.6.15").fault == "runs 3.6.15"
+    assert Component("etcd", "x", "active", wanted="3.6.16", running="3.6.16").fault == ""
     assert Component("haproxy", "x", "active", running="2.6.12").fault == ""
 
 

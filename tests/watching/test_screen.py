@@ -25,7 +25,7 @@ def text(board: Board, now: float, width: int = 80, height: int = 24) -> str:
 
 
 BEGUN = (
-    (0.0, events.RunStarted("bootstrap", "1", "c", "1.20.2", [{"name": "a"}, {"name": "b"}], ["one", "two"], "")),
+    (0.0, events.RunStarted("bootstrap", "1", "c", "1.37.2", [{"name": "a"}, {"name": "b"}], ["one", "two"], "")),
     (0.1, planned({"one": ["a", "b"], "two": ["a"]}, {"two": ["one"]})),
     (0.2, events.StepStarted("one", "a")),
     (0.3, events.StepStarted("one", "b")),

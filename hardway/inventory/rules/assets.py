@@ -9,7 +9,6 @@ from hardway.inventory.draft import Draft
 from hardway.inventory.problem import Problem, show
 from hardway.inventory.versions import unsupported
 
-NFTABLES_SINCE = (1, 31)
 # Flags whose value hardway itself counts on, and what to do instead.
 OURS = {
     "etcd": {
@@ -21,6 +20,7 @@ OURS = {
         "name": "a member has its host's name",
     },
     "kube-apiserver": {
+        "anonymous-auth": "it is refused beside --authentication-config, whose file lets callers without a name ask for health alone",
         "etcd-servers": "it follows from the hosts with the role etcd",
         "service-cluster-ip-range": "write network.service_cidr, for others need it too",
         "service-node-port-range": "write network.node_ports",
@@ -60,12 +60,6 @@ def versions(draft: Draft) -> Iterator[Problem]:
         yield Problem(path, message)
 
 
-def proxy_mode(draft: Draft) -> Iterator[Problem]:
-    version = draft.model.kubernetes
-    if draft.model.kube_proxy.mode == "nftables" and version and tuple(map(int, version.split(".")[:2])) < NFTABLES_SINCE:
-        yield Problem(("kube_proxy", "mode"), f"nftables needs Kubernetes 1.31 or newer, not {version}: use iptables")
-
-
 def flags_once(draft: Draft) -> Iterator[Problem]:
     """A flag is added or overridden, not both."""
     override = draft.model.override_args.by_component()
@@ -82,4 +76,4 @@ def flags_left_to_us(draft: Draft) -> Iterator[Problem]:
                 yield Problem((section, component, flag), f"cannot be set: {OURS[component][flag]}")
 
 
-RULES = (mirror, checksums, versions, proxy_mode, flags_once, flags_left_to_us)
+RULES = (mirror, checksums, versions, flags_once, flags_left_to_us)
