@@ -72,7 +72,8 @@ def test_filling_again_brings_only_what_is_missing(server, tmp_path):
     blob.write_bytes(b"half a blob")
     server.log.clear()
     fill(cluster(server.url), ["amd64"], tmp_path / "mirror", lambda line: None)
-    large = {path for path, _ in server.log if not path.endswith((".sha256", ".sha512", ".sha256sum", "SHA256SUMS")) and "/manifests/" not in path}
+    sums = (".sha256", ".sha512", ".sha256sum", "SHA256SUMS")
+    large = {path for path, _ in server.log if not path.endswith(sums) and "/manifests/" not in path}
     assert large == {KUBERNETES, f"registry.k8s.io/v2/pause/blobs/{blob.name}"}
     assert sha256(blob.read_bytes()) == blob.name.removeprefix("sha256:")
 
