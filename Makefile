@@ -32,7 +32,7 @@ test: packages test-packages venv
 
 soak: packages test-packages venv
 	@$(HARDWAY) assets fetch $(INVENTORY)
-	@.venv/bin/python -m pytest --soak -m moments $(ARGS)
+	@.venv/bin/python -m pytest --soak -m "moments or soak" $(ARGS)
 
 bench: packages venv
 	@.venv/bin/python benchmarks/bootstrap.py

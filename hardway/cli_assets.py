@@ -18,7 +18,7 @@ from .help import Group
 
 @click.group(cls=Group)
 def assets() -> None:
-    """Binaries and images: fetch, build, mirror, list, verify, pin."""
+    """Binaries and images: gather, list, verify, mirror, pin."""
 
 
 class Console:

@@ -13,6 +13,7 @@ ARGUMENTS = {
     "COMPONENT": "What to hear: etcd, kube-apiserver, kubelet, haproxy and so on; a wrong name shows them all.",
     "[DRILL]": "What to break: apiserver, etcd-member, kubelet, lb or node.",
     "[HOST]...": "Names of hosts in the inventory.",
+    "VERSION...": "A version of Kubernetes (1.37.3), or of another component (etcd=3.7.4).",
     "FOLDER": "A folder; it is made when it is not there.",
     "HOST": "Name of a host in the inventory.",
     "[COMMAND]...": "What to run there; without it, a shell.",

@@ -22,6 +22,12 @@ def pytest_configure(config):
         config.option.seed = random.SystemRandom().randrange(1_000_000)
 
 
+def pytest_collection_modifyitems(config, items):
+    """What only `make soak` runs is not chosen otherwise: it is no gap, so it is no skip."""
+    if not config.option.soak:
+        items[:] = [item for item in items if not item.get_closest_marker("soak")]
+
+
 def pytest_report_header(config):
     return f"random moments: {'all' if config.option.soak else 'a sample'}; the same again with --seed {config.option.seed}"
 

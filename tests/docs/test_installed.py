@@ -26,9 +26,14 @@ def test_every_folder_with_code_is_a_package():
 
 def test_every_other_file_belongs_to_a_package():
     parser = settings()
-    patterns = parser["options.package_data"]["*"].split(", ")
+    data = parser["options.package_data"]
     packages = {ROOT.joinpath(*name.split(".")) for name in lines(parser["options"]["packages"])}
     others = [path for path in (ROOT / "hardway").rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")]
-    lost = [path for path in others if path.parent not in packages or not any(fnmatch.fnmatch(path.name, p) for p in patterns)]
-    assert {"read.sh", "releases.yaml"} <= {path.name for path in others}
+    modules = {path for pattern in data["hardway"].split(", ") for path in (ROOT / "hardway").glob(pattern)}
+    lost = [
+        path
+        for path in others
+        if path not in modules and (path.parent not in packages or not any(fnmatch.fnmatch(path.name, p) for p in data["*"].split(", ")))
+    ]
+    assert {"read.sh", "releases.yaml", "go.sum"} <= {path.name for path in others}
     assert lost == []

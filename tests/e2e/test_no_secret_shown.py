@@ -11,14 +11,13 @@ from collections.abc import Callable, Iterator
 import pytest
 from processes import Processes
 from secrets_of import Secrets, assert_no_secret, private, secrets_of, within
-from stage import Ran, Stage, run
-from test_other_shapes import ASSETS, host
+from stage import COMMON, Ran, Stage, run
+from test_other_shapes import host
 
 # Two that share an address, since that takes a password too.
 INVENTORY = {
     "cluster": "e2e-secrets",
-    "kubernetes": "1.20.2",
-    "assets": ASSETS,
+    **COMMON,
     "network": {"node_cidr": "10.234.3.0/24", "pod_cidr": "10.195.0.0/16", "service_cidr": "10.75.0.0/24"},
     "api": {"vip": "10.234.3.5"},
     "addons": {"coredns": {"replicas": 1}},

@@ -14,6 +14,8 @@ import pytest
 from secrets_of import assert_no_secret, secrets_of
 from stage import Ran, Stage, await_true, of_the_lab
 
+from hardway.assets import default_versions
+
 CONTROLLERS = ["controller-0", "controller-1", "controller-2"]
 
 
@@ -67,7 +69,7 @@ class TestStatus:
         stage.ssh("controller-1", fake)
         try:
             [running] = [u["running"] for u in status(stage).json["units"] if (u["name"], u["host"]) == ("kube-scheduler", "controller-1")]
-            assert running == "1.20.2"
+            assert running == default_versions().kubernetes
         finally:
             stage.ssh("controller-1", f"mv {real}.real {real}")
 

@@ -6,9 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from stage import Stage, await_true
-
-ASSETS = {"source": "debian", "images": "push"}
+from stage import COMMON, Stage, await_true
 
 
 def host(name: str, address: str, *roles: str) -> dict:
@@ -17,8 +15,7 @@ def host(name: str, address: str, *roles: str) -> dict:
 
 SINGLE = {
     "cluster": "e2e-single",
-    "kubernetes": "1.20.2",
-    "assets": ASSETS,
+    **COMMON,
     "network": {"node_cidr": "10.246.0.0/24", "pod_cidr": "10.206.0.0/16", "service_cidr": "10.38.0.0/24"},
     "addons": {"coredns": {"replicas": 1}},
     "lab": {"gateway": "10.246.0.1"},
@@ -28,8 +25,7 @@ SINGLE = {
 # Everything on three machines; the two that balance share the address 10.247.0.5.
 SHARED = {
     "cluster": "e2e-shared",
-    "kubernetes": "1.20.2",
-    "assets": ASSETS,
+    **COMMON,
     "network": {"node_cidr": "10.247.0.0/24", "pod_cidr": "10.207.0.0/16", "service_cidr": "10.39.0.0/24"},
     "api": {"vip": "10.247.0.5"},
     "lab": {"gateway": "10.247.0.1"},

@@ -1,28 +1,29 @@
-"""etcd from Debian's packages, and three members of it that run for the whole session."""
+"""The etcd of the newest set, and three members of it that run for the whole session."""
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
-from real_etcd import RealEtcd
+from real_etcd import VERSIONS, RealEtcd
 
-CACHE = Path("~/.cache/hardway/test-etcd").expanduser()
+from hardway.assets import AssetStore
+from hardway.cluster import Cluster
+from hardway.errors import AssetError
+from hardway.inventory import load
+
+LAB = Path(__file__).parents[2] / "inventory/lab.yaml"
 
 
 @pytest.fixture(scope="session")
 def binaries() -> Path:
-    """A folder with etcd and etcdctl from Debian's packages, downloaded once."""
-    folder = CACHE / "x" / "usr" / "bin"
-    if not (folder / "etcd").exists() or not (folder / "etcdctl").exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        download = subprocess.run(["apt-get", "download", "etcd-server", "etcd-client"], cwd=CACHE, capture_output=True, text=True)
-        if download.returncode:
-            pytest.skip(f"etcd is missing: apt-get download etcd-server etcd-client: {download.stderr.strip()}")
-        for package in CACHE.glob("*.deb"):
-            subprocess.run(["dpkg-deb", "-x", package, CACHE / "x"], check=True)
-    return folder
+    """A folder with etcd and etcdctl, as `hardway assets fetch` gathers them for the lab."""
+    lab: Cluster = load(LAB)
+    assert lab.versions == VERSIONS
+    try:
+        return AssetStore(lab).binary("etcd").path.parent
+    except AssetError as error:
+        pytest.skip(f"{error.message}; hardway assets fetch {LAB}")
 
 
 @pytest.fixture(scope="session")

@@ -12,12 +12,13 @@ import time
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from hardway.cluster import Api, Cluster, Host, Role, Versions
+from hardway.assets import default_versions
+from hardway.cluster import Api, Cluster, Host, Role
 from hardway.credentials import Credentials
 from hardway.statedir import Overlay, StateDir
 from hardway.transport import Result
 
-VERSIONS = Versions("1.34.4", "3.6.16", "2.3.7", "1.5.3", "1.10.0", "1.34.0", "1.15.0", "3.10")
+VERSIONS = default_versions()
 
 
 class LocalTransport:

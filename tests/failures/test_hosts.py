@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from stage import Ran, Stage, of_the_lab, run
+from stage import SHARED_INVENTORY, Ran, Stage, of_the_lab, run
 
-from hardway.assets.cache import default_directory
+from hardway.assets import AssetStore, default_versions
+from hardway.inventory import load
 
 from .cases import case
 from .desk import Desk, keys_of
@@ -160,9 +161,9 @@ def test_no_systemd(stage: Stage, desk: Desk, told):
 
 def copied_cache(desk: Desk) -> Path:
     """A cache of links into the real one, and one file of its own: a kubelet with a flipped byte."""
-    real, own = default_directory(), desk.folder / "cache"
-    shutil.copytree(real / "debian", own / "debian", copy_function=link)
-    [kubelet] = own.glob("debian/kubernetes/*/*/kubelet")
+    real, own = AssetStore(load(SHARED_INVENTORY)).cache, desk.folder / "cache"
+    shutil.copytree(real.directory / real.origin, own / real.origin, copy_function=link)
+    [kubelet] = own.glob(f"{real.origin}/kubernetes/{default_versions().kubernetes}/amd64/kubelet")
     content = bytearray(kubelet.read_bytes())
     content[len(content) // 2] ^= 1
     kubelet.unlink()
@@ -202,7 +203,7 @@ class TestBegun:
         ran = told(hardway("bootstrap", "INV", "--only", "kubelet"))
         assert (first := re.search(r"next: (rm \S+) &&", ran.err)) and str(own) in first[1]
         subprocess.run(first[1], shell=True, check=True)
-        assert "kubelet 1.20.2 amd64 is missing" in hardway("assets", "verify", "INV").ok(8).err
+        assert f"kubelet {default_versions().kubernetes} amd64 is missing" in hardway("assets", "verify", "INV").ok(8).err
 
     @case("state-lost")
     def test_state_lost(self, stage: Stage, told):

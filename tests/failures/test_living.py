@@ -112,7 +112,7 @@ def test_argument_refused(stage: Stage, told, program: str):
 def test_image_missing(stage: Stage, told):
     remove = "ctr -n k8s.io images ls -q | grep coredns | xargs ctr -n k8s.io images rm"
     stage.ssh("two", remove)
-    with edited(stage, assets={"source": "debian", "images": "pull"}):
+    with edited(stage, assets={"images": "pull"}):
         stage.kubectl("cordon", "one").ok()
         try:
             stage.kubectl("-n", "kube-system", "delete", "pod", "-l", "k8s-app=kube-dns", "--wait=false").ok()

@@ -92,7 +92,7 @@ BROKEN = [
     ({"kube_proxy.mode": "ipvs"}, "kube_proxy.mode: must be one of iptables, nftables"),
     ({"drills": "yes"}, 'drills: must be true or false, not "yes"'),
     ({"drill": True}, "drill: unknown key, did you mean drills?"),
-    ({"assets.source": "github"}, "assets.source: must be one of upstream, mirror, debian"),
+    ({"assets.source": "github"}, "assets.source: must be one of auto, upstream, modules, mirror"),
     ({"assets.images": "both"}, "assets.images: must be one of pull, push"),
     ({"addons": {"coredns": {"forward": "8.8.8.8"}}}, "addons.coredns.forward: must be auto, none, or a list of nameserver addresses"),
     ({"addons": {"coredns": {"forward": ["dns.example"]}}}, "addons.coredns.forward: must be an IP address"),

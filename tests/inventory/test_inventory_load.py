@@ -7,6 +7,7 @@ import pytest
 from inventory_text import GONE, RIGHT, SHIPPED, changed, text_of, written
 
 from hardway import inventory
+from hardway.assets import default_versions
 from hardway.cluster import Bastion, Cluster, LoadBalancer, Role, Taint
 from hardway.errors import InventoryError
 
@@ -29,7 +30,7 @@ def test_a_shipped_inventory_loads_without_a_warning(path):
 def test_the_lab():
     lab = next(path for path in SHIPPED if path.name == "lab.yaml")
     cluster = inventory.load(lab, Path("/state"))
-    assert cluster.name == "lab" and cluster.versions.kubernetes == "1.20.2" and cluster.assets.source == "debian"
+    assert cluster.name == "lab" and cluster.versions == default_versions() and cluster.assets.source == "auto"
     assert cluster.api.address == "10.240.0.9" and cluster.api.load_balancer is LoadBalancer.HAPROXY
     assert [host.name for host in cluster.etcd_members] == ["controller-0", "controller-1", "controller-2"]
     assert {host.name: str(host.pod_cidr) for host in cluster.workers} == {"worker-0": "10.200.0.0/24", "worker-1": "10.200.1.0/24"}
@@ -118,8 +119,8 @@ def test_the_state_directory_defaults_to_where_you_stand(tmp_path, monkeypatch):
 
 
 def test_versions_written_down_win(tmp_path):
-    versions = loaded(tmp_path, {"versions.etcd": "3.5.21"}).versions
-    assert versions.etcd == "3.5.21" and versions.kubernetes == "1.36.4" and versions.containerd
+    versions = loaded(tmp_path, {"versions.etcd": "3.6.14"}).versions
+    assert versions.etcd == "3.6.14" and versions.kubernetes == "1.36.4" and versions.containerd
 
 
 def test_values_reach_components_as_they_were_written(tmp_path):

@@ -104,9 +104,10 @@ BROKEN = [
     ({"assets.source": "mirror"}, "assets.mirror", "write a base URL (https://...) or a folder"),
     ({"assets": {"source": "mirror", "mirror": "ftp://x"}}, "assets.mirror", "must be an http(s) URL or an existing folder"),
     ({"kubernetes": "1.29.1"}, "kubernetes", "1.29.1 is not supported, allowed are"),
-    ({"versions.etcd": "3.4.1"}, "versions.etcd", "3.4.1 is not supported, allowed are"),
-    ({"versions.containerd": "1.7.1"}, "versions.containerd", "does not serve Kubernetes 1.36"),
-    ({"assets.source": "debian"}, "kubernetes", "Debian does not offer 1.36.4"),
+    ({"versions.etcd": "3.4.1"}, "versions.etcd", "3.4.1 does not go with Kubernetes 1.36, allowed is 3.6 to 3.7"),
+    ({"versions.containerd": "1.7.1"}, "versions.containerd", "1.7.1 is too old, 2.2 is the oldest"),
+    ({"kubernetes": "1.20.2"}, "kubernetes", "leave the key out to build 1.37.2"),
+    ({"assets.checksums": "nothere"}, "assets.checksums", "must be an existing file, and there is no"),
     ({"extra_args": {"kubelet": {"v": 2}}, "override_args": {"kubelet": {"v": 3}}}, "extra_args.kubelet.v", "keep it in one of the two"),
     (
         {"extra_args": {"kube-apiserver": {"secure-port": 1}}},

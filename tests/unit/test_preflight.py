@@ -93,7 +93,7 @@ def test_what_stands_in_the_way_is_an_error_with_a_remedy(inputs, name, host, wr
     [
         ("Memory", "controller-0", {"memory_mb": 512}),
         ("PackageManager", "worker-0", {"package_manager": ""}),
-        ("Downgrade", "controller-0", {"kubernetes": "1.37.0"}),
+        ("Downgrade", "controller-0", {"kubernetes": "1.38.0"}),
         ("Firewall", "lb", {"firewall": "ufw"}),
         ("Firewall", "worker-0", {"firewall": "firewalld"}),
         ("Nameserver", "worker-0", {"nameservers": ("127.0.0.1",)}),
@@ -103,9 +103,9 @@ def test_what_may_do_harm_is_a_warning(inputs, name, host, wrong):
     assert [(finding.name, finding.host, finding.warning) for finding in judge(inputs(host, **wrong))] == [(name, host, True)]
 
 
-@pytest.mark.parametrize("there", ["1.36.0", "1.36.9", "1.35.8", ""])
+@pytest.mark.parametrize("there", ["1.37.0", "1.37.9", "1.36.8", ""])
 def test_the_next_minor_and_any_patch_are_no_jump(inputs, there):
-    assert VAGRANT.versions.minor == (1, 36) and findings(inputs("controller-0", kubernetes=there)) == []
+    assert VAGRANT.versions.minor == (1, 37) and findings(inputs("controller-0", kubernetes=there)) == []
 
 
 @pytest.mark.parametrize(("kernel", "named"), [("5.12.19", ["Kernel"]), ("5.13.0-1-amd64", []), ("6.1.0-9-amd64", []), ("", [])])
