@@ -91,8 +91,14 @@ q_tool() { PATH=$PATH:/usr/sbin:/sbin command -v "$1" || echo absent; }
 # library NAME: whether the dynamic linker knows a shared library.
 q_library() { if { ldconfig -p || /sbin/ldconfig -p; } 2>/dev/null | grep -q "$1" || ls /lib/*/"$1"* /usr/lib/*/"$1"* /usr/lib64/"$1"* /lib/"$1"* >/dev/null 2>&1; then echo present; else echo absent; fi; }
 
-# user NAME: uid:gid:shell, or absent.
-q_user() { grep "^$1:" /etc/passwd | cut -d: -f3,4,7 | grep . || echo absent; }
+# user NAME: uid:gid:shell, or absent. What an interrupted useradd or userdel left undone follows: what is missing of the user,
+# or which group is left of one that is absent. A primary group of another name is somebody's choice; a number without a group is not.
+q_user() {
+  if ! grep -q "^$1:" /etc/passwd; then echo absent; if grep -q "^$1:" /etc/group; then echo "left group"; fi; return; fi
+  grep "^$1:" /etc/passwd | cut -d: -f3,4,7
+  for f in group shadow gshadow; do if [ -r "/etc/$f" ] && ! grep -q "^$1:" "/etc/$f"; then echo "missing $f"; fi; done
+  gid=$(grep "^$1:" /etc/passwd | cut -d: -f4); if ! cut -d: -f3 /etc/group | grep -qx "$gid"; then echo "missing gid $gid"; fi
+}
 
 # ours KIND NAME: whether hardway itself put a file (ours), folder (dirs), package or user here.
 q_ours() { if [ -e "$STATE/$1/$2" ]; then echo yes; else echo no; fi; }

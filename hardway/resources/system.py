@@ -42,7 +42,7 @@ class Packages:
 
 @dataclass(frozen=True)
 class User:
-    """A system user that cannot log in."""
+    """A system user that cannot log in, with its group: /etc/passwd is written first, and is not all of it."""
 
     name: str
     home: str
@@ -55,8 +55,12 @@ class User:
         return (Probe("user", (self.name,)), Probe("ours", ("users", self.name)))
 
     def compare(self, now: Situation) -> Change | None:
-        present = now.answers[self.probes()[0]] != "absent"
-        return None if present else Change(self.key, ("new",), (Op("user", (self.name, self.home)),))
+        found, *rest = now.answers[self.probes()[0]].splitlines()
+        missing = [line.removeprefix("missing ") for line in rest if line.startswith("missing ")]
+        if found != "absent" and not missing:
+            return None
+        why = "new" if found == "absent" else f"half made, without its {', '.join(missing)}"
+        return Change(self.key, (why,), (Op("user", (self.name, self.home)),))
 
     def removal(self, answers: Answers) -> tuple[Op, ...]:
         ours = answers[self.probes()[1]] == "yes" and answers[self.probes()[0]] != "absent"

@@ -28,7 +28,7 @@ class MemoryHost(MemoryProbes):
         self.host, self.point = host, point
         self.disk = Disk()
         self.systemd = Systemd(self.disk, self._started)
-        self.users = {"root": "/root"}
+        self.users, self.groups = {"root": "/root"}, {"root"}
         self.modules = {"overlay"}
         self.sysctls = {"net.ipv4.ip_forward": "0"}
         self.swap, self.masked = {"/dev/sda2"}, set()
@@ -68,7 +68,7 @@ class MemoryHost(MemoryProbes):
         """Everything that makes this host what it is; equal digests are equal hosts."""
         files = {p: (e.sha256, e.meta) for p, e in self.disk.files.items() if not p.startswith(f"{STATE}/digests/")}
         units = {n: (u.active, u.enabled, u.started) for n, u in self.systemd.units.items() if u.active != "inactive" or u.enabled}
-        plain = (self.users, self.modules, self.sysctls, self.swap, self.masked, self.images, self.routes)
+        plain = (self.users, self.groups, self.modules, self.sysctls, self.swap, self.masked, self.images, self.routes)
         return {"files": files, "dirs": dict(self.disk.dirs), "units": units, "rest": repr([sorted(part) for part in plain])}
 
     # Ops on files.
@@ -162,9 +162,13 @@ class MemoryHost(MemoryProbes):
         self.disk.mark(f"users/{name}")
         self.again("marked")
         self.users[name] = home
+        self.again("in passwd")
+        self.groups.add(name)
 
     def w_dropuser(self, name: str) -> None:
-        del self.users[name]
+        self.users.pop(name, None)
+        self.again("out of passwd")
+        self.groups.discard(name)
         self.disk.forget(f"users/{name}")
 
     def w_swapoff(self) -> None:
@@ -289,10 +293,10 @@ class MemoryHost(MemoryProbes):
             self.systemd.enable(unit_of(name))
             self.systemd.start(unit_of(name))
 
-    def _known(self, *names: str) -> None:
-        for name in names:
-            if name not in self.users:
-                raise Refused(f"chown: invalid user: '{name}'")
+    def _known(self, owner: str, group: str) -> None:
+        for kind, name, there in (("user", owner, self.users), ("group", group, self.groups)):
+            if name not in there:
+                raise Refused(f"chown: invalid {kind}: '{name}'")
 
     def _edit_fstab(self, edit: Callable[[str], str]) -> None:
         self.disk.write("/etc/fstab", "".join(f"{edit(line)}\n" for line in self._fstab()).encode())

@@ -21,6 +21,7 @@ class MemoryProbes:
     disk: Disk
     systemd: Systemd
     users: dict[str, str]
+    groups: set[str]
     modules: set[str]
     sysctls: dict[str, str]
     swap: set[str]
@@ -104,7 +105,9 @@ class MemoryProbes:
         return "present" if f"/usr/lib/{name}" in self.disk.files else "absent"
 
     def q_user(self, name: str) -> str:
-        return "999:999:/usr/sbin/nologin" if name in self.users else "absent"
+        if name not in self.users:
+            return "absent" + "\nleft group" * (name in self.groups)
+        return "999:999:/usr/sbin/nologin" + "\nmissing group\nmissing gid 999" * (name not in self.groups)
 
     def q_ours(self, kind: str, name: str) -> str:
         return "yes" if f"{STATE}/{kind}/{name.lstrip('/')}" in self.disk.files else "no"
