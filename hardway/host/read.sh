@@ -55,8 +55,15 @@ q_version() {
   if [ "${pid:-0}" -gt 0 ]; then timeout 5 "/proc/$pid/exe" --version 2>&1 </dev/null | grep -m 1 -oE '[0-9]+\.[0-9]+(\.[0-9]+)?' | head -n 1; fi || :
 }
 
+# lived NAME: seconds since the program that a unit runs now was started.
+q_lived() {
+  pid=$(systemctl show -p MainPID --value "$1" 2>/dev/null)
+  if [ "${pid:-0}" -gt 0 ]; then seconds_of "$pid"; fi || :
+}
+seconds_of() { awk -v up="$(cut -d ' ' -f 1 /proc/uptime)" '{sub(/.*\) /, ""); printf "%d ", up - $20 / 100}' "/proc/$1/stat" 2>/dev/null; }
+
 # age: seconds since the first process of this machine began, and the load.
-q_age() { awk -v up="$(cut -d ' ' -f 1 /proc/uptime)" '{sub(/.*\) /, ""); printf "%d ", up - $20 / 100}' /proc/1/stat; cut -d ' ' -f 1-3 /proc/loadavg; }
+q_age() { seconds_of 1; cut -d ' ' -f 1-3 /proc/loadavg; }
 
 # etcd: what the member on this host says of itself, as JSON.
 q_etcd() {

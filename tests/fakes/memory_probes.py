@@ -65,6 +65,9 @@ class MemoryProbes:
     def q_version(self, name: str) -> str:
         return "1.2.3" if self._active(name) else ""
 
+    def q_lived(self, name: str) -> str:
+        return "3600" if self._active(name) else ""
+
     def q_age(self) -> str:
         return "3600 0.10 0.20 0.30"
 

@@ -1,4 +1,4 @@
-"""What other programs write in several steps, left between two of them: it is seen, and made whole. On the real shell vocabulary."""
+"""What other programs write in several steps and left between two of them is seen and made whole, by the real shell."""
 
 from __future__ import annotations
 
@@ -30,10 +30,12 @@ ETCD = User("etcd", "/var/lib/etcd")
 SHADOW_UTILS = ("useradd", "usermod", "userdel", "groupadd", "groupmod", "groupdel")
 # As busybox has them, which is not always built with them: no locks, and no way to add to a shadow file.
 BUSYBOX = {
-    "addgroup": """gid=990; while getopts Sg: o; do [ $o != g ] || gid=$OPTARG; done; shift $((OPTIND - 1))
+    "addgroup": """gid=990; while getopts Sg: o; do [ $o != g ] || gid=$OPTARG; done
+shift $((OPTIND - 1))
 grep -q "^$1:" ETC/group && exit 1
 while cut -d: -f3 ETC/group | grep -qx $gid; do gid=$((gid - 1)); done; echo "$1:x:$gid:" >>ETC/group""",
-    "adduser": """while getopts SDHh:s:G: o; do case $o in G) group=$OPTARG ;; s) shell=$OPTARG ;; h) home=$OPTARG ;; esac; done
+    "adduser": """while getopts SDHh:s:G: o; do case $o in G) group=$OPTARG ;; s) shell=$OPTARG ;; h) home=$OPTARG ;; esac
+done
 shift $((OPTIND - 1)); gid=$(grep "^$group:" ETC/group | cut -d: -f3); echo "$1:x:990:$gid::$home:$shell" >>ETC/passwd
 grep -q "^$1:" ETC/shadow || echo "$1:!:1::::::" >>ETC/shadow""",
     "deluser": """sed -i "/^$1:/d" ETC/passwd ETC/shadow ETC/group""",
@@ -91,7 +93,8 @@ class Accounts:
     def others(self) -> dict[str, list[str]]:
         """All lines that are not etcd's."""
         files = {name: self.etc / name for name in ORDER if (self.etc / name).exists()}
-        return {name: [line for line in path.read_text().splitlines() if not line.startswith("etcd:")] for name, path in files.items()}
+        lines = {name: path.read_text().splitlines() for name, path in files.items()}
+        return {name: [line for line in found if not line.startswith("etcd:")] for name, found in lines.items()}
 
     def forget(self, *files: str) -> None:
         """These files as they were before etcd was added."""
@@ -179,8 +182,8 @@ def test_a_group_made_by_hand_becomes_the_users(host: Accounts):
 
 
 def test_a_user_of_somebody_with_another_primary_group_is_left_alone(host: Accounts):
-    theirs = {"passwd": "etcd:x:70:4::/x:/bin/sh", "group": "etcd:x:71:", "shadow": "etcd:!:1::::::", "gshadow": "etcd:!::"}
-    for file, line in theirs.items():
+    theirs = ("etcd:x:70:4::/x:/bin/sh", "etcd:!:1::::::", "etcd:x:71:", "etcd:!::")
+    for file, line in zip(ORDER, theirs, strict=True):
         if (host.etc / file).exists():
             (host.etc / file).write_text(f"{(host.etc / file).read_text()}{line}\n")
     assert host.change is None and ETCD.removal(host.answers) == ()
