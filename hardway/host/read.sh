@@ -25,10 +25,18 @@ q_binary() {
 # hash PATH: the sha256 of a file as it is now, no record believed.
 q_hash() { if [ -f "$1" ]; then sum=$(sha256sum <"$1"); echo "${sum%% *}"; else echo absent; fi; }
 
-# unit NAME: systemd's view of it, and the digest of the files it was last started with.
+# unit NAME: systemd's view of it, and the digest of the files it was last started with. systemd remembers that a unit was enabled
+# until it is reloaded; what counts at the next boot is the link.
 q_unit() {
-  systemctl show -p LoadState -p ActiveState -p SubState -p UnitFileState -p NeedDaemonReload -p NRestarts -p Result -p Job "$1" 2>/dev/null || :
+  said=$(systemctl show -p LoadState -p ActiveState -p SubState -p UnitFileState -p NeedDaemonReload -p NRestarts -p Result -p Job "$1" 2>/dev/null || :)
+  echo "$said"
+  case $said in *UnitFileState=enabled*) linked "$1" || echo UnitFileState=disabled ;; esac
   echo "Stamp=$(cat "$STATE/stamps/$1" 2>/dev/null || :)"
+}
+
+linked() {
+  for link in /etc/systemd/system/*.wants/"$1"; do case $(readlink "$link" 2>/dev/null) in */"$1") if [ -e "$link" ]; then return 0; fi ;; esac; done
+  return 1
 }
 
 # journal NAME LINES: the unit's last journal lines.
@@ -110,8 +118,22 @@ q_user() {
 # ours KIND NAME: whether hardway itself put a file (ours), folder (dirs), package or user here.
 q_ours() { if [ -e "$STATE/$1/$2" ]; then echo yes; else echo no; fi; }
 
-# image REF: whether containerd's k8s.io namespace holds it.
-q_image() { ctr=/usr/local/bin/ctr; if [ -x $ctr ] && [ -S /run/containerd/containerd.sock ] && timeout 10 $ctr -n k8s.io images ls -q "name==$1" 2>/dev/null | grep -qx "$1"; then echo present; else echo absent; fi; }
+# package NAME: whole, absent, or half and dpkg's letters for how far it had come. Other managers do not tell: absent.
+q_package() {
+  case $(dpkg-query -W -f '${db:Status-Abbrev}\n' "$1" 2>/dev/null | head -n 1) in
+    ?i\ *) echo whole ;;
+    ?[UFHWt]* | ??R*) echo "half $(dpkg-query -W -f '${db:Status-Abbrev}\n' "$1" | head -n 1)" ;;
+    *) echo absent ;;
+  esac
+}
+
+# image REF: whether containerd's k8s.io namespace holds it: present, absent, or half and what ctr says. An import that was interrupted
+# leaves its name with content that is missing, or not unpacked.
+q_image() {
+  ctr=/usr/local/bin/ctr; said=
+  if [ -x $ctr ] && [ -S /run/containerd/containerd.sock ]; then said=$(timeout 10 $ctr -n k8s.io images check "name==$1" 2>/dev/null | awk -v r="$1" '$1 == r {print $4, $NF}'); fi
+  case $said in "") echo absent ;; "complete true") echo present ;; *) echo "half $said" ;; esac
+}
 
 # routes: the main table's routes with a gateway, one a line.
 q_routes() { ip -4 route show 2>/dev/null | awk '$2 == "via" {print $1, $3}'; }

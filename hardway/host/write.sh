@@ -73,9 +73,10 @@ without_block() {
     $0 == end {inside = 0; next} {held = held $0 "\n"} END {if (inside) printf "%s", held}'
 }
 
-# packages MANAGER NAME...: install what is missing, without questions, and remember that it was us
+# packages MANAGER NAME...: install what is missing, without questions, and remember that it was us. What somebody else's dpkg has
+# begun is finished, and stays theirs.
 w_packages() {
-  manager=$1; shift; mkdir -p "$STATE/packages"; for p; do : >>"$STATE/packages/$p"; done
+  manager=$1; shift; mkdir -p "$STATE/packages"; for p; do begun "$p" || : >>"$STATE/packages/$p"; done
   give_up=$(($(date +%s) + PATIENCE)); installed >"$stage/.before"
   case $manager in
     apt-get) unlocked apt_install "$@" || { unlocked apt-get -qq update || :; unlocked apt_install "$@"; } ;;
@@ -83,8 +84,9 @@ w_packages() {
     zypper) zypper -n -q install "$@" ;;
     *) "$manager" -y -q install "$@" ;;
   esac </dev/null >"$stage/.packages.log" 2>&1 || { tail -n 20 "$stage/.packages.log" >&2; return 1; }
-  for p; do installed | grep -vxFf "$stage/.before" >>"$STATE/packages/$p" || :; done
+  for p; do if [ -e "$STATE/packages/$p" ]; then installed | grep -vxFf "$stage/.before" >>"$STATE/packages/$p" || :; fi; done
 }
+begun() { case $(dpkg-query -W -f '${db:Status-Abbrev}\n' "$1" 2>/dev/null | head -n 1) in ?[iUFHWt]*) return 0 ;; *) return 1 ;; esac; }
 installed() { if command -v dpkg-query >/dev/null 2>&1; then dpkg-query -W -f '${Package}\n'; elif command -v rpm >/dev/null 2>&1; then rpm -qa --qf '%{NAME}\n'; else apk info 2>/dev/null || :; fi; }
 # A machine that lost power while packages were unpacked must have them configured first. What others installed while we
 # waited for their lock did not come along with ours.
@@ -118,7 +120,7 @@ w_unpackages() {
 }
 # apt-get would take along whatever others have installed on top of ours since. What they need stays, and is theirs from now on.
 dpkg_purge() {
-  dpkg --purge "$@" >"$stage/.purged" 2>&1 && return; cat "$stage/.purged"
+  dpkg --purge --force-remove-reinstreq "$@" >"$stage/.purged" 2>&1 && return; cat "$stage/.purged"
   dpkg-query -W -f '${Package} ${Status}\n' "$@" 2>/dev/null | awk '$4 == "installed" {print $1, "install"}' | dpkg --set-selections
   failed=$(grep -c '^dpkg: error processing' "$stage/.purged") && [ "$failed" = "$(grep -c 'dependency problems - not removing' "$stage/.purged")" ]
 }
@@ -250,7 +252,8 @@ w_unstamp() { rm -f "$STATE/stamps/$1"; }
 
 # image REF BLOB: into containerd's k8s.io namespace
 w_image() { /usr/local/bin/ctr -n k8s.io images import "$stage/$2" >/dev/null 2>"$stage/.ctr.log" || { cat "$stage/.ctr.log" >&2; return 1; }; rm -f "$stage/$2"; }
-w_dropimage() { /usr/local/bin/ctr -n k8s.io images rm "$1" >/dev/null 2>&1 || :; }
+# dropimage REF: with its content, which an import would otherwise take to be there
+w_dropimage() { /usr/local/bin/ctr -n k8s.io images rm --sync "$1" >/dev/null 2>&1 || :; }
 
 # cluster NAME AUTHORITY: whose host this is, without which data that we make later would be taken for somebody else's;
 # the first of two runs that know nothing of each other has it

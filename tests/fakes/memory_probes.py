@@ -9,6 +9,7 @@ import re
 from hardway.cluster import Host
 
 from .disk import STATE, Disk
+from .packages import PACKAGES
 from .systemd import Systemd
 
 SWAP_UNIT = "dev-sda2.swap"
@@ -27,6 +28,8 @@ class MemoryProbes:
     swap: set[str]
     masked: set[str]
     images: set[str]
+    unpacked: set[str]
+    configured: set[str]
     routes: set[str]
     left: dict[str, int]
     survey: dict[str, str]
@@ -116,7 +119,13 @@ class MemoryProbes:
         return "yes" if f"{STATE}/{kind}/{name.lstrip('/')}" in self.disk.files else "no"
 
     def q_image(self, reference: str) -> str:
-        return "present" if reference in self.images and self._active("containerd.service") else "absent"
+        if reference not in self.images or not self._active("containerd.service"):
+            return "absent"
+        return "present" if reference in self.unpacked else "half complete false"
+
+    def q_package(self, name: str) -> str:
+        unpacked = any(path in self.disk.files for path in PACKAGES[name])
+        return "whole" if name in self.configured else "half iU" if unpacked else "absent"
 
     def q_routes(self) -> str:
         return "\n".join(sorted(self.routes))

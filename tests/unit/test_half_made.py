@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +15,10 @@ from fakes.local_transport import LocalTransport
 
 from hardway import host as shell
 from hardway.remote import HostRemote
-from hardway.resources import User
+from hardway.resources import Image, Packages, Unit, User
 from hardway.resources.base import Situation
+from hardway.resources.unit import properties
+from hardway.vocabulary import Blob, Op, Probe
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="useradd for a folder needs root")
 
@@ -34,8 +37,8 @@ BUSYBOX = {
 shift $((OPTIND - 1))
 grep -q "^$1:" ETC/group && exit 1
 while cut -d: -f3 ETC/group | grep -qx $gid; do gid=$((gid - 1)); done; echo "$1:x:$gid:" >>ETC/group""",
-    "adduser": """while getopts SDHh:s:G: o; do case $o in G) group=$OPTARG ;; s) shell=$OPTARG ;; h) home=$OPTARG ;; esac
-done
+    "adduser": """while getopts SDHh:s:G: o; do
+case $o in G) group=$OPTARG ;; s) shell=$OPTARG ;; h) home=$OPTARG ;; esac; done
 shift $((OPTIND - 1)); gid=$(grep "^$group:" ETC/group | cut -d: -f3); echo "$1:x:990:$gid::$home:$shell" >>ETC/passwd
 grep -q "^$1:" ETC/shadow || echo "$1:!:1::::::" >>ETC/shadow""",
     "deluser": """sed -i "/^$1:/d" ETC/passwd ETC/shadow ETC/group""",
@@ -226,3 +229,174 @@ def test_the_lock_of_a_useradd_at_work_is_respected(debian: Accounts):
             assert debian.remote.transport.run(script).code == 0
         finally:
             worker.kill()
+
+
+class Dpkg:
+    """A host whose packages are a real dpkg's, in a folder; apt-get is a dpkg that has the archives at hand."""
+
+    def __init__(self, folder: Path):
+        self.root, self.debs, tools = folder / "root", folder / "debs", folder / "tools"
+        for path in (self.root / "var/lib/dpkg/updates", self.root / "var/lib/dpkg/info", self.debs, tools):
+            path.mkdir(parents=True)
+        (self.root / "var/lib/dpkg/status").touch()
+        there = {name: shutil.which(name) for name in ("dpkg", "dpkg-query", "dpkg-deb")}
+        self.dpkg = [there["dpkg"], f"--root={self.root}", "--force-not-root,script-chrootless,depends"]
+        install = f"""while [ $# -gt 0 ]; do case $1 in install) shift; break ;; *) shift ;; esac; done
+for p; do {" ".join(self.dpkg)} --refuse-downgrade -i {self.debs}/$p.deb || exit 1; done"""
+        programs = {
+            "dpkg": f'exec {" ".join(self.dpkg)} "$@"',
+            "dpkg-query": f'exec {there["dpkg-query"]} --admindir={self.root}/var/lib/dpkg "$@"',
+            "apt-get": install,
+        }
+        for name, text in programs.items():
+            (tools / name).write_text(f"#!/bin/sh\n{text}\n")
+            (tools / name).chmod(0o755)
+        self.remote = HostRemote(LocalTransport(folder, ["/bin/sh"], f"{self.root}/bin:{tools}:{os.environ['PATH']}"))
+        self.state = folder / "state/packages"
+        self.wanted = Packages("apt-get", (("one-tool", "one"), ("two-tool", "two")))
+
+    def build(self, name: str) -> None:
+        folder = self.debs / name
+        (folder / "DEBIAN").mkdir(parents=True)
+        (folder / "bin").mkdir()
+        (folder / "bin" / f"{name}-tool").write_text("#!/bin/sh\n")
+        (folder / "bin" / f"{name}-tool").chmod(0o755)
+        (folder / "DEBIAN/control").write_text(
+            f"Package: {name}\nVersion: 1\nArchitecture: all\nMaintainer: a <a@b>\nDescription: x\n"
+        )
+        subprocess.run(["dpkg-deb", "-b", folder, f"{folder}.deb"], check=True, stdout=subprocess.DEVNULL)
+
+    def run(self, *words: str) -> None:
+        subprocess.run([*self.dpkg, *words], check=True, stdout=subprocess.DEVNULL)
+
+    def tear(self, name: str) -> None:
+        """As dpkg leaves a package in the middle of which it was killed."""
+        status = self.root / "var/lib/dpkg/status"
+        states = ("ok installed", "reinstreq half-installed")
+        whole, torn = (f"Package: {name}\nStatus: install {state}" for state in states)
+        status.write_text(status.read_text().replace(whole, torn))
+
+    @property
+    def change(self):
+        return self.wanted.compare(Situation(self.remote.probe(self.wanted.probes())))
+
+    def letters(self, name: str) -> str:
+        return self.remote.probe([Probe("package", (name,))])[Probe("package", (name,))]
+
+
+@pytest.fixture
+def dpkg(tmp_path: Path) -> Dpkg:
+    host = Dpkg(tmp_path)
+    for name in ("one", "two"):
+        host.build(name)
+    return host
+
+
+def test_packages_come_and_go(dpkg: Dpkg):
+    assert dpkg.change.why == ("missing: one-tool, two-tool",)
+    dpkg.remote.change(dpkg.change.ops)
+    assert dpkg.change is None and dpkg.letters("one") == "whole"
+    dpkg.remote.change(dpkg.wanted.removal(dpkg.remote.probe(dpkg.wanted.probes())))
+    assert dpkg.letters("one") == "absent" and not list(dpkg.state.iterdir())
+
+
+@pytest.mark.parametrize("state", ["iU", "iHR"])
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_package_that_was_not_finished_is_finished_and_stays_whose_it_was(dpkg: Dpkg, state: str, ours: bool):
+    dpkg.run("-i", str(dpkg.debs / "two.deb"))
+    dpkg.run("--unpack", str(dpkg.debs / "one.deb"))
+    if state == "iHR":
+        dpkg.run("--configure", "one")
+        dpkg.tear("one")
+    if ours:
+        dpkg.state.mkdir(parents=True)
+        (dpkg.state / "one").touch()
+    assert dpkg.letters("one") == f"half {state}" and (dpkg.root / "bin/one-tool").exists()
+    assert dpkg.change.why == (f"half installed: one ({state})",)
+    dpkg.remote.change(dpkg.change.ops)
+    assert dpkg.change is None and dpkg.letters("one") == "whole" and (dpkg.state / "one").exists() == ours
+    removal = dpkg.wanted.removal(dpkg.remote.probe(dpkg.wanted.probes()))
+    assert removal == ((Op("unpackages", ("apt-get", "one")),) if ours else ())
+
+
+@pytest.mark.parametrize("state", ["iU", "iHR"])
+def test_a_package_of_ours_that_was_not_finished_can_be_removed(dpkg: Dpkg, state: str):
+    dpkg.run("-i", str(dpkg.debs / "one.deb"))
+    dpkg.run("--unpack", str(dpkg.debs / "one.deb"))
+    if state == "iHR":
+        dpkg.run("--configure", "one")
+        dpkg.tear("one")
+    dpkg.state.mkdir(parents=True)
+    (dpkg.state / "one").touch()
+    dpkg.remote.change([Op("unpackages", ("apt-get", "one"))])
+    assert dpkg.letters("one") == "absent" and not (dpkg.root / "bin/one-tool").exists()
+
+
+# What ctr of containerd 1.6.20 says when: all is there; the configuration of the image is not; its manifest is not.
+REFERENCE = "registry.k8s.io/pause:1"
+CHECKED = {
+    "complete (2/2) 253.0 B/253.0 B true": "present",
+    "complete (2/2) 253.0 B/253.0 B false": "half complete false",
+    "incomplete (1/2) 94.0 B/253.0 B false": "half incomplete false",
+    "error  -    false": "half error false",
+    "": "absent",
+}
+
+
+@pytest.mark.parametrize(("said", "found"), CHECKED.items(), ids=CHECKED.values())
+def test_an_image_is_there_when_all_of_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, found: str):
+    monkeypatch.chdir(tmp_path)
+    line = f"{REFERENCE} application/vnd.oci.image.manifest.v1+json sha256:a3 {said}" if said else ""
+    head = "REF TYPE DIGEST STATUS SIZE UNPACKED"
+    says = f"printf '%s\\n' '{head}' '{line}'\nprintf '%s\\n' \"$*\" >>{tmp_path}/seen\n"
+    (tmp_path / "ctr").write_text(f"#!/bin/sh\n{says}")
+    (tmp_path / "ctr").chmod(0o755)
+    remote = HostRemote(LocalTransport(tmp_path, ["/bin/sh"], os.environ["PATH"]))
+    run, places = remote.transport.run, {"/usr/local/bin/ctr": "ctr", "/run/containerd/containerd.sock": "c.sock"}
+
+    def moved(script: str, **kw):
+        for place, here in places.items():
+            script = script.replace(place, f"{tmp_path}/{here}")
+        return run(script, **kw)
+
+    remote.transport.run = moved
+    with socket.socket(socket.AF_UNIX) as containerd:
+        containerd.bind("c.sock")
+        image = Image(REFERENCE, Blob(data=b"archive"))
+        answers = remote.probe(image.probes())
+        assert list(answers.values()) == [found]
+        change = image.compare(Situation(answers))
+        assert (change is None) == (found == "present")
+        if change:
+            remote.change(change.ops)
+            words = [line.split()[3] for line in (tmp_path / "seen").read_text().splitlines()]
+            assert words[1:] == (["rm", "import"] if found != "absent" else ["import"])
+
+
+@pytest.mark.parametrize(
+    ("link", "state"),
+    [
+        ("/lib/systemd/system/x.service", "enabled"),
+        ("/gone/x.service", "disabled"),
+        ("/lib/systemd/system/y.service", "disabled"),
+        ("", "disabled"),
+    ],
+)
+def test_a_unit_is_enabled_when_its_link_leads_to_it(tmp_path: Path, link: str, state: str):
+    """systemd says enabled as long as it has not looked anew."""
+    wants, units = tmp_path / "root/etc/systemd/system/multi-user.target.wants", tmp_path / "root/lib/systemd/system"
+    wants.mkdir(parents=True)
+    units.mkdir(parents=True)
+    for name in ("x", "y"):
+        (units / f"{name}.service").touch()
+    if link:
+        (wants / "x.service").symlink_to(f"{tmp_path}/root{link}")
+    remote = HostRemote(LocalTransport(tmp_path, ["/bin/sh"], os.environ["PATH"]))
+    run = remote.transport.run
+    systemctl = "systemctl() { echo ActiveState=active; echo UnitFileState=enabled; }\n"
+    remote.transport.run = lambda script, **kw: run(systemctl + script.replace("/etc/", f"{tmp_path}/root/etc/"), **kw)
+    unit = Unit("x.service")
+    answers = remote.probe(unit.probes())
+    assert properties(answers[unit.probes()[0]])["UnitFileState"] == state
+    change = unit.compare(Situation(answers))
+    assert ("not enabled" in change.why) == (state == "disabled")
