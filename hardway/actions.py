@@ -180,8 +180,7 @@ def kubeconfig(cluster: Cluster, state_dir: Path, output: Path | None, merge_int
     store = _with_kubeconfig(cluster, state_dir)
     document = Credentials(cluster, Overlay(store)).kubeconfig("admin")
     if merge_into:
-        documents.merge(document, merge_into)
-        return f"merged into {merge_into}\n"
+        return _merged(merge_into, documents.merge(merge_into, document), cluster)
     if output:
         try:
             write_synced(output, document.reveal(), 0o600)
@@ -189,6 +188,13 @@ def kubeconfig(cluster: Cluster, state_dir: Path, output: Path | None, merge_int
             raise UsageError(f"cannot write {output}: {error.strerror}", hint="name a new file in a folder that exists") from error
         return f"written to {output}\n"
     return document.reveal().decode()
+
+
+def _merged(path: Path, done: documents.Merge, cluster: Cluster) -> str:
+    if not (done.added or done.replaced or done.backup):
+        return f"{path} holds it already\n"
+    kept = f"; as it was before: {done.backup}" if done.backup else ""
+    return f"merged into {path}, where context {cluster.name} is the current one now{kept}\n"
 
 
 def environment(cluster: Cluster, state_dir: Path) -> str:

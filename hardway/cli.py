@@ -202,9 +202,9 @@ def verify(inventory: Path, output_file: Path | None, junit: bool, only: tuple[s
 @click.option(
     "--merge",
     is_flag=False,
-    flag_value="~/.kube/config",
+    flag_value="",
     metavar="[FILE]",
-    help="Merge into a kubeconfig without touching its other entries.  [default: ~/.kube/config]",
+    help="Merge into a kubeconfig without touching its other entries.  [default: the one of KUBECONFIG, or ~/.kube/config]",
 )
 def kubeconfig(inventory: Path, state_dir: Path | None, output_file: Path | None, merge: str | None) -> None:
     """Print, write or merge the administrator's kubeconfig.
@@ -212,9 +212,13 @@ def kubeconfig(inventory: Path, state_dir: Path | None, output_file: Path | None
     It points at the one API address of the inventory. Keep it as safe as a root password.
     """
     from . import actions
+    from .kubeconfig import users_own
 
+    if output_file and merge is not None:
+        raise click.UsageError("-o writes a new file and --merge changes one: leave one of them out")
+    into = None if merge is None else Path(merge).expanduser() if merge else users_own()
     cluster, folder = load(inventory, state_dir)
-    click.echo(actions.kubeconfig(cluster, folder, output_file, Path(merge).expanduser() if merge else None), nl=False)
+    click.echo(actions.kubeconfig(cluster, folder, output_file, into), nl=False)
 
 
 @cli.command()

@@ -108,6 +108,11 @@ class ConflictError(RemoteCommandError):
 
 
 @dataclass(eq=False)
+class NotReachedError(RemoteCommandError):
+    """A step was not begun, because another host failed first: it follows from what is told beside it."""
+
+
+@dataclass(eq=False)
 class PreflightError(RemoteCommandError):
     """Hosts are not fit for a cluster; the evidence lists every finding on every host, and is never cut."""
 

@@ -16,6 +16,7 @@ import yaml
 from .durable import sync_directory, write_synced
 from .errors import PkiError
 from .secret import Secret
+from .statedir import StateDir
 
 SECTIONS = ("clusters", "users", "contexts")
 
@@ -60,12 +61,24 @@ def merge(into: Path, addition: Secret, *, switch: bool = True) -> Merge:
         before = path.read_bytes() if path.exists() else b""
         content, added, replaced = _combined(_load(before, path), yaml.safe_load(addition.reveal()), switch)
         if before and content == _load(before, path):
+            path.chmod(0o600)  # our key may be in it since a merge, whoever has opened it to others since
             return Merge()
         backup = _backup(path) if before else None
         _write(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True).encode())
     except OSError as error:
         raise PkiError(f"cannot merge into {path}: {error.strerror or error}", hint="name another file with -o FILE") from error
     return Merge(tuple(added), tuple(replaced), backup)
+
+
+def users_own() -> Path:
+    """The kubeconfig that kubectl would add to: the first of KUBECONFIG's files that exists, or its last; else ~/.kube/config.
+
+    The files of state directories (`hardway env` sets them) are passed over: they are their cluster's and nobody's to add to.
+    """
+    named = [Path(name).expanduser() for name in os.environ.get("KUBECONFIG", "").split(os.pathsep) if name]
+    theirs = [path for path in named if not StateDir(path.parent).ours]
+    there = [path for path in theirs if path.exists()]
+    return [*there, *reversed(theirs), Path("~/.kube/config").expanduser()][0]
 
 
 def _load(text: bytes, path: Path) -> dict:

@@ -12,7 +12,16 @@ from .cluster import Host
 from .comparing import compare, foreseen, ordered, read
 from .crashing import CrashWatch
 from .each import each
-from .errors import ConnectionFailed, ConnectionLost, HardwayError, HostErrors, NotReadyError, QuorumError, RemoteCommandError
+from .errors import (
+    ConnectionFailed,
+    ConnectionLost,
+    HardwayError,
+    HostErrors,
+    NotReachedError,
+    NotReadyError,
+    QuorumError,
+    RemoteCommandError,
+)
 from .kube import BROKEN
 from .live import Live, wait
 from .phase import Inputs, Pending, Phase
@@ -114,11 +123,21 @@ class Runner:
             raise self._explained(error, at_work, None) from error
 
     def _told(self) -> tuple[HardwayError, ...]:
-        """The errors, but of a host that cannot be reached one alone: its own steps may tell of it as well as those who watch."""
+        """The errors, those nearer to the cause first; the first gives the exit code.
+
+        Of a host that cannot be reached one alone: its own steps may tell of it as well as those who watch.
+        """
         first = {}
-        for error in self.errors:
+        for error in sorted(self.errors, key=self._distance):
             first.setdefault((error.host, ConnectionFailed) if isinstance(error, ConnectionFailed) else id(error), error)
         return tuple(first.values())
+
+    def _distance(self, error: HardwayError) -> tuple:
+        """All else follows from a host that is gone; of the rest an earlier phase is nearer. Who told first counts nothing."""
+        phases, hosts = [phase.name for phase in self.phases], [host.name for host in self.inputs.cluster.hosts]
+        named = ((phases, error.phase), (hosts, error.host))
+        place = [names.index(name) if name in names else len(names) for names, name in named]
+        return (isinstance(error, NotReachedError), not isinstance(error, ConnectionFailed), *place, error.message)
 
     @property
     def stopped(self) -> bool:
@@ -225,7 +244,7 @@ class Runner:
             with self.news:  # what is merely to be started comes first: a restart may need it
                 self.news.wait_for(lambda: self.stopped or self.left[phase.name] == len(self.queued[phase.name]))
             if self.stopped:
-                raise RemoteCommandError("not restarted, because another host failed before its turn")
+                raise NotReachedError("not restarted, because another host failed before its turn")
             self._permitted(phase, target)
             yield
             with self.news:  # whoever is still to have its turn may have something down that only this turn brings up

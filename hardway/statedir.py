@@ -46,6 +46,11 @@ class StateDir(Store):
     def where(self, name: str = "") -> str:
         return str(self.path / name) if name else str(self.path)
 
+    @property
+    def ours(self) -> bool:
+        """Whether the folder has been made a state directory."""
+        return self._ignored() == IGNORE_EVERYTHING
+
     def read(self, name: str) -> bytes | None:
         try:
             return (self.path / name).read_bytes()
@@ -63,7 +68,7 @@ class StateDir(Store):
         try:
             if make:
                 self._prepare()
-            elif self._ignored() != IGNORE_EVERYTHING:
+            elif not self.ours:
                 return None
             self._folder(self.path / LOGS)
         except (PkiError, OSError):  # whoever needs the folder for more than a log will say what is wrong with it
@@ -153,7 +158,7 @@ class StateDir(Store):
     def _claim(self) -> None:
         """Make the folder private and ours; one that holds somebody else's files is left alone."""
         ignore, said = self.path / ".gitignore", self._ignored()
-        ours = said == IGNORE_EVERYTHING
+        ours = self.ours
         # Only pki/ is a user who brings a CA of their own; lab/ was made with the machines, before there was a cluster.
         known = ("pki", "lab", *([ignore.name] if IGNORE_EVERYTHING.startswith(said) else []))  # one a run died over is cut short
         foreign = [] if ours else [entry.name for entry in self.path.iterdir() if entry.name not in known]

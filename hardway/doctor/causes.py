@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,11 +25,16 @@ def order(diagnoses: Sequence[Diagnosis]) -> list[str]:
     return list(TopologicalSorter({one.name: (*one.here, *one.anywhere) for one in diagnoses}).static_order())
 
 
-def causes(diagnoses: Sequence[Diagnosis], findings: Sequence[Finding]) -> list[Cause]:
-    """The findings as causes with their consequences, in the diagnoses' order; a warning explains nothing."""
+def causes(diagnoses: Sequence[Diagnosis], findings: Sequence[Finding], hosts: Sequence[str] = ()) -> list[Cause]:
+    """The findings as causes with their consequences, in the diagnoses' order; a warning explains nothing.
+
+    Which of several explains another is decided by the diagnoses and the order of the hosts, never by who answered first.
+    """
     by_name = {one.name: one for one in diagnoses}
     rank = {name: number for number, name in enumerate(order(diagnoses))}
-    arranged = sorted(findings, key=lambda one: rank[one.name])
+    where = {name: number for number, name in enumerate(("", *hosts))}
+    place_of = lambda one: (rank[one.name], where.get(one.host, len(where)), dataclasses.astuple(one))  # noqa: E731
+    arranged = sorted(findings, key=place_of)
     found: Mapping[str, list[int]] = _by_diagnosis(arranged)
     roots: list[int] = []
     beneath: dict[int, list[int]] = defaultdict(list)

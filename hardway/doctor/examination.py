@@ -50,11 +50,13 @@ def examine(session: Session) -> Examination:
     with ThreadPoolExecutor(THREADS, thread_name_prefix="diagnosis") as pool:
         results = list(pool.map(lambda one: _made(one, patient), chosen))
     unseen |= {one.name: reason for one, (_, reason) in zip(chosen, results, strict=True) if reason}
-    arranged = [_quiet(cause, patient) for cause in causes(DIAGNOSES, [one for found, _ in results for one in found])]
+    hosts = tuple(host.name for host in session.cluster.hosts)
+    found = [one for seen, _ in results for one in seen]
+    arranged = [_quiet(cause, patient) for cause in causes(DIAGNOSES, found, hosts)]
     return Examination(
         cluster=session.cluster.name,
-        hosts=tuple(host.name for host in session.cluster.hosts),
-        away=tuple(patient.away),
+        hosts=hosts,
+        away=tuple(name for name in hosts if name in patient.away),
         causes=tuple(one for one in arranged if not one.finding.warning),
         warnings=tuple(one.finding for one in arranged if one.finding.warning),
         unseen=tuple((one.name, unseen[one.name]) for one in DIAGNOSES if one.name in unseen),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..checks.hosts import unit_findings
@@ -12,7 +13,7 @@ from ..errors import HardwayError
 from ..refusals import USAGE_LINES, Refusal, last_words, refusal
 from ..resources import Unit
 from ..resources.unit import properties
-from ..vocabulary import Probe
+from ..vocabulary import Answers, Probe
 from .model import MEND, Diagnosis, Finding
 from .patient import Patient
 
@@ -29,6 +30,11 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "kubelet": ("swap-off", "disk-full", "certificate", "unit-containerd"),
     "kube-proxy": ("kernel-settings", "certificate"),
 }
+
+
+# A program that systemd has had to start anew is believed to run when it has done so for this long. One
+# that refuses a flag ends within some seconds, on a busy machine too.
+STEADY, LOOK = 10.0, 0.3
 
 
 @dataclass(frozen=True)
@@ -78,11 +84,50 @@ def _on(patient: Patient, host: Host) -> list[Sick]:
     # The same look that the check units-steady compares with a later one.
     probes = [probe for unit in units for probe in unit.probes()]
     answers = patient.scene.once(("units", host.name), lambda: patient.scene.ask(host, probes))
+    answers = _looked_at_again(patient, host, [unit.name for unit in units], answers)
     wrong = {unit.name: text for unit in units for text in unit_findings([unit], answers)}
     journals = {name: Probe("journal", (name, str(USAGE_LINES))) for name in wrong}
     said = patient.scene.ask(host, list(journals.values()))
     state = {name: properties(answers[Probe("unit", (name,))]) for name in wrong}
     return [Sick(host, name, state[name], text, said[journals[name]]) for name, text in wrong.items()]
+
+
+def _looked_at_again(patient: Patient, host: Host, units: Sequence[str], answers: Answers) -> Answers:
+    """The answers, with those of a unit that ends within seconds of each start as they are after an end.
+
+    systemd calls a plain program active as soon as it is started. One that refuses a flag is that for a moment each
+    time, and whether it is called sick must not depend on the moment at which it was looked at.
+    """
+    fresh = _restarted(units, answers)
+    until = time.monotonic() + STEADY
+    while fresh and time.monotonic() < until:
+        fresh = _not_steady(patient, host, fresh)
+        if not fresh or patient.scene.stop.wait(LOOK):
+            break
+        again = patient.scene.ask(host, [Probe("unit", (name,)) for name in fresh])
+        answers = {**answers, **{probe: _since(answers[probe], answer) for probe, answer in again.items()}}
+        fresh = _restarted(fresh, answers)
+    return answers
+
+
+def _since(before: str, now: str) -> str:
+    """What is said of a unit now; one that was started anew between two looks is not steady, though it runs at both."""
+    same = properties(before).get("NRestarts") == properties(now).get("NRestarts")
+    return now if same or properties(now)["ActiveState"] != "active" else f"{now}\nActiveState=activating"
+
+
+def _restarted(units: Sequence[str], answers: Answers) -> list[str]:
+    """Those that run, and have been started anew by systemd before."""
+    state = {name: properties(answers[Probe("unit", (name,))]) for name in units}
+    runs = [name for name in units if state[name]["ActiveState"] == "active"]
+    return [name for name in runs if state[name].get("NRestarts", "") not in ("", "0")]
+
+
+def _not_steady(patient: Patient, host: Host, units: Sequence[str]) -> list[str]:
+    """Those that have not run for long enough yet to be believed; one that tells no time is gone again."""
+    lived = patient.scene.ask(host, [Probe("lived", (name,)) for name in units])
+    said = {name: lived[Probe("lived", (name,))] for name in units}
+    return [name for name in units if not said[name].isdigit() or int(said[name]) < STEADY]
 
 
 def described(one: Sick) -> Finding:

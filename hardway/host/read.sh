@@ -25,10 +25,18 @@ q_binary() {
 # hash PATH: the sha256 of a file as it is now, no record believed.
 q_hash() { if [ -f "$1" ]; then sum=$(sha256sum <"$1"); echo "${sum%% *}"; else echo absent; fi; }
 
-# unit NAME: systemd's view of it, and the digest of the files it was last started with.
+# unit NAME: systemd's view of it, and the digest of the files it was last started with. systemd remembers that a unit was enabled
+# until it is reloaded; what counts at the next boot is the link.
 q_unit() {
-  systemctl show -p LoadState -p ActiveState -p SubState -p UnitFileState -p NeedDaemonReload -p NRestarts -p Result -p Job "$1" 2>/dev/null || :
+  said=$(systemctl show -p LoadState -p ActiveState -p SubState -p UnitFileState -p NeedDaemonReload -p NRestarts -p Result -p Job "$1" 2>/dev/null || :)
+  echo "$said"
+  case $said in *UnitFileState=enabled*) linked "$1" || echo UnitFileState=disabled ;; esac
   echo "Stamp=$(cat "$STATE/stamps/$1" 2>/dev/null || :)"
+}
+
+linked() {
+  for link in /etc/systemd/system/*.wants/"$1"; do case $(readlink "$link" 2>/dev/null) in */"$1") if [ -e "$link" ]; then return 0; fi ;; esac; done
+  return 1
 }
 
 # journal NAME LINES: the unit's last journal lines.
@@ -55,8 +63,15 @@ q_version() {
   if [ "${pid:-0}" -gt 0 ]; then timeout 5 "/proc/$pid/exe" --version 2>&1 </dev/null | grep -m 1 -oE '[0-9]+\.[0-9]+(\.[0-9]+)?' | head -n 1; fi || :
 }
 
+# lived NAME: seconds since the program that a unit runs now was started.
+q_lived() {
+  pid=$(systemctl show -p MainPID --value "$1" 2>/dev/null)
+  if [ "${pid:-0}" -gt 0 ]; then seconds_of "$pid"; fi || :
+}
+seconds_of() { awk -v up="$(cut -d ' ' -f 1 /proc/uptime)" '{sub(/.*\) /, ""); printf "%d ", up - $20 / 100}' "/proc/$1/stat" 2>/dev/null; }
+
 # age: seconds since the first process of this machine began, and the load.
-q_age() { awk -v up="$(cut -d ' ' -f 1 /proc/uptime)" '{sub(/.*\) /, ""); printf "%d ", up - $20 / 100}' /proc/1/stat; cut -d ' ' -f 1-3 /proc/loadavg; }
+q_age() { seconds_of 1; cut -d ' ' -f 1-3 /proc/loadavg; }
 
 # etcd: what the member on this host says of itself, as JSON.
 q_etcd() {
@@ -91,14 +106,34 @@ q_tool() { PATH=$PATH:/usr/sbin:/sbin command -v "$1" || echo absent; }
 # library NAME: whether the dynamic linker knows a shared library.
 q_library() { if { ldconfig -p || /sbin/ldconfig -p; } 2>/dev/null | grep -q "$1" || ls /lib/*/"$1"* /usr/lib/*/"$1"* /usr/lib64/"$1"* /lib/"$1"* >/dev/null 2>&1; then echo present; else echo absent; fi; }
 
-# user NAME: uid:gid:shell, or absent.
-q_user() { grep "^$1:" /etc/passwd | cut -d: -f3,4,7 | grep . || echo absent; }
+# user NAME: uid:gid:shell, or absent. What an interrupted useradd or userdel left undone follows: what is missing of the user,
+# or which group is left of one that is absent. A primary group of another name is somebody's choice; a number without a group is not.
+q_user() {
+  if ! grep -q "^$1:" /etc/passwd; then echo absent; if grep -q "^$1:" /etc/group; then echo "left group"; fi; return; fi
+  grep "^$1:" /etc/passwd | cut -d: -f3,4,7
+  for f in group shadow gshadow; do if [ -r "/etc/$f" ] && ! grep -q "^$1:" "/etc/$f"; then echo "missing $f"; fi; done
+  gid=$(grep "^$1:" /etc/passwd | cut -d: -f4); if ! cut -d: -f3 /etc/group | grep -qx "$gid"; then echo "missing gid $gid"; fi
+}
 
 # ours KIND NAME: whether hardway itself put a file (ours), folder (dirs), package or user here.
 q_ours() { if [ -e "$STATE/$1/$2" ]; then echo yes; else echo no; fi; }
 
-# image REF: whether containerd's k8s.io namespace holds it.
-q_image() { ctr=/usr/local/bin/ctr; if [ -x $ctr ] && [ -S /run/containerd/containerd.sock ] && timeout 10 $ctr -n k8s.io images ls -q "name==$1" 2>/dev/null | grep -qx "$1"; then echo present; else echo absent; fi; }
+# package NAME: whole, absent, or half and dpkg's letters for how far it had come. Other managers do not tell: absent.
+q_package() {
+  case $(dpkg-query -W -f '${db:Status-Abbrev}\n' "$1" 2>/dev/null | head -n 1) in
+    ?i\ *) echo whole ;;
+    ?[UFHWt]* | ??R*) echo "half $(dpkg-query -W -f '${db:Status-Abbrev}\n' "$1" | head -n 1)" ;;
+    *) echo absent ;;
+  esac
+}
+
+# image REF: whether containerd's k8s.io namespace holds it: present, absent, or half and what ctr says. An import that was interrupted
+# leaves its name with content that is missing, or not unpacked.
+q_image() {
+  ctr=/usr/local/bin/ctr; said=
+  if [ -x $ctr ] && [ -S /run/containerd/containerd.sock ]; then said=$(timeout 10 $ctr -n k8s.io images check "name==$1" 2>/dev/null | awk -v r="$1" '$1 == r {print $4, $NF}'); fi
+  case $said in "") echo absent ;; "complete true") echo present ;; *) echo "half $said" ;; esac
+}
 
 # routes: the main table's routes with a gateway, one a line.
 q_routes() { ip -4 route show 2>/dev/null | awk '$2 == "via" {print $1, $3}'; }

@@ -73,9 +73,10 @@ without_block() {
     $0 == end {inside = 0; next} {held = held $0 "\n"} END {if (inside) printf "%s", held}'
 }
 
-# packages MANAGER NAME...: install what is missing, without questions, and remember that it was us
+# packages MANAGER NAME...: install what is missing, without questions, and remember that it was us. What somebody else's dpkg has
+# begun is finished, and stays theirs.
 w_packages() {
-  manager=$1; shift; mkdir -p "$STATE/packages"; for p; do : >>"$STATE/packages/$p"; done
+  manager=$1; shift; mkdir -p "$STATE/packages"; for p; do begun "$p" || : >>"$STATE/packages/$p"; done
   give_up=$(($(date +%s) + PATIENCE)); installed >"$stage/.before"
   case $manager in
     apt-get) unlocked apt_install "$@" || { unlocked apt-get -qq update || :; unlocked apt_install "$@"; } ;;
@@ -83,8 +84,9 @@ w_packages() {
     zypper) zypper -n -q install "$@" ;;
     *) "$manager" -y -q install "$@" ;;
   esac </dev/null >"$stage/.packages.log" 2>&1 || { tail -n 20 "$stage/.packages.log" >&2; return 1; }
-  for p; do installed | grep -vxFf "$stage/.before" >>"$STATE/packages/$p" || :; done
+  for p; do if [ -e "$STATE/packages/$p" ]; then installed | grep -vxFf "$stage/.before" >>"$STATE/packages/$p" || :; fi; done
 }
+begun() { case $(dpkg-query -W -f '${db:Status-Abbrev}\n' "$1" 2>/dev/null | head -n 1) in ?[iUFHWt]*) return 0 ;; *) return 1 ;; esac; }
 installed() { if command -v dpkg-query >/dev/null 2>&1; then dpkg-query -W -f '${Package}\n'; elif command -v rpm >/dev/null 2>&1; then rpm -qa --qf '%{NAME}\n'; else apk info 2>/dev/null || :; fi; }
 # A machine that lost power while packages were unpacked must have them configured first. What others installed while we
 # waited for their lock did not come along with ours.
@@ -118,19 +120,69 @@ w_unpackages() {
 }
 # apt-get would take along whatever others have installed on top of ours since. What they need stays, and is theirs from now on.
 dpkg_purge() {
-  dpkg --purge "$@" >"$stage/.purged" 2>&1 && return; cat "$stage/.purged"
+  dpkg --purge --force-remove-reinstreq "$@" >"$stage/.purged" 2>&1 && return; cat "$stage/.purged"
   dpkg-query -W -f '${Package} ${Status}\n' "$@" 2>/dev/null | awk '$4 == "installed" {print $1, "install"}' | dpkg --set-selections
   failed=$(grep -c '^dpkg: error processing' "$stage/.purged") && [ "$failed" = "$(grep -c 'dependency problems - not removing' "$stage/.purged")" ]
 }
 
-# user NAME HOME: a system user that cannot log in; dropuser removes one that we made
+# user NAME HOME: a system user that cannot log in, with a group of its name; dropuser removes one that we made. useradd writes four
+# files one after the other: what it has not come to when the power went is made up for, and a user that is whole is left alone.
 w_user() {
-  if id -u "$1" >/dev/null 2>&1; then return; fi # made meanwhile, by the script of a run that broke off
-  shell=/usr/sbin/nologin; [ -x $shell ] || shell=/sbin/nologin; mkdir -p "$STATE/users"; : >"$STATE/users/$1"
-  if command -v useradd >/dev/null 2>&1; then useradd --system --user-group --no-create-home --home-dir "$2" --shell $shell "$1"
-  else addgroup -S "$1" && adduser -S -D -H -h "$2" -s $shell -G "$1" "$1"; fi
+  free_accounts
+  if ! account passwd "$1"; then
+    shell=/usr/sbin/nologin; [ -x $shell ] || shell=/sbin/nologin; mkdir -p "$STATE/users"; : >"$STATE/users/$1"
+    if command -v useradd >/dev/null 2>&1; then
+      if account group "$1"; then set -- "$1" "$2" --gid "$1"; else set -- "$1" "$2" --user-group; fi
+      name=$1 home=$2; shift 2; useradd --system "$@" --no-create-home --home-dir "$home" --shell $shell "$name"; set -- "$name"
+    else account group "$1" || addgroup -S "$1"; adduser -S -D -H -h "$2" -s $shell -G "$1" "$1"; fi
+  fi
+  whole_group "$1" "$(grep "^$1:" /etc/passwd | cut -d: -f4)"
+  whole_shadow shadow "$1" usermod "$1:!:::::::"
+  whole_shadow gshadow "$1" groupmod "$1:!::"
 }
-w_dropuser() { if ! id -u "$1" >/dev/null 2>&1; then :; elif command -v userdel >/dev/null 2>&1; then userdel "$1"; else deluser "$1"; fi; rm -f "$STATE/users/$1"; }
+account() { grep -q "^$2:" "/etc/$1"; }
+numbered() { cut -d: -f3 /etc/group | grep -qx "$1"; }
+
+# whole_group NAME GID: the group with the number that the user has, and that files of the user's may have, unless it is taken
+whole_group() {
+  if ! account group "$1"; then
+    if command -v groupadd >/dev/null 2>&1; then if numbered "$2"; then groupadd --system "$1"; else groupadd --system --gid "$2" "$1"; fi
+    elif numbered "$2"; then addgroup -S "$1"; else addgroup -S -g "$2" "$1"; fi
+  fi
+  # Not by usermod, which goes through the files in the user's home.
+  if ! numbered "$2"; then gid=$(grep "^$1:" /etc/group | cut -d: -f3); rewrite /etc/passwd awk -F: -v OFS=: -v n="$1" -v g="$gid" '$1 == n {$4 = g} {print}'; fi
+}
+# whole_shadow FILE NAME TOOL LINE: an entry without a password, where the host has such a file
+whole_shadow() {
+  if [ ! -e "/etc/$1" ] || account "$1" "$2"; then return; fi
+  if command -v "$3" >/dev/null 2>&1; then "$3" -p '!' "$2"; else rewrite "/etc/$1" with_line "$4"; fi
+}
+with_line() { cat; echo "$1"; }
+
+# A useradd that was killed leaves its locks behind. The next one passes over them when no process has that number, but after a reboot
+# some other has it, and a power cut may have emptied the lock: then nobody could ever be added again.
+free_accounts() {
+  for f in passwd group shadow gshadow subuid subgid; do
+    if [ -e "/etc/$f.lock" ]; then
+      pid=$(tr -cd 0-9 <"/etc/$f.lock")
+      if ! locked_by "$pid" "/etc/$f.lock"; then rm -f "/etc/$f.lock" ${pid:+"/etc/$f.$pid"}; fi
+    fi
+  done
+}
+# locked_by PID LOCK: a process that is younger than the lock has not made it
+locked_by() {
+  if [ -z "$1" ] || [ ! -e "/proc/$1/stat" ]; then return 1; fi
+  lived=$(awk -v up="$(cut -d ' ' -f 1 /proc/uptime)" '{sub(/.*\) /, ""); printf "%d", up - $20 / 100}' "/proc/$1/stat")
+  [ $(($(date +%s) - $(stat -c %Y "$2"))) -le $((lived + 2)) ]
+}
+
+# Members that others have put into the group make it theirs; otherwise userdel takes it along, unless it was interrupted.
+w_dropuser() {
+  free_accounts
+  if account passwd "$1"; then if command -v userdel >/dev/null 2>&1; then userdel "$1"; else deluser "$1"; fi; fi
+  if grep -q "^$1:[^:]*:[^:]*:$" /etc/group; then if command -v groupdel >/dev/null 2>&1; then groupdel "$1"; else delgroup "$1"; fi; fi
+  rm -f "$STATE/users/$1"
+}
 
 # swapoff: now, at the next boot (fstab) and for units systemd made itself; swapback undoes it
 w_swapoff() {
@@ -200,7 +252,8 @@ w_unstamp() { rm -f "$STATE/stamps/$1"; }
 
 # image REF BLOB: into containerd's k8s.io namespace
 w_image() { /usr/local/bin/ctr -n k8s.io images import "$stage/$2" >/dev/null 2>"$stage/.ctr.log" || { cat "$stage/.ctr.log" >&2; return 1; }; rm -f "$stage/$2"; }
-w_dropimage() { /usr/local/bin/ctr -n k8s.io images rm "$1" >/dev/null 2>&1 || :; }
+# dropimage REF: with its content, which an import would otherwise take to be there
+w_dropimage() { /usr/local/bin/ctr -n k8s.io images rm --sync "$1" >/dev/null 2>&1 || :; }
 
 # cluster NAME AUTHORITY: whose host this is, without which data that we make later would be taken for somebody else's;
 # the first of two runs that know nothing of each other has it

@@ -12,7 +12,10 @@ from .unit import properties
 
 @dataclass(frozen=True)
 class Packages:
-    """Programs that must be there, each with the package that brings it, for this host's package manager."""
+    """Programs that must be there, each with the package that brings it, for this host's package manager.
+
+    A program is there as soon as its package is unpacked, so the package is asked for too: it may have got no further.
+    """
 
     manager: str
     tools: tuple[tuple[str, str], ...]
@@ -22,7 +25,9 @@ class Packages:
         return f"packages {' '.join(dict.fromkeys(package for _, package in self.tools))}"
 
     def probes(self) -> tuple[Probe, ...]:
-        return (*(self._probe(tool) for tool, _ in self.tools), *(Probe("ours", ("packages", package)) for _, package in self.tools))
+        tools = (self._probe(tool) for tool, _ in self.tools)
+        packages = (Probe(*about) for _, name in self.tools for about in (("package", (name,)), ("ours", ("packages", name))))
+        return (*tools, *packages)
 
     @staticmethod
     def _probe(tool: str) -> Probe:
@@ -30,10 +35,16 @@ class Packages:
 
     def compare(self, now: Situation) -> Change | None:
         missing = [(tool, package) for tool, package in self.tools if now.answers[self._probe(tool)] == "absent"]
-        if not missing:
-            return None
-        names = tuple(dict.fromkeys(package for _, package in missing))
-        return Change(self.key, (f"missing: {', '.join(tool for tool, _ in missing)}",), (Op("packages", (self.manager, *names)),))
+        begun = self._begun(now.answers)
+        why = [f"missing: {', '.join(tool for tool, _ in missing)}"] if missing else []
+        why += [f"half installed: {name} ({state})" for name, state in begun.items()]
+        names = dict.fromkeys([*(package for _, package in missing), *begun])
+        return Change(self.key, tuple(why), (Op("packages", (self.manager, *names)),)) if why else None
+
+    def _begun(self, answers: Answers) -> dict[str, str]:
+        """The packages on which their manager was interrupted, with how far it had come."""
+        said = {name: answers[Probe("package", (name,))].partition(" ") for _, name in self.tools}
+        return {name: state for name, (whole, _, state) in said.items() if whole == "half"}
 
     def removal(self, answers: Answers) -> tuple[Op, ...]:
         ours = tuple(dict.fromkeys(p for _, p in self.tools if answers[Probe("ours", ("packages", p))] == "yes"))
@@ -42,7 +53,7 @@ class Packages:
 
 @dataclass(frozen=True)
 class User:
-    """A system user that cannot log in."""
+    """A system user that cannot log in, with its group: /etc/passwd is written first, and is not all of it."""
 
     name: str
     home: str
@@ -55,8 +66,12 @@ class User:
         return (Probe("user", (self.name,)), Probe("ours", ("users", self.name)))
 
     def compare(self, now: Situation) -> Change | None:
-        present = now.answers[self.probes()[0]] != "absent"
-        return None if present else Change(self.key, ("new",), (Op("user", (self.name, self.home)),))
+        found, *rest = now.answers[self.probes()[0]].splitlines()
+        missing = [line.removeprefix("missing ") for line in rest if line.startswith("missing ")]
+        if found != "absent" and not missing:
+            return None
+        why = "new" if found == "absent" else f"half made, without its {', '.join(missing)}"
+        return Change(self.key, (why,), (Op("user", (self.name, self.home)),))
 
     def removal(self, answers: Answers) -> tuple[Op, ...]:
         ours = answers[self.probes()[1]] == "yes" and answers[self.probes()[0]] != "absent"
@@ -145,8 +160,13 @@ class Image:
         return (Probe("image", (self.reference,)),)
 
     def compare(self, now: Situation) -> Change | None:
-        absent = now.answers[self.probes()[0]] == "absent"
-        return Change(self.key, ("new",), (Op("image", (self.reference,), self.blob),), diff=f"{self.blob.size} bytes") if absent else None
+        found = now.answers[self.probes()[0]]
+        if found == "present":
+            return None
+        bring = Op("image", (self.reference,), self.blob)
+        half = found != "absent"
+        ops = (Op("dropimage", (self.reference,)), bring) if half else (bring,)
+        return Change(self.key, ("half imported" if half else "new",), ops, diff=f"{self.blob.size} bytes")
 
     def removal(self, answers: Answers) -> tuple[Op, ...]:
         return ()

@@ -24,6 +24,7 @@ ANSWERS: Mapping[str, str] = {
     "module": "absent",
     "object": "absent",
     "ours": "no",
+    "package": "absent",
     "routes": "",
     "state": "absent",
     "swap": "active swap",

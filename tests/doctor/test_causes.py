@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hardway.checks import CHECKS
 from hardway.checks.suite import READING
@@ -126,3 +129,36 @@ def test_every_unit_has_its_diagnosis(tmp_path, name):
     inputs = Inputs(cluster, facts, Credentials(cluster, Overlay(StateDir(tmp_path / "none"))), Placeholders())
     wanted = [one for phase in PHASES for host in phase.targets(cluster) for one in phase.desired(inputs, host)]
     assert {f"unit-{one.name.removesuffix('.service')}" for one in wanted if isinstance(one, Unit)} <= NAMES
+
+
+SOME = st.lists(st.tuples(st.sampled_from(sorted(NAMES)), st.sampled_from(["", "c-0", "c-1", "w-0"]), st.booleans()), max_size=7)
+
+
+@given(found_=SOME, chance=st.randoms(use_true_random=False))
+def test_causes_do_not_depend_on_who_answers_first(found_, chance):
+    findings = [
+        Finding(host, f"what {number % 2}", "next", name=name, warning=warning)
+        for number, (name, host, warning) in enumerate(found_)
+    ]
+    shuffled = list(findings)
+    chance.shuffle(shuffled)
+    hosts = ("c-0", "c-1", "w-0")
+    assert causes(DIAGNOSES, shuffled, hosts) == causes(DIAGNOSES, findings, hosts)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("argument-refused@c-0", "unit-kube-scheduler@c-0", "leaders"),
+        ("host-away@c-1", "host-away@c-2", "etcd-quorum", "etcd-member@c-1"),
+        ("disk-full@w-0", "unit-kubelet@w-0", "nodes-ready@w-0", "drift@w-0"),
+    ],
+)
+def test_every_order_of_a_few_gives_the_same_causes(names):
+    every = [causes(DIAGNOSES, found(*order_)) for order_ in itertools.permutations(names)]
+    assert every == [every[0]] * len(every)
+
+
+def test_a_refused_flag_explains_the_lease_that_nobody_renews():
+    for names in itertools.permutations(("leaders", "unit-kube-scheduler@c-0", "argument-refused@c-0")):
+        assert arranged(*names) == {"argument-refused@c-0": ["unit-kube-scheduler@c-0", "leaders"]}

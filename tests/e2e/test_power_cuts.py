@@ -102,3 +102,13 @@ class TestPowerCuts:
 
     def test_it_becomes_a_whole_cluster(self, stage: Stage, cuts: Cuts):
         cuts.completed(stage)
+
+    def test_a_user_that_was_half_made_is_made_whole(self, stage: Stage):
+        """As useradd leaves it when the power goes after its first file, with the lock that some other process has by now."""
+        host, keys = "controller-0", stage.keys()
+        stage.ssh(host, "cd /etc; sed -i /^etcd:/d group gshadow; echo 1 >group.lock; touch -d @1000000000 group.lock")
+        assert "half made, without its group" in stage.hardway("plan", "INV").ok().out
+        assert ("etcd", host, "user etcd") in stage.bootstrap().changes
+        assert stage.ssh(host, "stat -c %U:%G /var/lib/etcd/member; ls /etc/*.lock 2>/dev/null || :") == "etcd:etcd\n"
+        assert stage.keys() == keys
+        stage.settled()

@@ -48,5 +48,8 @@ class Desk:
 
 
 def keys_of(inventory: Path, folder: Path) -> None:
-    """A state directory with the keys of that inventory's cluster, as a bootstrap makes it."""
-    Credentials(load(inventory), StateDir(folder)).ensure_all()
+    """A state directory with the keys and kubeconfigs of that inventory's cluster, as a bootstrap makes it."""
+    credentials = Credentials(load(inventory), StateDir(folder))
+    credentials.ensure_all()
+    for name in ("admin", "super-admin"):
+        credentials.store.create(f"{name}.conf", credentials.kubeconfig(name).reveal())

@@ -28,11 +28,13 @@ class MemoryHost(MemoryProbes):
         self.host, self.point = host, point
         self.disk = Disk()
         self.systemd = Systemd(self.disk, self._started)
-        self.users = {"root": "/root"}
+        self.users, self.groups = {"root": "/root"}, {"root"}
         self.modules = {"overlay"}
         self.sysctls = {"net.ipv4.ip_forward": "0"}
         self.swap, self.masked = {"/dev/sda2"}, set()
         self.images: set[str] = set()
+        self.unpacked: set[str] = set()
+        self.configured: set[str] = set()
         self.routes: set[str] = set()
         self.left = dict.fromkeys(("pods", "mounts", "cni", "iptables", "runtime", "haproxy"), 0)
         self.survey: dict[str, str] = {}
@@ -68,7 +70,8 @@ class MemoryHost(MemoryProbes):
         """Everything that makes this host what it is; equal digests are equal hosts."""
         files = {p: (e.sha256, e.meta) for p, e in self.disk.files.items() if not p.startswith(f"{STATE}/digests/")}
         units = {n: (u.active, u.enabled, u.started) for n, u in self.systemd.units.items() if u.active != "inactive" or u.enabled}
-        plain = (self.users, self.modules, self.sysctls, self.swap, self.masked, self.images, self.routes)
+        known = (self.users, self.groups, self.images, self.unpacked, self.configured)
+        plain = (*known, self.modules, self.sysctls, self.swap, self.masked, self.routes)
         return {"files": files, "dirs": dict(self.disk.dirs), "units": units, "rest": repr([sorted(part) for part in plain])}
 
     # Ops on files.
@@ -128,6 +131,7 @@ class MemoryHost(MemoryProbes):
         self.disk.remove_tree(path)
         if path == "/var/lib/containerd":
             self.images.clear()
+            self.unpacked.clear()
         self.disk.forget(f"dirs{path}/.made")
 
     def w_block(self, path: str, mark: str, blob) -> None:
@@ -147,7 +151,9 @@ class MemoryHost(MemoryProbes):
         for name in names:
             self.disk.mark(f"packages/{name}")
             self.again("marked")
-            self._install(name)
+            self._unpack(name)
+            self.again("unpacked")
+            self._configure(name)
             self.again("installed")
 
     def w_unpackages(self, manager: str, *names: str) -> None:
@@ -156,15 +162,20 @@ class MemoryHost(MemoryProbes):
                 self.systemd.stop(unit_of(name))
             for path in PACKAGES[name]:
                 self.disk.remove_tree(path)
+            self.configured.discard(name)
             self.disk.forget(f"packages/{name}")
 
     def w_user(self, name: str, home: str) -> None:
         self.disk.mark(f"users/{name}")
         self.again("marked")
         self.users[name] = home
+        self.again("in passwd")
+        self.groups.add(name)
 
     def w_dropuser(self, name: str) -> None:
-        del self.users[name]
+        self.users.pop(name, None)
+        self.again("out of passwd")
+        self.groups.discard(name)
         self.disk.forget(f"users/{name}")
 
     def w_swapoff(self) -> None:
@@ -241,9 +252,12 @@ class MemoryHost(MemoryProbes):
         if not self._active("containerd.service"):
             raise Refused("ctr: cannot connect to containerd")
         self.images.add(reference)
+        self.again("named")
+        self.unpacked.add(reference)
 
     def w_dropimage(self, reference: str) -> None:
         self.images.discard(reference)
+        self.unpacked.discard(reference)
 
     def w_cluster(self, name: str, authority: str) -> None:
         self.disk.mark("cluster", f"{name} {authority}\n".encode())
@@ -281,18 +295,25 @@ class MemoryHost(MemoryProbes):
             self.routes = self.routes | found if active else set()
 
     def _install(self, name: str) -> None:
+        self._unpack(name)
+        self._configure(name)
+
+    def _unpack(self, name: str) -> None:
         for path, content in PACKAGES[name].items():
             self.disk.mkdir(path.rpartition("/")[0])
             if not (path.startswith(CONFIGURATION) and path in self.disk.files):
                 self.disk.write(path, content)
+
+    def _configure(self, name: str) -> None:
+        self.configured.add(name)
         if unit_of(name):
             self.systemd.enable(unit_of(name))
             self.systemd.start(unit_of(name))
 
-    def _known(self, *names: str) -> None:
-        for name in names:
-            if name not in self.users:
-                raise Refused(f"chown: invalid user: '{name}'")
+    def _known(self, owner: str, group: str) -> None:
+        for kind, name, there in (("user", owner, self.users), ("group", group, self.groups)):
+            if name not in there:
+                raise Refused(f"chown: invalid {kind}: '{name}'")
 
     def _edit_fstab(self, edit: Callable[[str], str]) -> None:
         self.disk.write("/etc/fstab", "".join(f"{edit(line)}\n" for line in self._fstab()).encode())

@@ -9,6 +9,7 @@ import re
 from hardway.cluster import Host
 
 from .disk import STATE, Disk
+from .packages import PACKAGES
 from .systemd import Systemd
 
 SWAP_UNIT = "dev-sda2.swap"
@@ -21,11 +22,14 @@ class MemoryProbes:
     disk: Disk
     systemd: Systemd
     users: dict[str, str]
+    groups: set[str]
     modules: set[str]
     sysctls: dict[str, str]
     swap: set[str]
     masked: set[str]
     images: set[str]
+    unpacked: set[str]
+    configured: set[str]
     routes: set[str]
     left: dict[str, int]
     survey: dict[str, str]
@@ -63,6 +67,9 @@ class MemoryProbes:
 
     def q_version(self, name: str) -> str:
         return "1.2.3" if self._active(name) else ""
+
+    def q_lived(self, name: str) -> str:
+        return "3600" if self._active(name) else ""
 
     def q_age(self) -> str:
         return "3600 0.10 0.20 0.30"
@@ -104,13 +111,21 @@ class MemoryProbes:
         return "present" if f"/usr/lib/{name}" in self.disk.files else "absent"
 
     def q_user(self, name: str) -> str:
-        return "999:999:/usr/sbin/nologin" if name in self.users else "absent"
+        if name not in self.users:
+            return "absent" + "\nleft group" * (name in self.groups)
+        return "999:999:/usr/sbin/nologin" + "\nmissing group\nmissing gid 999" * (name not in self.groups)
 
     def q_ours(self, kind: str, name: str) -> str:
         return "yes" if f"{STATE}/{kind}/{name.lstrip('/')}" in self.disk.files else "no"
 
     def q_image(self, reference: str) -> str:
-        return "present" if reference in self.images and self._active("containerd.service") else "absent"
+        if reference not in self.images or not self._active("containerd.service"):
+            return "absent"
+        return "present" if reference in self.unpacked else "half complete false"
+
+    def q_package(self, name: str) -> str:
+        unpacked = any(path in self.disk.files for path in PACKAGES[name])
+        return "whole" if name in self.configured else "half iU" if unpacked else "absent"
 
     def q_routes(self) -> str:
         return "\n".join(sorted(self.routes))

@@ -285,6 +285,14 @@ def test_age_and_load_are_numbers(remote):
     assert 0 <= int(seconds) <= float(open("/proc/uptime").read().split()[0]) and len([float(one) for one in load]) == 3
 
 
+def test_how_long_a_unit_has_run_is_told(remote):
+    run = remote.transport.run
+    remote.transport.run = lambda script, **kw: run(f"systemctl() {{ echo {os.getppid()}; }}\n{script}", **kw)
+    assert int(remote.probe([Probe("lived", ("any.service",))])[Probe("lived", ("any.service",))]) >= 0
+    remote.transport.run = lambda script, **kw: run(f"systemctl() {{ echo 0; }}\n{script}", **kw)
+    assert remote.probe([Probe("lived", ("any.service",))])[Probe("lived", ("any.service",))] == ""
+
+
 def test_a_host_without_our_programs_answers_all_the_same(remote):
     pod = ("pod", "kube-system_none-", "", "5")
     probes = [Probe("etcd"), Probe("containers"), Probe("drill"), Probe("version", ("none.service",)), Probe("look", ("system",)),

@@ -1,0 +1,185 @@
+"""Every command is typed with real arguments: here when it can work, or fail, without a machine; else in the lab.
+
+Most other tests call functions; what stands between the words that are typed and those functions must be tried too.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import tarfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+import yaml
+from assets_world import VERSIONS, everything, write_folder
+from docs.test_help import ALL
+from failures.desk import ADDRESS, Desk, keys_of
+
+TESTS = Path(__file__).parents[1]
+LEAVES = {" ".join(path) for path, command in ALL if not hasattr(command, "commands")}
+RUN: set[str] = set()
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ2MfKsWfmBdmlyEd0l0HN0ZHgFdlTXn7hXO6wRH0mAw"
+
+
+def runs(*commands: str) -> Callable:
+    """Marks a test as the one that runs these commands."""
+    RUN.update(commands)
+    return lambda test: test
+
+
+class Counter(Desk):
+    """A desk with a mirror of small files beside it, and a cluster whose hosts answer nobody."""
+
+    def __init__(self, folder: Path, port: int):
+        cache = str(folder / "cache")
+        super().__init__(folder, {"HOME": str(folder), "HARDWAY_CACHE": cache, "KUBECONFIG": ""})
+        (folder / "mirror").mkdir()
+        config = folder / "ssh_config"
+        config.write_text(f"Host {ADDRESS}\n  HostName 127.0.0.1\n  Port {port}\n")
+        kept = {name: value for name, value in asdict(VERSIONS).items() if name not in ("kubernetes", "busybox")}
+        self.cluster = self.inventory(
+            kubernetes=VERSIONS.kubernetes,
+            versions=kept,
+            assets={"source": "mirror", "mirror": str(folder / "mirror")},
+            ssh={"config": str(config), "connect_timeout": 1, "agent": False},
+            drills=True,
+        )
+
+    def keys(self) -> None:
+        keys_of(self.cluster, self.folder / ".hardway/refused")
+
+    def assets(self) -> None:
+        write_folder(self.folder / "mirror", everything())
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Counter]:
+    with socket.socket() as nobody:  # bound and not listening: whoever connects is refused at once
+        nobody.bind(("127.0.0.1", 0))
+        yield Counter(tmp_path, nobody.getsockname()[1])
+
+
+@runs("init", "validate")
+def test_an_inventory_is_drafted_and_is_right(desk: Counter):
+    hosts = [f"root@10.0.0.{number}" for number in (9, 10, 11, 12, 20, 21)]
+    (desk.folder / "cluster.yaml").write_text(desk.hardway("init", *hosts).ok().out)
+    assert "cluster.yaml: ok, cluster" in desk.hardway("validate", "cluster.yaml").ok().out
+    (desk.folder / "cluster.yaml").write_text("cluster: Shop\n")
+    assert "cluster.yaml:1: cluster: must be" in desk.hardway("validate", "cluster.yaml").ok(3).err
+
+
+@runs("schema", "phases")
+def test_what_there_is_is_listed(desk: Counter):
+    assert "hosts" in desk.hardway("schema").ok().json["properties"]
+    named = [one["name"] for one in desk.hardway("phases", "--output", "json").ok().json]
+    lines = desk.hardway("phases").ok().out.splitlines()
+    assert [line.split()[1] for line in lines] == named and "etcd-quorum" in named
+
+
+@runs("explain", "render", "runbook")
+def test_a_cluster_is_explained_without_its_hosts(desk: Counter):
+    desk.assets()
+    assert "etcd" in desk.hardway("explain", "etcd").ok().out
+    assert "node-1" in desk.hardway("explain", "all", desk.cluster).ok().out
+    desk.hardway("render", desk.cluster, "--host", "node-1", "-o", "files").ok()
+    assert (desk.folder / "files/etc/systemd/system/kubelet.service").is_file()
+    desk.hardway("assets", "fetch", desk.cluster).ok()
+    assert "chapters in guide" in desk.hardway("runbook", desk.cluster, "--no-survey").ok().out
+    assert len(list((desk.folder / "guide").glob("[0-9]*.md"))) > 5
+    desk.hardway("runbook", desk.cluster, "--no-survey", "--format", "html", "-o", "page").ok()
+    assert list((desk.folder / "page").glob("*.html"))
+
+
+@runs("assets fetch", "assets build", "assets list", "assets verify", "assets mirror")
+def test_assets_come_from_a_mirror_and_are_hashed_again(desk: Counter):
+    rows = desk.hardway("assets", "list", desk.cluster, "--output", "json").ok().json
+    assert {row["state"] for row in rows} == {"missing"}
+    assert f"next: hardway assets fetch {desk.cluster}" in desk.hardway("assets", "verify", desk.cluster).ok(8).err
+    desk.hardway("assets", "fetch", desk.cluster).ok(8)
+    desk.assets()
+    assert "verified in" in desk.hardway("assets", "fetch", desk.cluster).ok().out
+    assert "verified in" in desk.hardway("assets", "build", desk.cluster).ok().out
+    assert "every asset is what its checksum says" in desk.hardway("assets", "verify", desk.cluster).ok().out
+    assert " cached " in desk.hardway("assets", "list", desk.cluster).ok().out
+    assert "verified in copy" in desk.hardway("assets", "mirror", desk.cluster, "copy").ok().out
+
+
+@runs("kubeconfig", "env")
+def test_a_cluster_is_at_hand(desk: Counter):
+    desk.assets()
+    desk.hardway("assets", "fetch", desk.cluster).ok()
+    desk.keys()
+    assert yaml.safe_load(desk.hardway("kubeconfig", desk.cluster).ok().out)["current-context"] == "refused"
+    lines = desk.hardway("env", desk.cluster).ok().out
+    assert f"export KUBECONFIG={desk.folder}/.hardway/refused/admin.conf\n" in lines and "alias kubectl=" in lines
+
+
+@runs("trust")
+def test_keys_that_were_copied_are_recorded(desk: Counter):
+    known = desk.folder / "known"
+    whole = yaml.safe_load(desk.cluster.read_text())
+    inventory = desk.inventory(**{**whole, "ssh": {**whole["ssh"], "known_hosts": str(known)}})
+    (desk.folder / "console.pub").write_text(f"{KEY} root@node-1\n")
+    assert "+ ssh-ed25519 SHA256:" in desk.hardway("trust", inventory, "node-1", "--from-file", "console.pub").ok().out
+    assert KEY in known.read_text()
+
+
+@runs("plan", "bootstrap", "verify", "reset", "doctor", "logs", "drill", "status", "support-bundle")
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("plan",), 4),
+        (("plan", "--output", "json", "--exit-code"), 4),
+        (("bootstrap",), 4),
+        (("bootstrap", "--dry-run"), 4),
+        (("verify", "--only", "no-drift"), 7),
+        (("reset", "--yes"), 4),
+        (("doctor",), 4),
+        (("doctor", "--output", "json"), 4),
+        (("logs", "kubelet", "-n", "5", "--since", "10m"), 4),
+        (("drill", "kubelet"), 4),
+        (("status",), 0),
+        (("status", "--output", "json"), 0),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_hosts_that_do_not_answer_are_named(desk: Counter, words: tuple[str, ...], code: int):
+    desk.keys()
+    ran = desk.hardway(words[0], desk.cluster, *words[1:])
+    ran.ok(code)
+    assert "node-1" in ran.out + ran.err and "a bug in hardway" not in ran.err and "Traceback" not in ran.err
+    if code and "json" in words and ran.out:
+        json.loads(ran.out)
+
+
+@runs("drill", "support-bundle")
+def test_what_can_be_told_without_the_hosts_is_told(desk: Counter):
+    desk.keys()
+    assert "lb" in desk.hardway("drill", desk.cluster, "--list").ok().out
+    ran = desk.hardway("support-bundle", desk.cluster, "-o", "bundle.tar.gz").ok()
+    assert "README.txt" in " ".join(tarfile.open(desk.folder / "bundle.tar.gz").getnames()) and "node-1" in ran.err
+
+
+@pytest.mark.parametrize("name", sorted(name for name in LEAVES if name.startswith("lab ")))
+def test_a_lab_is_made_only_where_one_is_described(desk: Counter, name: str):
+    hosts = ["node-1"] if name == "lab ssh" else []
+    assert "describes no lab" in desk.hardway(*name.split(), desk.cluster, *hosts).ok(2).err
+
+
+def run_in_the_lab(name: str) -> bool:
+    """Whether a test of the lab's machines types it: stage.hardway("lab", "status", …) or stage.lab("status")."""
+    words = name.split()
+    typed = [r", ".join(f'"{word}"' for word in words)] + [f'lab."{words[-1]}"'] * (words[0] == "lab")
+    return any(re.search(one, path.read_text()) for path in TESTS.glob("[ef]*/*.py") for one in typed)
+
+
+def test_no_command_is_left_out():
+    """A command that works without a machine has its test here; what is done to machines alone is done in the lab."""
+    assert LEAVES >= RUN, "a test is for a command that does not exist"
+    rest = LEAVES - RUN
+    assert {name for name in rest if not name.startswith("lab ")} == set(), "add a test that types it"
+    assert {name for name in rest if not run_in_the_lab(name)} == set()

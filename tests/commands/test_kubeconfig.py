@@ -1,0 +1,131 @@
+"""`hardway kubeconfig` as it is typed, above all --merge: into a file that belongs to somebody."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from failures.desk import Desk, keys_of
+from stage import Ran
+
+THEIRS = {
+    "apiVersion": "v1",
+    "kind": "Config",
+    "clusters": [{"name": "work", "cluster": {"server": "https://work.example.org"}}],
+    "users": [{"name": "me", "user": {"token": "t"}}],
+    "contexts": [{"name": "work", "context": {"cluster": "work", "user": "me"}}],
+    "current-context": "work",
+}
+
+
+class Home(Desk):
+    """A desk with a home folder of its own, and the keys of its cluster as a bootstrap leaves them."""
+
+    def __init__(self, folder: Path):
+        super().__init__(folder, {"HOME": str(folder), "KUBECONFIG": ""})
+        self.cluster = self.inventory()
+        keys_of(self.cluster, folder / ".hardway/refused")
+
+    @property
+    def config(self) -> Path:
+        return self.folder / ".kube/config"
+
+    def merge(self, *words: str | Path, kubeconfig: str = "") -> Ran:
+        return self.hardway("kubeconfig", self.cluster, "--merge", *words, environment={"KUBECONFIG": kubeconfig})
+
+    def theirs(self, name: str = ".kube/config") -> Path:
+        path = self.folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(yaml.safe_dump(THEIRS))
+        return path
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    yield Home(tmp_path)
+
+
+def names(path: Path, section: str = "contexts") -> list[str]:
+    return [entry["name"] for entry in yaml.safe_load(path.read_text())[section]]
+
+
+def private(path: Path) -> bool:
+    return stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_it_is_printed_and_written(home: Home):
+    printed = home.hardway("kubeconfig", home.cluster).ok().out
+    home.hardway("kubeconfig", home.cluster, "-o", "mine.conf").ok()
+    written = home.folder / "mine.conf"
+    assert written.read_text() == printed and names(written) == ["refused"] and private(written)
+    assert "cannot write mine.conf" in home.hardway("kubeconfig", home.cluster, "-o", "mine.conf").ok(2).err
+
+
+def test_merging_makes_the_file(home: Home):
+    assert f"merged into {home.config}" in home.merge().ok().out
+    assert names(home.config) == ["refused"] and private(home.config)
+    printed = yaml.safe_load(home.hardway("kubeconfig", home.cluster).ok().out)
+    assert {**yaml.safe_load(home.config.read_text()), "preferences": {}} == printed
+
+
+def test_merging_keeps_other_contexts_and_the_file_as_it_was(home: Home):
+    before = home.theirs().read_text()
+    ran = home.merge().ok()
+    assert names(home.config) == ["work", "refused"] and names(home.config, "users") == ["me", "refused-admin"]
+    [kept] = home.config.parent.glob("config.before-*")
+    assert kept.read_text() == before and str(kept) in ran.out and private(kept) and private(home.config)
+    assert yaml.safe_load(home.config.read_text())["current-context"] == "refused"
+
+
+def test_merging_twice_changes_nothing_but_closes_a_file_that_was_opened_to_others(home: Home):
+    home.theirs()
+    home.merge().ok()
+    home.config.chmod(0o644)
+    before = sorted((path, path.read_bytes()) for path in home.config.parent.iterdir())
+    assert "holds it already" in home.merge().ok().out
+    assert sorted((path, path.read_bytes()) for path in home.config.parent.iterdir()) == before and private(home.config)
+
+
+@pytest.mark.parametrize("text", ["contexts: [", "just words\n", "contexts: {}\n"])
+def test_a_file_that_is_no_kubeconfig_is_left_alone(home: Home, text: str):
+    home.theirs().write_text(text)
+    ran = home.merge().ok(8)
+    assert f"{home.config} is not a kubeconfig" in ran.err and "next: mend or move" in ran.err and ran.out == ""
+    assert home.config.read_text() == text and len(list(home.config.parent.iterdir())) == 1
+
+
+def test_a_file_can_be_named(home: Home):
+    home.merge("~/other/config").ok()
+    assert names(home.folder / "other/config") == ["refused"] and not home.config.exists()
+
+
+def test_kubeconfig_names_the_file(home: Home):
+    """As kubectl has it: the first of several that is there, the last when none is. No place in the list is no file."""
+    first, second = home.folder / "first", home.folder / "second"
+    home.merge(kubeconfig=f":{first}:{second}").ok()
+    assert names(second) == ["refused"] and not first.exists()
+    second.unlink()
+    home.theirs("second")
+    home.merge(kubeconfig=f"{first}:{second}:{home.folder}/third").ok()
+    assert names(second) == ["work", "refused"] and not first.exists() and not home.config.exists()
+
+
+def test_a_kubeconfig_in_a_state_directory_is_not_added_to(home: Home):
+    """`hardway env` of another cluster leads KUBECONFIG there; bootstrap would write that file anew."""
+    other = home.folder / ".hardway/other"
+    keys_of(home.inventory("other", cluster="other"), other)
+    before = (other / "admin.conf").read_bytes()
+    home.merge(kubeconfig=str(other / "admin.conf")).ok()
+    assert (other / "admin.conf").read_bytes() == before and names(home.config) == ["refused"]
+
+
+def test_what_cannot_be_is_refused(home: Home):
+    (home.folder / "folder").mkdir()
+    assert "cannot merge into folder: Is a directory" in home.merge("folder").ok(8).err
+    assert "leave one of them out" in home.hardway("kubeconfig", home.cluster, "-o", "x", "--merge").ok(2).err
+    other = home.inventory("unbuilt", cluster="unbuilt")
+    assert f"next: hardway bootstrap {other} makes it" in home.hardway("kubeconfig", other, "--merge").ok(8).err
+    assert not home.config.exists()
