@@ -14,9 +14,8 @@ from readme import block, edit, typed
 from stage import Ran, Stage, of_the_lab, run
 
 NODE, PODS, SERVICES = "10.242.1", "10.192", "10.37.1"
-# What the lab has no other of: Kubernetes as Debian has it, and networks that no other test uses.
-EDITS = f"""kubernetes: 1.20.2
-assets: {{source: debian}}
+# What a lab needs: cgroups as this computer has them, and networks that no other test uses.
+EDITS = f"""kubelet: {{fail_cgroup_v1: false}}
 network: {{pod_cidr: {PODS}.0.0/16, service_cidr: {SERVICES}.0/24}}
 """
 CONTEXT = "my-cluster"  # as `hardway init` names it
