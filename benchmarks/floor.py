@@ -21,8 +21,6 @@ from hardway.session import Session
 from hardway.vocabulary import Op
 
 CIPHER = "aes128-gcm@openssh.com"
-# A kubelet that finds no API rests for some seconds; started this much after etcd it finds one sooner.
-KUBELET_AFTER = 2.0
 UNITS = {
     Role.LB: ("haproxy",),
     Role.ETCD: ("etcd",),
@@ -85,6 +83,8 @@ def start(session: Session) -> dict[str, float]:
     first = session.cluster.control_plane[0]
     wait(lambda: live.kube(first).not_ready(), 120, str)
     ready = time.monotonic() - begun
+    # A kubelet that finds no API rests for up to 7 s: it is started when there is one.
+    each(lambda host: _must(session, host, "systemctl start --no-block kubelet.service"), session.cluster.workers)
     session.remotes()["kubernetes"].change(objects)
     applied = time.monotonic() - begun
     answered = probe.wait() - begun
@@ -96,10 +96,9 @@ def _start(session: Session, host: Host) -> None:
     units = " ".join(f"{unit}.service" for unit in _units(host))
     _must(session, host, f"systemctl start --no-block {units}")
     if host.is_(Role.WORKER):
-        # The images come in while the kubelet is still looking around.
-        kubelet = f"(sleep {KUBELET_AFTER}; systemctl start --no-block kubelet.service) &"
+        # The images come in while the API starts.
         load = f"for image in {PUSHED}/*.tar; do /usr/local/bin/ctr -n k8s.io images import $image >/dev/null; done"
-        _must(session, host, f"systemctl start containerd.service; {kubelet} {load}; wait")
+        _must(session, host, f"systemctl start containerd.service; {load}")
 
 
 def _must(session: Session, host: Host, script: str, stdin: bytes = b"") -> None:
