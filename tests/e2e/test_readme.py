@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from readme import block, edit, typed
 from stage import Ran, Stage, of_the_lab, run
 
@@ -37,6 +38,8 @@ def desk(stage: Stage) -> Path:
     shutil.rmtree(desk, ignore_errors=True)  # an earlier run that was killed
     (desk / ".ssh").mkdir(parents=True, mode=0o700)
     (desk / ".ssh/config").write_text(stage.lab("ssh-config").out)
+    addresses = [host["address"] for host in yaml.safe_load(stage.inventory.read_text())["hosts"]]
+    (desk / ".ssh/known_hosts").write_text(run("ssh-keyscan", "-t", "ed25519", *addresses, cwd=desk).ok().out)
     return desk
 
 
