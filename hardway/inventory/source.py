@@ -3,7 +3,7 @@
 Only the part of YAML that an inventory needs is accepted. Anchors, merge keys and tags are refused (they hide what a
 host really gets, and are how a small file becomes a huge one), and so are duplicate keys, of which YAML readers
 silently keep the last. Words like `yes` and `on` stay text, and a number remembers how it was written, so that
-version 1.20 does not turn into 1.2.
+version 1.40 does not turn into 1.4.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class WrittenInt(int):
 
 
 class WrittenFloat(float):
-    """A fraction and the way it was written (1.20 is not 1.2 when it is a version)."""
+    """A fraction and the way it was written (1.40 is not 1.4 when it is a version)."""
 
     raw: str
 

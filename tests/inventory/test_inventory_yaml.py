@@ -94,7 +94,7 @@ def test_plain_words_mean_what_they_look_like(written, value):
 
 
 def test_a_number_remembers_how_it_was_written():
-    assert parse(b"a: 1.20").data["a"].raw == "1.20"
+    assert parse(b"a: 1.40").data["a"].raw == "1.40"
 
 
 def test_the_line_of_every_key_is_known():
