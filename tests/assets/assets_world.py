@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import subprocess
 import tarfile
 import threading
 from dataclasses import dataclass, field
@@ -12,7 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-from hardway.assets.table import needed, release
+from hardway.assets.golang import toolchain
+from hardway.assets.table import needed, release, table
 from hardway.cluster import Api, Assets, Cluster, Host, Role, Versions
 
 # None of these is pinned in the table, so made-up content can be right.
@@ -22,6 +24,13 @@ VERSIONS = Versions("1.36.90", "3.6.13", "2.3.3", "1.4.2", "1.8.0", "1.36.1", "1
 def cluster(mirror="", versions: Versions = VERSIONS, images="push", source="mirror", roles=frozenset(Role)) -> Cluster:
     host = Host("node-0", IPv4Address("10.0.0.1"), roles, pod_cidr=IPv4Network("10.200.0.0/24"))
     return Cluster("assets", (host,), versions, Api("10.0.0.1"), assets=Assets(source, mirror, images))
+
+
+def module_downloads() -> tuple[Path, str]:
+    """Where the user's Go keeps the modules it has downloaded, and GOPROXY: of whichever Go hardway would take."""
+    go = toolchain("1.26.6", table()["building"]["go"], Path("~/.cache/hardway").expanduser(), print)
+    answer = subprocess.run([go.program, "env", "GOMODCACHE", "GOPROXY"], check=True, capture_output=True, text=True).stdout.splitlines()
+    return Path(answer[0]) / "cache/download", answer[1]
 
 
 def sha256(content: bytes) -> str:

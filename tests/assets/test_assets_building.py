@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from assets_world import cluster
+from assets_world import cluster, module_downloads
 
 from hardway.assets import AssetStore, apt, default_versions, golang, modules, pinned, tools
 from hardway.assets.cache import Cache, sha256_of
@@ -226,7 +226,7 @@ def test_a_changed_go_sum_is_refused(tmp_path, said, copy_of_the_pins, monkeypat
 @pytest.fixture
 def own_modules(tmp_path, monkeypatch):
     """A module cache of the test's own, filled from a proxy folder of what the user's cache holds."""
-    downloads = Path(tools.run(["go", "env", "GOMODCACHE"], tmp_path, "").strip()) / "cache/download"
+    downloads, _ = module_downloads()
     proxy = tmp_path / "proxy"
     shutil.copytree(downloads / "github.com/containernetworking/plugins", proxy / "github.com/containernetworking/plugins")
     monkeypatch.setenv("GOMODCACHE", str(tmp_path / "modcache"))
