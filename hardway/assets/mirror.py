@@ -62,7 +62,7 @@ class _Filling:
         """An image as its registry serves it: what the tag stands for, and every blob under its digest."""
         reference = image_reference(self.cluster, item.name)
         with tempfile.TemporaryDirectory(dir=self.copy.folder, prefix=".image-") as scratch:
-            registry.pull(self.copy, reference, item.arch, Path(scratch) / "archive", self.report)
+            registry.pull(self.copy, reference, item.arch, Path(scratch) / "archive", self.report, self.source.checksums.own)
         self.report(f"{reference} for {item.arch}")
 
 

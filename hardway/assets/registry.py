@@ -8,6 +8,7 @@ import re
 import tempfile
 import urllib.error
 import urllib.parse
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import AssetError
@@ -23,19 +24,23 @@ OTHER_VERSION = "choose another version in the inventory"
 HOSTS = {"docker.io": "registry-1.docker.io"}
 
 
-def pull(site: Site, reference: str, arch: str, target: Path, report: Report) -> str:
-    """Write the archive of `reference` for `arch` to `target`; the digest of its manifest."""
-    return _Pull(site, reference, arch, report).write(target)
+def pull(site: Site, reference: str, arch: str, target: Path, report: Report, own: Mapping[str, str]) -> str:
+    """Write the archive of `reference` for `arch` to `target`; the digest of its manifest.
+
+    What its tag stands for must have the sha256 that the user's `own` digests or the table name, when they do.
+    """
+    pinned = own.get(reference) or table()["digests"].get(reference, "")
+    return _Pull(site, reference, arch, report, pinned).write(target)
 
 
 class _Pull:
-    def __init__(self, site: Site, reference: str, arch: str, report: Report):
+    def __init__(self, site: Site, reference: str, arch: str, report: Report, pinned: str):
         host, _, rest = reference.partition("/")
         self.repository, _, self.tag = rest.rpartition(":")
         # Over http only where nothing can listen in: a registry on this very machine.
         scheme = "http" if host.partition(":")[0] in ("localhost", "127.0.0.1") else "https"
         self.base = f"{scheme}://{HOSTS.get(host, host)}/v2/{self.repository}"
-        self.site, self.reference, self.arch, self.report = site, reference, arch, report
+        self.site, self.reference, self.arch, self.report, self.pinned = site, reference, arch, report, pinned
         self.headers: dict[str, str] = {"Accept": ", ".join((*INDEXES, *MANIFESTS))}
 
     def write(self, target: Path) -> str:
@@ -49,12 +54,12 @@ class _Pull:
 
     def _manifest(self) -> bytes:
         """The manifest for our architecture, through the index when the tag points at one."""
+        if self.site.plain and not self.pinned:
+            hint = "serve the mirror by https or use a folder, or name its digest: assets: {checksums: FILE}"
+            raise AssetError(f"{self.reference} would come over plain http, and its digest is not known beforehand", hint=hint)
         content = self._read(f"{self.base}/manifests/{self.tag}")
-        pinned = table()["digests"].get(self.reference)
-        if pinned:
-            self._checked(content, f"sha256:{pinned}")
-        elif self.site.plain:
-            raise AssetError(f"no digest of {self.reference} is known, and it would come over plain http", hint="serve the mirror by https")
+        if self.pinned:
+            self._checked(content, f"sha256:{self.pinned}")
         document = _document(content, self.reference)
         if "manifests" not in document:
             return content

@@ -78,7 +78,7 @@ class Releases:
         reference = image_reference(self.cluster, item.name)
         target = self.cache.directory / "downloads" / f"{item.name}-{item.version}-{item.arch}.tar"
         target.parent.mkdir(parents=True, exist_ok=True)
-        digest = registry.pull(self.site, reference, item.arch, target, self.report)
+        digest = registry.pull(self.site, reference, item.arch, target, self.report, self.checksums.own)
         asset = self.cache.put(item, target, f"{reference}@{digest}")
         self.report(f"{item.name} image {item.version} {item.arch}  {megabytes(asset.size)}  {time.monotonic() - started:.1f} s")
 

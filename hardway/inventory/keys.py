@@ -174,7 +174,7 @@ class Assets(Section):
     )
     mirror: Text = Field(facts.Assets.mirror, description="Base URL or folder of the mirror.")
     checksums: File | None = Field(
-        None, description="A file of checksums of your own for release files, `URL: SHA256` a line; it counts before the built-in ones."
+        None, description="A file of checksums of your own, `URL: SHA256` or `IMAGE: SHA256` a line; they count before the built-in ones."
     )
     images: Literal["pull", "push"] = Field(facts.Assets.images, description="Whether hosts pull images or get them pushed.")
 
