@@ -54,7 +54,7 @@ packages:
 	@[ "$$(id -u)" = 0 ] || { echo "The lab makes machines with their own network, which takes root: run this again with sudo."; exit 1; }
 	@command -v apt-get >/dev/null || { echo "The lab is built from Debian packages and needs apt-get: use a Debian 12 machine."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "Python 3.11 or newer is needed: apt-get install python3, or say which with PYTHON=…"; exit 1; }
-	@[ -d $${HARDWAY_CACHE:-$$HOME/.cache/hardway}/modules ] && exit 0; mkdir -p $${HARDWAY_CACHE:-$$HOME}; free=$$(df -Pm $${HARDWAY_CACHE:-$$HOME} | awk 'NR==2 {print $$4}'); [ "$$free" -ge 8000 ] || { echo "8 GB of disk are needed below $${HARDWAY_CACHE:-$$HOME}, $$free MB are free: free some, or point HARDWAY_CACHE at another disk."; exit 1; }
+	@[ -d $${HARDWAY_CACHE:-$$HOME/.cache/hardway}/modules ] && exit 0; mkdir -p $${HARDWAY_CACHE:-$$HOME}; free=$$(df -Pm $${HARDWAY_CACHE:-$$HOME} | awk 'NR==2 {print $$4}'); [ "$$free" -ge 12000 ] || { echo "12 GB of disk are needed below $${HARDWAY_CACHE:-$$HOME}, $$free MB are free: free some, or point HARDWAY_CACHE at another disk."; exit 1; }
 	@.ci/packages $(LAB_PACKAGES) $(BUILD_PACKAGES)
 
 test-packages:

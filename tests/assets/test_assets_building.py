@@ -18,7 +18,7 @@ from hardway.assets import AssetStore, apt, default_versions, golang, modules, p
 from hardway.assets.cache import Cache, sha256_of
 from hardway.assets.golang import Clock, basename, duration, linker_flags
 from hardway.assets.modules import Build, told
-from hardway.assets.pin import go_mod
+from hardway.assets.pin import go_mod, pin
 from hardway.assets.table import table
 from hardway.errors import AssetError
 
@@ -337,6 +337,18 @@ def test_the_estimate_follows_the_last_time_and_then_the_pace(monkeypatch):
     assert unknown.left(50, 100) == 20.0 and known.left(50, 100) == 50.0
     assert told("packages compiled", 50, 100, 240.0) == "50 of 100 packages compiled, about 4 min left"
     assert duration(45.4) == "45 s"
+
+
+def test_pinning_writes_the_module_and_what_comes_out_of_it(tmp_path, said, monkeypatch):
+    kept = pinned.FOLDER / COMPONENT / VERSION
+    monkeypatch.setattr(pinned, "FOLDER", tmp_path / "pins")
+    (tmp_path / "go-build").symlink_to(SHARED[0])
+    folder = pin(COMPONENT, VERSION, ["amd64"], Cache(tmp_path, "modules"), said.append)
+    assert (folder / "go.mod").read_text() == (kept / "go.mod").read_text()
+    assert (folder / "go.sum").read_text() == (kept / "go.sum").read_text()
+    [(made_with, archs)] = yaml.safe_load((folder / "sums.yaml").read_text()).items()
+    assert set(archs["amd64"]) == set(table()["components"][COMPONENT]["files"])
+    assert yaml.safe_load((kept / "sums.yaml").read_text()).get(made_with, archs) == archs
 
 
 @pytest.mark.parametrize("path", sorted(pinned.FOLDER.glob("*/*")), ids=lambda path: f"{path.parent.name}-{path.name}")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from assets_world import VERSIONS, everything, write_folder
+from assets_world import BUSYBOX, VERSIONS, everything, sha256, write_folder
 from docs.test_help import ALL
 from failures.desk import ADDRESS, Desk, keys_of
 
@@ -38,13 +38,16 @@ class Counter(Desk):
         cache = str(folder / "cache")
         super().__init__(folder, {"HOME": str(folder), "HARDWAY_CACHE": cache, "KUBECONFIG": ""})
         (folder / "mirror").mkdir()
+        self.world = everything()
+        sums = folder / "sums.yaml"
+        sums.write_text(f"{BUSYBOX.reference}: {sha256(self.world['registry.k8s.io/v2/e2e-test-images/busybox/manifests/1.36.1-1'])}\n")
         config = folder / "ssh_config"
         config.write_text(f"Host {ADDRESS}\n  HostName 127.0.0.1\n  Port {port}\n")
         kept = {name: value for name, value in asdict(VERSIONS).items() if name not in ("kubernetes", "busybox")}
         self.cluster = self.inventory(
             kubernetes=VERSIONS.kubernetes,
             versions=kept,
-            assets={"source": "mirror", "mirror": str(folder / "mirror")},
+            assets={"source": "mirror", "mirror": str(folder / "mirror"), "checksums": str(sums)},
             ssh={"config": str(config), "connect_timeout": 1, "agent": False},
             drills=True,
         )
@@ -53,7 +56,7 @@ class Counter(Desk):
         keys_of(self.cluster, self.folder / ".hardway/refused")
 
     def assets(self) -> None:
-        write_folder(self.folder / "mirror", everything())
+        write_folder(self.folder / "mirror", self.world)
 
 
 @pytest.fixture
@@ -94,7 +97,7 @@ def test_a_cluster_is_explained_without_its_hosts(desk: Counter):
     assert list((desk.folder / "page").glob("*.html"))
 
 
-@runs("assets fetch", "assets build", "assets list", "assets verify", "assets mirror")
+@runs("assets fetch", "assets build", "assets pin", "assets list", "assets verify", "assets mirror")
 def test_assets_come_from_a_mirror_and_are_hashed_again(desk: Counter):
     rows = desk.hardway("assets", "list", desk.cluster, "--output", "json").ok().json
     assert {row["state"] for row in rows} == {"missing"}
@@ -102,7 +105,8 @@ def test_assets_come_from_a_mirror_and_are_hashed_again(desk: Counter):
     desk.hardway("assets", "fetch", desk.cluster).ok(8)
     desk.assets()
     assert "verified in" in desk.hardway("assets", "fetch", desk.cluster).ok().out
-    assert "verified in" in desk.hardway("assets", "build", desk.cluster).ok().out
+    assert "1.36.90 is not among the Go modules that hardway pins" in desk.hardway("assets", "build", desk.cluster).ok(8).err
+    assert "there is no component kernel" in desk.hardway("assets", "pin", "kernel=6.1").ok(8).err
     assert "every asset is what its checksum says" in desk.hardway("assets", "verify", desk.cluster).ok().out
     assert " cached " in desk.hardway("assets", "list", desk.cluster).ok().out
     assert "verified in copy" in desk.hardway("assets", "mirror", desk.cluster, "copy").ok().out
