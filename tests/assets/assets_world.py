@@ -114,6 +114,14 @@ def everything() -> dict[str, bytes]:
     return {**release_files(), **PAUSE.files(), **BUSYBOX.files()}
 
 
+def own_sums(files: dict[str, bytes], path: Path) -> str:
+    """A file of one's own with the digest of the made-up busybox, since the table has that of the real one; its name."""
+    host, _, rest = BUSYBOX.reference.partition("/")
+    repository, _, tag = rest.rpartition(":")
+    path.write_text(f"{BUSYBOX.reference}: {sha256(files[f'{host}/v2/{repository}/manifests/{tag}'])}\n")
+    return str(path)
+
+
 def write_folder(folder: Path, files: dict[str, bytes]) -> None:
     for name, content in files.items():
         path = folder / name

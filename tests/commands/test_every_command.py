@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from assets_world import BUSYBOX, VERSIONS, everything, sha256, write_folder
+from assets_world import VERSIONS, everything, own_sums, write_folder
 from docs.test_help import ALL
 from failures.desk import ADDRESS, Desk, keys_of
 
@@ -39,15 +39,13 @@ class Counter(Desk):
         super().__init__(folder, {"HOME": str(folder), "HARDWAY_CACHE": cache, "KUBECONFIG": ""})
         (folder / "mirror").mkdir()
         self.world = everything()
-        sums = folder / "sums.yaml"
-        sums.write_text(f"{BUSYBOX.reference}: {sha256(self.world['registry.k8s.io/v2/e2e-test-images/busybox/manifests/1.36.1-1'])}\n")
         config = folder / "ssh_config"
         config.write_text(f"Host {ADDRESS}\n  HostName 127.0.0.1\n  Port {port}\n")
         kept = {name: value for name, value in asdict(VERSIONS).items() if name not in ("kubernetes", "busybox")}
         self.cluster = self.inventory(
             kubernetes=VERSIONS.kubernetes,
             versions=kept,
-            assets={"source": "mirror", "mirror": str(folder / "mirror"), "checksums": str(sums)},
+            assets={"source": "mirror", "mirror": str(folder / "mirror"), "checksums": own_sums(self.world, folder / "sums.yaml")},
             ssh={"config": str(config), "connect_timeout": 1, "agent": False},
             drills=True,
         )

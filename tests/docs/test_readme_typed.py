@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from assets_world import VERSIONS, everything, write_folder
+from assets_world import VERSIONS, everything, own_sums, write_folder
 from failures.desk import keys_of
 from readme import INSTALL, block, edit, typed
 from stage import Ran
@@ -27,9 +27,9 @@ def away(home: Path, port: int) -> None:
 def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Ran]:
     """Each command by its first word. Binaries are small files of a mirror, the keys those of an earlier bootstrap."""
     monkeypatch.setenv("HARDWAY_CACHE", str(tmp_path / "cache"))
-    write_folder(tmp_path / "mirror", everything())
+    write_folder(tmp_path / "mirror", world := everything())
     versions = {name: value for name, value in asdict(VERSIONS).items() if name not in ("kubernetes", "busybox")}
-    mirror = {"source": "mirror", "mirror": str(tmp_path / "mirror")}
+    mirror = {"source": "mirror", "mirror": str(tmp_path / "mirror"), "checksums": own_sums(world, tmp_path / "sums.yaml")}
     edits = {"kubernetes": VERSIONS.kubernetes, "versions": versions, "assets": mirror}
     commands = edit(block(), "".join(f"{key}: {json.dumps(value)}\n" for key, value in edits.items()))
     with socket.socket() as nobody:  # bound and not listening: whoever connects is refused at once
