@@ -35,12 +35,13 @@ class Modules:
 
     def gather(self, missing: list[Item]) -> None:
         """Bring every missing item into the cache; AssetError for the first that cannot be built."""
-        for arch in sorted({item.arch for item in missing}):
-            self._gather(arch, [item for item in missing if item.arch == arch])
-        # Kept until everything is built: what was interrupted goes on where it was.
-        shutil.rmtree(go_cache(self.cache), ignore_errors=True)
+        compiled = [self._gather(arch, [item for item in missing if item.arch == arch]) for arch in sorted({item.arch for item in missing})]
+        if any(compiled):
+            # Kept until everything is built: what was interrupted goes on where it was.
+            shutil.rmtree(go_cache(self.cache), ignore_errors=True)
 
-    def _gather(self, arch: str, missing: list[Item]) -> None:
+    def _gather(self, arch: str, missing: list[Item]) -> bool:
+        """Whether anything had to be compiled."""
         images = [item for item in missing if item.is_image]
         wanted = {item for item in missing if not item.is_image}
         wanted |= {binary_item(self.cluster.versions, "coredns", arch) for item in images if item.name == "coredns"}
@@ -51,6 +52,7 @@ class Modules:
         for component, names in by_component.items():
             Build(component, getattr(self.cluster.versions, component), arch, self.cache, self.report).programs(names)
         homemade.images(self, arch, images)
+        return bool(by_component)
 
     def _check(self, arch: str, by_component: Mapping[str, Sequence[str]], images: Sequence[Item]) -> None:
         """What would be missed after minutes is told at once."""
