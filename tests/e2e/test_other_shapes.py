@@ -78,6 +78,7 @@ class TestOneMachine:
         stage.verified()
 
 
+@pytest.mark.soak  # In every run test_no_secret_shown has two balancers that share an address.
 class TestSharedAddress:
     chain = True
     inventory = SHARED
