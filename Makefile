@@ -1,6 +1,6 @@
 # The two commands: `make demo` builds a real cluster on this machine, `make test` proves the project.
-# `make soak` kills runs and machines at every moment of which `make test` tries a sample; `make bench` measures;
-# `make recording` makes the README's picture of a bootstrap anew; `make down` takes the demo's machines away.
+# `make soak` kills runs and machines at every moment of which `make test` tries a sample, and more that takes long;
+# `make host-test` builds a cluster on a real Debian in QEMU; `make bench` measures; `make recording` makes the README's picture of a bootstrap anew; `make down` takes the demo's machines away.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -14,8 +14,11 @@ HARDWAY := .venv/bin/hardway
 LAB_PACKAGES = $(shell PYTHONPATH= $(PYTHON) hardway/lab/packages.py 2>/dev/null)
 BUILD_PACKAGES := gcc libc6-dev libseccomp-dev pkg-config busybox-static
 TEST_PACKAGES := openssh-server sudo haproxy keepalived openssl iproute2 vagrant
+HOST_PACKAGES := qemu-system-x86 e2fsprogs
+# One process has the machines of the lab, the other runs the tests that need none.
+PYTEST := .venv/bin/python -m pytest -n 2 --dist loadgroup
 
-.PHONY: demo test soak bench recording lint down clean packages venv
+.PHONY: demo test soak host-test bench recording lint down clean packages venv
 
 demo: packages venv
 	@$(HARDWAY) assets fetch $(INVENTORY)
@@ -28,11 +31,16 @@ demo: packages venv
 test: packages test-packages venv
 	@.venv/bin/python -m ruff check hardway tests benchmarks
 	@$(HARDWAY) assets fetch $(INVENTORY)
-	@.venv/bin/python -m pytest $(ARGS)
+	@$(PYTEST) --durations=25 $(ARGS)
 
 soak: packages test-packages venv
+	@.ci/packages $(HOST_PACKAGES)
 	@$(HARDWAY) assets fetch $(INVENTORY)
-	@.venv/bin/python -m pytest --soak -m "moments or soak" $(ARGS)
+	@$(PYTEST) --soak -m "moments or soak" $(ARGS)
+
+host-test: packages test-packages venv
+	@.ci/packages $(HOST_PACKAGES)
+	@.venv/bin/python -m pytest --soak -s tests/e2e/test_debian_host.py $(ARGS)
 
 bench: packages venv
 	@.venv/bin/python benchmarks/bootstrap.py

@@ -108,6 +108,11 @@ class ConflictError(RemoteCommandError):
 
 
 @dataclass(eq=False)
+class AddressTakenError(RemoteCommandError):
+    """The Kubernetes API refused a Service because its fixed address is reserved."""
+
+
+@dataclass(eq=False)
 class NotReachedError(RemoteCommandError):
     """A step was not begun, because another host failed first: it follows from what is told beside it."""
 

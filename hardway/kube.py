@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .errors import ConflictError, ConnectionFailed, HardwayError, RemoteCommandError
+from .errors import AddressTakenError, ConflictError, ConnectionFailed, HardwayError, RemoteCommandError
 from .resources.kubernetes import UNKNOWN, node_patch
 from .secret import Secret
 from .vocabulary import Answers, Op, Probe
@@ -118,7 +118,8 @@ class KubeApi:
     @staticmethod
     def _judged(method: str, path: str, status: int, body: bytes) -> dict[str, Any]:
         if status >= 300:
-            raise (ConflictError if status == 409 else RemoteCommandError)(
+            taken = status == 422 and b"provided IP is already allocated" in body
+            raise (AddressTakenError if taken else ConflictError if status == 409 else RemoteCommandError)(
                 f"the API answered {status}",
                 host="kubernetes",
                 command=f"{method} {path}",
@@ -148,6 +149,7 @@ class KubeApi:
 
 
 CONFLICTS = 5
+CREATING = 3.0  # seconds an API server may still be at the creation of a Service whose address it has reserved
 BROKEN = (OSError, http.client.HTTPException, ConnectionFailed)
 
 
@@ -176,7 +178,32 @@ class ApiRemote:
                 ) from error
 
     def _apply(self, op: Op) -> None:
+        try:
+            self._apply_once(op)
+        except AddressTakenError:
+            self._free_address(op)
+            self._apply_once(op)
+
+    def _apply_once(self, op: Op) -> None:
         self.api().send("PATCH", f"{op.args[0]}?fieldManager=hardway&force=true", op.blob.data, "application/apply-patch+yaml")
+
+    def _free_address(self, op: Op) -> None:
+        """Take back a fixed Service address that is held for this very Service, which does not exist; AddressTakenError for another's.
+
+        The API server reserves the address first and creates the Service then. When it dies between the two, it clears the
+        reservation away after a minute (kubernetes: pkg/registry/core/service/ipallocator/controller/repairip.go).
+        """
+        address = json.loads(op.blob.data)["spec"]["clusterIP"]
+        path = f"/apis/networking.k8s.io/v1/ipaddresses/{address}"
+        deadline = time.monotonic() + CREATING
+        while (held := self.api().get(path)) and not self.api().get(op.args[0]):
+            of = held["spec"]["parentRef"]
+            if f"/api/v1/namespaces/{of.get('namespace')}/{of['resource']}/{of['name']}" != op.args[0]:
+                raise taken(address, of, op.args[0])
+            if time.monotonic() > deadline:
+                self.api().send("DELETE", path, {"preconditions": {"uid": held["metadata"]["uid"]}})
+                return
+            time.sleep(0.5)
 
     def _delete(self, op: Op) -> None:
         self.api().delete(op.args[0])
@@ -197,3 +224,15 @@ class ApiRemote:
                 "the node is not registered", host="kubernetes", command=str(op), hint="look at its kubelet: journalctl -u kubelet"
             )
         self.api().send("PATCH", op.args[0], node_patch(node, json.loads(op.blob.data)), "application/merge-patch+json")
+
+
+def taken(address: str, holder: dict[str, str], path: str) -> AddressTakenError:
+    """What is told of a Service address that another object holds."""
+    where = f"{holder['resource']} {holder['namespace']}/{holder['name']}"
+    look = f"kubectl -n {holder['namespace']} get {holder['resource']} {holder['name']} -o yaml"
+    return AddressTakenError(
+        f"the address {address}, which every kubelet hands to its pods, belongs to {where}",
+        host="kubernetes",
+        command=f"PATCH {path}",
+        hint=f"make that one anew with another clusterIP: {look}",
+    )

@@ -18,14 +18,27 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     # A shell that starts these tests in the background makes them, and all that they start, deaf to Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    config.option.seed = getattr(config, "workerinput", {}).get("seed", config.option.seed)
     if config.option.seed is None:
         config.option.seed = random.SystemRandom().randrange(1_000_000)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node):
+    """Of several processes each draws the same moments."""
+    node.workerinput["seed"] = node.config.option.seed
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
-    """What only `make soak` runs is not chosen otherwise: it is no gap, so it is no skip."""
+    """What only `make soak` runs is not chosen otherwise: it is no gap, so it is no skip.
+
+    With several processes (`-n 2 --dist loadgroup`) one has all the machines of the lab, the other takes the remaining files one by one.
+    """
     if not config.option.soak:
         items[:] = [item for item in items if not item.get_closest_marker("soak")]
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("lab" if item.get_closest_marker("lab") else item.path.stem))
 
 
 def pytest_report_header(config):

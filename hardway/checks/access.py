@@ -8,7 +8,7 @@ from .interview import heard, pods_of
 from .manifests import PORT
 from .model import Check, Outcome, judged
 from .pods import Pod
-from .scene import KUBECTL, Scene, at_once
+from .scene import KUBECTL, Scene, at_once, through_kubelet
 from .smoke import Smoke
 
 # kubectl itself is the HTTP client at the near end: a minimal host has no other.
@@ -24,9 +24,12 @@ timeout 10 {binary} --kubeconfig /dev/null --server http://127.0.0.1:$local get 
 def logs(scene: Scene) -> Outcome:
     smoke = pods_of(scene)
 
+    def read(path: str) -> tuple[int, str]:
+        status, body = scene.api.request("GET", path)
+        return status, body.decode("utf-8", "replace")
+
     def look(pod: Pod) -> str:
-        status, body = scene.api.request("GET", f"{smoke.path}/pods/{pod.name}/log")
-        text = body.decode("utf-8", "replace")
+        status, text = through_kubelet(lambda: read(f"{smoke.path}/pods/{pod.name}/log"), lambda answer: answer[1])
         return "" if status == 200 and text.startswith(f"{pod.name} serves\n") else f"{pod.worker.name}: {status} {heard(text)}"
 
     return judged(at_once(look, smoke.pods, lambda pod: pod.worker.name), f"the first line of {len(smoke.pods)} pods")
@@ -54,7 +57,8 @@ def port_forward(scene: Scene) -> Outcome:
     smoke = pods_of(scene)
 
     def look(pod: Pod) -> str:
-        result = scene.door.run(forward_script(smoke, pod), timeout=30)
+        script = forward_script(smoke, pod)
+        result = through_kubelet(lambda: scene.door.run(script, timeout=30), lambda result: result.error_text)
         return "" if result.text.strip() == pod.name else f"{pod.worker.name}: {heard(result.text.strip() or result.error_text.strip())}"
 
     return judged(at_once(look, smoke.pods, lambda pod: pod.worker.name), f"a local port led to {len(smoke.pods)} pods")

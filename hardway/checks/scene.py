@@ -98,7 +98,9 @@ class Scene:
     def kubectl(self, arguments: str, stdin: bytes = b"", timeout: float = 30.0):
         """Run kubectl as the cluster's administrator on a control-plane host; a transport's Result."""
         content = {"stdin": stdin} if stdin else {}  # a connection that only reads has no way for any
-        return self.door.run(f"exec {KUBECTL} {arguments}", timeout=timeout, **content)
+        return through_kubelet(
+            lambda: self.door.run(f"exec {KUBECTL} {arguments}", timeout=timeout, **content), lambda result: result.error_text
+        )
 
     def wait(self, check: Callable[[], str], seconds: float, interval: float = 0.15) -> None:
         """Poll until `check` names nothing that is missing; NotReadyError with what was."""
@@ -111,6 +113,17 @@ class Scene:
 
 # Without a cache: kubectl would keep one in root's home, and a check leaves nothing on a host.
 KUBECTL = "/usr/local/bin/kubectl --kubeconfig /etc/kubernetes/admin.conf --cache-dir /dev/null"
+
+
+# What a kubelet answers when its own question to the API, whether the caller may, broke off. It cuts its connections itself when it has a
+# new certificate, the first time within ten seconds of its start (kubernetes: pkg/kubelet/certificate/transport.go).
+BROKE_OFF = "Authorization error"
+
+
+def through_kubelet(ask: Callable[[], T], text: Callable[[T], str]) -> T:
+    """What was answered; asked once more if the kubelet could not find out whether we may."""
+    answer = ask()
+    return ask() if BROKE_OFF in text(answer) else answer
 
 
 def at_once(work: Callable[[T], str], items: Iterable[T], name: Callable[[T], str] = str) -> list[str]:

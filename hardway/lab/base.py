@@ -65,7 +65,7 @@ def _build(image: Path) -> None:
         root = scratch / "root"
         sources = mirrors(recipe.SUITE)
         _debootstrap(root, sources[0])
-        _offer_packages(root, scratch, sources)
+        offer_packages(root, scratch, sources)
         _clean(root)
         _configure(root)
         root.rename(image)
@@ -87,7 +87,7 @@ def _debootstrap(root: Path, mirror: Mirror) -> None:
         raise
 
 
-def _offer_packages(root: Path, scratch: Path, sources: list[Mirror]) -> None:
+def offer_packages(root: Path, scratch: Path, sources: list[Mirror]) -> None:
     """An offline apt repository inside the image. The host's apt downloads it (its proxies, its keys) as if it were the machine."""
     for directory in ("lists/partial", "cache/archives/partial"):
         (scratch / directory).mkdir(parents=True)

@@ -71,7 +71,8 @@ class Stage:
         self.folder, self.name = folder, inventory["cluster"]
         self.inventory = folder / f"{self.name}.yaml"
         self.hosts = [host["name"] for host in inventory["hosts"]]
-        inventory["lab"]["directory"] = str(folder / "machines")
+        if "lab" in inventory:
+            inventory["lab"]["directory"] = str(folder / "machines")
         folder.mkdir(parents=True, exist_ok=True)
         self.inventory.write_text(yaml.safe_dump(inventory, sort_keys=False))
 

@@ -123,6 +123,32 @@ def test_image_missing(stage: Stage, told):
     assert {host for _, host, resource in stage.bootstrap().changes if re.match("image .*coredns", resource)} == {"two"}
 
 
+@pytest.fixture
+def without_dns(stage: Stage) -> str:
+    """The address of kube-dns, which is no more."""
+    address = stage.kubectl("-n", "kube-system", "get", "service", "kube-dns", "-o", "jsonpath={.spec.clusterIP}").ok().out
+    stage.kubectl("-n", "kube-system", "delete", "service", "kube-dns").ok()
+    return address
+
+
+@case("dns-address-taken")
+def test_dns_address_taken(stage: Stage, without_dns: str, told):
+    stage.kubectl("create", "service", "clusterip", "taker", "--tcp=80", f"--clusterip={without_dns}").ok()
+    try:
+        told(stage.hardway("bootstrap", "INV"), "kubernetes")
+    finally:
+        stage.kubectl("delete", "service", "taker").ok()
+
+
+def test_an_address_reserved_for_a_service_that_was_never_made(stage: Stage, without_dns: str):
+    """As an API server leaves it that dies while it creates the Service; by itself it is cleared away after a minute."""
+    labels = {"ipaddress.kubernetes.io/ip-family": "IPv4", "ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io"}
+    of = {"group": "", "resource": "services", "namespace": "kube-system", "name": "kube-dns"}
+    reserved = {"apiVersion": "networking.k8s.io/v1", "kind": "IPAddress", "metadata": {"name": without_dns, "labels": labels}}
+    stage.kubectl("create", "-f", "-", stdin=yaml.safe_dump({**reserved, "spec": {"parentRef": of}})).ok()
+    assert ("dns", "kubernetes", "Service kube-system/kube-dns") in stage.bootstrap().changes
+
+
 @case("load-balancer-down")
 def test_load_balancer_down(stage: Stage, told):
     stage.ssh("lb", "systemctl disable -q --now haproxy")

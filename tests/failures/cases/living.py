@@ -45,6 +45,15 @@ CASES = (
         remedy="Start CoreDNS anew. By itself it asks anew within ten minutes.",
     ),
     Case(
+        name="dns-address-taken",
+        sees="the address <address>, which every kubelet hands to its pods, belongs to services <namespace>/<name>",
+        why="Somebody made a Service with the name server's address, the tenth of `network.service_cidr`, while it was free.",
+        injected="the Service kube-dns deleted, and another made with its address",
+        exit_code=5,
+        next="make that one anew with another clusterIP: kubectl -n <namespace> get services <name> -o yaml",
+        remedy="Delete that Service and make it without `clusterIP`, then run `hardway bootstrap <inventory>` again.",
+    ),
+    Case(
         name="load-balancer-down",
         sees="[unit-haproxy] <host>: haproxy.service was stopped, and disabled",
         evidence=("[api-address] <worker>: <address> cannot be reached from <worker>: nothing answers there",),
