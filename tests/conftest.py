@@ -37,6 +37,7 @@ def pytest_collection_modifyitems(config, items):
     """
     if not config.option.soak:
         items[:] = [item for item in items if not item.get_closest_marker("soak")]
+    items.sort(key=lambda item: item.get_closest_marker("lab") is None)  # what takes longest begins first
     for item in items:
         item.add_marker(pytest.mark.xdist_group("lab" if item.get_closest_marker("lab") else item.path.stem))
 
