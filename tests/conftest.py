@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import random
 import signal
+from pathlib import Path
 
 import pytest
+
+END_TO_END = Path(__file__).parent / "e2e"
 
 
 def pytest_addoption(parser):
@@ -29,7 +32,7 @@ def pytest_configure_node(node):
     node.workerinput["seed"] = node.config.option.seed
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     """What only `make soak` runs is not chosen otherwise: it is no gap, so it is no skip.
 
@@ -37,9 +40,11 @@ def pytest_collection_modifyitems(config, items):
     """
     if not config.option.soak:
         items[:] = [item for item in items if not item.get_closest_marker("soak")]
-    items.sort(key=lambda item: item.get_closest_marker("lab") is None)  # what takes longest begins first
     for item in items:
+        if END_TO_END in item.path.parents:
+            item.add_marker(pytest.mark.lab)
         item.add_marker(pytest.mark.xdist_group("lab" if item.get_closest_marker("lab") else item.path.stem))
+    items.sort(key=lambda item: item.get_closest_marker("lab") is None)  # what takes longest begins first
 
 
 def pytest_report_header(config):
