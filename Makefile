@@ -16,7 +16,7 @@ BUILD_PACKAGES := gcc libc6-dev libseccomp-dev pkg-config busybox-static
 TEST_PACKAGES := openssh-server sudo haproxy keepalived openssl iproute2 vagrant
 HOST_PACKAGES := qemu-system-x86 e2fsprogs
 # One process has the machines of the lab, the other runs the tests that need none.
-PYTEST := .venv/bin/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+PYTEST := .venv/bin/python -m pytest -n 2 --no-loadscope-reorder
 
 .PHONY: demo test soak host-test bench recording lint down clean packages venv
 

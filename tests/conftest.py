@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 import signal
@@ -34,17 +35,32 @@ def pytest_configure_node(node):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """What only `make soak` runs is not chosen otherwise: it is no gap, so it is no skip.
-
-    With several processes (`-n 2 --dist loadgroup`) one has all the machines of the lab, the other takes the remaining files one by one.
-    """
+    """What only `make soak` runs is not chosen otherwise: it is no gap, so it is no skip. What takes longest begins first."""
     if not config.option.soak:
         items[:] = [item for item in items if not item.get_closest_marker("soak")]
+    items.sort(key=lambda item: not on_machines(item.path))
     for item in items:
         if END_TO_END in item.path.parents:
             item.add_marker(pytest.mark.lab)
-        item.add_marker(pytest.mark.xdist_group("lab" if item.get_closest_marker("lab") else item.path.stem))
-    items.sort(key=lambda item: item.get_closest_marker("lab") is None)  # what takes longest begins first
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Of several processes one has all the machines of the lab; the others take the remaining files one by one."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "lab" if on_machines(config.rootpath / file) else file
+
+    return ByFile(config, log)
+
+
+@functools.cache
+def on_machines(file: Path) -> bool:
+    """Whether a file has tests on machines of the lab."""
+    return END_TO_END in file.parents or "pytest.mark.lab" in file.read_text()
 
 
 def pytest_report_header(config):
