@@ -49,7 +49,7 @@ def usable(directory: Path) -> Iterator[None]:
         raise AssetError(
             f"the cache {directory} cannot be used: {error.strerror}",
             evidence=str(error.filename or ""),
-            hint="mend that, or name another folder on a disk with 8 GB free: export HARDWAY_CACHE=DIR",
+            hint="mend that, or name another folder on a disk with 12 GB free: export HARDWAY_CACHE=DIR",
         ) from error
 
 
