@@ -1,6 +1,6 @@
 # The two commands: `make demo` builds a real cluster on this machine, `make test` proves the project.
 # `make soak` kills runs and machines at every moment of which `make test` tries a sample, and more that takes long;
-# `make host-test` builds a cluster on a real Debian in QEMU; `make bench` measures; `make recording` makes the README's picture of a bootstrap anew; `make down` takes the demo's machines away.
+# `make host-test` builds clusters on real systems in QEMU; `make bench` measures; `make recording` makes the README's picture of a bootstrap anew; `make down` takes the demo's machines away.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -40,7 +40,7 @@ soak: packages test-packages venv
 
 host-test: packages test-packages venv
 	@.ci/packages $(HOST_PACKAGES)
-	@.venv/bin/python -m pytest --soak -s tests/e2e/test_debian_host.py $(ARGS)
+	@.venv/bin/python -m pytest --soak -s tests/e2e/test_real_hosts.py $(ARGS)
 
 bench: packages venv
 	@.venv/bin/python benchmarks/bootstrap.py

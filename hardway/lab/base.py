@@ -87,12 +87,12 @@ def _debootstrap(root: Path, mirror: Mirror) -> None:
         raise
 
 
-def offer_packages(root: Path, scratch: Path, sources: list[Mirror]) -> None:
+def offer_packages(root: Path, scratch: Path, sources: list[Mirror], trust: str = f"signed-by={KEYRING_FILE}") -> None:
     """An offline apt repository inside the image. The host's apt downloads it (its proxies, its keys) as if it were the machine."""
     for directory in ("lists/partial", "cache/archives/partial"):
         (scratch / directory).mkdir(parents=True)
     listing = scratch / "sources.list"
-    listing.write_text("".join(f"deb [signed-by={KEYRING_FILE}] {m.uri} {m.suite} main\n" for m in sources))
+    listing.write_text("".join(f"deb [{trust}] {m.uri} {m.suite} main\n" for m in sources))
     settings = {
         "Dir::State::status": root / "var/lib/dpkg/status",
         "Dir::State::lists": scratch / "lists",

@@ -1,4 +1,4 @@
-"""An ordinary machine in QEMU: a Debian with its own kernel, systemd and cgroup v2; emulated in software where there is no KVM."""
+"""Ordinary machines in QEMU: their own kernel, systemd and cgroup v2; emulated in software where there is no KVM."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from hardway.lab.shell import run
 from hardway.lab.sources import Mirror, mirrors, proxies
 
 PACKAGES = (
-    "linux-image-cloud-amd64,systemd,systemd-sysv,dbus,libpam-systemd,openssh-server,iproute2,kmod,procps,iputils-ping,"
-    "ca-certificates,curl,apt-utils,iptables,nftables,netbase"
+    "systemd,systemd-sysv,dbus,libpam-systemd,openssh-server,iproute2,kmod,procps,iputils-ping,"
+    "ca-certificates,curl,apt-utils,iptables,nftables,netbase,initramfs-tools"
 )
 FILES = {
     "etc/fstab": "/dev/vda / ext4 defaults,errors=remount-ro 0 1\n",
@@ -27,7 +27,41 @@ FILES = {
     "etc/machine-id": "",
     "etc/resolv.conf": "",
 }
+FAMILY = "/usr/share/debootstrap/scripts/jammy"
 NETWORK = "[Match]\nName=en*\n[Network]\nAddress={address}/24\nGateway={gateway}\n"
+
+
+@dataclass(frozen=True)
+class System:
+    """A distribution's release. Beside Debian's own suites the same servers are asked for another `archive`, without a key to check it."""
+
+    suite: str
+    kernel: str
+    archive: str = "debian"
+
+    def sources(self) -> list[Mirror]:
+        """This computer's own mirrors of its own suite; of other suites the first."""
+        ours = mirrors("bookworm")
+        if self.suite == "bookworm":
+            return ours
+        return [Mirror(ours[0].uri.replace("/debian", f"/{self.archive}"), self.suite)]
+
+    def install(self, root: Path, scratch: Path) -> None:
+        """A bare system with packages to install beside it."""
+        sources, known = self.sources(), self.archive == "debian"
+        verified = [f"--keyring={base.KEYRING_FILE}"] if known else ["--no-check-gpg"]
+        # debootstrap knows releases that came after it by the script of their family.
+        script = [] if known else [FAMILY]
+        what = [f"--include={PACKAGES},{self.kernel}", self.suite, root, sources[0].uri, *script]
+        run("debootstrap", "--variant=minbase", *verified, *what, timeout=1800, env=proxies())
+        base.offer_packages(root, scratch, sources, *([] if known else ["trusted=yes"]))
+
+
+SYSTEMS = {
+    "debian-12": System("bookworm", "linux-image-cloud-amd64"),
+    "debian-13": System("trixie", "linux-image-cloud-amd64"),
+    "ubuntu-24-04": System("noble", "linux-image-virtual", "ubuntu"),
+}
 
 
 @dataclass(frozen=True)
@@ -38,7 +72,6 @@ class Machine:
     name: str
     address: str
     gateway: str
-    suite: str = "bookworm"
 
     @property
     def key(self) -> Path:
@@ -56,25 +89,17 @@ class Machine:
     def tap(self) -> str:
         return f"hwq{''.join(f'{int(part):02x}' for part in self.address.split('.'))}"
 
-    def make(self) -> None:
+    def make(self, system: System) -> None:
         """Its disk, anew."""
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key], check=True)
         with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
             root = Path(scratch, "root")
-            sources = self._mirrors()
-            keyring = f"--keyring={base.KEYRING_FILE}"
-            include = f"--include={PACKAGES}"
-            run("debootstrap", "--variant=minbase", keyring, include, self.suite, root, sources[0].uri, timeout=1200, env=proxies())
-            base.offer_packages(root, Path(scratch), sources)
+            system.install(root, Path(scratch))
             self._configure(root)
             for name in ("vmlinuz", "initrd.img"):
-                shutil.copy((root / name).resolve() if not (root / name).is_symlink() else root / os.readlink(root / name), self.folder)
+                [found] = (root / "boot").glob(f"{name}-*")
+                shutil.copy(found, self.folder / name)
             run("mkfs.ext4", "-q", "-F", "-d", root, self.folder / "disk.raw", "12G", timeout=300)
-
-    def _mirrors(self) -> list[Mirror]:
-        """This computer's own for its own suite; the same archive has the others."""
-        ours = mirrors("bookworm")
-        return ours if self.suite == "bookworm" else [Mirror(ours[0].uri, self.suite)]
 
     def _configure(self, root: Path) -> None:
         run("chroot", root, "ssh-keygen", "-A")
@@ -121,14 +146,15 @@ class Machine:
             "-device", "virtio-rng-pci",
         ]  # fmt: skip
 
-    def ssh(self, command: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def ssh(self, command: str, timeout: float = 120) -> str:
+        """What a command prints; nothing when there is no answer."""
         options = {"UserKnownHostsFile": self.known_hosts, "StrictHostKeyChecking": "yes", "ConnectTimeout": 5, "BatchMode": "yes"}
         words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
         argv = ["ssh", "-F", "none", *words, "-i", str(self.key), f"root@{self.address}", command]
-        return subprocess.run(argv, capture_output=True, text=True, timeout=timeout)
+        with suppress(subprocess.TimeoutExpired):
+            return subprocess.run(argv, capture_output=True, text=True, timeout=timeout).stdout.strip()
+        return ""
 
     def boot(self) -> str:
-        """Which boot it is at: empty while it does not answer or is not up."""
-        with suppress(subprocess.TimeoutExpired):
-            return self.ssh("systemctl is-system-running --wait >/dev/null; cat /proc/sys/kernel/random/boot_id", timeout=60).stdout.strip()
-        return ""
+        """Which boot it is at; empty while it does not answer or is not up."""
+        return self.ssh("systemctl is-system-running --wait >/dev/null; cat /proc/sys/kernel/random/boot_id", timeout=60)
