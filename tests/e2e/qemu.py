@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -135,7 +136,7 @@ class Machine:
             ip(f"link del {self.tap}")
 
     def _argv(self) -> list[str]:
-        kvm = os.access("/dev/kvm", os.W_OK)
+        kvm = has_kvm()
         return [
             "qemu-system-x86_64", "-nodefaults", "-nographic", "-serial", "stdio",
             "-accel", "kvm" if kvm else "tcg,thread=multi", "-cpu", "host" if kvm else "max", "-smp", "2", "-m", "4G",
@@ -158,3 +159,9 @@ class Machine:
     def boot(self) -> str:
         """Which boot it is at; empty while it does not answer or is not up."""
         return self.ssh("systemctl is-system-running --wait >/dev/null; cat /proc/sys/kernel/random/boot_id", timeout=60)
+
+
+def has_kvm() -> bool:
+    """Whether the processor virtualizes: a /dev/kvm may be there for guests with a kernel of their own kind alone."""
+    flags = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return bool(flags and {"vmx", "svm"} & set(flags[1].split())) and os.access("/dev/kvm", os.W_OK)
