@@ -120,6 +120,6 @@ PHASE = Phase(
     desired=desired,
     needs=needs,
     ready=ready,
-    deadline=120,
+    deadline=300,  # an API server that makes its first roles takes two minutes on a slow computer; one that crashes is noticed sooner
     rolling=True,
 )

@@ -59,6 +59,6 @@ PHASE = Phase(
     desired=desired,
     needs=lambda inputs: ("pki",),
     ready=ready,
-    deadline=150,
+    deadline=330,  # it waits for the API servers too
     rolling=True,
 )
