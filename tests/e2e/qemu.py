@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,47 @@ FILES = {
     "etc/resolv.conf": "",
 }
 NETWORK = "[Match]\nName=en*\n[Network]\nAddress={address}/24\nGateway={gateway}\n"
+GIGABYTES = 12
+"""The size of a disk; what is not written takes no room."""
+
+
+def has_kvm() -> bool:
+    """Whether any kernel runs on KVM here: some clouds show a /dev/kvm that only kernels made for them can use."""
+    helped = re.search(r"\b(vmx|svm)\b", Path("/proc/cpuinfo").read_text())
+    return bool(helped) and os.access("/dev/kvm", os.W_OK)
+
+
+def make_disk(folder: Path, suite: str, packages: str, configure: Callable[[Path], None]) -> None:
+    """disk.raw, a Debian with its offline packages, made ready by `configure`; beside it vmlinuz and initrd.img."""
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        root = Path(scratch, "root")
+        sources = _mirrors(suite)
+        keyring = f"--keyring={base.KEYRING_FILE}"
+        words = ("--variant=minbase", keyring, f"--include={packages}", suite, root, sources[0].uri)
+        run("debootstrap", *words, timeout=1200, env=proxies())
+        base.offer_packages(root, Path(scratch), sources)
+        configure(root)
+        for name in ("vmlinuz", "initrd.img"):
+            # A link there is to be followed within that root.
+            shutil.copy(root / os.readlink(root / name) if (root / name).is_symlink() else root / name, folder / name)
+        run("mkfs.ext4", "-q", "-F", "-d", root, folder / "disk.raw", f"{GIGABYTES}G", timeout=300)
+
+
+def _mirrors(suite: str) -> list[Mirror]:
+    """This computer's own for its own suite; the same archive has the others."""
+    ours = mirrors("bookworm")
+    return ours if suite == "bookworm" else [Mirror(ours[0].uri, suite)]
+
+
+def furnish(root: Path, name: str, files: Mapping[str, str]) -> None:
+    """What every machine here needs: its name, its files, its network, SSH, and a list of the packages on its disk."""
+    names = {"etc/hostname": f"{name}\n", "etc/hosts": f"127.0.0.1 localhost\n127.0.1.1 {name}\n"}
+    for place, text in {**FILES, **names, **files}.items():
+        (root / place).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (root / place).unlink(missing_ok=True)
+        (root / place).write_text(text)
+    run("chroot", root, "systemctl", "enable", "systemd-networkd", "ssh")
+    run("chroot", root, "apt-get", "-q", "update")
 
 
 @dataclass(frozen=True)
@@ -59,38 +101,15 @@ class Machine:
     def make(self) -> None:
         """Its disk, anew."""
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key], check=True)
-        with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
-            root = Path(scratch, "root")
-            sources = self._mirrors()
-            keyring = f"--keyring={base.KEYRING_FILE}"
-            include = f"--include={PACKAGES}"
-            run("debootstrap", "--variant=minbase", keyring, include, self.suite, root, sources[0].uri, timeout=1200, env=proxies())
-            base.offer_packages(root, Path(scratch), sources)
-            self._configure(root)
-            for name in ("vmlinuz", "initrd.img"):
-                shutil.copy((root / name).resolve() if not (root / name).is_symlink() else root / os.readlink(root / name), self.folder)
-            run("mkfs.ext4", "-q", "-F", "-d", root, self.folder / "disk.raw", "12G", timeout=300)
-
-    def _mirrors(self) -> list[Mirror]:
-        """This computer's own for its own suite; the same archive has the others."""
-        ours = mirrors("bookworm")
-        return ours if self.suite == "bookworm" else [Mirror(ours[0].uri, self.suite)]
+        make_disk(self.folder, self.suite, PACKAGES, self._configure)
 
     def _configure(self, root: Path) -> None:
         run("chroot", root, "ssh-keygen", "-A")
         files = {
-            **FILES,
-            "etc/hostname": f"{self.name}\n",
-            "etc/hosts": f"127.0.0.1 localhost\n127.0.1.1 {self.name}\n",
             "etc/systemd/network/lan.network": NETWORK.format(address=self.address, gateway=self.gateway),
             "root/.ssh/authorized_keys": self.key.with_suffix(".pub").read_text(),
         }
-        for place, text in files.items():
-            (root / place).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            (root / place).unlink(missing_ok=True)
-            (root / place).write_text(text)
-        run("chroot", root, "systemctl", "enable", "systemd-networkd", "ssh")
-        run("chroot", root, "apt-get", "-q", "update")
+        furnish(root, self.name, files)
         kind, key = (root / "etc/ssh/ssh_host_ed25519_key.pub").read_text().split()[:2]
         self.known_hosts.write_text(f"{self.address} {kind} {key}\n")
 
@@ -110,7 +129,7 @@ class Machine:
             ip(f"link del {self.tap}")
 
     def _argv(self) -> list[str]:
-        kvm = os.access("/dev/kvm", os.W_OK)
+        kvm = has_kvm()
         return [
             "qemu-system-x86_64", "-nodefaults", "-nographic", "-serial", "stdio",
             "-accel", "kvm" if kvm else "tcg,thread=multi", "-cpu", "host" if kvm else "max", "-smp", "2", "-m", "4G",

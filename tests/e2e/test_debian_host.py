@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from machines import GROUND, alone
+from machines import ground
 from qemu import Machine
 from stage import Ran, Stage, await_true
 from test_other_shapes import host
@@ -25,14 +24,8 @@ INVENTORY = {
 
 @pytest.fixture(scope="module")
 def folder(can_lab: None) -> Iterator[Path]:
-    folder = GROUND / INVENTORY["cluster"]
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with alone(folder):
-        for path in folder.iterdir():
-            if path.name != "lock":
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with ground(INVENTORY["cluster"]) as folder:
         yield folder
-        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")
