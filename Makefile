@@ -1,6 +1,7 @@
 # The two commands: `make demo` builds a real cluster on this machine, `make test` proves the project.
 # `make soak` kills runs and machines at every moment of which `make test` tries a sample, and more that takes long;
-# `make host-test` builds clusters on real systems in QEMU; `make bench` measures; `make recording` makes the README's picture of a bootstrap anew; `make down` takes the demo's machines away.
+# `make host-test` builds clusters on real systems in QEMU, `make vagrant-test` on machines of Vagrant and libvirt; `make bench` measures;
+# `make recording` makes the README's picture of a bootstrap anew; `make down` takes the demo's machines away.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -15,10 +16,11 @@ LAB_PACKAGES = $(shell PYTHONPATH= $(PYTHON) hardway/lab/packages.py 2>/dev/null
 BUILD_PACKAGES := gcc libc6-dev libseccomp-dev pkg-config busybox-static
 TEST_PACKAGES := openssh-server sudo haproxy keepalived openssl iproute2 vagrant
 HOST_PACKAGES := qemu-system-x86 e2fsprogs
+VAGRANT_PACKAGES := vagrant-libvirt libvirt-daemon-system libvirt-clients qemu-utils dnsmasq-base iptables
 # One process has the machines of the lab, the other runs the tests that need none.
 PYTEST := .venv/bin/python -m pytest -n 2 --no-loadscope-reorder
 
-.PHONY: demo test soak host-test bench recording lint down clean packages venv
+.PHONY: demo test soak host-test vagrant-test bench recording lint down clean packages venv
 
 demo: packages venv
 	@$(HARDWAY) assets fetch $(INVENTORY)
@@ -41,6 +43,10 @@ soak: packages test-packages venv
 host-test: packages test-packages venv
 	@.ci/packages $(HOST_PACKAGES)
 	@.venv/bin/python -m pytest --soak -s tests/e2e/test_real_hosts.py $(ARGS)
+
+vagrant-test: packages test-packages venv
+	@.ci/packages $(HOST_PACKAGES) $(VAGRANT_PACKAGES)
+	@.venv/bin/python -m pytest --soak -s tests/vagrant/test_real_hypervisor.py $(ARGS)
 
 bench: packages venv
 	@.venv/bin/python benchmarks/bootstrap.py

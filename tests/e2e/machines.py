@@ -47,6 +47,19 @@ def make_stage(can_lab: None) -> Iterator[Callable[[dict], Stage]]:
 
 
 @contextmanager
+def ground(name: str) -> Iterator[Path]:
+    """A folder for the disks of one test's machines, empty, ours alone, and gone afterwards."""
+    folder = GROUND / name
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with alone(folder):
+        for path in folder.iterdir():
+            if path.name != "lock":
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        yield folder
+        shutil.rmtree(folder)
+
+
+@contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """No other run of the tests works on the same machines."""
     with (folder / "lock").open("w") as lock:

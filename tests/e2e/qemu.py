@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ FILES = {
     "etc/machine-id": "",
     "etc/resolv.conf": "",
 }
+GIGABYTES = 12
 FAMILY = "/usr/share/debootstrap/scripts/jammy"
 NETWORK = "[Match]\nName=en*\n[Network]\nAddress={address}/24\nGateway={gateway}\n"
 
@@ -47,13 +48,13 @@ class System:
             return ours
         return [Mirror(ours[0].uri.replace("/debian", f"/{self.archive}"), self.suite)]
 
-    def install(self, root: Path, scratch: Path) -> None:
+    def install(self, root: Path, scratch: Path, packages: str) -> None:
         """A bare system with packages to install beside it."""
         sources, known = self.sources(), self.archive == "debian"
         verified = [f"--keyring={base.KEYRING_FILE}"] if known else ["--no-check-gpg"]
         # debootstrap knows releases that came after it by the script of their family.
         script = [] if known else [FAMILY]
-        what = [f"--include={PACKAGES},{self.kernel}", self.suite, root, sources[0].uri, *script]
+        what = [f"--include={packages},{self.kernel}", self.suite, root, sources[0].uri, *script]
         run("debootstrap", "--variant=minbase", *verified, *what, timeout=1800, env=proxies())
         base.offer_packages(root, scratch, sources, *([] if known else ["trusted=yes"]))
 
@@ -63,6 +64,29 @@ SYSTEMS = {
     "debian-13": System("trixie", "linux-image-cloud-amd64"),
     "ubuntu-24-04": System("noble", "linux-image-virtual", "ubuntu"),
 }
+
+
+def make_disk(folder: Path, system: System, packages: str, configure: Callable[[Path], None]) -> None:
+    """disk.raw, a system with its offline packages, made ready by `configure`; beside it vmlinuz and initrd.img."""
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        root = Path(scratch, "root")
+        system.install(root, Path(scratch), packages)
+        configure(root)
+        for name in ("vmlinuz", "initrd.img"):
+            [found] = (root / "boot").glob(f"{name}-*")
+            shutil.copy(found, folder / name)
+        run("mkfs.ext4", "-q", "-F", "-d", root, folder / "disk.raw", f"{GIGABYTES}G", timeout=300)
+
+
+def furnish(root: Path, name: str, files: Mapping[str, str]) -> None:
+    """What every machine here needs: its name, its files, its network, SSH, and a list of the packages on its disk."""
+    names = {"etc/hostname": f"{name}\n", "etc/hosts": f"127.0.0.1 localhost\n127.0.1.1 {name}\n"}
+    for place, text in {**FILES, **names, **files}.items():
+        (root / place).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (root / place).unlink(missing_ok=True)
+        (root / place).write_text(text)
+    run("chroot", root, "systemctl", "enable", "systemd-networkd", "ssh")
+    run("chroot", root, "apt-get", "-q", "update")
 
 
 @dataclass(frozen=True)
@@ -93,30 +117,13 @@ class Machine:
     def make(self, system: System) -> None:
         """Its disk, anew."""
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key], check=True)
-        with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
-            root = Path(scratch, "root")
-            system.install(root, Path(scratch))
-            self._configure(root)
-            for name in ("vmlinuz", "initrd.img"):
-                [found] = (root / "boot").glob(f"{name}-*")
-                shutil.copy(found, self.folder / name)
-            run("mkfs.ext4", "-q", "-F", "-d", root, self.folder / "disk.raw", "12G", timeout=300)
+        make_disk(self.folder, system, PACKAGES, self._configure)
 
     def _configure(self, root: Path) -> None:
         run("chroot", root, "ssh-keygen", "-A")
-        files = {
-            **FILES,
-            "etc/hostname": f"{self.name}\n",
-            "etc/hosts": f"127.0.0.1 localhost\n127.0.1.1 {self.name}\n",
-            "etc/systemd/network/lan.network": NETWORK.format(address=self.address, gateway=self.gateway),
-            "root/.ssh/authorized_keys": self.key.with_suffix(".pub").read_text(),
-        }
-        for place, text in files.items():
-            (root / place).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            (root / place).unlink(missing_ok=True)
-            (root / place).write_text(text)
-        run("chroot", root, "systemctl", "enable", "systemd-networkd", "ssh")
-        run("chroot", root, "apt-get", "-q", "update")
+        network = NETWORK.format(address=self.address, gateway=self.gateway)
+        login = self.key.with_suffix(".pub").read_text()
+        furnish(root, self.name, {"etc/systemd/network/lan.network": network, "root/.ssh/authorized_keys": login})
         kind, key = (root / "etc/ssh/ssh_host_ed25519_key.pub").read_text().split()[:2]
         self.known_hosts.write_text(f"{self.address} {kind} {key}\n")
 

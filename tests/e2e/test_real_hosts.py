@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from machines import GROUND, alone
+from machines import ground
 from qemu import SYSTEMS, Machine
 from stage import Stage, await_true
 from test_other_shapes import host
@@ -32,13 +31,8 @@ def inventory(name: str, machine: Machine) -> dict:
 
 @pytest.fixture
 def folder(can_lab: None) -> Iterator[Path]:
-    """An empty folder on a real disk."""
-    folder = GROUND / "e2e-host"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700, parents=True)
-    with alone(folder):
+    with ground("e2e-host") as folder:
         yield folder
-    shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
