@@ -1,6 +1,8 @@
 # The two commands: `make demo` builds a real cluster on this machine, `make test` proves the project.
 # `make soak` kills runs and machines at every moment of which `make test` tries a sample, and more that takes long;
-# `make host-test` builds a cluster on a real Debian in QEMU; `make bench` measures; `make recording` makes the README's picture of a bootstrap anew; `make down` takes the demo's machines away.
+# `make host-test` builds a cluster on a real Debian in QEMU; `make conformance` runs Kubernetes' own conformance suite
+# against a cluster of the lab; `make bench` measures; `make recording` makes the README's picture of a bootstrap anew;
+# `make down` takes the demo's machines away.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -18,7 +20,7 @@ HOST_PACKAGES := qemu-system-x86 e2fsprogs
 # One process has the machines of the lab, the other runs the tests that need none.
 PYTEST := .venv/bin/python -m pytest -n 2 --no-loadscope-reorder
 
-.PHONY: demo test soak host-test bench recording lint down clean packages venv
+.PHONY: demo test soak host-test conformance bench recording lint down clean packages venv
 
 demo: packages venv
 	@$(HARDWAY) assets fetch $(INVENTORY)
@@ -41,6 +43,9 @@ soak: packages test-packages venv
 host-test: packages test-packages venv
 	@.ci/packages $(HOST_PACKAGES)
 	@.venv/bin/python -m pytest --soak -s tests/e2e/test_debian_host.py $(ARGS)
+
+conformance: packages test-packages venv
+	@.venv/bin/python -m pytest --soak -s tests/conformance/test_conformance.py $(ARGS)
 
 bench: packages venv
 	@.venv/bin/python benchmarks/bootstrap.py
