@@ -1,6 +1,7 @@
 # The two commands: `make demo` builds a real cluster on this machine, `make test` proves the project.
 # `make soak` kills runs and machines at every moment of which `make test` tries a sample, and more that takes long;
 # `make host-test` builds clusters on real systems in QEMU, `make vagrant-test` on machines of Vagrant and libvirt; `make bench` measures;
+# `make conformance` runs Kubernetes' own conformance suite against a cluster of the lab;
 # `make recording` makes the README's picture of a bootstrap anew; `make down` takes the demo's machines away.
 
 SHELL := /bin/bash
@@ -20,7 +21,7 @@ VAGRANT_PACKAGES := vagrant-libvirt libvirt-daemon-system libvirt-clients qemu-u
 # One process has the machines of the lab, the other runs the tests that need none.
 PYTEST := .venv/bin/python -m pytest -n 2 --no-loadscope-reorder
 
-.PHONY: demo test soak host-test vagrant-test bench recording lint down clean packages venv
+.PHONY: demo test soak host-test vagrant-test conformance bench recording lint down clean packages venv
 
 demo: packages venv
 	@$(HARDWAY) assets fetch $(INVENTORY)
@@ -43,6 +44,9 @@ soak: packages test-packages venv
 host-test: packages test-packages venv
 	@.ci/packages $(HOST_PACKAGES)
 	@.venv/bin/python -m pytest --soak -s tests/e2e/test_real_hosts.py $(ARGS)
+
+conformance: packages test-packages venv
+	@.venv/bin/python -m pytest --soak -s tests/conformance/test_conformance.py $(ARGS)
 
 vagrant-test: packages test-packages venv
 	@.ci/packages $(HOST_PACKAGES) $(VAGRANT_PACKAGES)

@@ -100,11 +100,11 @@ class Stage:
 
     def kubectl(self, *words: str, stdin: str = "") -> Ran:
         """The gathered kubectl, with the administrator's kubeconfig: through the load balancer, from the operator's side."""
-        found = (self._kubectl, "--kubeconfig", self.state / "admin.conf", "--request-timeout=5s", *words)
+        found = (self.kubectl_program, "--kubeconfig", self.state / "admin.conf", "--request-timeout=5s", *words)
         return run(*found, cwd=self.folder, stdin=stdin, timeout=60)
 
     @cached_property
-    def _kubectl(self) -> str:
+    def kubectl_program(self) -> str:
         lines = self.hardway("env", "INV").ok().out.splitlines()
         return next(line.partition("=")[2].strip("'\"") for line in lines if line.startswith("alias kubectl="))
 
