@@ -1,6 +1,6 @@
 # The two commands: `make demo` builds a real cluster on this machine, `make test` proves the project.
 # `make soak` kills runs and machines at every moment of which `make test` tries a sample, and more that takes long;
-# `make host-test` builds a cluster on a real Debian in QEMU; `make bench` measures; `make recording` makes the README's picture of a bootstrap anew; `make down` takes the demo's machines away.
+# `make host-test` builds a cluster on a real Debian in QEMU; `make bench` measures, `make bench-kubeadm` beside kubeadm; `make recording` makes the README's picture of a bootstrap anew; `make down` takes the demo's machines away.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -18,7 +18,7 @@ HOST_PACKAGES := qemu-system-x86 e2fsprogs
 # One process has the machines of the lab, the other runs the tests that need none.
 PYTEST := .venv/bin/python -m pytest -n 2 --no-loadscope-reorder
 
-.PHONY: demo test soak host-test bench recording lint down clean packages venv
+.PHONY: demo test soak host-test bench bench-kubeadm recording lint down clean packages venv
 
 demo: packages venv
 	@$(HARDWAY) assets fetch $(INVENTORY)
@@ -44,6 +44,9 @@ host-test: packages test-packages venv
 
 bench: packages venv
 	@.venv/bin/python benchmarks/bootstrap.py
+
+bench-kubeadm: packages venv
+	@.venv/bin/python benchmarks/kubeadm.py $(ARGS)
 
 recording: packages venv
 	@.venv/bin/python benchmarks/recording.py
