@@ -14,7 +14,7 @@ plane_mb      memory (PSS) of all processes of a control-plane host then, the me
 all_mb        the same of all machines together
 reset         seconds of taking it down: `hardway reset`, which leaves nothing; `kubeadm reset` on all nodes at once,
               the pod network and packet rules by hand, which leaves programs, packages, containerd and images
-load_before   other work makes all of this worthless: see that it is well below the number of processors
+busy_before   processors at work in the second before: other work makes all of this worthless
 """
 
 from __future__ import annotations
@@ -35,31 +35,30 @@ from bench_lab import Stage, prepare
 from bootstrap import built, command, machine, rounded, spread, table
 from kubeadm_cluster import KubeadmCluster
 from kubeadm_kit import Kit, collect
-from usage import memory_mb, processor_seconds
+from usage import busy, memory_mb, processor_seconds
 
 from hardway.errors import HardwayError
 
 VARIANTS = ("hardway", "together", "in turn")
-MEASURED = ("dns", "complete", "cpu", "cpu_here", "sent_mb", "plane_mb", "all_mb", "reset", "load_before")
+MEASURED = ("dns", "complete", "cpu", "cpu_here", "sent_mb", "plane_mb", "all_mb", "reset", "busy_before")
 RATIOS = ("dns", "complete", "cpu", "plane_mb")
 """Of these a run's own ratios are formed: kubeadm's number by that of hardway's cluster before it."""
 
 
 def by_hardway(stage: Stage) -> dict[str, Any]:
     """hardway's cluster on bare machines, built and taken down again."""
-    stage.fresh()
+    others = fresh(stage)
     before = processor_seconds(stage.machines)
     found = built(stage)
     end = {"complete": max(found["dns"], found["command"]), **at_end(stage, before), "cpu_here": found["cpu"]}
     # Without its keys, so that the next cluster's are made anew.
     reset = command(stage, "reset", "--yes", "--remove-pki").seconds
-    return {**found, **end, "sent_mb": found["bytes"] / 1e6, "reset": reset}
+    return {**found, **end, "sent_mb": found["bytes"] / 1e6, "reset": reset, "busy_before": others}
 
 
 def by_kubeadm(stage: Stage, kit: Kit, together: bool) -> dict[str, Any]:
     """kubeadm's."""
-    stage.fresh()
-    load = os.getloadavg()[0]
+    others = fresh(stage)
     with stage.session() as session:
         for transport in session.live.transports.values():
             transport.connect()
@@ -67,7 +66,14 @@ def by_kubeadm(stage: Stage, kit: Kit, together: bool) -> dict[str, Any]:
         before, here = processor_seconds(stage.machines), children_seconds()
         found = cluster.build(together)
         end = {**at_end(stage, before), "cpu_here": children_seconds() - here}
-        return {**found, **end, "sent_mb": found["bytes"] / 1e6, "reset": cluster.reset(), "load_before": load}
+        return {**found, **end, "sent_mb": found["bytes"] / 1e6, "reset": cluster.reset(), "busy_before": others}
+
+
+def fresh(stage: Stage) -> float:
+    """Bare machines, and nothing left to write of those before them; how many processors are at work even so."""
+    stage.fresh()
+    os.sync()
+    return busy()
 
 
 def at_end(stage: Stage, before: float) -> dict[str, Any]:

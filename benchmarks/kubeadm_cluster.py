@@ -7,7 +7,7 @@ import http.client
 import re
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
 import floor
@@ -62,7 +62,7 @@ class KubeadmCluster:
         probe = DnsProbe(self.session, PATIENCE)
         with ThreadPoolExecutor(len(self.cluster.hosts)) as pool:
             prepared = {host.name: pool.submit(self._prepare, host) for host in self.cluster.hosts}
-            self._grow(prepared, together)
+            self._grow(pool, prepared, together)
         self._mark("joined")
         wait(self._lacking(), PATIENCE, str, POLL)
         ready = self._mark("ready")
@@ -76,11 +76,12 @@ class KubeadmCluster:
         each(lambda host: self._run(host, scripts.RESET), self.nodes)
         return time.monotonic() - begun
 
-    def _grow(self, prepared: Mapping[str, Future], together: bool) -> None:
+    def _grow(self, pool: Executor, prepared: Mapping[str, Future], together: bool) -> None:
         for host in (*self.cluster.with_role(Role.LB), self.first):
             prepared[host.name].result()
         self._mark("first prepared")
         self._init()
+        network = pool.submit(self._apply_first_network)
         others = [host for host in self.nodes if host != self.first]
 
         def join(host: Host) -> None:
@@ -92,6 +93,7 @@ class KubeadmCluster:
         else:
             for host in others:
                 join(host)
+        network.result()
 
     def _prepare(self, host: Host) -> None:
         payload = self.kit.payload(host)
@@ -106,6 +108,10 @@ class KubeadmCluster:
         told = self._run(self.first, scripts.INIT, init_config(self.cluster, self.first, self.keys))
         self.authority = re.search(r"--discovery-token-ca-cert-hash (sha256:[0-9a-f]{64})", told)[1]
         self._mark("initialised")
+
+    def _apply_first_network(self) -> None:
+        self._run(self.first, scripts.first_network(self.cluster))
+        self._mark(f"{self.first.name} has its network")
 
     def _join(self, host: Host) -> None:
         self._run(host, scripts.JOIN, join_config(self.cluster, host, self.keys, self.authority))

@@ -48,9 +48,10 @@ for image in *.tar; do ctr -n k8s.io images import "$image" >/dev/null; rm "$ima
 """
 
 
-# Applied when a node has joined, as kubeadm's guide has it.
-NETWORK = f"""mv {WAITING}/10-bridge.conflist /etc/cni/net.d/
-mv {WAITING}/pod-routes.service /etc/systemd/system/
+# Applied when a node has joined, as kubeadm's guide has it. Copied, because containerd, once it runs, does not look at
+# a file that was moved into the folder.
+NETWORK = f"""cp {WAITING}/10-bridge.conflist /etc/cni/net.d/
+cp {WAITING}/pod-routes.service /etc/systemd/system/
 systemctl daemon-reload
 systemctl enable -q --now pod-routes.service
 """
@@ -58,8 +59,19 @@ systemctl enable -q --now pod-routes.service
 # The configuration comes on standard input. What is ignored: cgroup v1, a kernel that does not show how it was made.
 GIVEN = f"{BEGIN}(umask 077; cat >{CONFIG})\n"
 ARGUMENTS = f"--config {CONFIG} --ignore-preflight-errors=all </dev/null 2>&1"
-INIT = f"{GIVEN}kubeadm init --upload-certs {ARGUMENTS}\n{NETWORK}"
+INIT = f"{GIVEN}kubeadm init --upload-certs {ARGUMENTS}\n"
 JOIN = f"{GIVEN}kubeadm join {ARGUMENTS}\n{NETWORK}"
+
+
+def first_network(cluster: Cluster) -> str:
+    """The pod network of the first node, where CoreDNS starts as soon as there is one: when kube-proxy knows the API.
+
+    A CoreDNS that dials the API before that waits 30 s for an answer that never comes. Networks that come as pods, as
+    most do, are never so early.
+    """
+    known = f"iptables -w -t nat -S KUBE-SERVICES 2>/dev/null | grep -q ' {cluster.network.service_ip}/32 '"
+    return f"{BEGIN}until {known}; do sleep 0.2; done\n{NETWORK}"
+
 
 # A line for each member of etcd: id, started, name, peers, clients, whether it is a learner.
 MEMBERS = f"""{BEGIN}cd /etc/kubernetes/pki/etcd

@@ -1,8 +1,10 @@
-"""What a lab's machines use, seen from outside: processor time and memory of every process on them."""
+"""What a lab's machines use, seen from outside, and whether this computer has anything else to do."""
 
 from __future__ import annotations
 
+import os
 import re
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +23,19 @@ def memory_mb(machines: LabMachines) -> Mapping[str, float]:
     A page that several processes share counts once, the programs' own pages in memory count, other cached files do not.
     """
     return {name: sum(map(_pss, _processes(folders[0]))) / 1e6 for name, folders in _groups(machines).items()}
+
+
+def busy(seconds: float = 1.0) -> float:
+    """How many of this computer's processors are at work, on an average of the next seconds."""
+    before = _worked()
+    time.sleep(seconds)
+    return (_worked() - before) / os.sysconf("SC_CLK_TCK") / seconds
+
+
+def _worked() -> int:
+    """Ticks of all processors together: user, nice, system, irq and softirq."""
+    ticks = [int(word) for word in Path("/proc/stat").read_text().splitlines()[0].split()[1:]]
+    return sum(ticks[:3]) + sum(ticks[5:7])
 
 
 def _groups(machines: LabMachines) -> dict[str, list[Path]]:
