@@ -139,6 +139,8 @@ def main() -> int:
         print("\n".join(error.lines()), file=sys.stderr)
         return error.exit_code
     finally:
+        # Twice asked to end, we still clean up only once, and to the end.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if options.keep:
             wipe = f"hardway lab wipe {stage.inventory} --state-dir {stage.state}"
             print(f"{wipe}  takes the machines away", file=sys.stderr)
