@@ -1,6 +1,7 @@
 # The two commands: `make demo` builds a real cluster on this machine, `make test` proves the project.
 # `make soak` kills runs and machines at every moment of which `make test` tries a sample, and more that takes long;
-# `make host-test` builds clusters on real systems in QEMU, `make vagrant-test` on machines of Vagrant and libvirt; `make bench` measures;
+# `make host-test` builds clusters on real systems in QEMU, `make vagrant-test` on machines of Vagrant and libvirt;
+# `make bench` measures, `make bench-kubeadm` beside kubeadm;
 # `make conformance` runs Kubernetes' own conformance suite against a cluster of the lab;
 # `make recording` makes the README's picture of a bootstrap anew; `make down` takes the demo's machines away.
 
@@ -21,7 +22,7 @@ VAGRANT_PACKAGES := vagrant-libvirt libvirt-daemon-system libvirt-clients qemu-u
 # One process has the machines of the lab, the other runs the tests that need none.
 PYTEST := .venv/bin/python -m pytest -n 2 --no-loadscope-reorder
 
-.PHONY: demo test soak host-test vagrant-test conformance bench recording lint down clean packages venv
+.PHONY: demo test soak host-test vagrant-test conformance bench bench-kubeadm recording lint down clean packages venv
 
 demo: packages venv
 	@$(HARDWAY) assets fetch $(INVENTORY)
@@ -54,6 +55,9 @@ vagrant-test: packages test-packages venv
 
 bench: packages venv
 	@.venv/bin/python benchmarks/bootstrap.py
+
+bench-kubeadm: packages venv
+	@.venv/bin/python benchmarks/kubeadm.py $(ARGS)
 
 recording: packages venv
 	@.venv/bin/python benchmarks/recording.py

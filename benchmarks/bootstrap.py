@@ -61,6 +61,11 @@ def command(stage: Stage, *words: str) -> Ran:
 def cold(stage: Stage) -> dict[str, Any]:
     """Bare machines to a DNS answer; the machines are left with the cluster."""
     stage.fresh()
+    return built(stage)
+
+
+def built(stage: Stage) -> dict[str, Any]:
+    """The same for machines that are bare already."""
     load = os.getloadavg()[0]
     with stage.session() as watcher:
         for host in watcher.cluster.workers:
@@ -142,10 +147,11 @@ def rounded(value: Any) -> Any:
 
 
 def table(summary: dict[str, Any]) -> str:
-    rows = [f"{'':14}{'median':>9}{'min':>9}{'max':>9}   target"]
+    wide = max(14, *(len(name) + 1 for name in summary))
+    rows = [f"{'':{wide}}{'median':>9}{'min':>9}{'max':>9}" + "   target" * any("target" in found for found in summary.values())]
     for name, found in summary.items():
         verdict = f"   <= {found['target']:g}: {'met' if found['met'] else 'MISSED'}" if "target" in found else ""
-        rows.append(f"{name:14}{found['median']:9.2f}{found['min']:9.2f}{found['max']:9.2f}{verdict}")
+        rows.append(f"{name:{wide}}{found['median']:9.2f}{found['min']:9.2f}{found['max']:9.2f}{verdict}")
     return "\n".join(rows)
 
 

@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from bench_lab import Stage, images, payload, receivers
 from dns_probe import DnsProbe
@@ -34,11 +35,12 @@ def push(stage: Stage, session: Session) -> tuple[float, int]:
     """Seconds and bytes of sending every host its programs and images, all hosts at once, one tar over OpenSSH each."""
     files = {host: payload(session.inputs, host) for host in receivers(stage.cluster)}
     start = time.monotonic()
-    each(lambda host: _tar(stage, host, files[host]), list(files))
+    each(lambda host: send(stage, host, files[host]), list(files))
     return time.monotonic() - start, sum(path.stat().st_size for paths in files.values() for path in paths)
 
 
-def _tar(stage: Stage, host: Host, paths: list) -> None:
+def send(stage: Stage, host: Host, paths: list[Path]) -> None:
+    """Push files into the folder PUSHED of a bare host, by one tar over OpenSSH; RemoteCommandError."""
     config = shlex.quote(str(stage.machines.access.config))
     names = " ".join(shlex.quote(str(path)) for path in paths)
     receive = shlex.quote(f"mkdir {PUSHED} && tar -xf - -C {PUSHED}")
