@@ -19,7 +19,6 @@ def inventory(kubernetes: str) -> dict:
         "cluster": "e2e-minor",
         "kubernetes": kubernetes,
         **COMMON,
-        "kube_proxy": {"mode": "nftables"},  # everything else runs with iptables
         "network": {"node_cidr": "10.245.0.0/24", "pod_cidr": "10.205.0.0/16", "service_cidr": "10.37.0.0/24"},
         "lab": {"gateway": "10.245.0.1"},
         "hosts": [
