@@ -38,7 +38,7 @@ test: packages test-packages venv
 	@$(PYTEST) --durations=25 $(ARGS)
 
 soak: packages test-packages venv
-	@.ci/packages $(HOST_PACKAGES)
+	@.ci/packages $(HOST_PACKAGES) $(VAGRANT_PACKAGES)
 	@$(HARDWAY) assets fetch $(INVENTORY)
 	@$(PYTEST) --soak -m "moments or soak" $(ARGS)
 

@@ -110,8 +110,10 @@ class KubeApi:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self._judged(method, path, *self.request(method, path, data, content_type))
 
-    def delete(self, path: str) -> None:
-        status, body = self.request("DELETE", path, b'{"propagationPolicy":"Background"}')
+    def delete(self, path: str, uid: str = "") -> None:
+        """Delete an object, if it is there; with a uid only that very one, ConflictError when another has its name."""
+        options = {"propagationPolicy": "Background"} | ({"preconditions": {"uid": uid}} if uid else {})
+        status, body = self.request("DELETE", path, json.dumps(options).encode())
         if status != 404:
             self._judged("DELETE", path, status, body)
 
@@ -188,10 +190,10 @@ class ApiRemote:
         self.api().send("PATCH", f"{op.args[0]}?fieldManager=hardway&force=true", op.blob.data, "application/apply-patch+yaml")
 
     def _free_address(self, op: Op) -> None:
-        """Take back a fixed Service address that is held for this very Service, which does not exist; AddressTakenError for another's.
+        """Free a fixed Service address reserved for this very Service, which does not exist; AddressTakenError for another's.
 
-        The API server reserves the address first and creates the Service then. When it dies between the two, it clears the
-        reservation away after a minute (kubernetes: pkg/registry/core/service/ipallocator/controller/repairip.go).
+        The API server reserves the address first and creates the Service then. If it dies between the two, the reservation
+        expires after a minute (kubernetes: pkg/registry/core/service/ipallocator/controller/repairip.go).
         """
         address = json.loads(op.blob.data)["spec"]["clusterIP"]
         path = f"/apis/networking.k8s.io/v1/ipaddresses/{address}"
@@ -201,7 +203,7 @@ class ApiRemote:
             if f"/api/v1/namespaces/{of.get('namespace')}/{of['resource']}/{of['name']}" != op.args[0]:
                 raise taken(address, of, op.args[0])
             if time.monotonic() > deadline:
-                self.api().send("DELETE", path, {"preconditions": {"uid": held["metadata"]["uid"]}})
+                self.api().delete(path, held["metadata"]["uid"])
                 return
             time.sleep(0.5)
 
@@ -228,11 +230,13 @@ class ApiRemote:
 
 def taken(address: str, holder: dict[str, str], path: str) -> AddressTakenError:
     """What is told of a Service address that another object holds."""
-    where = f"{holder['resource']} {holder['namespace']}/{holder['name']}"
-    look = f"kubectl -n {holder['namespace']} get {holder['resource']} {holder['name']} -o yaml"
+    kind = ".".join(part for part in (holder["resource"], holder.get("group")) if part)
+    namespace = holder.get("namespace", "")
+    where = f"{kind} {namespace}/{holder['name']}" if namespace else f"{kind} {holder['name']}"
+    look = f"kubectl {f'-n {namespace} ' if namespace else ''}get {kind} {holder['name']} -o yaml"
     return AddressTakenError(
         f"the address {address}, which every kubelet hands to its pods, belongs to {where}",
         host="kubernetes",
         command=f"PATCH {path}",
-        hint=f"make that one anew with another clusterIP: {look}",
+        hint=f"recreate that one with another clusterIP: {look}",
     )

@@ -98,9 +98,8 @@ class Scene:
     def kubectl(self, arguments: str, stdin: bytes = b"", timeout: float = 30.0):
         """Run kubectl as the cluster's administrator on a control-plane host; a transport's Result."""
         content = {"stdin": stdin} if stdin else {}  # a connection that only reads has no way for any
-        return through_kubelet(
-            lambda: self.door.run(f"exec {KUBECTL} {arguments}", timeout=timeout, **content), lambda result: result.error_text
-        )
+        command = f"exec {KUBECTL} {arguments}"
+        return through_kubelet(lambda: self.door.run(command, timeout=timeout, **content), lambda result: result.error_text)
 
     def wait(self, check: Callable[[], str], seconds: float, interval: float = 0.15) -> None:
         """Poll until `check` names nothing that is missing; NotReadyError with what was."""
@@ -115,8 +114,8 @@ class Scene:
 KUBECTL = "/usr/local/bin/kubectl --kubeconfig /etc/kubernetes/admin.conf --cache-dir /dev/null"
 
 
-# What a kubelet answers when its own question to the API, whether the caller may, broke off. It cuts its connections itself when it has a
-# new certificate, the first time within ten seconds of its start (kubernetes: pkg/kubelet/certificate/transport.go).
+# What a kubelet answers when its own question to the API, whether the caller may, broke off. It closes its connections when
+# it has a new certificate, first within ten seconds of its start (kubernetes: pkg/kubelet/certificate/transport.go).
 BROKE_OFF = "Authorization error"
 
 

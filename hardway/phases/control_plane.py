@@ -120,6 +120,6 @@ PHASE = Phase(
     desired=desired,
     needs=needs,
     ready=ready,
-    deadline=300,  # an API server that makes its first roles takes two minutes on a slow computer; one that crashes is noticed sooner
+    deadline=300,  # a slow computer needs over two minutes for the first roles; a crash is noticed sooner
     rolling=True,
 )

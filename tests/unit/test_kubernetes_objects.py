@@ -7,7 +7,7 @@ from fakes.memory_kube import MemoryKube, Objects
 
 from hardway.cluster import Host, Role, Taint
 from hardway.errors import ConnectionFailed, RemoteCommandError
-from hardway.kube import ApiRemote
+from hardway.kube import ApiRemote, taken
 from hardway.resources import ApiObject, NodeMarks
 from hardway.resources.base import Situation
 from hardway.resources.kubernetes import OWNED, missing_fields, node_patch
@@ -134,3 +134,15 @@ def test_an_api_that_does_not_answer_is_unknown_to_a_plan_and_an_error_to_a_run(
 )
 def test_paths_of_objects(manifest, path):
     assert ApiObject(manifest).path == path
+
+
+@pytest.mark.parametrize(
+    ("holder", "where", "look"),
+    [
+        ({"group": "", "resource": "services", "namespace": "a", "name": "b"}, "services a/b", "kubectl -n a get services b "),
+        ({"group": "x.io", "resource": "gateways", "name": "b"}, "gateways.x.io b", "kubectl get gateways.x.io b "),
+    ],
+)
+def test_whoever_holds_an_address_is_named_with_a_command_to_look_at_it(holder, where, look):
+    error = taken("10.32.0.10", holder, "/api/v1/namespaces/kube-system/services/kube-dns")
+    assert error.message.endswith(f"belongs to {where}") and look in error.hint and error.exit_code == 5

@@ -38,12 +38,6 @@ stdio_handler = "file"
 """
 
 
-def missing() -> list[str]:
-    """The Debian packages that are not there."""
-    absent = [package for package, program in PROGRAMS.items() if not shutil.which(program, path=PATH)]
-    return absent if PLUGIN.exists() else [*absent, "vagrant-libvirt"]
-
-
 @dataclass(frozen=True)
 class Room:
     """Where libvirtd runs; programs are let in from outside, with the files of this computer but for libvirt's own."""

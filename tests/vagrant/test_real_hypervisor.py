@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
-from libvirt_room import Room, libvirt_room, missing
+from libvirt_room import Room, libvirt_room
 from machines import ground
 from qemu import has_kvm
 from stage import Ran, await_true, failures, run
@@ -32,7 +32,6 @@ pytestmark = [
     pytest.mark.lab,
     pytest.mark.soak,
     pytest.mark.timeout(7200),  # Emulated in software it is twenty times slower than the lab.
-    pytest.mark.skipif(bool(missing()), reason=f"missing, make vagrant-test installs them: {' '.join(missing())}"),
 ]
 
 

@@ -47,11 +47,11 @@ CASES = (
     Case(
         name="dns-address-taken",
         sees="the address <address>, which every kubelet hands to its pods, belongs to services <namespace>/<name>",
-        why="Somebody made a Service with the name server's address, the tenth of `network.service_cidr`, while it was free.",
+        why="A Service was created with the name server's address, the tenth of `network.service_cidr`, while it was free.",
         injected="the Service kube-dns deleted, and another made with its address",
         exit_code=5,
-        next="make that one anew with another clusterIP: kubectl -n <namespace> get services <name> -o yaml",
-        remedy="Delete that Service and make it without `clusterIP`, then run `hardway bootstrap <inventory>` again.",
+        next="recreate that one with another clusterIP: kubectl -n <namespace> get services <name> -o yaml",
+        remedy="Delete that Service and create it without `clusterIP`, then run `hardway bootstrap <inventory>` again.",
     ),
     Case(
         name="load-balancer-down",
