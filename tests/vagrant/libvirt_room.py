@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,17 +13,6 @@ from stage import Ran, await_true, run
 
 from hardway.lab.shell import PATH
 
-PLUGIN = Path("/usr/share/vagrant-plugins/plugins.d/vagrant-libvirt.json")
-PROGRAMS = {
-    "vagrant": "vagrant",
-    "libvirt-daemon-system": "libvirtd",
-    "libvirt-clients": "virsh",
-    "qemu-system-x86": "qemu-system-x86_64",
-    "qemu-utils": "qemu-img",
-    "dnsmasq-base": "dnsmasq",
-    "iptables": "iptables",
-    "util-linux": "nsenter",
-}
 PLACES = ("etc/libvirt", "var/lib/libvirt", "var/cache/libvirt", "var/log/libvirt")
 LIBVIRTD = 'auth_unix_rw = "none"\nauth_unix_ro = "none"\n'
 # What shields the machines of several users from each other wants the systemd or the kernel of a distribution.
