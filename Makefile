@@ -14,7 +14,7 @@ PYTHON ?= python3
 INVENTORY ?= inventory/lab.yaml
 HARDWAY := .venv/bin/hardway
 # What a fresh Debian 12 lacks: for the lab, for compiling what has no release here, for the tests.
-LAB_PACKAGES = $(shell PYTHONPATH= $(PYTHON) hardway/lab/packages.py 2>/dev/null)
+LAB_PACKAGES = $(shell PYTHONPATH= $(PYTHON) hardway/lab/image/packages.py 2>/dev/null)
 BUILD_PACKAGES := gcc libc6-dev libseccomp-dev pkg-config busybox-static
 TEST_PACKAGES := openssh-server sudo haproxy keepalived openssl iproute2 vagrant
 HOST_PACKAGES := qemu-system-x86 e2fsprogs

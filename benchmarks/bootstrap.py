@@ -44,7 +44,7 @@ class Ran:
 
 def command(stage: Stage, *words: str) -> Ran:
     """Run the real command line; HardwayError with its output when it fails."""
-    argv = [sys.executable, "-m", "hardway.cli", *words, str(stage.inventory), "--state-dir", str(stage.state), "--output", "json"]
+    argv = [sys.executable, "-m", "hardway.cli.app", *words, str(stage.inventory), "--state-dir", str(stage.state), "--output", "json"]
     begun = time.monotonic()
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output)

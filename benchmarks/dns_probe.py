@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from hardway.checks.dns_query import question
 from hardway.cluster import Cluster, Host
-from hardway.each import each
 from hardway.errors import NotReadyError
+from hardway.parallel import each
 from hardway.session import Session
 
 # The question travels as octal escapes, because printf of any sh knows those. `-W 1` ends nc at the first answer.

@@ -9,11 +9,11 @@ from xml.sax.saxutils import escape
 from rich.console import Console
 from rich.text import Text
 
-from hardway.watching.board import Board, fold
-from hardway.watching.compose import composed
-from hardway.watching.events import Moment
-from hardway.watching.lines import closing, lines
-from hardway.watching.screen import styled
+from hardway.progress.board import Board, fold
+from hardway.progress.compose import composed
+from hardway.progress.events import Moment
+from hardway.progress.lines import closing, lines
+from hardway.progress.screen import styled
 
 COLUMNS, ROWS = 96, 33
 EVERY = 0.5  # seconds between two frames

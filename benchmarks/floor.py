@@ -13,12 +13,12 @@ from bench_lab import Stage, images, payload, receivers
 from dns_probe import DnsProbe
 
 from hardway.cluster import Host, Role
-from hardway.each import each
 from hardway.errors import RemoteCommandError
-from hardway.live import wait
+from hardway.parallel import each
 from hardway.phases import dns, rbac
 from hardway.resources import Situation
 from hardway.session import Session
+from hardway.targets.live import wait
 from hardway.vocabulary import Op
 
 CIPHER = "aes128-gcm@openssh.com"

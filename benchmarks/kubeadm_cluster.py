@@ -21,12 +21,12 @@ from kubeadm_kit import Kit
 from kubeadm_ready import lacking
 
 from hardway.cluster import Host, Role
-from hardway.each import each
 from hardway.errors import HardwayError, RemoteCommandError
-from hardway.kube import KubeApi, tls_context
-from hardway.live import wait
-from hardway.secret import Secret
+from hardway.parallel import each
+from hardway.pki.secret import Secret
 from hardway.session import Session
+from hardway.targets.kube import KubeApi, tls_context
+from hardway.targets.live import wait
 
 POLL = 0.2
 PATIENCE = 600.0

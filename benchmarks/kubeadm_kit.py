@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hardway.assets import AssetStore, images, table
+from hardway.assets.building.modules import Modules
+from hardway.assets.building.processors import here
 from hardway.assets.cache import default_directory
 from hardway.assets.choice import Origin
+from hardway.assets.fetching.releases import Releases
 from hardway.assets.images import Entry
-from hardway.assets.modules import Modules
-from hardway.assets.processors import here
-from hardway.assets.releases import Releases
 from hardway.cluster import Cluster, Host, Role
 from hardway.lab import base_image
 from hardway.lab.shell import run

@@ -18,7 +18,7 @@ import film
 from bench_lab import ROOT, prepare
 
 from hardway.errors import HardwayError
-from hardway.watching.events import Moment
+from hardway.progress.events import Moment
 
 EVENTS, PICTURE = ROOT / "docs/bootstrap.jsonl", ROOT / "docs/bootstrap.svg"
 
@@ -31,7 +31,7 @@ def record(target: Path, name: str = "demo") -> None:
         try:
             stage.fresh()
             words = ("bootstrap", str(stage.inventory), "--state-dir", str(stage.state), "--output", "json")
-            done = subprocess.run([sys.executable, "-m", "hardway.cli", *words], cwd=ROOT, capture_output=True, text=True)
+            done = subprocess.run([sys.executable, "-m", "hardway.cli.app", *words], cwd=ROOT, capture_output=True, text=True)
         finally:
             stage.machines.wipe()
     if done.returncode:

@@ -9,29 +9,29 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import kubeconfig as documents
 from .assets import AssetStore
 from .cluster import Cluster, Host
-from .comparing import read
-from .credentials import Credentials
-from .each import each
 from .errors import HardwayError, HostErrors, PkiError, PreflightError, QuorumError, UsageError
 from .facts import ARCHITECTURES, authority
+from .parallel import each
 from .phase import Inputs, Phase
 from .phases import PHASES
 from .phases.preflight import judge
+from .pki import kubeconfig as documents
+from .pki.credentials import Credentials
 from .plans import Agreement, Plan, Saved, foresee
+from .progress.events import HostReset
 from .report import plural
 from .resources.base import Change, Resource
-from .runner import Done, Runner, plan
+from .run.comparing import read
+from .run.runner import Done, Runner, plan
 from .session import Placeholders, Selection, Session
-from .statedir import Overlay, StateDir, write_synced
+from .state.statedir import Overlay, StateDir, write_synced
 from .vocabulary import Op, Remote
-from .watching.events import HostReset
 
 if TYPE_CHECKING:
     from .checks import Check, Outcome
-    from .stepping import Conversation
+    from .commands.bootstrap.stepping import Conversation
 
 LAB = "lab/"  # the lab's own key and host keys are not the cluster's
 

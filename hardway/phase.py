@@ -13,8 +13,8 @@ from .resources.base import Resource
 
 if TYPE_CHECKING:
     from .assets import AssetStore
-    from .credentials import Credentials
-    from .live import Live
+    from .pki.credentials import Credentials
+    from .targets.live import Live
 
 OPERATOR = Host("operator", IPv4Address("127.0.0.1"), frozenset())
 ETCD = Host("etcd", IPv4Address("127.0.0.1"), frozenset())

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, TextIO
 from . import __version__
 from .cluster import Cluster, Host
 from .errors import HardwayError, HostErrors, typable
+from .progress import events
+from .progress.board import Board
+from .progress.closing import plural
+from .progress.events import Event, Moment
+from .progress.lines import closing, lines
 from .resources.base import Change
-from .watching import events
-from .watching.board import Board
-from .watching.closing import plural
-from .watching.events import Event, Moment
-from .watching.lines import closing, lines
 
 if TYPE_CHECKING:
     from .checks import Check, Outcome
     from .phase import Inputs, Phase
-    from .watching.screen import Screen
+    from .progress.screen import Screen
 
 __all__ = ["Report", "plural"]
 
@@ -61,7 +61,7 @@ class Report:
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
         """A live display while this lasts, where lines go to a terminal that can carry one."""
-        from .watching.screen import Screen, possible
+        from .progress.screen import Screen, possible
 
         if self.json or not possible(self.stream):
             yield

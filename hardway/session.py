@@ -12,26 +12,26 @@ from pathlib import Path
 from . import ssh
 from .assets import Asset, AssetStore
 from .cluster import Cluster, Host
-from .credentials import Credentials
-from .each import each
 from .errors import HardwayError, QuorumError, UsageError
-from .etcd import EtcdClient, open_etcd
-from .etcd_members import EtcdRemote
+from .etcd.interface import EtcdClient, open_etcd
 from .facts import Facts
-from .kube import ApiRemote
-from .live import Live
-from .operator import OperatorRemote
+from .parallel import each
 from .phase import API, ETCD, OPERATOR, Inputs, Phase
 from .phases import PHASES
-from .reading import ReadingEtcd, reading
+from .pki.credentials import Credentials
+from .progress.redact import Redactor
+from .progress.runlog import RunLog
+from .progress.trace import Traced
 from .report import Report
 from .ssh.credentials import answers
-from .statedir import Frozen, Overlay, StateDir, Store, private
+from .state.statedir import Frozen, Overlay, StateDir, Store, private
+from .targets.etcd_members import EtcdRemote
+from .targets.kube import ApiRemote
+from .targets.live import Live
+from .targets.readonly import ReadingEtcd, reading
+from .targets.workstation import OperatorRemote
 from .transport import Transport
 from .vocabulary import ReadOnly, Remote
-from .watching.redact import Redactor
-from .watching.runlog import RunLog
-from .watching.trace import Traced
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Placeholders:
 class Session:
     """Use as a context manager: connections are closed at its end.
 
-    With `read_only` nothing can be written: not to the state directory, not through any connection (see hardway.reading).
+    With `read_only` nothing can be written: not to the state directory, not through any connection (see hardway.targets.readonly).
     `proving` is for checks, which run commands on hosts and have a namespace of their own in the cluster; the state
     directory stays closed to them too. `logged` is the name of a command whose run is kept in a log.
     """

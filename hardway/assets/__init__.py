@@ -1,6 +1,6 @@
 """Binaries and images: which a cluster needs, where they come from, and proof that they are what they should be."""
 
-from .model import Asset, Item, Row
+from .asset import Asset, Item, Row
 from .store import AssetStore
 from .table import image_reference
 from .versions import default_versions, supported

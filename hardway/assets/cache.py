@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import AssetError
-from .model import Asset, Item, Report
+from .asset import Asset, Item, Report
 
 # What an ELF header calls the processors we know.
 MACHINES = {62: "amd64", 183: "arm64", 3: "386", 40: "arm"}

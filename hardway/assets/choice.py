@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ..cluster import Cluster
+from .asset import Item, Report
 from .cache import Cache
-from .download import Site
-from .model import Item, Report
+from .fetching.download import Site
 from .table import needed, release
 
 ARCHS = ("amd64", "arm64")

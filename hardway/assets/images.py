@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..cluster import Cluster
+from .asset import Asset, Item, Report, megabytes
 from .cache import Cache
-from .model import Asset, Item, Report, megabytes
 from .table import binary_item, image_reference
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"

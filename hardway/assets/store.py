@@ -9,11 +9,11 @@ from pathlib import Path
 from ..cluster import Cluster
 from ..errors import AssetError
 from . import table
+from .asset import Asset, Item, Report, Row
+from .building.modules import Modules
 from .cache import Cache, default_directory, usable
 from .choice import Origin, chosen, reachable_or_built
-from .model import Asset, Item, Report, Row
-from .modules import Modules
-from .releases import Releases
+from .fetching.releases import Releases
 
 FETCH = "hardway assets fetch INV"
 

@@ -10,7 +10,7 @@ from importlib import resources
 import yaml
 
 from ..cluster import Cluster, Role, Versions
-from .model import IMAGE, Item
+from .asset import IMAGE, Item
 
 
 @functools.cache

@@ -5,8 +5,8 @@ our own in a namespace that is removed afterwards. What a check thinks of an ans
 function beside it.
 """
 
-from .model import Check, Outcome, Status
 from .name_service import dns_answers
+from .outcome import Check, Outcome, Status
 from .output import to_json, to_junit, to_text
 from .suite import CHECKS, refused, verify
 

@@ -6,7 +6,7 @@ import secrets
 
 from .interview import heard, pods_of
 from .manifests import PORT
-from .model import Check, Outcome, judged
+from .outcome import Check, Outcome, judged
 from .pods import Pod
 from .scene import KUBECTL, Scene, at_once, through_kubelet
 from .smoke import Smoke

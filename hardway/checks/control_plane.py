@@ -9,13 +9,13 @@ from typing import Any
 
 from cryptography import x509
 
-from ..certificates import definition
 from ..cluster import Cluster, Host
 from ..errors import NotReadyError
-from ..inspection import difference
-from ..kube import KubeApi, tls_context
+from ..pki.certificates import definition
+from ..pki.inspection import difference
+from ..targets.kube import KubeApi, tls_context
 from . import peer
-from .model import Check, Outcome, judged
+from .outcome import Check, Outcome, judged
 from .scene import Scene, at_once, items, on_hosts, prefixed
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"

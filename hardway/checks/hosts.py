@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping
 
 from cryptography import x509
 
-from ..certificates import authorities, definitions
 from ..cluster import Cluster, Host
+from ..pki.certificates import authorities, definitions
 from ..resources import Binary, KernelModule, SwapOff, Sysctl, Unit
 from ..resources.base import Resource, Situation
 from ..resources.unit import properties
-from ..runner import Done
+from ..run.runner import Done
 from ..vocabulary import Answers, Probe
-from .model import Check, Outcome, failed, judged, skipped
+from .outcome import Check, Outcome, failed, judged, skipped
 from .scene import Scene, names, on_hosts
 
 ROUTES = Probe("routes")

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..cluster import Host, Taint
-from ..secret import Secret
+from ..pki.secret import Secret
 
 LABEL = "hardway.io/verify"
 APP = "echo"

@@ -8,9 +8,9 @@ from typing import Any
 
 from ..cluster import Cluster, Host
 from ..errors import HardwayError, NotReadyError
-from ..live import UNREACHABLE, Live
+from ..targets.live import UNREACHABLE, Live
 from . import dns_query
-from .model import Check, Outcome, judged, skipped
+from .outcome import Check, Outcome, judged, skipped
 from .scene import HEARD_WITHIN, Scene, items, on_hosts
 
 OFF = "the inventory turns the DNS add-on off"

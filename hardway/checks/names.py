@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ..cluster import Cluster
 from .interview import Answers, heard, interview, lookups, pods_of
 from .manifests import APP
-from .model import Check, Outcome, failed, judged, skipped
+from .outcome import Check, Outcome, failed, judged, skipped
 from .pods import Pod
 from .scene import Scene
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from . import peer
 from .interview import Answers, heard, interview, pods_of
 from .manifests import PORT
-from .model import Check, Outcome, judged, skipped
+from .outcome import Check, Outcome, judged, skipped
 from .pods import Pod
 from .scene import Scene, at_once, names
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..cluster import Cluster, Host
-from .model import Check, Outcome, judged
+from .outcome import Check, Outcome, judged
 from .scene import Scene
 
 PRESSURE = ("MemoryPressure", "DiskPressure", "PIDPressure")

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from .model import Check, Outcome, Status
+from .outcome import Check, Outcome, Status
 
 SCHEMA = 1
 MARKS = {Status.PASSED: "ok", Status.FAILED: "FAILED", Status.SKIPPED: "skipped"}

@@ -7,9 +7,9 @@ import socket
 import ssl
 from collections.abc import Callable
 
-from ..credentials import Pair
 from ..errors import HardwayError
-from ..kube import tls_context
+from ..pki.credentials import Pair
+from ..targets.kube import tls_context
 
 SECONDS = 5.0
 Dial = Callable[[], socket.socket]

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..cluster import Host
 from ..errors import HardwayError, NotReadyError
-from ..kube import KubeApi
-from ..live import UNREACHABLE, Live
 from ..phase import Inputs
 from ..phases import PHASES
 from ..resources.base import Resource
-from ..runner import Done
+from ..run.runner import Done
+from ..targets.kube import KubeApi
+from ..targets.live import UNREACHABLE, Live
 from ..transport import Transport
 from ..vocabulary import Answers, Probe
 

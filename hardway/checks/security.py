@@ -7,12 +7,12 @@ import json
 from collections.abc import Iterable
 
 from ..cluster import Host
-from ..secret import Secret
+from ..pki.secret import Secret
 from . import manifests, peer
 from .control_plane import identity
-from .etcd import open_any
+from .etcd_cluster import open_any
 from .interview import heard, pods_of
-from .model import Check, Outcome, failed, judged, passed, skipped
+from .outcome import Check, Outcome, failed, judged, passed, skipped
 from .scene import Scene, on_hosts
 
 AUDIT_LOG = "/var/log/kubernetes/audit/audit.log"

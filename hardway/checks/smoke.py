@@ -12,13 +12,13 @@ from typing import Any
 from ..assets import image_reference
 from ..cluster import Host
 from ..errors import HardwayError
-from ..kube import KubeApi
-from ..live import UNREACHABLE, wait
-from ..secret import Secret
+from ..pki.secret import Secret
+from ..targets.kube import KubeApi
+from ..targets.live import UNREACHABLE, wait
 from . import manifests, peer
 from .manifests import APP, HEADLESS, PORT
-from .model import Check, Outcome, failed, passed
 from .name_service import await_current
+from .outcome import Check, Outcome, failed, passed
 from .pods import Pod, pod_findings, ready_addresses, ready_pods
 from .scene import HEARD_WITHIN, Scene, items, names, on_hosts, told
 

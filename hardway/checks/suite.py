@@ -10,12 +10,13 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from ..errors import UsageError
-from ..live import UNREACHABLE, Live
 from ..phase import Inputs
 from ..report import Report
-from ..runner import Done
-from . import access, control_plane, etcd, hosts, name_service, names, network, nodes, security, smoke
-from .model import Check, Outcome, Status, failed, skipped
+from ..run.runner import Done
+from ..targets.live import UNREACHABLE, Live
+from . import access, control_plane, hosts, name_service, names, network, nodes, security, smoke
+from . import etcd_cluster as etcd
+from .outcome import Check, Outcome, Status, failed, skipped
 from .scene import Scene, told
 
 HEALTH = (*hosts.CHECKS, *etcd.CHECKS, *control_plane.CHECKS, *nodes.CHECKS, *name_service.CHECKS, *security.CHECKS_OUTSIDE)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .base import base_image
+    from .image.base import base_image
     from .machines import LabMachines
     from .status import MachineStatus
 
@@ -17,7 +17,7 @@ __all__ = ["LabMachines", "MachineStatus", "base_image"]
 
 def __getattr__(name: str) -> Any:
     if name == "base_image":
-        from .base import base_image
+        from .image.base import base_image
 
         return base_image
     if name in ("LabMachines", "MachineStatus"):

@@ -12,7 +12,7 @@ from ..cluster import Cluster
 from ..errors import LabError, UsageError
 from . import disk, network, power, preconditions, registry, state
 from .access import Access
-from .base import base_image
+from .image.base import base_image
 from .spec import LabSpec, MachineSpec, machine_specs
 from .status import MachineStatus, status_of
 from .together import on_each

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from ..errors import LabError
-from . import packages
+from .image import packages
 from .shell import run
 from .spec import LabSpec
 

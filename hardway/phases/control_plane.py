@@ -15,10 +15,10 @@ from pathlib import Path
 
 from ..cluster import Host
 from ..facts import etcd_born
-from ..live import Live
 from ..phase import Inputs, Pending, Phase
 from ..render import render
 from ..resources import Directory, File, Unit, text
+from ..targets.live import Live
 from .binaries import program
 from .kubelet import VOLUME_PLUGINS
 

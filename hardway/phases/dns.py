@@ -12,10 +12,10 @@ itself (then write `addons.coredns.forward`); 10-second pauses are lost UDP answ
 from typing import Any
 
 from ..assets import image_reference
-from ..live import Live
 from ..phase import API, Inputs, Pending, Phase
-from ..pods import stuck
 from ..render import render
+from ..targets.live import Live
+from ..targets.pods import stuck
 from .rbac import objects
 
 

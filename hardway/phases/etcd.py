@@ -15,10 +15,10 @@ member's address (`bad certificate` in the journal); or /var/lib/etcd holds data
 from ..cluster import Host
 from ..errors import QuorumError
 from ..facts import etcd_born
-from ..live import Live
 from ..phase import Inputs, Pending, Phase
 from ..render import render
 from ..resources import Directory, File, Unit, User, text
+from ..targets.live import Live
 from .binaries import program
 
 PKI = "/etc/etcd/pki"

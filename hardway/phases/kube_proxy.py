@@ -10,10 +10,10 @@ answers from other nodes only; a second proxy of another mode left its rules beh
 """
 
 from ..cluster import Host, LoadBalancer
-from ..live import Live
 from ..phase import Inputs, Pending, Phase
 from ..render import render
 from ..resources import Directory, File, Unit, text
+from ..targets.live import Live
 from .binaries import program
 
 METRICS_PORT = 10249

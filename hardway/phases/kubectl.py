@@ -6,8 +6,8 @@ Goes wrong: your machine does not reach the API address at all (a bastion is bet
 use kubectl on a control-plane host, or a tunnel.
 """
 
-from ..live import Live
 from ..phase import OPERATOR, Pending, Phase
+from ..targets.live import Live
 from .kubeconfigs import desired
 
 

@@ -13,10 +13,10 @@ is on; the kubelet's cgroup driver is not containerd's.
 
 from ..assets import image_reference
 from ..cluster import Host
-from ..live import Live
 from ..phase import Inputs, Pending, Phase
 from ..render import render
 from ..resources import Directory, File, Leftover, Unit, text
+from ..targets.live import Live
 from .binaries import program
 
 # The kubelet and the controller manager would make these folders by themselves; made by us, a reset knows whose they are.

@@ -11,10 +11,10 @@ HAProxy is wrong: its journal tells which; the port is taken when an API server 
 """
 
 from ..cluster import Host
-from ..live import Live
 from ..phase import Inputs, Pending, Phase
 from ..render import render
 from ..resources import Directory, File, Leftover, Packages, Unit, text
+from ..targets.live import Live
 
 
 def desired(inputs: Inputs, host: Host) -> list:

@@ -2,7 +2,7 @@
 
 from .agreement import Agreement
 from .file import Purpose, Saved, as_json, load, save
-from .model import Plan, foresee
+from .plan import Plan, foresee
 from .text import as_text
 
 __all__ = ["Agreement", "Plan", "Purpose", "Saved", "as_json", "as_text", "foresee", "load", "save"]

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from ..errors import PlanMovedError
 from ..report import plural
 from ..resources.base import Change
-from ..runner import Done
-from ..store import Store
+from ..run.runner import Done
+from ..state.store import Store
 from .masks import Masks
-from .model import Plan, Planned, planned
+from .plan import Plan, Planned, planned
 
 SHOWN = 19  # an error shows twenty lines of evidence
 
@@ -35,7 +35,7 @@ class Agreement:
             raise self._moved(lines, "nothing was changed")
 
     def permit(self, phase: str, target: str, changes: Sequence[Change], again: bool = False) -> None:
-        """The same for one step, before its first write; see hardway.runner.Permit."""
+        """The same for one step, before its first write; see hardway.run.runner.Permit."""
         with self._lock:
             now = planned(Done(phase, target, tuple(changes), 0.0), self.masks)
             lines = self._unlike(now, self.begun or again)

@@ -16,11 +16,11 @@ from typing import Any
 
 from .. import __version__
 from ..cluster import Cluster
-from ..durable import write_synced
 from ..errors import PlanMovedError, UsageError
 from ..phases.preflight import Finding
 from ..session import Selection
-from .model import Plan, Planned
+from ..state.durable import write_synced
+from .plan import Plan, Planned
 
 KIND, SCHEMA = "hardway-plan", 1
 

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterable
 
 from ..facts import authority
-from ..store import Store
+from ..state.store import Store
 from ..vocabulary import Blob
 
 ISSUED = (".crt", ".key", ".pub")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from ..report import plural
-from .model import ISSUED, Plan, Planned
+from .plan import ISSUED, Plan, Planned
 
 LEGEND = "+ new   ~ changed   ! restarts what runs   ? known only when the API answers"
 

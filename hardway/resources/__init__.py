@@ -1,7 +1,7 @@
 """Desired state, one kind per class: compared with what a target answers, it yields a change or nothing."""
 
 from .base import Change, Resource, Situation
-from .etcd import EtcdMember
+from .etcd_member import EtcdMember
 from .file import Binary, Block, Directory, File, text
 from .kubernetes import ApiObject, NodeMarks
 from .operator import Issued, LocalFile

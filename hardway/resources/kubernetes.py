@@ -1,4 +1,4 @@
-"""Objects in the Kubernetes API. Their probes and ops are understood by `hardway.kube.ApiRemote`."""
+"""Objects in the Kubernetes API. Their probes and ops are understood by `hardway.targets.kube.ApiRemote`."""
 
 from __future__ import annotations
 

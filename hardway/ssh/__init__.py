@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from ..cluster import Host
 from ..transport import Transport
-from .known_hosts import HostKey, remember
-from .trust import Recorded, names_of, parse, record
+from .host_keys.known_hosts import HostKey, remember
+from .host_keys.trust import Recorded, names_of, parse, record
 
 __all__ = ["HostKey", "Recorded", "connect", "host_key_lines", "names_of", "parse", "record", "remember"]
 
@@ -21,6 +21,6 @@ def connect(host: Host, *, prompt: Callable[[str], str] | None = None) -> Transp
 
 def host_key_lines(host: Host, *, prompt: Callable[[str], str] | None = None) -> list[tuple[str, str]]:
     """(known_hosts line, fingerprint) of every key the host shows, without trusting any; its bastions are verified as ever."""
-    from .scan import scan
+    from .host_keys.scan import scan
 
     return scan(host, prompt)

@@ -17,7 +17,7 @@ from fabric import Config, Connection
 from . import pulse
 from .credentials import Prompt
 from .failures import Dropped, explain
-from .host_keys import Policy, known_kinds
+from .host_keys.policy import Policy, known_kinds
 from .keys import Login
 from .route import Hop
 

@@ -17,7 +17,7 @@ from typing import Any
 from ..cluster import Host, Ssh
 from ..errors import ConnectionFailed
 from . import ssh_config
-from .known_hosts import known_name
+from .host_keys.known_hosts import known_name
 
 SYSTEM_KNOWN_HOSTS = (Path("/etc/ssh/ssh_known_hosts"), Path("/etc/ssh/ssh_known_hosts2"))
 DEFAULT_KEYS = tuple(Path("~/.ssh") / name for name in ("id_ed25519", "id_ecdsa", "id_rsa"))

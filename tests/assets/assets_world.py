@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-from hardway.assets.golang import toolchain
+from hardway.assets.building.golang import toolchain
 from hardway.assets.table import needed, release, table
 from hardway.cluster import Api, Assets, Cluster, Host, Role, Versions
 

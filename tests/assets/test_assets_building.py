@@ -14,11 +14,12 @@ import pytest
 import yaml
 from assets_world import cluster, module_downloads
 
-from hardway.assets import AssetStore, apt, default_versions, golang, modules, pinned, tools
+from hardway.assets import AssetStore, default_versions
+from hardway.assets.building import apt, golang, modules, pinned, tools
+from hardway.assets.building.golang import Clock, basename, duration, linker_flags
+from hardway.assets.building.modules import Build, told
+from hardway.assets.building.pin import go_mod, pin
 from hardway.assets.cache import Cache, sha256_of
-from hardway.assets.golang import Clock, basename, duration, linker_flags
-from hardway.assets.modules import Build, told
-from hardway.assets.pin import go_mod, pin
 from hardway.assets.table import table
 from hardway.errors import AssetError
 
@@ -363,6 +364,6 @@ def test_every_pinned_module_asks_for_what_it_is_named_after(path):
 def test_the_command_says_what_is_where(tmp_path):
     hosts = "hosts: [{name: a, address: 10.0.0.1, roles: [etcd, control-plane, worker]}]"
     (tmp_path / "class.yaml").write_text(f"cluster: class\nassets: {{source: modules}}\n{hosts}\n")
-    command = [sys.executable, "-m", "hardway.cli", "assets", "list", tmp_path / "class.yaml"]
+    command = [sys.executable, "-m", "hardway.cli.app", "assets", "list", tmp_path / "class.yaml"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0 and "kube-apiserver" in done.stdout and "missing" in done.stdout

@@ -12,8 +12,8 @@ import pytest
 from assets_world import cluster
 
 from hardway.assets import AssetStore, cache
+from hardway.assets.asset import Item
 from hardway.assets.cache import Cache
-from hardway.assets.model import Item
 from hardway.errors import AssetError
 
 ITEM = Item("runc", "runc", "1.4.2", "amd64")

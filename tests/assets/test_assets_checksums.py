@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hardway.assets.checksums import parse
+from hardway.assets.fetching.checksums import parse
 
 SUM, OTHER = "ab" * 32, "cd" * 32
 

@@ -10,10 +10,11 @@ import threading
 import pytest
 from assets_world import cluster
 
-from hardway.assets import AssetStore, choice, download
+from hardway.assets import AssetStore, choice
 from hardway.assets.cache import Cache
 from hardway.assets.choice import Origin, chosen, reachable_or_built
-from hardway.assets.download import Site
+from hardway.assets.fetching import download
+from hardway.assets.fetching.download import Site
 from hardway.assets.table import Release, needed
 from hardway.errors import AssetError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from assets_world import Server
 
-from hardway.assets.download import Site
+from hardway.assets.fetching.download import Site
 from hardway.errors import AssetError
 
 BODY = bytes(range(256)) * 4000

@@ -12,8 +12,8 @@ from assets_world import VERSIONS, cluster, sha256
 from click.testing import CliRunner
 
 from hardway.assets import AssetStore
-from hardway.assets.mirror import fill
-from hardway.cli import cli
+from hardway.assets.fetching.mirror import fill
+from hardway.cli.app import cli
 from hardway.errors import AssetError
 
 KUBERNETES = "dl.k8s.io/v1.36.90/kubernetes-server-linux-amd64.tar.gz"

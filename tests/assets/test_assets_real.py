@@ -11,10 +11,11 @@ import time
 import pytest
 from assets_world import cluster
 
-from hardway.assets import AssetStore, default_versions, homemade
+from hardway.assets import AssetStore, default_versions
+from hardway.assets.building import homemade
+from hardway.assets.building.modules import Modules
 from hardway.assets.cache import Cache, sha256_of
 from hardway.assets.choice import Origin
-from hardway.assets.modules import Modules
 from hardway.errors import AssetError
 
 pytestmark = pytest.mark.lab

@@ -218,7 +218,7 @@ def test_the_users_own_checksums_count_before_the_built_in_ones(server, tmp_path
 
 
 def test_plain_http_needs_a_checksum_that_is_known_beforehand(server, tmp_path, monkeypatch):
-    monkeypatch.setattr("hardway.assets.download.LOCAL", ())
+    monkeypatch.setattr("hardway.assets.fetching.download.LOCAL", ())
     found = store(server.url, tmp_path)
     with pytest.raises(AssetError, match="would come over plain http, and its (checksum|digest) is not known beforehand") as caught:
         found.gather()
@@ -258,7 +258,7 @@ def test_half_a_file_is_refused(server, tmp_path):
 
 
 def test_the_upstream_source_reads_no_mirror():
-    from hardway.assets.releases import Releases
+    from hardway.assets.fetching.releases import Releases
 
     upstream = AssetStore(cluster("http://ignored.example", versions=default_versions(), source="upstream"))
     assert Releases(upstream.cluster, upstream.cache, print).site.location("https://dl.k8s.io/x") == "https://dl.k8s.io/x"

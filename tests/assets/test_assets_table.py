@@ -9,7 +9,7 @@ import pytest
 from assets_world import VERSIONS, cluster
 
 from hardway.assets import default_versions, image_reference
-from hardway.assets.checksums import is_checksum
+from hardway.assets.fetching.checksums import is_checksum
 from hardway.assets.table import binary_item, needed, release, table
 from hardway.cluster import CoreDns, Role
 

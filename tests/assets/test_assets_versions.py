@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardway.assets import default_versions, pinned, supported
+from hardway.assets import default_versions, supported
+from hardway.assets.building import pinned
 from hardway.assets.table import table
 from hardway.assets.versions import minors
 from hardway.cluster import Versions

@@ -11,12 +11,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from hardway.checks import control_plane, dns_query, etcd, hosts, name_service, nodes, security
-from hardway.checks.model import passed
+from hardway.checks import control_plane, dns_query, hosts, name_service, nodes, security
+from hardway.checks import etcd_cluster as etcd
+from hardway.checks.outcome import passed
 from hardway.errors import HardwayError, NotReadyError
-from hardway.etcd import Health, Member, Status
+from hardway.etcd.interface import Health, Member, Status
+from hardway.pki.secret import Secret
 from hardway.resources import Unit
-from hardway.secret import Secret
 from hardway.vocabulary import Probe
 
 NOW = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC)

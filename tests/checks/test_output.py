@@ -3,7 +3,7 @@
 import json
 from xml.etree import ElementTree
 
-from hardway.checks.model import Check, Outcome, Status, failed, judged, passed
+from hardway.checks.outcome import Check, Outcome, Status, failed, judged, passed
 from hardway.checks.output import to_json, to_junit, to_text
 
 CHECK = Check(

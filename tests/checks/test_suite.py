@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import pytest
 
 from hardway.checks import manifests, pods, smoke, suite
-from hardway.checks.model import Check, Status, passed
+from hardway.checks.outcome import Check, Status, passed
 from hardway.cluster import Taint
 from hardway.errors import RemoteCommandError, UsageError
-from hardway.secret import Secret
+from hardway.pki.secret import Secret
 
 
 def test_names_are_unique_and_every_check_says_why_and_what_next():

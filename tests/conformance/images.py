@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hardway.assets import images as archives
-from hardway.assets import tools
-from hardway.assets.homemade import DIRECTORIES
+from hardway.assets.building import tools
+from hardway.assets.building.homemade import DIRECTORIES
 from hardway.assets.images import Entry
 
 from .layout import Layout

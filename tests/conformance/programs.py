@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hardway.assets import golang, pinned, tools
+from hardway.assets.building import golang, pinned, tools
+from hardway.assets.building.golang import Clock, Go
+from hardway.assets.building.modules import Telling
+from hardway.assets.building.processors import here
 from hardway.assets.cache import Cache, default_directory, free_gigabytes
-from hardway.assets.golang import Clock, Go
-from hardway.assets.modules import Telling
-from hardway.assets.processors import here
 from hardway.assets.table import table
 
 from . import module

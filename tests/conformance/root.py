@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hardway.lab import recipe
-from hardway.lab.base import KEYRING_FILE
+from hardway.lab.image import recipe
+from hardway.lab.image.base import KEYRING_FILE
+from hardway.lab.image.sources import mirrors, proxies
 from hardway.lab.shell import run
-from hardway.lab.sources import mirrors, proxies
 
 # dig, nslookup, curl, iperf, ss, nc, nginx, ping, ps, socat. Busybox and a static bash are for an image of their own.
 PACKAGES = (

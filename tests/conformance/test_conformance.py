@@ -15,7 +15,7 @@ from machines import GROUND
 from stage import COMMON, Stage
 
 from hardway.assets import AssetStore, default_versions
-from hardway.assets.processors import here
+from hardway.assets.building.processors import here
 from hardway.inventory import load
 
 from . import images, manifest, nodes, registry, root, suite, table, verdicts

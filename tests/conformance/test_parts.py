@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from hardway.assets import images as archives
-from hardway.assets import pinned
+from hardway.assets.building import pinned
 from hardway.assets.images import Entry
 from hardway.cluster import overlapping
 from hardway.inventory import load

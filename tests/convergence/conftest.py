@@ -7,7 +7,7 @@ import pytest
 from fakes.world import World
 
 from hardway.inventory import load
-from hardway.live import wait
+from hardway.targets.live import wait
 
 INVENTORIES = Path(__file__).parents[2] / "inventory"
 NAMES = sorted(file.stem for file in INVENTORIES.glob("*.yaml"))
@@ -21,7 +21,7 @@ def pytest_generate_tests(metafunc):
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     """What is awaited in memory comes at once or never."""
-    monkeypatch.setattr("hardway.runner.wait", functools.partial(wait, interval=0.001))
+    monkeypatch.setattr("hardway.run.runner.wait", functools.partial(wait, interval=0.001))
 
 
 @pytest.fixture

@@ -6,15 +6,15 @@ from pathlib import Path
 
 from fakes.world import World
 
-from hardway.cli_bootstrap import _onward
-from hardway.credentials import Credentials
+from hardway.cli.bootstrap import _onward
+from hardway.commands.bootstrap.stepping import Conversation
+from hardway.commands.runbook import assumed, explain
 from hardway.inventory import load
 from hardway.phase import Phase
 from hardway.phases import PHASES
+from hardway.pki.credentials import Credentials
 from hardway.plans import Plan, foresee
-from hardway.runbook import assumed, explain
-from hardway.statedir import Overlay
-from hardway.stepping import Conversation
+from hardway.state.statedir import Overlay
 
 world = World(load(Path(sys.argv[1])), Path(sys.argv[2]))
 

@@ -10,8 +10,8 @@ from fakes.disk import Refused
 from fakes.world import changes
 
 from hardway.cluster import Host
-from hardway.each import each
 from hardway.errors import ConnectionLost, HostErrors, NotReadyError, QuorumError, RemoteCommandError
+from hardway.parallel import each
 from hardway.phases import PHASES
 
 

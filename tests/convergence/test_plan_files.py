@@ -8,14 +8,14 @@ import json
 import pytest
 from fakes.world import Killed, World
 
-from hardway.credentials import Credentials
 from hardway.errors import PlanMovedError, UsageError
 from hardway.phases import PHASES
+from hardway.pki.credentials import Credentials
 from hardway.plans import Agreement, Plan, Purpose, as_json, as_text, foresee, load, save
 from hardway.plans.agreement import difference
-from hardway.plans.model import Planned
+from hardway.plans.plan import Planned
 from hardway.session import Selection
-from hardway.statedir import Overlay
+from hardway.state.statedir import Overlay
 
 NEXT = "hardway plan INV --save FILE"
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from fakes.terminal import Terminal
 
+from hardway.commands.bootstrap.stepping import QUESTION
 from hardway.phases import PHASES
-from hardway.stepping import QUESTION
 
 HERE = Path(__file__).parent
 LAB = HERE.parents[1] / "inventory" / "lab.yaml"
@@ -74,6 +74,6 @@ def test_skip_says_what_needs_the_phase(terminal):
     ("words", "said"), [(("--step",), "there is no terminal to ask on"), (("--step", "--dry-run"), "does not go with --step")]
 )
 def test_without_a_terminal_it_is_wrong_usage(tmp_path, words, said):
-    argv = [sys.executable, "-m", "hardway.cli", "bootstrap", str(LAB), "--state-dir", str(tmp_path / "state"), *words]
+    argv = [sys.executable, "-m", "hardway.cli.app", "bootstrap", str(LAB), "--state-dir", str(tmp_path / "state"), *words]
     done = subprocess.run(argv, cwd=tmp_path, input="c\n", capture_output=True, text=True, timeout=60)
     assert done.returncode == 2 and said in done.stderr and not (tmp_path / "state").exists()

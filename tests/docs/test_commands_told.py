@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from hardway.cli import cli
+from hardway.cli.app import cli
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "inventory").glob("*.yaml"))]

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from hardway import errors
-from hardway.cli import cli
-from hardway.help import ARGUMENTS
+from hardway.cli.app import cli
+from hardway.cli.help import ARGUMENTS
 
 ROOT = Path(__file__).parents[2]
 # What the inventory of commands must contain, whatever else there is.

@@ -5,8 +5,8 @@ import re
 import typing
 from pathlib import Path
 
-from hardway.drills import DRILLS
-from hardway.status import Status
+from hardway.commands.drills import DRILLS
+from hardway.commands.status import Status
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
 

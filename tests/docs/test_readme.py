@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from hardway import errors
-from hardway.credentials import Credentials
 from hardway.facts import Facts
 from hardway.inventory import load, schema
 from hardway.inventory.reference import page
 from hardway.phase import Inputs
 from hardway.phases import PHASES
+from hardway.pki.credentials import Credentials
 from hardway.resources import Binary, Directory, File
 from hardway.session import Placeholders
-from hardway.statedir import Overlay, StateDir
+from hardway.state.statedir import Overlay, StateDir
 
 from .test_help import ALL
 

@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 
 from hardway.checks import CHECKS
 from hardway.checks.suite import READING
-from hardway.credentials import Credentials
-from hardway.doctor import DIAGNOSES, Diagnosis, Finding
-from hardway.doctor.causes import causes, order
-from hardway.doctor.checks import CAUSES, NEEDS_API, WITHOUT_KEYS
+from hardway.commands.doctor import DIAGNOSES, Diagnosis, Finding
+from hardway.commands.doctor.causes import causes, order
+from hardway.commands.doctor.checks import CAUSES, NEEDS_API, WITHOUT_KEYS
 from hardway.facts import Facts
 from hardway.inventory import load
 from hardway.phase import Inputs
 from hardway.phases import PHASES
+from hardway.pki.credentials import Credentials
 from hardway.resources import Unit
 from hardway.session import Placeholders
-from hardway.statedir import Overlay, StateDir
+from hardway.state.statedir import Overlay, StateDir
 
 INVENTORIES = Path(__file__).parents[2] / "inventory"
 NAMES = {one.name for one in DIAGNOSES}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from hardway.cluster import Assets
-from hardway.doctor.checks import placed
-from hardway.doctor.etcd import QUOTA, SIZE, numbers, room_finding
-from hardway.doctor.hosts import space_findings, spaces
-from hardway.doctor.pods import image_finding
-from hardway.doctor.units import Sick, described
-from hardway.pods import CRASH_REASONS, IMAGE_REASONS, stuck
-from hardway.refusals import last_words, refusal
+from hardway.commands.doctor.checks import placed
+from hardway.commands.doctor.etcd_cluster import QUOTA, SIZE, numbers, room_finding
+from hardway.commands.doctor.hosts import space_findings, spaces
+from hardway.commands.doctor.pods import image_finding
+from hardway.commands.doctor.units import Sick, described
+from hardway.run.refusals import last_words, refusal
+from hardway.targets.pods import CRASH_REASONS, IMAGE_REASONS, stuck
 
 SYSTEMD = """kube-apiserver.service: Main process exited, code=exited, status=1/FAILURE
 kube-apiserver.service: Failed with result 'exit-code'.

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from hardway.doctor import Examination, Finding, to_json, to_text
-from hardway.doctor.causes import Cause
+from hardway.commands.doctor import Examination, Finding, to_json, to_text
+from hardway.commands.doctor.causes import Cause
 
 FOLLOWS = tuple(Finding("w-0", f"thing {number}", "look", name="nodes-ready") for number in range(10))
 CAUSE = Cause(Finding("lb", "haproxy.service was stopped", "hardway bootstrap INV", ("a line",), name="unit-haproxy"), FOLLOWS)

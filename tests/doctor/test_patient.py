@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from hardway.cluster import Host
-from hardway.credentials import Credentials
-from hardway.doctor import DIAGNOSES, examine, to_text
-from hardway.doctor.away import Away
+from hardway.commands.doctor import DIAGNOSES, examine, to_text
 from hardway.errors import ConnectionFailed
 from hardway.inventory import load
+from hardway.pki.credentials import Credentials
 from hardway.report import Report
 from hardway.session import Session
-from hardway.statedir import StateDir
+from hardway.state.statedir import StateDir
+from hardway.targets.away import Away
 
 INVENTORY = Path(__file__).parents[2] / "inventory" / "lab.yaml"
 

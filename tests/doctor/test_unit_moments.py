@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from hardway.doctor import units
+from hardway.commands.doctor import units
 from hardway.resources import Unit
 from hardway.vocabulary import Probe
 

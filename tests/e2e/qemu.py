@@ -12,10 +12,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from hardway.lab import base
+from hardway.lab.image import base
+from hardway.lab.image.sources import Mirror, mirrors, proxies
 from hardway.lab.network import ip
 from hardway.lab.shell import run
-from hardway.lab.sources import Mirror, mirrors, proxies
 
 PACKAGES = (
     "systemd,systemd-sysv,dbus,libpam-systemd,openssh-server,iproute2,kmod,procps,iputils-ping,"

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from hardway.watching.events import Moment
+from hardway.progress.events import Moment
 
 HERE = Path(__file__).parent
 # What every inventory of the lab says: its machines have the cgroups of this computer, whichever those are.
@@ -82,7 +82,7 @@ class Stage:
 
     def argv(self, *words: str) -> tuple[str, ...]:
         """A hardway command of this interpreter; the word INV stands for the inventory."""
-        return (sys.executable, "-m", "hardway.cli", *(str(self.inventory) if word == "INV" else word for word in words))
+        return (sys.executable, "-m", "hardway.cli.app", *(str(self.inventory) if word == "INV" else word for word in words))
 
     def hardway(self, *words: str, timeout: float = 300) -> Ran:
         return run(*self.argv(*words), cwd=self.folder, timeout=timeout)

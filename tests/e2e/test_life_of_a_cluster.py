@@ -13,7 +13,7 @@ from fakes.terminal import Terminal
 from machine_print import Look, differences, look
 from stage import Stage, await_true, of_the_lab
 
-from hardway.stepping import QUESTION
+from hardway.commands.bootstrap.stepping import QUESTION
 
 BEGINNING = "cut -d ' ' -f 22 /proc/1/stat"  # when the machine's first process began, in ticks of this computer's clock
 WORKERS = ["worker-0", "worker-1"]

@@ -14,9 +14,9 @@ from processes import Processes
 from secrets_of import assert_no_secret, secrets_of
 from stage import await_true
 
-from hardway.credentials import Credentials
 from hardway.inventory import load
-from hardway.statedir import StateDir
+from hardway.pki.credentials import Credentials
+from hardway.state.statedir import StateDir
 
 INVENTORIES = Path(__file__).parents[2] / "inventory"
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from hardway.assets import default_versions
 from hardway.cluster import Api, Cluster, Host, Role
-from hardway.credentials import Credentials
-from hardway.statedir import Overlay, StateDir
+from hardway.pki.credentials import Credentials
+from hardway.state.statedir import Overlay, StateDir
 from hardway.transport import Result
 
 VERSIONS = default_versions()

@@ -8,14 +8,15 @@ import sys
 import pytest
 from real_etcd import LocalTransport, RealEtcd
 
-from hardway import etcd_command, etcd_library
 from hardway.errors import NotReadyError, ReadOnlyError, RemoteCommandError
-from hardway.etcd import open_etcd
-from hardway.etcd_command import Etcdctl
-from hardway.etcd_library import Unusable, open_library
-from hardway.reading import ReadingEtcd, ReadingTransport
+from hardway.etcd import command as etcd_command
+from hardway.etcd import library as etcd_library
+from hardway.etcd.command import Etcdctl
+from hardway.etcd.interface import open_etcd
+from hardway.etcd.library import Unusable, open_library
+from hardway.targets.readonly import ReadingEtcd, ReadingTransport
 
-IMPORT = "from hardway.etcd_library import library; print(library().__version__)"
+IMPORT = "from hardway.etcd.library import library; print(library().__version__)"
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def test_the_library_imports_with_warnings_as_errors():
 
 
 def test_hardway_etcd_imports_nothing_heavy():
-    code = "import hardway.etcd, hardway.etcd_library, hardway.etcd_command, sys\n"
+    code = "import hardway.etcd.interface, hardway.etcd.library, hardway.etcd.command, sys\n"
     code += "print([m for m in ('grpc', 'google.protobuf', 'etcd3') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 

@@ -8,9 +8,9 @@ import pytest
 from real_etcd import eventually
 
 from hardway.errors import NotReadyError, RemoteCommandError
-from hardway.etcd import open_etcd
-from hardway.etcd_command import Etcdctl
-from hardway.etcd_library import Etcd3, open_library
+from hardway.etcd.command import Etcdctl
+from hardway.etcd.interface import open_etcd
+from hardway.etcd.library import Etcd3, open_library
 
 
 def open_way(way, etcd):

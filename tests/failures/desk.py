@@ -13,9 +13,9 @@ import yaml
 from ssh.server import Server
 from stage import Ran, run
 
-from hardway.credentials import Credentials
 from hardway.inventory import load
-from hardway.statedir import StateDir
+from hardway.pki.credentials import Credentials
+from hardway.state.statedir import StateDir
 
 ADDRESS = "10.254.0.10"
 ALL_ROLES = ["etcd", "control-plane", "worker"]
@@ -44,7 +44,7 @@ class Desk:
 
     def hardway(self, *words: str | Path, environment: Mapping[str, str] = {}, timeout: float = 120) -> Ran:
         env = {**os.environ, **self.environment, **environment}
-        return run(sys.executable, "-m", "hardway.cli", *words, cwd=self.folder, env=env, timeout=timeout)
+        return run(sys.executable, "-m", "hardway.cli.app", *words, cwd=self.folder, env=env, timeout=timeout)
 
 
 def keys_of(inventory: Path, folder: Path) -> None:

@@ -13,13 +13,13 @@ import pytest
 import yaml
 from stage import Ran, Stage, await_true, of_the_lab
 
-from hardway import issuing
-from hardway.authority import open_signer
-from hardway.certificates import definition
 from hardway.inventory import load
-from hardway.leaf import Leaf
 from hardway.phases import control_plane
-from hardway.statedir import StateDir
+from hardway.pki import issuing
+from hardway.pki.authority import open_signer
+from hardway.pki.certificates import definition
+from hardway.pki.leaf import Leaf
+from hardway.state.statedir import StateDir
 
 from .cases import case
 

@@ -29,7 +29,7 @@ def test_two_bootstraps_at_once(desk: Desk, silent: str, told):
     patient = desk.inventory("patient", ssh={"config": silent, "connect_timeout": 120})
     hasty = desk.inventory("hasty", ssh={"config": silent, "connect_timeout": 1})
     lock = desk.folder / ".hardway/refused/lock"
-    first = subprocess.Popen([sys.executable, "-m", "hardway.cli", "bootstrap", patient], cwd=desk.folder, stderr=subprocess.DEVNULL)
+    first = subprocess.Popen([sys.executable, "-m", "hardway.cli.app", "bootstrap", patient], cwd=desk.folder, stderr=subprocess.DEVNULL)
     try:
         await_true(lambda: lock.exists() and f"pid {first.pid}" in lock.read_text(), 30, "the first run to hold the lock")
         assert f"pid {first.pid}" in told(desk.hardway("bootstrap", hasty)).err

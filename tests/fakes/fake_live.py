@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 
 from hardway.cluster import Cluster, Host, LoadBalancer
-from hardway.live import Live
 from hardway.resources.unit import properties
+from hardway.targets.live import Live
 
 from .memory_host import MemoryHost
 from .memory_kube import MemoryKube, Objects

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hardway.etcd import Health, Member
+from hardway.etcd.interface import Health, Member
 
 from .fake_live import FakeLive
 

@@ -1,6 +1,6 @@
 """A host that answers every probe and carries out every op of the vocabulary, in memory.
 
-Each `q_` and `w_` method is the counterpart of the shell function of that name in hardway/host/;
+Each `q_` and `w_` method is the counterpart of the shell function of that name in hardway/targets/host/;
 a test holds the two lists equal. `point` is called before every single write: raising there is
 how a test kills a run.
 """

@@ -1,4 +1,4 @@
-"""What a memory host answers, in the formats of hardway/host/read.sh."""
+"""What a memory host answers, in the formats of hardway/targets/host/read.sh."""
 
 from __future__ import annotations
 

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from hardway.cluster import Cluster
-from hardway.credentials import Credentials
-from hardway.etcd_members import EtcdRemote
 from hardway.facts import Facts, etcd_born, parse
-from hardway.kube import ApiRemote
-from hardway.operator import OperatorRemote
 from hardway.phase import API, ETCD, OPERATOR, Inputs, Phase
 from hardway.phases import PHASES
+from hardway.pki.credentials import Credentials
 from hardway.report import Report
-from hardway.runner import Done, Runner, plan
-from hardway.statedir import Overlay, StateDir
+from hardway.run.runner import Done, Runner, plan
+from hardway.state.statedir import Overlay, StateDir
+from hardway.targets.etcd_members import EtcdRemote
+from hardway.targets.kube import ApiRemote
+from hardway.targets.workstation import OperatorRemote
 from hardway.vocabulary import Answers, Op, Probe, ReadOnly
 
 from .fake_assets import FakeAssets

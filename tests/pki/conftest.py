@@ -8,8 +8,8 @@ import pytest
 from pki_lab import lab
 
 from hardway.cluster import Cluster
-from hardway.credentials import Credentials
-from hardway.statedir import StateDir
+from hardway.pki.credentials import Credentials
+from hardway.state.statedir import StateDir
 
 
 @pytest.fixture

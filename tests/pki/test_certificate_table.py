@@ -13,12 +13,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from pki_lab import lab
 
-from hardway.certificates import authorities, definition, definitions
 from hardway.cluster import Pki
-from hardway.credentials import Credentials
-from hardway.inspection import sans
-from hardway.issuing import load_key
-from hardway.statedir import StateDir
+from hardway.pki.certificates import authorities, definition, definitions
+from hardway.pki.credentials import Credentials
+from hardway.pki.inspection import sans
+from hardway.pki.issuing import load_key
+from hardway.state.statedir import StateDir
 
 LOOPBACK = {"localhost", "127.0.0.1"}
 API_SANS = LOOPBACK | {

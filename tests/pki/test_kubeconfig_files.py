@@ -10,11 +10,11 @@ import stat
 import pytest
 import yaml
 
-from hardway import kubeconfig
 from hardway.cluster import Role
-from hardway.credentials import Credentials
 from hardway.errors import PkiError
-from hardway.secret import Secret
+from hardway.pki import kubeconfig
+from hardway.pki.credentials import Credentials
+from hardway.pki.secret import Secret
 
 USERS_OWN = {
     "apiVersion": "v1",

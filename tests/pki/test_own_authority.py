@@ -9,9 +9,9 @@ import subprocess
 import pytest
 from cryptography import x509
 
-from hardway import issuing
-from hardway.credentials import Credentials
 from hardway.errors import PkiError
+from hardway.pki import issuing
+from hardway.pki.credentials import Credentials
 
 
 def openssl(folder, *arguments):

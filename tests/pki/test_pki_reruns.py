@@ -13,13 +13,13 @@ import pytest
 import yaml
 from cryptography import x509
 
-from hardway import issuing
-from hardway.certificates import definition
 from hardway.cluster import Api, Encryption, Host, LoadBalancer, Network, Pki, Role
-from hardway.credentials import Credentials
 from hardway.errors import PkiError
-from hardway.inspection import sans
-from hardway.statedir import Overlay
+from hardway.pki import issuing
+from hardway.pki.certificates import definition
+from hardway.pki.credentials import Credentials
+from hardway.pki.inspection import sans
+from hardway.state.statedir import Overlay
 
 
 def changed(before, after):

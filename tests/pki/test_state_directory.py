@@ -14,15 +14,15 @@ import time
 
 import pytest
 
-from hardway.credentials import Credentials
 from hardway.errors import PkiError, ReadOnlyError
-from hardway.secret import Secret
-from hardway.statedir import Frozen, Overlay, StateDir
+from hardway.pki.credentials import Credentials
+from hardway.pki.secret import Secret
+from hardway.state.statedir import Frozen, Overlay, StateDir
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from hardway.statedir import StateDir
+from hardway.state.statedir import StateDir
 with StateDir(Path(sys.argv[1])).lock():
     print("held", flush=True)
     time.sleep(60)
@@ -113,7 +113,7 @@ def test_of_many_who_create_the_same_file_one_wins(store):
 
 
 def test_a_run_killed_while_writing_leaves_no_file_and_the_next_sweeps_up(store):
-    code = "import os, sys; from pathlib import Path; from hardway.statedir import StateDir\n"
+    code = "import os, sys; from pathlib import Path; from hardway.state.statedir import StateDir\n"
     code += "os.link = lambda *arguments: os._exit(9)\nStateDir(Path(sys.argv[1])).create('pki/ca.key', b'half')"
     assert subprocess.run([sys.executable, "-c", code, store.path]).returncode == 9
     assert store.read("pki/ca.key") is None and store.names() == frozenset()
@@ -307,7 +307,7 @@ def test_a_folder_in_whose_first_moment_a_run_died_is_taken_up_again(tmp_path, p
 def test_a_file_that_finds_no_room_is_not_left_in_part(tmp_path):
     """Half a kubeconfig would stand in the way of the next try, which never overwrites."""
     script = (
-        "import resource, signal, sys; from pathlib import Path; from hardway.durable import write_synced\n"
+        "import resource, signal, sys; from pathlib import Path; from hardway.state.durable import write_synced\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "write_synced(Path(sys.argv[1]), bytes(2000), 0o600)"
     )

@@ -15,8 +15,8 @@ from cryptography.x509 import verification
 from pki_lab import lab
 
 from hardway.cluster import Pki
-from hardway.credentials import Credentials
-from hardway.statedir import StateDir
+from hardway.pki.credentials import Credentials
+from hardway.state.statedir import StateDir
 
 # server certificate, its host, client certificate, its host, authority of both
 ALLOWED = [

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hardway import runbook
+from hardway.commands import runbook
 from hardway.inventory import load
 
 SHIPPED = sorted((Path(__file__).parents[2] / "inventory").glob("*.yaml"))

@@ -10,9 +10,9 @@ import pytest
 from test_guide import CLUSTERS, written
 
 from hardway.cluster import Cluster, Pki
-from hardway.credentials import Credentials
-from hardway.runbook.document import Code
-from hardway.statedir import StateDir
+from hardway.commands.runbook.writing.document import Code
+from hardway.pki.credentials import Credentials
+from hardway.state.statedir import StateDir
 
 LOCAL = ("start", "pki", "kubeconfigs", "encryption")
 

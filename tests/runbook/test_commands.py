@@ -10,14 +10,14 @@ import pytest
 from click.testing import CliRunner
 from test_guide import CLUSTERS
 
-from hardway.cli import cli
-from hardway.credentials import Credentials
+from hardway.cli.app import cli
+from hardway.commands.runbook.reasons import flag_reasons
 from hardway.errors import PkiError, UsageError
 from hardway.inventory import load
 from hardway.phases import PHASES
+from hardway.pki.credentials import Credentials
 from hardway.render import COMPONENTS, unit_flags
-from hardway.runbook.reasons import flag_reasons
-from hardway.statedir import StateDir
+from hardway.state.statedir import StateDir
 
 LAB = Path(__file__).parents[2] / "inventory/lab.yaml"
 

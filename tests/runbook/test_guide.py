@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from hardway.cluster import Cluster, Role, Taint
+from hardway.commands.runbook import bare, handover, ops, survey
+from hardway.commands.runbook.chapters import guide, write_guide
+from hardway.commands.runbook.checks import CHECKS
+from hardway.commands.runbook.writing.document import Chapter, Code
 from hardway.phases import PHASES
-from hardway.runbook import bare, handover, ops, survey
-from hardway.runbook.chapters import guide, write_guide
-from hardway.runbook.checks import CHECKS
-from hardway.runbook.document import Chapter, Code
-from hardway.runbook.secrets import StandIns
+from hardway.pki.stand_ins import StandIns
 
 sys.path.append(str(Path(__file__).parents[1] / "rendered"))
 from clusters import CLUSTERS
@@ -86,7 +86,7 @@ def test_every_block_is_bash(cluster, tmp_path):
 @pytest.mark.parametrize("form", ["md", "html"])
 def test_no_secret_comes_into_the_guide(cluster, tmp_path, form, monkeypatch):
     made: list[StandIns] = []
-    monkeypatch.setattr("hardway.runbook.chapters.StandIns", lambda cluster: made.append(StandIns(cluster)) or made[0])
+    monkeypatch.setattr("hardway.commands.runbook.chapters.StandIns", lambda cluster: made.append(StandIns(cluster)) or made[0])
     files = write_guide(written(cluster, tmp_path), cluster, tmp_path / "guide", form)
     text = b"".join(file.read_bytes() for file in files)
     secrets = list(made[0].secrets())

@@ -6,7 +6,7 @@ import base64
 import subprocess
 import threading
 
-from hardway.ssh.known_hosts import HostKey, known_name, read, remember
+from hardway.ssh.host_keys.known_hosts import HostKey, known_name, read, remember
 
 KEY = HostKey("ssh-ed25519", b"\0\0\0\x0bssh-ed25519\0\0\0 " + b"k" * 32)
 TEXT = base64.b64encode(KEY.blob).decode()

@@ -13,7 +13,7 @@ from stage import Ran, run
 
 from hardway import ssh
 from hardway.errors import HostKeyError
-from hardway.ssh.known_hosts import read, replace
+from hardway.ssh.host_keys.known_hosts import read, replace
 from ssh.server import Server, keygen
 
 pytestmark = pytest.mark.sshd
@@ -38,7 +38,7 @@ def desk(tmp_path, server):
     file.write_text(yaml.safe_dump({"cluster": "trusting", "hosts": hosts, "ssh": access}))
 
     def hardway(*words: str, stdin: str = "") -> Ran:
-        argv = [sys.executable, "-m", "hardway.cli", words[0], str(file), *words[1:]]
+        argv = [sys.executable, "-m", "hardway.cli.app", words[0], str(file), *words[1:]]
         return run(*argv, cwd=tmp_path, stdin=stdin, timeout=60)
 
     return hardway

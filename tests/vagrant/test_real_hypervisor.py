@@ -76,7 +76,7 @@ class Classroom:
         return self._inside("vagrant", *words, timeout=timeout)
 
     def hardway(self, command: str, *words: str, timeout: float = 600) -> Ran:
-        return self._inside(sys.executable, "-m", "hardway.cli", command, str(self.inventory), *words, timeout=timeout)
+        return self._inside(sys.executable, "-m", "hardway.cli.app", command, str(self.inventory), *words, timeout=timeout)
 
     def _inside(self, *words: str, timeout: float) -> Ran:
         ran = self.room.run(*words, cwd=self.folder, env=self.environment(), timeout=timeout)
@@ -85,7 +85,7 @@ class Classroom:
 
     def gather(self) -> None:
         """The programs of a cluster, for which a network is needed, and this computer has the only one."""
-        words = (sys.executable, "-m", "hardway.cli", "assets", "fetch", self.inventory)
+        words = (sys.executable, "-m", "hardway.cli.app", "assets", "fetch", self.inventory)
         run(*words, cwd=self.folder, env=self.environment(), timeout=2400).ok()
 
     def box(self) -> None:

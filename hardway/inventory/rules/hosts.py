@@ -29,7 +29,7 @@ def not_reserved(draft: Draft) -> Iterator[Problem]:
 
 def names_fit_certificates(draft: Draft) -> Iterator[Problem]:
     """A certificate's common name has room for 64 characters, and a host's name may be a part of it."""
-    from hardway.certificates import definitions  # imported on use: the JSON Schema is wanted without any cryptography
+    from hardway.pki.certificates import definitions  # imported on use: the JSON Schema is wanted without any cryptography
 
     for n, host in draft.hosts:
         rows = [row for row in definitions() if row.per_host and row.roles & set(host.roles)]

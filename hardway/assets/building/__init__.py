@@ -1,0 +1,1 @@
+"""Building programs and images on this computer: Go modules, their toolchain, and packages of Debian."""

@@ -1,0 +1,1 @@
+"""Bringing released files from where their projects publish them, or from a mirror of them."""

@@ -1,0 +1,70 @@
+"""Arguments and options that several commands share, and how they find their cluster."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+def remember(context: click.Context, parameter: click.Parameter, inventory: Path) -> Path:
+    """Keep the inventory's name for whoever runs the command: an error's next step can then be typed as it stands."""
+    context.ensure_object(dict)["inventory"] = inventory
+    return inventory
+
+
+# Whatever is wrong with the file, the loader says so.
+INVENTORY = click.argument("inventory", metavar="INV", type=click.Path(path_type=Path, readable=False), callback=remember)
+
+
+def options(*decorators: Callable) -> Callable:
+    """Several click options as one decorator."""
+    return lambda function: functools.reduce(lambda wrapped, decorate: decorate(wrapped), reversed(decorators), function)
+
+
+STATE = click.option("--state-dir", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+                     help="Where keys and certificates of this cluster are kept.  [default: .hardway/<cluster>]")  # fmt: skip
+OUTPUT = click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Lines for people, or JSON.")
+COMMON = options(
+    STATE,
+    OUTPUT,
+    click.option(
+        "--parallel", type=click.IntRange(1, 512), default=32, show_default=True, metavar="N", help="Work on so many hosts at once."
+    ),
+    click.option("-v", "--verbose", is_flag=True, help="Show every host's step and every resource."),
+)
+SELECTION = options(
+    click.option("--only", multiple=True, metavar="PHASE", help="Only this phase (may be given again)."),
+    click.option("--from", "start", default="", metavar="PHASE", help="Start at this phase."),
+    click.option("--until", default="", metavar="PHASE", help="Stop after this phase."),
+    click.option("--skip", multiple=True, metavar="PHASE", help="Leave this phase out (may be given again)."),
+    click.option("--limit", multiple=True, metavar="HOST", help="Only this host (may be given again)."),
+)
+
+
+def load(inventory: Path, state_dir: Path | None):
+    """The cluster and its state directory."""
+    from ..inventory import load as load_inventory
+
+    cluster = load_inventory(inventory, state_dir)
+    return cluster, state_dir or Path(".hardway") / cluster.name
+
+
+def ask(question: str) -> str:
+    """A secret from the terminal, unseen."""
+    return click.prompt(question, hide_input=True, prompt_suffix=" ", err=True)
+
+
+def open_session(inventory: Path, state_dir: Path | None, output: str, verbose: bool, parallel: int, **access: Any):
+    """A Session; `read_only`, `proving` and `logged` as there. Whoever runs the command finds its log beside the inventory's name."""
+    from ..report import Report
+    from ..session import Session
+
+    cluster, folder = load(inventory, state_dir)
+    session = Session(cluster, folder, Report(output, verbose), parallel, ask if sys.stdin.isatty() else None, **access)
+    click.get_current_context().ensure_object(dict)["log"] = session.log
+    return session

@@ -1,0 +1,1 @@
+"""`hardway bootstrap`: at once, by a saved plan, or step by step."""

@@ -1,0 +1,112 @@
+"""Gathering a bundle, looking through it once more, and writing it for nobody but its owner."""
+
+from __future__ import annotations
+
+import datetime
+import io
+import tarfile
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...errors import HardwayError, UsageError
+from ...session import Session
+from ...state.durable import write_synced
+from . import hosts, objects
+from .home import HOME_ITEMS
+from .scan import Scan
+
+MOST = 4 << 20  # of one member; its end is kept
+HEAD = """\
+A support bundle of hardway for cluster {cluster}, made {when}.
+
+No key, password, token or Secret is collected, and before this file was written all of it was searched for every secret of the state
+directory. Host names, addresses, image names, the text of logs and the arguments of pods are in it as they are: read it before you
+send it to somebody. Values of environment variables of pods are left out.
+
+What is inside:
+"""
+TAIL = """
+missing.txt names what could not be had, and why.
+"""
+
+
+@dataclass(frozen=True)
+class Written:
+    """Where it is, how large, how much is in it; `missing` has a line for each thing that could not be had."""
+
+    path: Path
+    size: int
+    members: int
+    missing: tuple[str, ...]
+
+
+def write(session: Session, path: Path | None) -> Written:
+    """A new file of mode 0600. UsageError when it cannot be made, PkiError when a secret would be in it: nothing is written then."""
+    now = datetime.datetime.now()
+    name = f"hardway-{session.cluster.name}-{now:%Y%m%d-%H%M%S}"
+    target = path or Path(f"{name}.tar.gz")
+    _require_new(target)
+    members, missing = gather(session)
+    members = {"README.txt": readme(session.cluster.name, now), **members}
+    Scan(session.store).refuse(members)
+    data = packed(members, name, now)
+    try:
+        write_synced(target, data, 0o600)
+    except OSError as error:
+        raise _refused(target, error.strerror or str(error)) from error
+    return Written(target, len(data), len(members), tuple(missing))
+
+
+def _require_new(target: Path) -> None:
+    if target.exists():
+        raise _refused(target, "it is there already")
+    if not target.absolute().parent.is_dir():
+        raise _refused(target, f"there is no folder {target.absolute().parent}")
+
+
+def _refused(target: Path, why: str) -> UsageError:
+    return UsageError(f"{target} cannot be written: {why}", hint="name a new file in a folder that exists with -o FILE")
+
+
+def gather(session: Session) -> tuple[dict[str, bytes], list[str]]:
+    """Everything that can be had, by name, and a line for whatever cannot."""
+    missing: list[str] = []
+    guard = threading.Lock()
+
+    def lacks(what: str, error: BaseException) -> None:
+        with guard:
+            missing.append(f"{what}: {str(error) or type(error).__name__}")
+
+    found: dict[str, bytes] = {}
+    for item in HOME_ITEMS:
+        try:
+            found.update(item.members(session))
+        except (HardwayError, OSError) as error:
+            lacks(item.path, error)
+    found.update(hosts.collect(session, lacks))
+    found.update(objects.collect(session, lacks))
+    found = {name: data if len(data) <= MOST else b"(the beginning is left out)\n" + data[-MOST:] for name, data in found.items()}
+    found["missing.txt"] = "".join(f"{line}\n" for line in sorted(missing)).encode() or b"nothing is missing\n"
+    return found, sorted(missing)
+
+
+def readme(cluster: str, now: datetime.datetime) -> bytes:
+    """What is inside, from the lists by which it is collected."""
+    lines = [(item.path, item.what) for item in HOME_ITEMS]
+    lines += [(f"kubernetes/: {', '.join(f'{kind}.yaml' for kind in objects.KINDS)}", "these objects, at most 500 of a kind")]
+    lines += [(f"hosts/<host>/: {item.path}", item.what) for item in hosts.HOST_ITEMS]
+    text = "".join(f"  {path}\n      {what}\n" for path, what in lines)
+    return f"{HEAD.format(cluster=cluster, when=now.isoformat(' ', 'seconds'))}{text}{TAIL}".encode()
+
+
+def packed(members: Mapping[str, bytes], folder: str, now: datetime.datetime) -> bytes:
+    """A tar.gz with all of it in one folder."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, data in members.items():
+            entry = tarfile.TarInfo(f"{folder}/{name}")
+            entry.size, entry.mode, entry.mtime = len(data), 0o600, int(now.timestamp())
+            archive.addfile(entry, io.BytesIO(data))
+    return buffer.getvalue()

@@ -1,0 +1,29 @@
+"""Every failure doctor knows: what is a cause of others first, what is never one last."""
+
+from __future__ import annotations
+
+from . import api, checks, drift, hosts, pods, state, units
+from . import etcd_cluster as etcd
+from .diagnosis import Diagnosis
+
+# What can be told of hosts on which nothing was ever built.
+BEFORE: tuple[Diagnosis, ...] = (hosts.AWAY, state.STATE, state.UNBUILT, hosts.UNFIT, hosts.FULL)
+KNOWN: tuple[Diagnosis, ...] = (
+    *BEFORE,
+    state.CERTIFICATES,
+    units.REFUSED,
+    *units.UNITS.values(),
+    etcd.ROOM,
+    etcd.DOWN,
+    etcd.QUORUM,
+    units.STARTING,
+    api.DOWN,
+    drift.TOOLS,
+    drift.NODE_IMAGES,
+    pods.IMAGES,
+    pods.SANDBOXES,
+    pods.CRASHING,
+    drift.DRIFT,
+    state.ASSETS,
+)
+DIAGNOSES = (*KNOWN, *checks.diagnoses(frozenset(name for one in KNOWN for name in one.instead_of)))

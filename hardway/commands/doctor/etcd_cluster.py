@@ -1,0 +1,96 @@
+"""etcd as a whole: whether it has a quorum, whether it has room to write."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import re
+from collections.abc import Iterator, Mapping
+
+from ...checks.scene import at_once
+from ...cluster import Host
+from ...targets.live import UNREACHABLE
+from .diagnosis import Diagnosis, Finding
+from .patient import Patient
+
+METRICS_PORT, SECONDS = 2381, 5.0
+SIZE, QUOTA = "etcd_mvcc_db_total_size_in_bytes", "etcd_server_quota_backend_bytes"
+NEARLY, FULL = 0.8, 0.95
+# What etcd's own documentation says: nothing is free before it is compacted, and nothing is smaller before it is defragmented.
+KEYS = "--cacert /etc/etcd/pki/ca.crt --cert /etc/etcd/pki/server.crt --key /etc/etcd/pki/server.key"
+RECLAIM = (
+    f"e='etcdctl --endpoints https://127.0.0.1:2379 {KEYS}'; "
+    """$e compact $($e endpoint status -w json | grep -o '"revision":[0-9]*' | cut -d : -f 2); $e defrag; $e alarm disarm"""
+)
+
+
+def quorum(patient: Patient) -> Iterator[Finding]:
+    members = patient.cluster.etcd_members
+    sick = {name: problem for name, problem in health(patient).items() if problem}
+    healthy, wanted = len(members) - len(sick), len(members) // 2 + 1
+    if healthy < wanted:
+        what = f"etcd has no quorum: {healthy} of {len(members)} members are healthy, {wanted} are needed"
+        look = f"bring members back: on {', '.join(sick)}: systemctl status etcd; journalctl -b -u etcd -n 50"
+        yield Finding("", what, look, tuple(f"{name}: {problem}" for name, problem in sick.items()))
+
+
+def down(patient: Patient) -> Iterator[Finding]:
+    for name, problem in health(patient).items():
+        if problem:
+            look = f"on {name}: systemctl status etcd; journalctl -b -u etcd -n 50"
+            yield Finding(name, f"the etcd member is not healthy: {problem}", look)
+
+
+def health(patient: Patient) -> Mapping[str, str]:
+    """Why each member is not healthy, or an empty string; asked once."""
+
+    def ask() -> dict[str, str]:
+        found: dict[str, str] = {}
+
+        def look(host: Host) -> str:
+            found[host.name] = patient.session.live.etcd_health(host)
+            return ""
+
+        at_once(look, patient.cluster.etcd_members)
+        return found
+
+    return patient.scene.once("etcd health", ask)
+
+
+def metrics(patient: Patient, host: Host) -> dict[str, float]:
+    """The numbers a member tells on its loopback port, where it serves nothing secret; none when it does not answer."""
+    try:
+        connection = http.client.HTTPConnection("127.0.0.1", timeout=SECONDS)
+        connection.sock = patient.session.live.transports[host.name].dial(METRICS_PORT)
+        with contextlib.closing(connection):
+            connection.sock.settimeout(SECONDS)
+            connection.request("GET", "/metrics")
+            return numbers(connection.getresponse().read().decode("utf-8", "replace"))
+    except UNREACHABLE:
+        return {}
+
+
+def numbers(text: str) -> dict[str, float]:
+    """Metrics without labels."""
+    return {name: float(value) for name, value in re.findall(r"^(\w+) ([\d.e+]+)$", text, re.MULTILINE)}
+
+
+def room_finding(host: str, seen: Mapping[str, float]) -> Finding | None:
+    """A database near its quota: at the quota etcd raises the alarm NOSPACE and takes no more writes."""
+    size, quota = seen.get(SIZE, 0.0), seen.get(QUOTA, 0.0)
+    if not quota or size < NEARLY * quota:
+        return None
+    what = f"etcd's database is {size / 1e6:.0f} MB of its quota of {quota / 1e6:.0f} MB: at the quota every write is refused"
+    what_to_do = f"on {host}: give room back and clear the alarm: {RECLAIM}"
+    return Finding(host, what, what_to_do, warning=size < FULL * quota)
+
+
+def room(patient: Patient) -> Iterator[Finding]:
+    for host in patient.cluster.etcd_members:
+        if found := room_finding(host.name, metrics(patient, host)):
+            yield found
+
+
+ROOM = Diagnosis("etcd-space", "etcd's database is full", room)
+DOWN = Diagnosis("etcd-member", "An etcd member is not healthy", down, here=("unit-etcd", "etcd-space", "disk-full", "certificate"))
+QUORUM = Diagnosis("etcd-quorum", "etcd has no quorum", quorum, anywhere=("etcd-member",))

@@ -1,0 +1,65 @@
+"""The hosts themselves: not to be reached, not fit, full."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ...cluster import Host
+from ...vocabulary import Probe
+from .diagnosis import Diagnosis, Finding
+from .patient import Patient
+
+# Where our data grows. A kubelet begins to throw out pods when a tenth of its disk is left.
+FOLDERS = ("/", "/etc", "/usr/local", "/var/lib", "/var/lib/etcd", "/var/lib/containerd", "/var/lib/kubelet", "/var/log")
+FULL_PERCENT, NEARLY_PERCENT = 97, 90
+SPACE = Probe("space", FOLDERS)
+
+
+def away(patient: Patient) -> Iterator[Finding]:
+    for name, error in patient.away.items():
+        evidence = tuple(line.strip() for line in error.evidence.splitlines() if line.strip())
+        yield Finding(name, error.message, error.hint or "hardway status INV", evidence)
+
+
+def unfit(patient: Patient) -> Iterator[Finding]:
+    """What preflight would say."""
+    for found in patient.unfit:
+        if not (found.name == "Disk" and found.warning):  # the disk of a host that is built is looked at below, wherever its data is
+            yield Finding(found.host, found.what, found.remedy, warning=found.warning)
+
+
+@dataclass(frozen=True)
+class Space:
+    """One file system of a host: percent used of its blocks and of its inodes (0 where it has no fixed number), and free MB."""
+
+    mount: str
+    blocks: int
+    free_mb: int
+    inodes: int
+
+
+def spaces(answer: str) -> list[Space]:
+    """The answer to `space`: lines of mount point, used percent, free KB and used percent of the inodes."""
+    rows = [words for line in answer.splitlines() if len(words := line.split()) == 4]
+    percent = lambda word: int(word.rstrip("%")) if word.rstrip("%").isdigit() else 0  # noqa: E731
+    return [Space(mount, percent(used), int(free) // 1024, percent(inodes)) for mount, used, free, inodes in rows]
+
+
+def space_findings(host: Host, found: Iterable[Space]) -> Iterator[Finding]:
+    for space in found:
+        for used, kind, option in ((space.blocks, "disk", "-h"), (space.inodes, "inodes", "-i")):
+            if used >= NEARLY_PERCENT:
+                left = f", {space.free_mb} MB free" if kind == "disk" else ""
+                look = f"on {host.name}: df {option} {space.mount}; du -xh --max-depth=2 {space.mount} | sort -h | tail"
+                yield Finding(host.name, f"the {kind} of {space.mount}: {used}% used{left}", look, warning=used < FULL_PERCENT)
+
+
+def full(patient: Patient) -> Iterator[Finding]:
+    for host in patient.there:
+        yield from space_findings(host, spaces(patient.scene.ask(host, [SPACE])[SPACE]))
+
+
+AWAY = Diagnosis("host-away", "A host does not answer", away)
+UNFIT = Diagnosis("host-unfit", "A host is not fit", unfit)
+FULL = Diagnosis("disk-full", "A disk is full", full)

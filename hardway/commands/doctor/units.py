@@ -1,0 +1,182 @@
+"""systemd units that do not run, crash again and again, or would not come back, each with its program's last words."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from ...checks.hosts import unit_findings
+from ...cluster import Host
+from ...errors import HardwayError
+from ...parallel import each
+from ...resources import Unit
+from ...resources.unit import properties
+from ...run.refusals import USAGE_LINES, Refusal, last_words, refusal
+from ...vocabulary import Answers, Probe
+from .diagnosis import MEND, Diagnosis, Finding
+from .patient import Patient
+
+# Every unit we run, with what makes it fail on its host.
+CAUSES: dict[str, tuple[str, ...]] = {
+    "etcd": ("disk-full", "certificate"),
+    "kube-apiserver": ("disk-full", "certificate", "etcd-quorum"),
+    "kube-controller-manager": ("unit-kube-apiserver", "certificate"),
+    "kube-scheduler": ("unit-kube-apiserver", "certificate"),
+    "haproxy": (),
+    "keepalived": (),
+    "containerd": ("disk-full",),
+    "pod-routes": (),
+    "kubelet": ("swap-off", "disk-full", "certificate", "unit-containerd"),
+    "kube-proxy": ("kernel-settings", "certificate"),
+}
+
+
+# A program that systemd has had to start anew is believed to run when it has done so for this long. One
+# that refuses a flag ends within some seconds, on a busy machine too.
+STEADY, LOOK = 10.0, 0.3
+
+
+@dataclass(frozen=True)
+class Sick:
+    """A unit that is not as it should be."""
+
+    host: Host
+    unit: str
+    state: dict[str, str]
+    finding: str
+    journal: str
+
+    @property
+    def restarts(self) -> int:
+        return int(self.state.get("NRestarts") or 0)
+
+    @property
+    def crashing(self) -> bool:
+        return self.restarts > 0 and self.state["ActiveState"] in ("activating", "failed", "deactivating")
+
+    @property
+    def starting(self) -> bool:
+        """Waiting, as a member of etcd does for the others."""
+        return self.state["ActiveState"] == "activating" and not self.crashing
+
+
+def sick(patient: Patient) -> list[Sick]:
+    """Every sick unit of every host that answers, read once."""
+    return patient.scene.once("sick units", lambda: _read(patient))
+
+
+def _read(patient: Patient) -> list[Sick]:
+    found: dict[str, list[Sick]] = {}
+
+    def look(host: Host) -> None:
+        try:
+            found[host.name] = _on(patient, host)
+        except HardwayError:  # it went away while we looked; the next run says so
+            found[host.name] = []
+
+    each(look, patient.there, patient.session.parallel)
+    return [one for host in patient.there for one in found[host.name]]
+
+
+def _on(patient: Patient, host: Host) -> list[Sick]:
+    units = patient.scene.wanted(host, Unit)
+    # The same look that the check units-steady compares with a later one.
+    probes = [probe for unit in units for probe in unit.probes()]
+    answers = patient.scene.once(("units", host.name), lambda: patient.scene.ask(host, probes))
+    answers = _looked_at_again(patient, host, [unit.name for unit in units], answers)
+    wrong = {unit.name: text for unit in units for text in unit_findings([unit], answers)}
+    journals = {name: Probe("journal", (name, str(USAGE_LINES))) for name in wrong}
+    said = patient.scene.ask(host, list(journals.values()))
+    state = {name: properties(answers[Probe("unit", (name,))]) for name in wrong}
+    return [Sick(host, name, state[name], text, said[journals[name]]) for name, text in wrong.items()]
+
+
+def _looked_at_again(patient: Patient, host: Host, units: Sequence[str], answers: Answers) -> Answers:
+    """The answers, with those of a unit that ends within seconds of each start as they are after an end.
+
+    systemd calls a plain program active as soon as it is started. One that refuses a flag is that for a moment each
+    time, and whether it is called sick must not depend on the moment at which it was looked at.
+    """
+    fresh = _restarted(units, answers)
+    until = time.monotonic() + STEADY
+    while fresh and time.monotonic() < until:
+        fresh = _not_steady(patient, host, fresh)
+        if not fresh or patient.scene.stop.wait(LOOK):
+            break
+        again = patient.scene.ask(host, [Probe("unit", (name,)) for name in fresh])
+        answers = {**answers, **{probe: _since(answers[probe], answer) for probe, answer in again.items()}}
+        fresh = _restarted(fresh, answers)
+    return answers
+
+
+def _since(before: str, now: str) -> str:
+    """What is said of a unit now; one that was started anew between two looks is not steady, though it runs at both."""
+    same = properties(before).get("NRestarts") == properties(now).get("NRestarts")
+    return now if same or properties(now)["ActiveState"] != "active" else f"{now}\nActiveState=activating"
+
+
+def _restarted(units: Sequence[str], answers: Answers) -> list[str]:
+    """Those that run, and have been started anew by systemd before."""
+    state = {name: properties(answers[Probe("unit", (name,))]) for name in units}
+    runs = [name for name in units if state[name]["ActiveState"] == "active"]
+    return [name for name in runs if state[name].get("NRestarts", "") not in ("", "0")]
+
+
+def _not_steady(patient: Patient, host: Host, units: Sequence[str]) -> list[str]:
+    """Those that have not run for long enough yet to be believed; one that tells no time is gone again."""
+    lived = patient.scene.ask(host, [Probe("lived", (name,)) for name in units])
+    said = {name: lived[Probe("lived", (name,))] for name in units}
+    return [name for name in units if not said[name].isdigit() or int(said[name]) < STEADY]
+
+
+def described(one: Sick) -> Finding:
+    """What is wrong with a unit, what its program said last, what to do."""
+    enabled, active = one.state["UnitFileState"], one.state["ActiveState"] == "active"
+    look = f"on {one.host.name}: journalctl -b -u {one.unit} -n 50"
+    if one.crashing:
+        what = f"{one.unit} ends and is started again and again ({one.restarts} times)"
+        return Finding(one.host.name, what, f"{look}; {MEND}", last_words(one.journal))
+    if active or one.state.get("Result") == "success" and one.state["ActiveState"] == "inactive":
+        off = {"disabled": ", and disabled", "masked": ", and masked"}.get(enabled, "")
+        return Finding(one.host.name, one.finding if active else f"{one.unit} was stopped{off}", MEND)
+    if one.starting:
+        return Finding(one.host.name, f"{one.unit} is starting and not ready", look, last_words(one.journal))
+    return Finding(one.host.name, one.finding, f"{look}; {MEND}", last_words(one.journal))
+
+
+def refused(patient: Patient) -> Iterator[Finding]:
+    """Flags that a crash-looping program does not know."""
+    for one in sick(patient):
+        said = _refusal(patient, one)
+        if said:
+            yield Finding(one.host.name, said.message, said.remedy, (said.line,))
+
+
+def _refusal(patient: Patient, one: Sick) -> Refusal | None:
+    return refusal(patient.cluster, one.unit, one.journal) if one.crashing else None
+
+
+def starting(patient: Patient) -> Iterator[Finding]:
+    return (described(one) for one in sick(patient) if one.starting)
+
+
+def _look(component: str) -> Callable[[Patient], Iterator[Finding]]:
+    def look(patient: Patient) -> Iterator[Finding]:
+        return (described(one) for one in sick(patient) if one.unit == f"{component}.service" and not one.starting)
+
+    return look
+
+
+REFUSED = Diagnosis("argument-refused", "A program refuses one of its flags", refused)
+STARTING = Diagnosis("unit-starting", "A unit waits for something", starting, here=("disk-full", "certificate", "etcd-quorum", "api-down"))
+UNITS = {
+    component: Diagnosis(
+        f"unit-{component}",
+        f"{component} does not run as it should",
+        _look(component),
+        here=("argument-refused", *here),
+        instead_of=("units-active",),
+    )
+    for component, here in CAUSES.items()
+}

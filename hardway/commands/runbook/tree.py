@@ -1,0 +1,109 @@
+"""Every file of one host in a folder, laid out as on the host, with a list of what a folder cannot hold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ...assets import AssetStore
+from ...cluster import Cluster, Host
+from ...errors import AssetError, PkiError, UsageError
+from ...phase import Inputs
+from ...phases import PHASES
+from ...pki.credentials import Credentials
+from ...pki.stand_ins import StandIns
+from ...resources import Binary, Block, Directory, File, Image, KernelModule, Packages, Unit, User
+from ...resources.base import Resource
+from ...session import Placeholders
+from ...state.statedir import Overlay, StateDir, write_synced
+from .survey import assumed
+
+MANIFEST = "MANIFEST.json"
+
+
+def write_tree(cluster: Cluster, host: Host, state: Path | None, folder: Path) -> list[str]:
+    """The paths written, below `folder`; without a state directory one line stands in place of each key and certificate.
+
+    UsageError when there are files already, PkiError when the state directory holds no keys.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"{folder} is not empty", hint="name a new folder with -o")
+    issued = _credentials(cluster, state)
+    inputs = Inputs(cluster, assumed(cluster), issued.credentials if isinstance(issued, StandIns) else issued, _assets(cluster))
+    wanted = {resource.key: resource for resource in _resources(inputs, host)}
+    entries = [_entry(resource, issued) for resource in wanted.values()]
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        written = [_write(resource, folder, issued) for resource in wanted.values()]
+        manifest = {"schema": 1, "host": host.name, "secrets": state is not None, "entries": [entry for entry in entries if entry]}
+        (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be written: {error.strerror}", hint="name another folder with -o") from error
+    return [path for path in written if path]
+
+
+def _credentials(cluster: Cluster, state: Path | None) -> Credentials | StandIns:
+    """What is in the state directory, which must be complete; or stand-ins, whose bytes are written nowhere."""
+    if state is None:
+        return StandIns(cluster)
+    found = Credentials(cluster, Overlay(StateDir(state)))
+    missing = found.plan()
+    if missing:
+        raise PkiError(f"{state} lacks keys or certificates of cluster {cluster.name}", evidence="\n".join(missing),
+                       hint="hardway bootstrap makes them; without --with-secrets none are needed")  # fmt: skip
+    return found
+
+
+def _assets(cluster: Cluster) -> AssetStore | Placeholders:
+    """The gathered programs for their digests; without them the list names the programs alone."""
+    store = AssetStore(cluster)
+    try:
+        store.binary("kubectl")
+    except AssetError:
+        return Placeholders()
+    return store
+
+
+def _resources(inputs: Inputs, host: Host) -> list[Resource]:
+    return [resource for phase in PHASES if host in phase.targets(inputs.cluster) for resource in phase.desired(inputs, host)]
+
+
+def _write(resource: Resource, folder: Path, issued: Credentials | StandIns) -> str:
+    if isinstance(resource, File):
+        data, mode, name = resource.blob.data or b"", int(resource.mode, 8), resource.path
+        if isinstance(issued, StandIns) and (resource.blob.secret or issued.file(data)):
+            data = b"# made per cluster: hardway render --with-secrets writes it\n"
+    elif isinstance(resource, Block):
+        data, mode, name = resource.blob.data or b"", 0o644, f"{resource.path}.{resource.mark}-block"
+    else:
+        return ""
+    target = folder / name.lstrip("/")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_synced(target, data, mode)
+    return name
+
+
+def _entry(resource: Resource, issued: Credentials | StandIns) -> dict[str, object]:
+    """One line of the manifest."""
+    match resource:
+        case File(path, blob, mode, owner, group):
+            unknown = blob.secret or isinstance(issued, StandIns) and issued.file(blob.data or b"")
+            digest = {} if unknown else {"sha256": blob.sha256}
+            return {"kind": "file", "path": path, "mode": mode, "owner": owner, "group": group, "secret": blob.secret, **digest}
+        case Directory(path, mode, owner, group):
+            return {"kind": "directory", "path": path, "mode": mode, "owner": owner, "group": group}
+        case Binary(path, blob, mode):
+            return {"kind": "program", "path": path, "mode": mode, "owner": "root", "group": "root", "sha256": blob.known_sha256}
+        case Block(path, mark):
+            return {"kind": "block", "path": path, "mark": mark}
+        case Unit(name):
+            return {"kind": "unit", "name": name, "uses": sorted(used.path for used in resource.uses)}
+        case Image(reference):
+            return {"kind": "image", "name": reference}
+        case User(name, home):
+            return {"kind": "user", "name": name, "home": home}
+        case KernelModule(name):
+            return {"kind": "module", "name": name}
+        case Packages():
+            return {"kind": "packages", "names": sorted({package for _, package in resource.tools})}
+    return {}

@@ -1,0 +1,1 @@
+"""The guide as text: parts, drawings, Markdown and HTML."""

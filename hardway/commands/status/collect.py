@@ -1,0 +1,117 @@
+"""One look at the whole cluster with nothing assumed to be alive: one question to each host, and the API asked by whichever answers."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from ...cluster import Cluster, Host, Role
+from ...errors import HardwayError
+from ...parallel import each
+from ...pki.certificates import authorities, definitions
+from ...pki.inspection import end_of, remaining_days
+from ...resources.unit import properties
+from ...run.components import components, wanted_version
+from ...session import Session
+from ...state.store import Store
+from ...vocabulary import Answers, Probe
+from .api import ApiView
+from .picture import Api, Certificate, Component, EtcdMember, Machine, Status
+
+AGE, ETCD = Probe("age"), Probe("etcd")
+
+
+def collect(session: Session) -> Status:
+    """Hosts, units, etcd, the API with nodes and add-ons, certificates; whatever is away says why."""
+    cluster = session.cluster
+    carried = components(cluster)
+    names = {host.name: [name for name, hosts in carried.items() if host in hosts] for host in cluster.hosts}
+    view = ApiView(session.live)
+    answers: dict[str, Answers | HardwayError] = {}
+
+    def look(host: Host) -> None:
+        asking = None
+        try:
+            session.live.transports[host.name].connect()
+            if host.is_(Role.CONTROL_PLANE):  # beside the question, not after it
+                asking = threading.Thread(target=view.ask, args=(host,), daemon=True)
+                asking.start()
+            answers[host.name] = session.live.remotes[host.name].probe(_probes(host, names[host.name]))
+        except HardwayError as error:
+            answers[host.name] = error
+        if asking:
+            asking.join()
+
+    each(look, cluster.hosts, session.parallel)
+    return Status(
+        cluster=cluster.name,
+        kubernetes=cluster.versions.kubernetes,
+        api=view.api or Api(cluster.api_url, problem=view.problem or "no control-plane host can be asked"),
+        hosts=tuple(machine(host, answers[host.name]) for host in cluster.hosts),
+        units=tuple(unit(cluster, name, host, answers[host.name]) for name, hosts in carried.items() for host in hosts),
+        etcd=tuple(member(host, answers[host.name]) for host in cluster.etcd_members),
+        nodes=view.nodes,
+        addons=view.addons,
+        certificates=certificates(cluster, session.store),
+        unknown=view.problem,
+    )
+
+
+def _probes(host: Host, names: list[str]) -> list[Probe]:
+    probes = [Probe(verb, (f"{name}.service",)) for name in names for verb in ("unit", "version")]
+    return [AGE, *probes, *([ETCD] if host.is_(Role.ETCD) else [])]
+
+
+def machine(host: Host, answers: Answers | HardwayError) -> Machine:
+    """A host from its answers, or from why there are none."""
+    about = (host.name, str(host.address), tuple(role.value for role in Role if host.is_(role)))
+    if isinstance(answers, HardwayError):
+        return Machine(*about, reachable=False, problem=answers.message)
+    seconds, load, *_ = [*answers[AGE].split(), "0", "0"]
+    return Machine(*about, reachable=True, uptime_seconds=int(seconds), load=float(load))
+
+
+def unit(cluster: Cluster, name: str, host: Host, answers: Answers | HardwayError) -> Component:
+    """One unit; a failed one with systemd's reason and how often it was restarted."""
+    wanted = wanted_version(cluster, name)
+    if isinstance(answers, HardwayError):
+        return Component(name, host.name, "unknown", "the host is away", wanted)
+    found = properties(answers[Probe("unit", (f"{name}.service",))])
+    result, restarts = found.get("Result", ""), found.get("NRestarts", "0")
+    reasons = [result if result not in ("", "success") else "", f"restarted {restarts} times" if restarts not in ("", "0") else ""]
+    detail = "" if found["ActiveState"] == "active" else ", ".join(filter(None, reasons))
+    if found["LoadState"] == "not-found":
+        detail = "not installed"
+    return Component(name, host.name, found["ActiveState"], detail, wanted, answers[Probe("version", (f"{name}.service",))])
+
+
+def member(host: Host, answers: Answers | HardwayError) -> EtcdMember:
+    """An etcd member by its own words: one without a leader is cut off from the others, or they are too few."""
+    if isinstance(answers, HardwayError):
+        return EtcdMember(host.name, problem="the host is away")
+    try:
+        status: Mapping[str, Any] = json.loads(answers[ETCD])[0]["Status"]
+    except (ValueError, LookupError, TypeError):
+        return EtcdMember(host.name, problem="does not answer")
+    leader, me = status.get("leader", 0), status["header"]["member_id"]
+    complaints = "; ".join(status.get("errors") or ())
+    problem = complaints or ("" if leader else "has no leader")
+    return EtcdMember(host.name, bool(leader) and leader == me, status["version"], status.get("dbSize", 0), problem)
+
+
+def certificates(cluster: Cluster, store: Store) -> tuple[Certificate, ...]:
+    """Those of the state directory, the next to end first."""
+    files = [(authority.name, "", f"pki/{authority.name}.crt") for authority in authorities()]
+    for row in definitions():
+        hosts = row.hosts(cluster) if row.per_host else (None,)
+        files += [(row.name, host.name if host else "", f"pki/{f'hosts/{host.name}/' if host else ''}{row.name}.crt") for host in hosts]
+    found = [(name, host, pem) for name, host, path in files if (pem := store.read(path))]
+    rows = []
+    for name, host, pem in found:
+        try:
+            rows.append(Certificate(name, host, end_of(pem).isoformat(timespec="seconds"), remaining_days(pem)))
+        except ValueError:  # no certificate at all: plan says what is wrong with it
+            continue
+    return tuple(sorted(rows, key=lambda row: (row.ends, row.name, row.host)))

@@ -1,0 +1,120 @@
+"""etcd through etcdctl on a member, over the host's own connection: what is left where the library cannot be used."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from ..cluster import Host
+from ..errors import RemoteCommandError
+from .interface import CALL_SECONDS, CLIENT_PORT, Health, Member, Status, in_order, refused, silent
+
+if TYPE_CHECKING:
+    from ..transport import Result, Transport
+
+# The server's own pair is a client's as well, and it is what every member has.
+PKI = "/etc/etcd/pki"
+
+
+class Etcdctl:
+    """An EtcdClient that runs etcdctl on the host of `transport`; `reason` says why the library is not in use."""
+
+    def __init__(self, transport: Transport, members: tuple[Host, ...], pki: str = PKI, reason: str = ""):
+        self._transport = transport
+        self._hosts = members
+        self._names = {f"https://{host.address}:{CLIENT_PORT}": host.name for host in members}
+        self._pki = pki
+        self.how = f"etcdctl on {transport.host.name}" + (f" ({reason})" if reason else "")
+
+    def __enter__(self) -> Etcdctl:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Nothing to give up: the transport is the caller's."""
+
+    def members(self) -> tuple[Member, ...]:
+        return in_order([_member(each) for each in self._answer("member list")["members"]])
+
+    def health(self) -> tuple[Health, ...]:
+        # The exit code tells of any ill member, and so does the answer.
+        entries = {entry["endpoint"]: entry for entry in self._entries("endpoint health")}
+        return tuple(_health(name, entries.get(url)) for url, name in self._names.items())
+
+    def status(self) -> tuple[Status, ...]:
+        entries = {entry["Endpoint"]: entry["Status"] for entry in self._entries("endpoint status")}
+        return tuple(_status(name, entries[url]) for url, name in self._names.items() if url in entries)
+
+    def add_member(self, name: str, peer_urls: tuple[str, ...]) -> Member:
+        return _member(self._answer("member add", name, f"--peer-urls={','.join(peer_urls)}")["member"])
+
+    def remove_member(self, member_id: int) -> None:
+        self._answer("member remove", f"{member_id:x}")
+
+    def get(self, key: str) -> bytes | None:
+        found = self._answer("get", "--", key).get("kvs")
+        return base64.b64decode(found[0].get("value", "")) if found else None
+
+    def _run(self, action: str, *arguments: str) -> Result:
+        files = f"--cacert={self._pki}/ca.crt --cert={self._pki}/server.crt --key={self._pki}/server.key"
+        seconds = f"--dial-timeout={CALL_SECONDS:g}s --command-timeout={CALL_SECONDS:g}s"
+        script = f"PATH=/usr/local/bin:$PATH\nexec etcdctl --endpoints={','.join(self._names)} {files} {seconds} -w json {action}"
+        # etcdctl asks its endpoints one after the other where it asks all of them.
+        timeout = CALL_SECONDS * (len(self._names) + 2)
+        return self._transport.run(" ".join([script, *map(shlex.quote, arguments)]), timeout=timeout)
+
+    def _answer(self, action: str, *arguments: str) -> dict[str, Any]:
+        result = self._run(action, *arguments)
+        if result.code:
+            raise self._failure(" ".join([action, *arguments]), result)
+        return self._json(result, action)
+
+    def _entries(self, action: str) -> list[dict[str, Any]]:
+        result = self._run(action)
+        return self._json(result, action) or []
+
+    def _json(self, result: Result, action: str) -> Any:
+        try:
+            return json.loads(result.out)
+        except ValueError:
+            raise self._failure(action, result) from None
+
+    def _failure(self, action: str, result: Result) -> Exception:
+        # Lines that are JSON are the client's own retry log.
+        evidence = "\n".join(line for line in result.error_text.splitlines() if not line.startswith("{"))
+        if "deadline exceeded" in evidence or "connection refused" in evidence or "no leader" in evidence:
+            return silent(action, self._hosts, evidence)
+        host = self._transport.host.name
+        reason = evidence.rsplit("Error: ", 1)[-1].strip()
+        if reason.startswith("etcdserver:"):
+            return refused(action, host, reason)
+        message, hint = f"etcdctl failed on {host} with exit code {result.code}", f"on {host}: journalctl -u etcd -n 50"
+        return RemoteCommandError(message, host=host, command=f"etcdctl {action}", evidence=evidence, hint=hint)
+
+
+def _member(entry: dict[str, Any]) -> Member:
+    urls = tuple(entry.get("peerURLs", ())), tuple(entry.get("clientURLs", ()))
+    return Member(entry["ID"], entry.get("name", ""), *urls, learner=entry.get("isLearner", False))
+
+
+def _health(name: str, entry: dict[str, Any] | None) -> Health:
+    if entry is None:
+        return Health(name, False, "no answer")
+    return Health(name, entry["health"], entry.get("error", ""))
+
+
+def _status(name: str, entry: dict[str, Any]) -> Status:
+    header = entry["header"]
+    return Status(
+        name=name,
+        member_id=header["member_id"],
+        leader=entry.get("leader", 0),
+        revision=header.get("revision", 0),
+        raft_term=header.get("raft_term", 0),
+        db_size=entry.get("dbSize", 0),
+        version=entry["version"],
+    )

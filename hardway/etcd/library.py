@@ -1,0 +1,196 @@
+"""etcd through the etcd3 library: gRPC with mutual TLS over ports forwarded through one host.
+
+The only module that imports etcd3, and only when it is needed. etcd3 0.12 was generated for an older protobuf; with
+protobuf's pure Python implementation it works, which must be chosen before protobuf is imported for the first time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from ..cluster import Cluster, Host
+from ..errors import HardwayError
+from .interface import CALL_SECONDS, CLIENT_PORT, PROBE_SECONDS, Health, Member, Status, in_order, refused, silent
+
+if TYPE_CHECKING:
+    from ..pki.credentials import Credentials, Pair
+    from ..transport import Transport
+
+ENVIRONMENT = {"PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": "python", "GRPC_VERBOSITY": "NONE", "GRPC_ENABLE_FORK_SUPPORT": "0"}
+# A tunnel begins on our own loopback: a proxy of the environment has no business there. A member that starts is seen soon.
+CHANNEL = (("grpc.enable_http_proxy", 0), ("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 500))
+LEARNER_FIELD = 5
+
+_importing = threading.Lock()
+
+
+class Unusable(Exception):
+    """The library cannot be imported here, or no connection comes about with it."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One member: its host in the inventory, and the port on our loopback that leads to it."""
+
+    host: Host
+    port: int
+
+
+def library() -> ModuleType:
+    """etcd3, imported with what it needs; Unusable with the reason when that fails."""
+    with _importing, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        for name, value in ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+        try:
+            import etcd3
+        except Exception as error:
+            # Whatever it is, etcdctl does without: protobuf raises TypeError, a missing system library OSError, and so on.
+            raise Unusable(f"etcd3 cannot be imported: {error}".splitlines()[0]) from error
+        return etcd3
+
+
+def open_library(cluster: Cluster, transport: Transport, credentials: Credentials) -> Etcd3:
+    """Tunnels to every member and a client over them; Unusable when no member can be talked to."""
+    library()
+    with contextlib.ExitStack() as tunnels:
+        try:
+            ports = [tunnels.enter_context(transport.forward(CLIENT_PORT, str(host.address))) for host in cluster.etcd_members]
+            endpoints = tuple(map(Endpoint, cluster.etcd_members, ports))
+            client = Etcd3(endpoints, credentials.ca("etcd-ca"), credentials.certificate("etcd-healthcheck-client"))
+            # Closed in reverse: first the channels, then the tunnels under them.
+            tunnels.enter_context(client.resources)
+            client.probe()
+        except HardwayError as error:
+            raise Unusable(f"etcd3 gets no connection: {error.evidence or error}") from error
+        client.resources = tunnels.pop_all()
+        return client
+
+
+class Etcd3:
+    """An EtcdClient over tunnels that are already there."""
+
+    how = "etcd3 through a tunnel"
+
+    def __init__(self, endpoints: tuple[Endpoint, ...], ca: bytes, pair: Pair):
+        self._endpoints = endpoints
+        self._hosts = tuple(endpoint.host for endpoint in endpoints)
+        self._clients = [_client(endpoint.port, ca, pair) for endpoint in endpoints]
+        self.resources = contextlib.ExitStack()
+        for client in self._clients:
+            self.resources.callback(client.close)
+
+    def __enter__(self) -> Etcd3:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.resources.close()
+
+    def probe(self) -> None:
+        """Whether any member can be talked to at all, quorum or not; NotReadyError when not."""
+        self._any("member list", lambda client: client.clusterstub.MemberList, _requests().MemberListRequest(), PROBE_SECONDS)
+
+    def members(self) -> tuple[Member, ...]:
+        request = _requests().MemberListRequest()
+        return in_order([_member(each) for each in self._any("member list", lambda client: client.clusterstub.MemberList, request).members])
+
+    def health(self) -> tuple[Health, ...]:
+        request = _requests().RangeRequest(key=b"health")
+        answers = self._all(lambda client: client.kvstub.Range, request)
+        return tuple(Health(host.name, not error, error) for host, (_, error) in zip(self._hosts, answers, strict=True))
+
+    def status(self) -> tuple[Status, ...]:
+        answers = self._all(lambda client: client.maintenancestub.Status, _requests().StatusRequest())
+        return tuple(_status(host, answer) for host, (answer, error) in zip(self._hosts, answers, strict=True) if not error)
+
+    def add_member(self, name: str, peer_urls: tuple[str, ...]) -> Member:
+        request = _requests().MemberAddRequest(peerURLs=peer_urls)
+        return _member(self._any(f"member add {name}", lambda client: client.clusterstub.MemberAdd, request).member)
+
+    def remove_member(self, member_id: int) -> None:
+        request = _requests().MemberRemoveRequest(ID=member_id)
+        self._any(f"member remove {member_id:x}", lambda client: client.clusterstub.MemberRemove, request)
+
+    def get(self, key: str) -> bytes | None:
+        request = _requests().RangeRequest(key=key.encode())
+        answer = self._any(f"get {key}", lambda client: client.kvstub.Range, request)
+        return answer.kvs[0].value if answer.kvs else None
+
+    def _any(self, action: str, method: Callable[[Any], Any], request: object, seconds: float = CALL_SECONDS) -> Any:
+        """The answer of the first member that gives one."""
+        import grpc
+
+        errors = []
+        for endpoint, client in zip(self._endpoints, self._clients, strict=True):
+            try:
+                return method(client)(request, seconds)
+            except grpc.RpcError as error:
+                if _refused(error):
+                    raise refused(action, endpoint.host.name, error.details()) from None
+                errors.append(f"{endpoint.host.name}: {error.details()}")
+                if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and action.startswith("member "):
+                    # It may have been carried out: asking another member to do it again would add or remove twice.
+                    break
+        raise silent(action, self._hosts, "\n".join(errors)) from None
+
+    def _all(self, method: Callable[[Any], Any], request: object) -> list[tuple[Any, str]]:
+        """(answer, "") or (None, error) of every member, asked at the same time."""
+        import grpc
+
+        answers = []
+        for call in [method(client).future(request, CALL_SECONDS) for client in self._clients]:
+            try:
+                answers.append((call.result(), ""))
+            except grpc.RpcError as error:
+                answers.append((None, error.details() or str(error.code())))
+        return answers
+
+
+def _requests() -> ModuleType:
+    return library().etcdrpc
+
+
+def _client(port: int, ca: bytes, pair: Pair) -> Any:
+    import grpc
+
+    class FromMemory(library().Etcd3Client):
+        """The library reads its keys from files; ours stay in memory."""
+
+        def _get_secure_creds(self, ca_cert, cert_key=None, cert_cert=None):
+            return grpc.ssl_channel_credentials(ca_cert, cert_key, cert_cert)
+
+    return FromMemory("127.0.0.1", port, ca, pair.key.reveal(), pair.cert, timeout=CALL_SECONDS, grpc_options=CHANNEL)
+
+
+def _refused(error: Any) -> bool:
+    """Whether etcd understood and said no, unlike a member that is away or waits for a leader."""
+    import grpc
+
+    away = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+    return error.code() not in away or "unhealthy cluster" in (error.details() or "")
+
+
+def _member(message: Any) -> Member:
+    return Member(message.ID, message.name, tuple(message.peerURLs), tuple(message.clientURLs), _is_learner(message))
+
+
+def _is_learner(message: Any) -> bool:
+    from google.protobuf.unknown_fields import UnknownFieldSet
+
+    # etcd 3.4 came after the library's protocol files: the flag arrives as a field without a name.
+    return any(field.field_number == LEARNER_FIELD and bool(field.data) for field in UnknownFieldSet(message))
+
+
+def _status(host: Host, answer: Any) -> Status:
+    header = answer.header
+    return Status(host.name, header.member_id, answer.leader, header.revision, header.raft_term, answer.dbSize, answer.version)

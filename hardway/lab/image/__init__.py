@@ -1,0 +1,1 @@
+"""The file system that all machines of a lab begin with."""

@@ -1,0 +1,1 @@
+"""Certificates, authorities, keys and kubeconfigs: what is issued, for whom, and how it is kept valid."""

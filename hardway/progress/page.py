@@ -1,0 +1,54 @@
+"""docs/events.md, written from the events: `python -m hardway.progress.page > docs/events.md`."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from .events import KINDS, SCHEMA, Event
+
+HEAD = f"""# Events
+
+`hardway bootstrap INV --output json` and `hardway reset INV --output json` tell a run as it happens: one JSON object a line
+on stdout. The live display, the lines for people and the closing tables are made of the same events, and of nothing else, so
+another program can show a run as well as hardway does. The log of a run holds them too.
+
+This is version {SCHEMA} of the schema. Its number grows when a field goes or changes its meaning. Kinds and fields may be added
+without that: a reader should pass over what it does not know.
+
+Every event has these fields:
+
+| field | type | |
+|---|---|---|
+| `schema` | number | the version of the schema |
+| `time` | number | seconds since 1970 |
+| `elapsed` | number | seconds since the run began |
+| `event` | string | the kind, one of those below |
+
+In events a phase is named as by `hardway phases`. No event holds a secret.
+
+A phase is *pending* until its first `step-started`, *working* until its steps have ended, *waiting* after `waiting`, *ready*
+after `phase-ready`, *failed* after an `error` that names it. `verify` has a report of its own (`hardway verify INV --output json`);
+its events are in its log."""
+
+TYPES = {
+    "str": "string",
+    "int": "number",
+    "float": "number",
+    "Rows": "list of objects",
+    "Sequence[str]": "list of strings",
+    "Table": "object of objects",
+}
+
+
+def page() -> str:
+    """The whole page."""
+    return "\n\n".join([HEAD, *map(chapter, KINDS.values())]) + "\n"
+
+
+def chapter(kind: type[Event]) -> str:
+    rows = [f"| `{one.name}` | {TYPES[str(one.type)]} | {one.metadata['about']} |" for one in dataclasses.fields(kind)]
+    return "\n".join([f"## {kind.kind}", "", str(kind.__doc__), "", "| field | type | |", "|---|---|---|", *rows])
+
+
+if __name__ == "__main__":
+    print(page(), end="")

@@ -1,0 +1,1 @@
+"""Bringing a plan about: compare, apply, wait, turn by turn."""

@@ -1,0 +1,56 @@
+"""Telling a unit that will never start from one that needs time, while a phase waits for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from ..errors import NotReadyError
+from ..phase import Pending
+from ..targets.live import Live
+from .refusals import USAGE_LINES, refusal
+
+# A look is a round trip, so not every time the phase is asked.
+LOOK_SECONDS = 1.0
+# systemd waits a second between two starts: no program that only needs another one's time ends this often.
+HOPELESS_RESTARTS = 20
+# After one restart a refused flag may be what the journal still holds from before the unit was written anew.
+RESTARTS_TO_BELIEVE = 2
+
+
+class CrashWatch:
+    """`given_up(pending)` is the error with which to end a wait early, or nothing."""
+
+    def __init__(self, live: Live, clock: Callable[[], float] = time.monotonic):
+        self.live, self.clock = live, clock
+        self.first: dict[tuple[str, str], int] = {}
+        self.start = self.looked = clock()
+
+    def given_up(self, pending: Pending) -> NotReadyError | None:
+        now = self.clock()
+        if not (pending.host and pending.unit) or now - self.looked < LOOK_SECONDS:
+            return None
+        self.looked = now
+        restarts = self._restarts(pending)
+        if restarts < RESTARTS_TO_BELIEVE:
+            return None
+        journal = self.live.journal(pending.host, pending.unit, USAGE_LINES)
+        refused = refusal(self.live.cluster, pending.unit, journal)
+        if not refused and restarts < HOPELESS_RESTARTS:
+            return None
+        ended = f"{pending.unit} has ended and been restarted {restarts} times in {now - self.start:.0f} s"
+        where = {"host": pending.host, "waited_for": pending.what, "waited_seconds": now - self.start}
+        if refused:
+            return NotReadyError(refused.message, evidence=f"{ended}\n{refused.line}", hint=refused.remedy, **where)
+        hint = f"on {pending.host}: journalctl -b -u {pending.unit}; hardway doctor INV"
+        return NotReadyError(f"{ended}: waiting longer will not help", evidence=journal, hint=hint, **where)
+
+    def _restarts(self, pending: Pending) -> int:
+        """How often systemd has restarted the unit since we first looked."""
+        count = self.live.unit(pending.host, pending.unit).get("NRestarts", "")
+        if not count.isdigit():
+            return 0
+        first = self.first.setdefault((pending.host, pending.unit), int(count))
+        if int(count) < first:  # started anew since: systemd counts from 0 again
+            first = self.first[pending.host, pending.unit] = 0
+        return int(count) - first

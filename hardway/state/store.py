@@ -1,0 +1,121 @@
+"""Where the secrets of one cluster are kept, seen as named files that are made once and never overwritten."""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+
+from ..errors import PkiError, ReadOnlyError
+
+PRIVATE_FILE = 0o600
+
+
+class Store(ABC):
+    """What StateDir and Overlay have in common. Names are relative paths such as `pki/ca.crt`."""
+
+    @abstractmethod
+    def read(self, name: str) -> bytes | None:
+        """The file's bytes, or None when it does not exist; PkiError when it cannot be read."""
+
+    @abstractmethod
+    def names(self) -> frozenset[str]:
+        """Every file there is, without superseded ones and temporary files."""
+
+    @abstractmethod
+    def create(self, name: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
+        """Write a new file durably and in one step; PkiError when the name exists already."""
+
+    @abstractmethod
+    def replace(self, name: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
+        """Put a re-issued certificate or kubeconfig in place of the old one, which is kept under pki/old; never for keys."""
+
+    @abstractmethod
+    def discard(self, name: str) -> None:
+        """Remove a file that is no key, if it is there."""
+
+    @abstractmethod
+    def lock(self) -> contextlib.AbstractContextManager[None]:
+        """Hold the folder for this process; PkiError naming the owner when another process has it."""
+
+    @abstractmethod
+    def where(self, name: str = "") -> str:
+        """The path to show a person."""
+
+    def bind(self, name: str, value: str, meaning: str, hint: str) -> None:
+        """Record a fact once; PkiError when the folder was made with another value of it."""
+        recorded = self.read(name)
+        if recorded is None:
+            self.create(name, f"{value}\n".encode())
+        elif recorded.decode(errors="replace").strip() != value:
+            evidence = f"recorded in {self.where(name)}: {recorded.decode(errors='replace').strip()}\nnow: {value}"
+            raise PkiError(f"the state directory {self.where()} belongs to another {meaning}", evidence=evidence, hint=hint)
+
+
+def refuse_key(name: str) -> None:
+    if name.endswith((".key", ".pub")):
+        raise ValueError(f"{name}: a key is never replaced")
+
+
+class Frozen(Store):
+    """Somebody else's store as it is: nothing can be written to it."""
+
+    def __init__(self, below: Store):
+        self.read, self.names, self.where = below.read, below.names, below.where
+
+    def read(self, name: str) -> bytes | None: ...
+
+    def names(self) -> frozenset[str]: ...
+
+    def where(self, name: str = "") -> str: ...
+
+    def create(self, name: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
+        raise ReadOnlyError(f"{self.where(name)} was to be written by a session that only looks")
+
+    def replace(self, name: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
+        self.create(name, data, mode)
+
+    def discard(self, name: str) -> None:
+        raise ReadOnlyError(f"{self.where(name)} was to be removed by a session that only looks")
+
+    def lock(self) -> contextlib.AbstractContextManager[None]:
+        raise ReadOnlyError(f"{self.where()} was to be locked by a session that only looks")
+
+
+class Overlay(Store):
+    """A scratch copy: writes stay in memory and vanish with the object, so a plan can issue certificates without a trace."""
+
+    def __init__(self, below: Store):
+        self.below = below
+        self._written: dict[str, bytes] = {}
+
+    @property
+    def written(self) -> frozenset[str]:
+        """The names of what was written here, and is not so below."""
+        return frozenset(self._written)
+
+    def where(self, name: str = "") -> str:
+        return self.below.where(name)
+
+    def read(self, name: str) -> bytes | None:
+        return self._written[name] if name in self._written else self.below.read(name)
+
+    def names(self) -> frozenset[str]:
+        return self.below.names() | self._written.keys()
+
+    def create(self, name: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
+        if self.read(name) is not None:
+            raise PkiError(f"{self.where(name)} exists already and was not overwritten")
+        self._written[name] = data
+
+    def replace(self, name: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
+        refuse_key(name)
+        self._written[name] = data
+
+    def discard(self, name: str) -> None:
+        refuse_key(name)
+        if self.below.read(name) is not None:
+            raise ReadOnlyError(f"{self.where(name)} was to be removed from a scratch copy, which it is not in")
+        self._written.pop(name, None)
+
+    def lock(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()

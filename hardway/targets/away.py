@@ -1,0 +1,21 @@
+"""A host that did not answer: whatever it is asked afterwards is refused at once, with the same error."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, NoReturn
+
+from ..errors import ConnectionFailed
+from .readonly import ReadingTransport
+
+
+class Away:
+    """Stands in for the host's transport and for its remote."""
+
+    def __init__(self, transport: ReadingTransport, error: ConnectionFailed):
+        self.host, self.close, self.error = transport.host, transport.close, error
+
+    def _refuse(self, *question: Any, **options: Any) -> NoReturn:
+        raise copy.copy(self.error)
+
+    connect = run = dial = forward = probe = _refuse

@@ -1,0 +1,120 @@
+"""A host that answers probes and carries out ops: the vocabulary over a transport, in few round trips."""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from ..errors import RemoteCommandError
+from ..transport import Result, Transport
+from ..vocabulary import Answers, Blob, Op, Probe
+from . import bulk
+from . import host as shell
+from .remedies import advice
+
+LARGE = 1 << 20
+# A run that was killed may have left a script at work on the host: the next one waits for it to end.
+LOCK = "at=lock; if command -v flock >/dev/null 2>&1; then exec 9>/run/hardway.lock; flock -w 300 9; fi; at=content"
+# Content holds keys: whatever ends the script, nothing of it is left behind.
+CLEAN = """trap 'code=$?; rm -rf "$stage"; [ $code = 0 ] || echo "hardway-at:$at" >&2' EXIT; trap 'exit 143' HUP INT TERM"""
+FREE = 'NR == 2 {print "free on " $6 ": " $4 " MB"}'
+
+
+class HostRemote:
+    """One host over its transport. `sent(bytes)` is told of every chunk of large content that goes over the wire."""
+
+    def __init__(self, transport: Transport, sent: Callable[[int], None] = lambda n: None, clock: Callable[[], float] = time.monotonic):
+        self.transport = transport
+        self.host = transport.host
+        self.sent, self.clock = sent, clock
+        self.compress: bool | None = None
+
+    def probe(self, probes: Sequence[Probe]) -> Answers:
+        return ask(self.transport, probes)
+
+    def change(self, ops: Sequence[Op]) -> None:
+        blobs = [op.blob for op in ops if op.blob]
+        stage = self._send_large(blobs) if any(blob.size > LARGE for blob in blobs) else ""
+        result = self.transport.run(self._script(ops, stage), stdin=b"" if stage else pack(blobs), timeout=900)
+        if result.code != 0:
+            raise self._failure(ops, result)
+
+    def _send_large(self, blobs: list[Blob]) -> str:
+        """Stream content to a folder on the file system where it will end up; its name is returned."""
+        stage = f"/usr/local/.hardway.{secrets.token_hex(6)}"
+        if self.compress is None:
+            self.compress = bulk.pays(self.transport, blobs, self.clock)
+        receive = f"mkdir {stage} && {{ {bulk.receiver(stage, self.compress)}; }}"
+        give_back = f"{{ code=$?; df -Pm /usr/local | awk '{FREE}' >&2; rm -rf {stage}; exit $code; }}"
+        command = f"rm -rf /usr/local/.hardway.*; umask 077; {receive} || {give_back}"
+        result = self.transport.stream(command, bulk.tar_stream(blobs, self.compress), sent=self.sent)
+        if result.code != 0:
+            raise RemoteCommandError(
+                "content could not be written to the host",
+                host=self.host.name,
+                command=receive,
+                evidence=f"{result.error_text}{sum(blob.size for blob in blobs) / 1e6:.0f} MB were to be written",
+                hint=f"free some space on {self.host.name}: df -h /usr/local; df -i /usr/local",
+            )
+        return stage
+
+    def _script(self, ops: Sequence[Op], stage: str) -> str:
+        begin = f"stage={stage}" if stage else "stage=$(mktemp -d /run/hardway.XXXXXX 2>/dev/null || mktemp -d)"
+        unpack = "" if stage else 'tar -xf - -C "$stage"'
+        calls, number = [], 0
+        for i, op in enumerate(ops):
+            args = list(op.args)
+            if op.blob:
+                args.append(str(number))
+                number += 1
+            calls.append(f"at={i}; w_{op.verb} {shlex.join(args)}")
+        return "\n".join([shell.WRITE, "set -eu", "at=begin", begin, CLEAN, LOCK, unpack, *calls])
+
+    def _failure(self, ops: Sequence[Op], result: Result) -> RemoteCommandError:
+        lines = [line for line in result.error_text.splitlines() if not line.startswith("hardway-at:")]
+        at = next((line.partition(":")[2] for line in reversed(result.error_text.splitlines()) if line.startswith("hardway-at:")), "")
+        op = ops[int(at)] if at.isdigit() else None
+        what = str(op or "unpack content")
+        message, hint = advice(op, self.host.name) if op else ("", f"on {self.host.name}: df -h /run /tmp")
+        if at == "lock":
+            what, message = "flock /run/hardway.lock", "another run is still at work on this host after 300 s"
+            hint = f"wait for its end, or see on {self.host.name} what it does: ps axf"
+        message = message or f"`{what}` failed with exit code {result.code}"
+        return RemoteCommandError(message, host=self.host.name, command=what, evidence="\n".join(lines), hint=hint)
+
+
+def pack(blobs: Iterable[Blob]) -> bytes:
+    """A tar of small content, members named 0, 1, 2 …"""
+    return b"".join(bulk.tar_stream(blobs))
+
+
+def ask(transport: Transport, probes: Sequence[Probe]) -> Answers:
+    """Every probe's answer from a host, in one round trip; the script holds questions of read.sh and nothing else."""
+    wanted = list(dict.fromkeys(probes))
+    if not wanted:
+        return {}
+    mark = f"== {secrets.token_hex(8)} "
+    calls = [f"echo {shlex.quote(mark + str(i))}; {_call(probe)}" for i, probe in enumerate(wanted)]
+    result = transport.run("\n".join([shell.READ, *calls, f"echo {shlex.quote(mark + 'end')}"]), timeout=120)
+    parts = result.text.split(mark)
+    if not parts[-1].startswith("end"):
+        raise RemoteCommandError(
+            "the host's answer broke off while its state was read",
+            host=transport.host.name,
+            evidence=result.error_text,
+            hint=f"run the same command again; if it persists, look at {transport.host.name} by hand: journalctl -b",
+        )
+    return {wanted[i]: part.split("\n", 1)[1].strip() for i, part in enumerate(parts[1:-1])}
+
+
+def follow(transport: Transport, probe: Probe, lines: Callable[[str], None], stop: Callable[[], bool]) -> int:
+    """The answer to a question that goes on and on, line by line until `stop` says so."""
+    return transport.follow(f"{shell.READ}\n{_call(probe)}", lines, stop)
+
+
+def _call(probe: Probe) -> str:
+    if probe.verb not in shell.QUESTIONS:
+        raise ValueError(f"no such question: {probe.verb}")
+    return f"q_{probe.verb} {shlex.join(probe.args)}"

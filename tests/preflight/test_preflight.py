@@ -1,0 +1,226 @@
+"""What preflight finds on hosts, given what they say about themselves."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hardway.cluster import CoreDns
+from hardway.errors import PreflightError
+from hardway.facts import Facts, authority, etcd_born, parse
+from hardway.inventory import load
+from hardway.phase import Inputs
+from hardway.phases.preflight import desired, findings, judge
+from hardway.pki.credentials import Credentials
+from hardway.resources import Packages
+from hardway.state.statedir import Overlay, StateDir
+
+VAGRANT = load(Path(__file__).parents[2] / "inventory" / "vagrant.yaml")
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    """inputs(HOST, fact=value, ...): healthy hosts, one of them with something wrong."""
+
+    def make(name: str = "", **wrong) -> Inputs:
+        facts = {
+            host.name: Facts(hostname=host.name, machine_id=host.name, memory_mb=8192, addresses={str(host.address): "eth0"})
+            for host in VAGRANT.hosts
+        }
+        facts |= {name: replace(facts[name], **wrong)} if name else {}
+        return Inputs(VAGRANT, facts, Credentials(VAGRANT, Overlay(StateDir(tmp_path / "none"))), None)
+
+    return make
+
+
+def test_healthy_hosts_pass(inputs):
+    assert judge(inputs()) == []
+
+
+def test_nothing_is_concluded_from_a_host_that_could_not_be_asked(inputs):
+    assert judge(inputs("worker-1", known=False, arch="", addresses={}, memory_mb=0)) == []
+
+
+def test_data_of_our_own_is_not_in_the_way(inputs, tmp_path):
+    ours = inputs("controller-0", cluster="vagrant", occupied=("/var/lib/etcd",))
+    assert "Occupied" not in {finding.name for finding in findings(ours)}
+
+
+@pytest.mark.parametrize(("cluster", "unit", "told"), [("vagrant", "etcd", True), ("vagrant", "kubelet", False), ("", "etcd", False)])
+def test_what_a_host_of_ours_did_in_another_role_is_told(inputs, cluster, unit, told):
+    ours = inputs("worker-0", cluster=cluster, units=frozenset({f"{unit}.service"}))
+    found = [finding for finding in findings(ours) if finding.name == "Role"]
+    assert [finding.host for finding in found] == (["worker-0"] if told else [])
+    assert all("etcd.service" in finding.what and "role etcd" in finding.what for finding in found)
+
+
+CASES = [
+    ("Architecture", "worker-0", {"arch": "riscv64"}),
+    ("Systemd", "lb", {"init": "openrc"}),
+    ("Privileges", "lb", {"uid": 1000}),
+    ("ReadOnly", "worker-0", {"read_only": ("/usr/local",)}),
+    ("Overlay", "worker-1", {"overlay": False}),
+    ("Address", "controller-0", {"addresses": {"10.0.2.15": "eth0"}}),
+    ("Clock", "controller-1", {"clock_offset": -31.0}),
+    ("Foreign", "worker-0", {"cluster": "another"}),
+    ("LostState", "worker-0", {"cluster": "vagrant"}),
+    ("Disk", "worker-0", {"disk_free_mb": 699}),
+    ("Disk", "controller-0", {"var_free_mb": 999}),
+    ("Port-6443", "lb", {"listening": frozenset({6443})}),
+    ("Port-2379", "controller-0", {"listening": frozenset({2379})}),
+    ("Port-2381", "controller-0", {"listening": frozenset({2381})}),
+    ("Port-10248", "worker-0", {"listening": frozenset({10248})}),
+    ("Port-10250", "worker-1", {"listening": frozenset({10250})}),
+    ("Cgroup", "worker-0", {"cgroup": 1}),
+    ("Occupied", "controller-0", {"occupied": ("/var/lib/etcd",)}),
+    ("VersionJump", "controller-0", {"kubernetes": "1.34.11"}),
+    ("NodeName", "worker-0", {"hostname": "worker-0.example.org"}),
+]
+
+
+@pytest.mark.parametrize(("name", "host", "wrong"), CASES)
+def test_what_stands_in_the_way_is_an_error_with_a_remedy(inputs, name, host, wrong):
+    bad = [finding for finding in findings(inputs(host, **wrong)) if not finding.warning and finding.name != "ClockSkew"]
+    assert [(finding.name, finding.host) for finding in bad] == [(name, host)] and bad[0].remedy
+    with pytest.raises(PreflightError) as caught:
+        judge(inputs(host, **wrong))
+    assert f"[ERROR {name}] {host}: " in caught.value.evidence
+    assert caught.value.exit_code == 5 and "nothing has been changed" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "host", "wrong"),
+    [
+        ("Memory", "controller-0", {"memory_mb": 512}),
+        ("PackageManager", "worker-0", {"package_manager": ""}),
+        ("Downgrade", "controller-0", {"kubernetes": "1.38.0"}),
+        ("Firewall", "lb", {"firewall": "ufw"}),
+        ("Firewall", "worker-0", {"firewall": "firewalld"}),
+        ("Nameserver", "worker-0", {"nameservers": ("127.0.0.1",)}),
+    ],
+)
+def test_what_may_do_harm_is_a_warning(inputs, name, host, wrong):
+    assert [(finding.name, finding.host, finding.warning) for finding in judge(inputs(host, **wrong))] == [(name, host, True)]
+
+
+@pytest.mark.parametrize("there", ["1.37.0", "1.37.9", "1.36.8", ""])
+def test_the_next_minor_and_any_patch_are_no_jump(inputs, there):
+    assert VAGRANT.versions.minor == (1, 37) and findings(inputs("controller-0", kubernetes=there)) == []
+
+
+@pytest.mark.parametrize(("kernel", "named"), [("5.12.19", ["Kernel"]), ("5.13.0-1-amd64", []), ("6.1.0-9-amd64", []), ("", [])])
+def test_nftables_needs_a_kernel_of_its_time(inputs, kernel, named):
+    made = inputs("worker-0", kernel=kernel)
+    assert [finding.name for finding in findings(replace(made, cluster=replace(VAGRANT, proxy_mode="nftables")))] == named
+    assert findings(made) == []
+
+
+def test_a_name_server_of_ones_own_is_no_matter_where_the_inventory_names_others(inputs):
+    made = inputs("worker-0", nameservers=("127.0.0.1",))
+    assert findings(replace(made, cluster=replace(VAGRANT, coredns=CoreDns(forward=("192.0.2.53",))))) == []
+    assert findings(inputs("controller-0", nameservers=("127.0.0.1",))) == []
+
+
+@pytest.mark.parametrize(("name", "fact"), [("Hostname", "hostname"), ("MachineId", "machine_id")])
+def test_two_hosts_that_are_the_same_machine_are_both_named(inputs, name, fact):
+    found = [finding for finding in findings(inputs("worker-0", **{fact: "worker-1"})) if finding.name == name]
+    assert [finding.host for finding in found] == ["worker-0", "worker-1"] and "worker-1 is also that of worker-1" in found[0].what
+
+
+def test_a_member_without_data_founds_no_etcd_while_others_cannot_be_asked(inputs):
+    """With --limit they may be away, and an etcd may run on them: this member's disk may be a new one."""
+    made = inputs()
+    away = {name: Facts(known=False) for name in ("controller-1", "controller-2")}
+    found = findings(replace(made, facts={**made.facts, **away}))
+    assert [(finding.name, finding.host, finding.warning) for finding in found] == [("EtcdUnknown", "controller-0", False)]
+    for known in ({"etcd_data": True}, {"etcd_state": "existing"}):
+        told = {**made.facts, **away, "controller-0": replace(made.facts["controller-0"], **known)}
+        assert findings(replace(made, facts=told)) == []
+
+
+def test_a_name_that_differs_in_case_alone_is_the_same_node(inputs):
+    assert findings(inputs("worker-0", hostname="Worker-0")) == []
+
+
+def test_a_clock_apart_from_the_others_is_named(inputs):
+    found = [finding for finding in findings(inputs("worker-1", clock_offset=45.0)) if finding.name == "ClockSkew"]
+    assert [finding.host for finding in found] == ["worker-1"] and "+45 s" in found[0].what
+
+
+@pytest.mark.parametrize(("host", "port", "unit"), [("lb", 6443, "haproxy.service"), ("controller-0", 2380, "etcd.service")])
+def test_a_port_our_own_unit_holds_is_free(inputs, host, port, unit):
+    assert findings(inputs(host, listening=frozenset({port}), units=frozenset({unit}))) == []
+
+
+def test_every_finding_on_every_host_is_shown_at_once(inputs):
+    made = inputs("lb", uid=1000)
+    facts = dict(made.facts) | {"worker-0": replace(made.facts["worker-0"], init="openrc", read_only=("/etc",))}
+    with pytest.raises(PreflightError) as caught:
+        judge(replace(made, facts=facts))
+    assert caught.value.evidence.count("[ERROR ") == caught.value.evidence.count("  next: ") == 3 and caught.value.message.startswith("3 ")
+
+
+def test_a_host_built_with_other_keys_is_refused_and_one_built_with_ours_is_not(inputs):
+    made = inputs("worker-0", cluster="vagrant", authority="0" * 64)
+    ours = authority(made.credentials.ca())
+    assert [finding.name for finding in findings(made)] == ["OtherState"]
+    facts = dict(made.facts) | {"worker-0": replace(made.facts["worker-0"], authority=ours)}
+    assert findings(replace(made, facts=facts)) == []
+
+
+def test_a_full_disk_does_not_refuse_a_host_that_has_our_programs(inputs):
+    made = inputs("worker-0", cluster="vagrant", disk_free_mb=100)
+    facts = dict(made.facts) | {"worker-0": replace(made.facts["worker-0"], authority=authority(made.credentials.ca()))}
+    assert [finding.name for finding in findings(replace(made, facts=facts)) if not finding.warning] == []
+
+
+SURVEY = """arch=aarch64
+kernel=6.1.0
+clock=1000.500000000
+memory_kb=2097152
+addresses=127.0.0.1=lo 10.0.0.9=ens3
+listening=1F90 0016
+holders=8080=haproxy=71 22=sshd=8
+read_only=/usr/local /etc
+cluster=lab abc123
+filesystem_overlay=yes
+etcd_state=existing
+kubernetes=1.36.4
+"""
+
+
+def test_a_survey_is_read():
+    facts = parse(SURVEY, sent=1000.0, received=1001.0)
+    assert (facts.arch, facts.memory_mb, facts.addresses["10.0.0.9"]) == ("arm64", 2048, "ens3")
+    assert facts.listening == {8080, 22} and facts.overlay and (facts.cluster, facts.authority) == ("lab", "abc123")
+    assert facts.kubernetes == "1.36.4"
+    assert facts.holders[8080] == ("haproxy", "71") and facts.read_only == ("/usr/local", "/etc")
+    assert facts.clock_offset == 0.0 and etcd_born({"one": Facts(), "two": facts}) and not etcd_born({"one": Facts()})
+
+
+@pytest.mark.parametrize(
+    ("said", "found"), [("units=ssh.service firewalld.service", "firewalld"), ("firewall=ufw", "ufw"), ("firewall=\nunits=ufw.service", "")]
+)
+def test_a_firewall_is_one_that_is_switched_on(said, found):
+    """Ubuntu's ufw.service is active on every machine."""
+    assert parse(said, 0.0, 0.0).firewall == found
+
+
+@pytest.mark.parametrize(("clock", "offset"), [("900.0", -100.0), ("1101", 100.0), ("1000.N", 0.0)])
+def test_a_clock_is_only_off_when_it_is_outside_of_the_question(clock, offset):
+    assert parse(f"clock={clock}", sent=1000.0, received=1001.0).clock_offset == offset
+
+
+def test_a_host_that_says_nothing_is_no_crash():
+    assert parse("", 0.0, 0.0).arch == ""
+
+
+@pytest.mark.parametrize(("mode", "extra"), [("iptables", set()), ("nftables", {("nft", "nftables")})])
+def test_workers_get_the_tools_of_their_proxy_mode(inputs, mode, extra):
+    made = inputs()
+    wanted = {}
+    for proxy_mode in ("iptables", mode):
+        given = replace(made, cluster=replace(VAGRANT, proxy_mode=proxy_mode))
+        packages = [resource for resource in desired(given, VAGRANT.host("worker-0")) if isinstance(resource, Packages)]
+        wanted[proxy_mode] = {pair for each in packages for pair in each.tools}
+    assert ("iptables", "iptables") in wanted[mode] and wanted[mode] - wanted["iptables"] == extra

@@ -1,0 +1,80 @@
+"""When a wait is given up before its deadline: a program that refuses its flags, or ends again and again; never one that is slow."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from hardway.phase import Pending
+from hardway.run.crashing import HOPELESS_RESTARTS, CrashWatch
+
+PENDING = Pending("kube-apiserver on one to be ready", "one", "kube-apiserver.service")
+REFUSED = "Error: unknown flag: --bad\n"
+
+
+class Unit:
+    """A unit whose restarts and journal are as they are told, and a clock that goes on by a second whenever it is looked at."""
+
+    def __init__(self, journal: str):
+        self.cluster = SimpleNamespace(extra_args={"kube-apiserver": {"bad": "1"}}, override_args={})
+        self.said, self.restarts, self.now, self.looks = journal, "0", 0.0, 0
+
+    def clock(self) -> float:
+        self.now += 1.0
+        return self.now
+
+    def unit(self, host: str, unit: str) -> dict[str, str]:
+        self.looks += 1
+        return {"NRestarts": self.restarts}
+
+    def journal(self, host: str, unit: str, lines: int) -> str:
+        return self.said
+
+
+def ends(journal: str, *restarts: str):
+    """The error with which a wait ends whose unit has been restarted so often at each look."""
+    unit = Unit(journal)
+    watch = CrashWatch(unit, unit.clock)
+    for unit.restarts in restarts:
+        if error := watch.given_up(PENDING):
+            return error
+    return None
+
+
+def test_a_refused_flag_ends_it_after_two_restarts():
+    error = ends(REFUSED, "5", "6", "7")
+    assert error.message == "kube-apiserver refuses --bad, which the inventory sets under extra_args.kube-apiserver.bad"
+    assert error.hint == "correct or remove extra_args.kube-apiserver.bad in INV, then: hardway bootstrap INV"
+    assert "Error: unknown flag: --bad" in error.evidence and error.exit_code == 6
+
+
+@pytest.mark.parametrize(
+    ("journal", "restarts"),
+    [
+        (REFUSED, ["7", "7", "7"]),  # the journal still holds what an earlier unit said
+        (REFUSED, ["7", "0", "1"]),  # started anew meanwhile
+        ("waiting for etcd\n", ["0", "1", "2", "3"]),
+        (REFUSED, ["", "", ""]),  # the host cannot be asked
+    ],
+)
+def test_it_goes_on(journal, restarts):
+    assert ends(journal, *restarts) is None
+
+
+def test_a_unit_that_ends_all_the_time_is_given_up():
+    error = ends("panic: no such file\n", "0", str(HOPELESS_RESTARTS))
+    assert f"restarted {HOPELESS_RESTARTS} times" in error.message and "panic: no such file" in error.evidence
+    assert error.host == "one" and "journalctl -b -u kube-apiserver.service" in error.hint
+
+
+def test_nothing_is_asked_without_a_unit_nor_more_often_than_each_second():
+    unit = Unit(REFUSED)
+    watch = CrashWatch(unit, lambda: 5.0)
+    for pending in (PENDING, Pending("an answer"), PENDING):
+        assert watch.given_up(pending) is None
+    assert unit.looks == 0
+
+
+def test_the_error_names_what_was_waited_for():
+    assert ends(REFUSED, "0", "2").waited_for == PENDING.what

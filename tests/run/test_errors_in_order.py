@@ -1,0 +1,38 @@
+"""Of several failures of a run the one nearest to the cause is told first and gives the exit code."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from types import SimpleNamespace
+
+from hardway.errors import ConnectionFailed, NotReachedError, NotReadyError, RemoteCommandError
+from hardway.inventory import load
+from hardway.phases import PHASES
+from hardway.run.runner import Runner
+
+LAB = Path(__file__).parents[2] / "inventory/lab.yaml"
+FAILED = (
+    ConnectionFailed("gone", host="worker-0", phase="kubelet"),
+    ConnectionFailed("gone", host="worker-1", phase="etcd"),
+    RemoteCommandError("no room", host="controller-1", phase="binaries"),
+    NotReadyError("no quorum", host="controller-0", phase="etcd"),
+    NotReadyError("not ready", host="controller-0", phase="control-plane"),
+    NotReachedError("not restarted", host="controller-2", phase="etcd"),
+)
+NEAREST = [FAILED[number] for number in (1, 0, 2, 3, 4, 5)]
+
+
+def told(errors) -> list:
+    runner = Runner(SimpleNamespace(cluster=load(LAB)), SimpleNamespace(), {}, PHASES, frozenset(), SimpleNamespace())
+    runner.errors = list(errors)
+    return list(runner._told())
+
+
+def test_errors_are_told_in_one_order():
+    assert all(told(errors) == NEAREST for errors in itertools.permutations(FAILED))
+
+
+def test_of_a_host_that_is_gone_one_is_told():
+    later = ConnectionFailed("gone for good", host="worker-0", phase="kube-proxy")
+    assert told([*FAILED, later]) == told([later, *FAILED]) == NEAREST

@@ -1,0 +1,490 @@
+"""The real shell vocabulary on this machine, with Debian's sh and with nothing but busybox."""
+
+import fcntl
+import getpass
+import grp
+import hashlib
+import os
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+from fakes.local_transport import LocalTransport
+
+from hardway.errors import RemoteCommandError
+from hardway.facts import parse
+from hardway.resources import Binary, Block, Directory, File, Owned, Sysctl, Unit
+from hardway.resources.base import Situation
+from hardway.resources.unit import properties
+from hardway.run.comparing import ordered
+from hardway.targets.remote import HostRemote
+from hardway.vocabulary import Blob, Op, Probe
+
+ME, US = getpass.getuser(), grp.getgrgid(os.getgid()).gr_name
+AWKWARD = "it's a \"name\" with $HOME; `spaces` & more"
+
+
+@pytest.fixture(params=["sh", "busybox"])
+def remote(request, tmp_path):
+    if request.param == "sh":
+        return HostRemote(LocalTransport(tmp_path, ["/bin/sh"], os.environ["PATH"]))
+    assert shutil.which("busybox"), "busybox is needed: apt install busybox"
+    applets = tmp_path / "applets"
+    applets.mkdir()
+    subprocess.run([shutil.which("busybox"), "--install", "-s", applets], check=True)
+    return HostRemote(LocalTransport(tmp_path, [str(applets / "sh")], str(applets)))
+
+
+def text(content: bytes, secret: bool = False) -> Blob:
+    return Blob(data=content, secret=secret)
+
+
+def wanted(path, content: bytes, mode: str = "640") -> File:
+    return File(str(path), text(content), mode, ME, US)
+
+
+def bring_about(remote, *resources) -> list:
+    """One step as the runner does it: the changes, which must then be none."""
+    answers = remote.probe([probe for resource in resources for probe in resource.probes()])
+    changes = [change for resource in resources if (change := resource.compare(Situation(answers)))]
+    remote.change(ordered(changes))
+    again = remote.probe([probe for resource in resources for probe in resource.probes()])
+    assert [resource.compare(Situation(again)) for resource in resources] == [None] * len(resources)
+    return changes
+
+
+def take_away(remote, *resources) -> list[Op]:
+    answers = remote.probe([probe for resource in resources for probe in resource.probes()])
+    ops = [op for resource in reversed(resources) for op in resource.removal(answers)]
+    if ops:
+        remote.change(ops)
+    return ops
+
+
+def mode(path) -> int:
+    return stat.S_IMODE(os.stat(path).st_mode)
+
+
+def test_files_arrive_byte_for_byte_with_their_mode(remote, tmp_path):
+    content = bytes(range(256)) * 300 + b"no newline at the end"
+    files = [wanted(tmp_path / AWKWARD, content), wanted(tmp_path / "empty", b"", "600")]
+    assert [change.why for change in bring_about(remote, *files)] == [("new",), ("new",)]
+    assert (tmp_path / AWKWARD).read_bytes() == content and mode(tmp_path / AWKWARD) == 0o640
+    assert (tmp_path / "empty").read_bytes() == b"" and mode(tmp_path / "empty") == 0o600
+
+
+def test_a_changed_file_shows_what_was_there(remote, tmp_path):
+    path = tmp_path / "config"
+    bring_about(remote, wanted(path, b"a\nb\n"))
+    path.write_bytes(b"a\nc\n")
+    answers = remote.probe(wanted(path, b"a\nb\n").probes())
+    change = wanted(path, b"a\nb\n").compare(Situation(answers))
+    assert change.why == ("content",) and "-c\n+b" in change.diff
+
+
+def test_a_changed_mode_is_set_without_sending_the_file(remote, tmp_path):
+    bring_about(remote, wanted(tmp_path / "key", b"k", "600"))
+    os.chmod(tmp_path / "key", 0o644)
+    (change,) = bring_about(remote, wanted(tmp_path / "key", b"k", "600"))
+    assert [op.verb for op in change.ops] == ["own"] and mode(tmp_path / "key") == 0o600
+
+
+def test_content_is_private_before_it_has_its_name(remote, tmp_path):
+    """The file that is renamed into place is the one whose owner and mode are already right."""
+    path, seen = tmp_path / "secret", tmp_path / "seen"
+    spy = f"mv() {{ stat -c '%a' \"$2\" >>{seen}; command mv \"$@\"; }}\n"
+    run = remote.transport.run
+    remote.transport.run = lambda script, **kw: run(spy + script if "w_put" in script else script, **kw)
+    bring_about(remote, File(str(path), text(b"s", secret=True), "600", ME, US))
+    assert seen.read_text().split() and set(seen.read_text().split()) == {"600"}
+
+
+def test_nothing_is_left_of_the_transfer(remote, tmp_path):
+    bring_about(remote, wanted(tmp_path / "file", b"x"))
+    assert [path.name for path in (tmp_path / "run").iterdir() if path.is_dir()] == []
+    assert sorted(path.name for path in tmp_path.iterdir() if "hardway" in path.name) == []
+
+
+def test_large_content_is_streamed_and_its_bytes_are_counted(remote, tmp_path):
+    counted = []
+    remote.sent = counted.append
+    local = tmp_path / "program"
+    local.write_bytes(os.urandom(3 << 20))
+    blob = Blob(path=local, known_sha256=hashlib.sha256(local.read_bytes()).hexdigest())
+    remote.change([Op("binary", (str(tmp_path / "there"), "755", ME, US, blob.sha256), blob)])
+    assert (tmp_path / "there").read_bytes() == local.read_bytes() and mode(tmp_path / "there") == 0o755
+    assert sum(counted) >= 3 << 20 and not list(tmp_path.glob(".hardway.*"))
+
+
+def test_a_binary_is_hashed_again_only_when_it_was_touched(remote, tmp_path):
+    path = tmp_path / "bin"
+    remote.change([Op("binary", (str(path), "755", ME, US, "f" * 64), text(b"program"))])
+    probe = Binary(str(path), text(b"program")).probes()[0]
+    assert remote.probe([probe])[probe].split()[-1] == "f" * 64, "the recorded digest is believed"
+    path.write_bytes(b"another")
+    assert remote.probe([probe])[probe].split()[-1] == text(b"another").sha256
+
+
+def test_folders(remote, tmp_path):
+    folder = tmp_path / "a" / AWKWARD
+    bring_about(remote, Directory(str(folder), "750", ME, US))
+    assert mode(folder) == 0o750 and mode(folder.parent) == 0o755
+    os.chmod(folder, 0o700)
+    (change,) = bring_about(remote, Directory(str(folder), "750", ME, US))
+    assert change.why == ("mode 700 -> 750",)
+
+
+def test_a_folder_kept_on_another_disk_is_as_good(remote, tmp_path):
+    (tmp_path / "disk").mkdir(mode=0o700)
+    (tmp_path / "data").symlink_to(tmp_path / "disk")
+    data = Directory(str(tmp_path / "data"), "700", ME, US, data=True)
+    assert bring_about(remote, data, wanted(tmp_path / "other", b"")) != []
+    (tmp_path / "disk" / "ours").write_text("x")
+    take_away(remote, data)
+    assert (tmp_path / "data").is_symlink() and list((tmp_path / "disk").iterdir()) == []
+
+
+def test_removal_puts_back_what_was_there_and_only_once(remote, tmp_path):
+    (tmp_path / "theirs").write_bytes(b"before us\n")
+    os.chmod(tmp_path / "theirs", 0o604)
+    (tmp_path / "link").symlink_to("nowhere")
+    (tmp_path / "old").mkdir()
+    made = [
+        Directory(str(tmp_path / "old"), "755", ME, US), Directory(str(tmp_path / "new"), "755", ME, US),
+        wanted(tmp_path / "theirs", b"ours"), wanted(tmp_path / "link", b"ours"), wanted(tmp_path / "new" / "ours", b"ours"),
+    ]  # fmt: skip
+    bring_about(remote, *made[:2])
+    bring_about(remote, *made)
+    assert [op.verb for op in take_away(remote, *made)] == ["drop", "drop", "drop", "rmdir"]
+    assert (tmp_path / "theirs").read_bytes() == b"before us\n" and mode(tmp_path / "theirs") == 0o604
+    assert os.readlink(tmp_path / "link") == "nowhere"
+    assert (tmp_path / "old").is_dir() and not (tmp_path / "new").exists()
+    assert take_away(remote, *made) == []
+
+
+def test_a_file_that_is_not_ours_survives_a_drop(remote, tmp_path):
+    (tmp_path / "theirs").write_bytes(b"x")
+    remote.change([Op("drop", (str(tmp_path / "theirs"),))])
+    assert (tmp_path / "theirs").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("before", [b"127.0.0.1 localhost\n", b"127.0.0.1 localhost", b""])
+def test_our_block_in_a_file_of_the_host(remote, tmp_path, before):
+    path = tmp_path / "hosts"
+    path.write_bytes(before)
+    os.chmod(path, 0o644)
+    bring_about(remote, Block(str(path), "hardway", text(b"10.0.0.1 one\n")))
+    (change,) = bring_about(remote, Block(str(path), "hardway", text(b"10.0.0.1 one\n10.0.0.2 two\n")))
+    assert change.why == ("content",) and "+10.0.0.2 two" in change.diff
+    assert path.read_bytes().endswith(b"# BEGIN hardway\n10.0.0.1 one\n10.0.0.2 two\n# END hardway\n") and mode(path) == 0o644
+    take_away(remote, Block(str(path), "hardway", text(b"10.0.0.1 one\n10.0.0.2 two\n")))
+    assert path.read_bytes().rstrip(b"\n") == before.rstrip(b"\n")
+
+
+def test_stamps_come_and_go(remote):
+    probe = Unit("hardway-test-of-no-unit.service").probes()[0]
+    remote.change([Op("stamp", ("hardway-test-of-no-unit.service", "d1"))])
+    assert properties(remote.probe([probe])[probe])["Stamp"] == "d1"
+    remote.change([Op("unstamp", ("hardway-test-of-no-unit.service",))])
+    assert properties(remote.probe([probe])[probe])["Stamp"] == ""
+
+
+def test_a_host_is_claimed_once_and_by_one(remote):
+    """Two runs that begin at the same time, with keys of their own, both read that the host is nobody's."""
+    remote.change([Op("cluster", ("shop", "0123"))])
+    remote.change([Op("cluster", ("shop", "0123"))])
+    with pytest.raises(RemoteCommandError, match="another run has just made this host part of its own cluster") as caught:
+        remote.change([Op("cluster", ("shop", "4567"))])
+    assert "its mark says: cluster shop, authority 0123; ours is 4567" in caught.value.evidence and caught.value.hint
+    assert remote.probe([Probe("survey")])[Probe("survey")].count("cluster=shop 0123") == 1
+
+
+def test_the_first_op_that_fails_is_named_and_those_after_it_do_not_run(remote, tmp_path):
+    ops = [
+        Op("put", (str(tmp_path / "one"), "600", ME, US), text(b"1")),
+        Op("put", (str(tmp_path / "missing" / AWKWARD), "600", ME, US), text(b"2")),
+        Op("put", (str(tmp_path / "three"), "600", ME, US), text(b"3")),
+    ]
+    with pytest.raises(RemoteCommandError) as caught:
+        remote.change(ops)
+    error = caught.value
+    assert AWKWARD in error.command and error.command.startswith("put ") and error.host == "here" and error.exit_code == 5
+    assert "o such file" in error.evidence and "hardway-at" not in error.evidence
+    assert (tmp_path / "one").exists() and not (tmp_path / "three").exists()
+    assert [path.name for path in (tmp_path / "run").iterdir() if path.is_dir()] == []
+
+
+def test_secrets_stay_out_of_the_script(remote, tmp_path):
+    bring_about(remote, File(str(tmp_path / "key"), text(b"very secret indeed", secret=True), "600", ME, US))
+    assert not any("very secret" in script for script in remote.transport.scripts)
+
+
+def test_many_questions_are_one_round_trip(remote, tmp_path):
+    (tmp_path / "there").write_text("x")
+    probes = [Probe("exists", (str(tmp_path / name),)) for name in ("there", AWKWARD)]
+    probes += [Probe("tool", ("sh",)), Probe("tool", ("no such",))]
+    answers = remote.probe([*probes, *probes])
+    assert len(remote.transport.scripts) == 1
+    assert [answers[probe] for probe in probes[:2]] == ["yes", "no"]
+    assert answers[probes[2]].endswith("sh") and answers[probes[3]] == "absent"
+
+
+def test_no_question_is_no_round_trip(remote):
+    assert remote.probe([]) == {} and remote.transport.scripts == []
+
+
+def test_an_answer_that_breaks_off_is_an_error(remote):
+    run = remote.transport.run
+    remote.transport.run = lambda script, **kw: run("kill -9 $$\n" + script, **kw)
+    with pytest.raises(RemoteCommandError, match="broke off"):
+        remote.probe([Probe("routes")])
+
+
+def test_what_a_host_says_about_itself_can_be_read(remote):
+    probes = [Probe("survey"), Probe("routes"), Probe("swap"), Probe("user", ("root",)), Probe("user", ("nobody-of-that-name",))]
+    answers = remote.probe(probes)
+    facts = parse(answers[probes[0]], 0.0, 0.0)
+    assert facts.arch in ("amd64", "arm64") and facts.memory_mb > 100 and facts.cpus >= 1 and facts.var_free_mb > 0 and facts.kernel
+    assert facts.uid == os.getuid() and facts.clock_offset > 1e9
+    assert all(len(line.split()) == 2 for line in answers[probes[1]].splitlines())
+    assert answers[probes[3]].startswith("0:0:") and answers[probes[4]] == "absent"
+
+
+@pytest.mark.parametrize(
+    ("filesystems", "modules", "found"),
+    [
+        ("nodev\tproc\nnodev\toverlay\n", "", True),
+        ("nodev\tproc\n\text4\n", "kernel/fs/overlayfs/overlay.ko.xz:\n", True),
+        ("nodev\tproc\n\text4\n", "kernel/fs/ext4/ext4.ko:\n", False),
+    ],
+)
+def test_overlay_is_known_as_soon_as_the_kernel_can_load_it(remote, tmp_path, filesystems, modules, found):
+    """On a machine that has just been installed no program has had the module loaded yet."""
+    (tmp_path / "filesystems").write_text(filesystems)
+    (tmp_path / os.uname().release).mkdir()
+    (tmp_path / os.uname().release / "modules.dep").write_text(modules)
+    elsewhere(remote, {"/proc/filesystems": tmp_path / "filesystems", "/lib/modules": tmp_path})
+    assert parse(remote.probe([Probe("survey")])[Probe("survey")], 0.0, 0.0).overlay is found
+
+
+def elsewhere(remote, places) -> None:
+    """Have scripts find what they look for at other places."""
+    run = remote.transport.run
+
+    def moved(script: str, **kw):
+        for place, here in places.items():
+            script = script.replace(place, str(here))
+        return run(script, **kw)
+
+    remote.transport.run = moved
+
+
+def test_age_and_load_are_numbers(remote):
+    seconds, *load = remote.probe([Probe("age")])[Probe("age")].split()
+    assert 0 <= int(seconds) <= float(open("/proc/uptime").read().split()[0]) and len([float(one) for one in load]) == 3
+
+
+def test_how_long_a_unit_has_run_is_told(remote):
+    run = remote.transport.run
+    remote.transport.run = lambda script, **kw: run(f"systemctl() {{ echo {os.getppid()}; }}\n{script}", **kw)
+    assert int(remote.probe([Probe("lived", ("any.service",))])[Probe("lived", ("any.service",))]) >= 0
+    remote.transport.run = lambda script, **kw: run(f"systemctl() {{ echo 0; }}\n{script}", **kw)
+    assert remote.probe([Probe("lived", ("any.service",))])[Probe("lived", ("any.service",))] == ""
+
+
+def test_a_host_without_our_programs_answers_all_the_same(remote):
+    pod = ("pod", "kube-system_none-", "", "5")
+    probes = [Probe("etcd"), Probe("containers"), Probe("drill"), Probe("version", ("none.service",)), Probe("look", ("system",)),
+              Probe("entries", pod), Probe("following", pod)]  # fmt: skip
+    answers = remote.probe(probes)
+    assert [answers[probe] for probe in probes if probe.verb != "look"] == [""] * 6
+    assert "Linux" in answers[probes[4]]
+
+
+def test_sysctls_are_read_live(remote):
+    found = Sysctl("/etc/sysctl.d/x.conf", (("kernel.ostype", "Linux"), ("kernel.no_such", "1")))
+    change = found.compare(Situation(remote.probe(found.probes())))
+    assert change.why == ("kernel.no_such is absent, wanted 1",)
+
+
+def test_a_package_lock_that_is_never_let_go_is_told_with_its_holder(tmp_path):
+    tools, said = tmp_path / "tools", f"dpkg: error: dpkg frontend lock was locked by another process with pid {os.getpid()}"
+    tools.mkdir()
+    for name, answer in {"dpkg": said, "apt-get": "E: Unable to locate package socat"}.items():
+        (tools / name).write_text(f"#!/bin/sh\necho '{answer}' >&2\nexit 2\n")
+        (tools / name).chmod(0o755)
+    remote = HostRemote(LocalTransport(tmp_path, ["/bin/sh"], f"{tools}:{os.environ['PATH']}"))
+    elsewhere(remote, {"PATIENCE=300": "PATIENCE=1"})
+    with pytest.raises(RemoteCommandError) as caught:
+        remote.change([Op("packages", ("apt-get", "socat"))])
+    assert caught.value.message == "the packages socat cannot be installed"
+    ours = Path("/proc/self/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+    assert f"waited 1 s for process {os.getpid()}: {ours.splitlines()[0][:60]}" in caught.value.evidence
+
+
+@pytest.fixture
+def mounting(tmp_path):
+    """A host whose mounts are its own."""
+    own = ["unshare", "--user", "--map-root-user", "--mount", "/bin/sh"]
+    return HostRemote(LocalTransport(tmp_path, own, os.environ["PATH"]))
+
+
+def a_volume(remote, tmp_path) -> None:
+    """A kubelet's folder that lies on another disk, with a volume mounted in it that holds somebody's data."""
+    (tmp_path / "disk/pods/volume with a space").mkdir(parents=True)
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious/data").write_text("x")
+    (tmp_path / "kubelet").symlink_to(tmp_path / "disk")
+    run = remote.transport.run
+    mount = f"mount --bind '{tmp_path}/precious' '{tmp_path}/disk/pods/volume with a space'\n"
+    remote.transport.run = lambda script, **kw: run(mount + script, **kw)
+    elsewhere(remote, {"/var/lib/kubelet": tmp_path / "kubelet"})
+
+
+def test_a_reset_takes_volumes_out_of_a_folder_on_another_disk_before_it_empties_it(mounting, tmp_path):
+    a_volume(mounting, tmp_path)
+    assert mounting.probe([Probe("leftover", ("mounts",))])[Probe("leftover", ("mounts",))] == "1"
+    mounting.change([Op("cleanup", ("mounts",)), Op("rmtree", ("/var/lib/kubelet",))])
+    assert (tmp_path / "precious/data").exists() and list((tmp_path / "disk").iterdir()) == []
+
+
+def test_nothing_is_removed_from_a_folder_in_which_something_is_mounted(mounting, tmp_path):
+    """A pod may have come up after the reset had looked."""
+    a_volume(mounting, tmp_path)
+    with pytest.raises(RemoteCommandError) as caught:
+        mounting.change([Op("rmtree", ("/var/lib/kubelet",))])
+    assert (tmp_path / "precious/data").exists() and "umount it first" in caught.value.evidence
+
+
+def stages(tmp_path) -> list:
+    return [path for path in (tmp_path / "run").iterdir() if path.is_dir()]
+
+
+def test_nothing_of_the_content_is_left_when_it_cannot_be_unpacked(remote, tmp_path):
+    """A full /run would get fuller with every try, and what is left may be keys."""
+    run = remote.transport.run
+    remote.transport.run = lambda script, stdin=b"", **kw: run(script, stdin=stdin[:700], **kw)
+    with pytest.raises(RemoteCommandError, match="unpack content"):
+        remote.change([Op("put", (str(tmp_path / "key"), "600", ME, US), text(b"k" * 1000, secret=True))])
+    assert stages(tmp_path) == [] and not (tmp_path / "key").exists()
+
+
+def test_nothing_of_the_content_is_left_when_the_script_is_ended(tmp_path):
+    """As it is when it passes its timeout."""
+    remote = HostRemote(LocalTransport(tmp_path, ["/bin/sh"], os.environ["PATH"]))
+    with pytest.raises(RemoteCommandError):
+        elsewhere(remote, {"w_own() {": f"w_own() {{ ls {tmp_path}/run >{tmp_path}/seen; kill $$;"})
+        remote.change([Op("own", (str(tmp_path), "700", ME, US)), Op("put", (str(tmp_path / "key"), "600", ME, US), text(b"k"))])
+    assert "hardway." in (tmp_path / "seen").read_text()
+    assert stages(tmp_path) == [] and not (tmp_path / "key").exists()
+
+
+def test_a_run_that_does_not_end_is_told_as_what_it_is(tmp_path):
+    remote = HostRemote(LocalTransport(tmp_path, ["/bin/sh"], os.environ["PATH"]))
+    elsewhere(remote, {"flock -w 300": "flock -w 0.1"})
+    with (tmp_path / "run/hardway.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(RemoteCommandError, match="another run is still at work") as caught:
+            remote.change([Op("put", (str(tmp_path / "key"), "600", ME, US), text(b"k"))])
+    assert "ps axf" in caught.value.hint and stages(tmp_path) == [] and not (tmp_path / "key").exists()
+
+
+def test_a_file_of_the_host_that_is_a_link_keeps_its_lines_and_stays_a_link(remote, tmp_path):
+    (tmp_path / "real").write_text("127.0.0.1 localhost\n")
+    (tmp_path / "hosts").symlink_to("real")
+    block = Block(str(tmp_path / "hosts"), "hardway", text(b"10.0.0.1 one\n"))
+    bring_about(remote, block)
+    assert (tmp_path / "hosts").is_symlink()
+    assert (tmp_path / "real").read_text() == "127.0.0.1 localhost\n# BEGIN hardway\n10.0.0.1 one\n# END hardway\n"
+    take_away(remote, block)
+    assert (tmp_path / "hosts").is_symlink() and (tmp_path / "real").read_text() == "127.0.0.1 localhost\n"
+
+
+def test_a_mark_of_the_cluster_that_a_power_cut_has_emptied_is_made_again(remote, tmp_path):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/cluster").touch()
+    assert bring_about(remote, Owned("demo", "0123")) and (tmp_path / "state/cluster").read_text() == "demo 0123\n"
+
+
+def test_what_could_not_be_made_again_is_on_disk_before_it_takes_its_place(remote, tmp_path):
+    """The host's own file that is kept aside, one in which we have lines, and whose host it is."""
+    (tmp_path / "hosts").write_text("127.0.0.1 localhost\n")
+    (tmp_path / "theirs").write_text("x")
+    run, seen = remote.transport.run, tmp_path / "seen"
+    spy = f'sync() {{ echo "sync $1" >>{seen}; }}; mv() {{ echo "mv $3" >>{seen}; command mv "$@"; }}\n'
+    remote.transport.run = lambda script, **kw: run(spy + script if "w_put" in script else script, **kw)
+    bring_about(remote, wanted(tmp_path / "theirs", b"ours"), Block(str(tmp_path / "hosts"), "m", text(b"y\n")), Owned("demo", "0123"))
+    lines = [line for line in seen.read_text().splitlines() if not line.startswith("mv") or line.endswith(("/theirs", "/hosts"))]
+    assert lines == [
+        f"sync {tmp_path}/state/before{tmp_path}/theirs", f"mv {tmp_path}/theirs",
+        f"sync {tmp_path}/hosts.hardway", f"mv {tmp_path}/hosts", f"sync {tmp_path}/state/cluster",
+    ]  # fmt: skip
+
+
+def test_a_user_that_is_there_by_now_is_not_made_once_more_nor_taken_for_ours(remote, tmp_path):
+    remote.change([Op("user", ("root", "/root"))])
+    assert not (tmp_path / "state/users/root").exists()
+
+
+def test_a_user_that_is_gone_by_now_need_not_be_removed(remote):
+    remote.change([Op("dropuser", ("nobody-of-that-name",))])
+
+
+SYSTEMCTL = """
+systemctl() {
+  echo "$*" >>SEEN
+  case "$1" in
+    list-units) printf '%s loaded active active x\\n' dev-zram0.swap swapfile.swap ;;
+    mask) [ "$3" != swapfile.swap ] || { echo 'Failed to mask unit: File already exists.' >&2; return 1; } ;;
+  esac
+}
+swapoff() { :; }
+swapon() { :; }
+"""
+
+
+def test_swap_units_come_back_as_they_were(remote, tmp_path):
+    """Those that systemd makes itself are masked; one of the administrator's own, in /etc, cannot be."""
+    run = remote.transport.run
+    remote.transport.run = lambda script, **kw: run(SYSTEMCTL.replace("SEEN", f"{tmp_path}/seen") + script, **kw)
+    elsewhere(remote, {"/etc/fstab": tmp_path / "fstab"})
+    (tmp_path / "fstab").write_text("/dev/sda1 / ext4 defaults 0 1\n/dev/sda2 none swap sw 0 0\n")
+    remote.change([Op("swapoff")])
+    assert (tmp_path / "fstab").read_text() == "/dev/sda1 / ext4 defaults 0 1\n#hardway-swap# /dev/sda2 none swap sw 0 0\n"
+    remote.change([Op("swapback")])
+    assert (tmp_path / "fstab").read_text() == "/dev/sda1 / ext4 defaults 0 1\n/dev/sda2 none swap sw 0 0\n"
+    said = (tmp_path / "seen").read_text().splitlines()
+    assert [line for line in said if line.split()[0] in ("mask", "disable", "enable", "unmask")] == [
+        "mask -q dev-zram0.swap", "mask -q swapfile.swap", "disable -q swapfile.swap", "unmask -q dev-zram0.swap", "enable -q swapfile.swap"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "found"), [("ENABLED=yes\n", "ufw"), ("# ENABLED=yes\nENABLED=no\n", "")])
+def test_ufw_is_a_firewall_when_it_is_switched_on(remote, tmp_path, content, found):
+    (tmp_path / "ufw.conf").write_text(content)
+    elsewhere(remote, {"/etc/ufw/ufw.conf": tmp_path / "ufw.conf"})
+    answer = remote.probe([Probe("survey")])[Probe("survey")]
+    assert f"\nfirewall={found}\n" in answer
+
+
+def test_a_file_gets_the_label_of_its_place(tmp_path):
+    """A file that was moved from /run keeps that label otherwise, and systemd may not read it where SELinux is enforced."""
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools/restorecon").write_text(f'#!/bin/sh\nls "$1" >>{tmp_path}/seen\n')
+    (tmp_path / "tools/restorecon").chmod(0o755)
+    remote = HostRemote(LocalTransport(tmp_path, ["/bin/sh"], f"{tmp_path}/tools:{os.environ['PATH']}"))
+    bring_about(remote, wanted(tmp_path / "unit", b"x"))
+    assert (tmp_path / "seen").read_text() == f"{tmp_path}/unit\n"
+
+
+def test_a_block_whose_end_somebody_has_removed_takes_no_lines_along(remote, tmp_path):
+    path = tmp_path / "hosts"
+    block = Block(str(path), "hardway", text(b"10.0.0.2 two\n"))
+    path.write_text("127.0.0.1 localhost\n# BEGIN hardway\n10.0.0.1 one\n10.9.9.9 theirs\n")
+    bring_about(remote, block)
+    kept = "127.0.0.1 localhost\n10.0.0.1 one\n10.9.9.9 theirs\n"
+    assert path.read_text() == f"{kept}# BEGIN hardway\n10.0.0.2 two\n# END hardway\n"
+    take_away(remote, block)
+    assert path.read_text() == kept
