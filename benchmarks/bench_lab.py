@@ -1,4 +1,5 @@
-"""The benchmark's own lab: the machines of inventory/lab.yaml with other addresses, so that it disturbs nobody's cluster."""
+"""The benchmark's own lab: the machines of inventory/lab.yaml with other addresses, so that it disturbs nobody's
+cluster."""
 
 from __future__ import annotations
 
@@ -40,7 +41,9 @@ class Stage:
 
     def session(self) -> Session:
         """Connections of the benchmark's own; it sees the same state directory as the command line."""
-        return Session(self.cluster, self.state, Report(stream=open("/dev/null", "w")), read_only=True, proving=True)
+        return Session.open(
+            self.cluster, self.state, Report(stream=open("/dev/null", "w")), read_only=True, proving=True
+        )
 
 
 def prepare(folder: Path, name: str = "bench") -> Stage:

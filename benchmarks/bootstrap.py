@@ -6,7 +6,8 @@ cold      bare machines -> `hardway bootstrap` -> DNS answers on every worker
 floor     the same bytes by parallel OpenSSH + all units started at once -> DNS answers on every worker
 noop      the same command again; plan: the same question without acting
 command   until the bootstrap process ends, cpu its processor seconds, peak_mb its memory
-load      other work on the machine makes all of this worthless: see that load_before is well below the number of processors
+load      other work on the machine makes all of this worthless: see that load_before is well below the number of
+processors
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,17 +46,34 @@ class Ran:
 
 def command(stage: Stage, *words: str) -> Ran:
     """Run the real command line; HardwayError with its output when it fails."""
-    argv = [sys.executable, "-m", "hardway.cli.app", *words, str(stage.inventory), "--state-dir", str(stage.state), "--output", "json"]
+    argv = [
+        sys.executable,
+        "-m",
+        "hardway.cli.app",
+        *words,
+        str(stage.inventory),
+        "--state-dir",
+        str(stage.state),
+        "--output",
+        "json",
+    ]
+    return ran(argv, words[0])
+
+
+def ran(argv: Sequence[str], name: str, environment: Mapping[str, str] | None = None) -> Ran:
+    """Run a command of hardway's from the project's folder; HardwayError with its output when it fails."""
     begun = time.monotonic()
     with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output)
+        process = subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, env=environment)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.monotonic() - begun
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
         text = output.read()
     if process.returncode:
-        raise HardwayError(f"hardway {words[0]} ended with {process.returncode}", command=" ".join(argv), evidence=text[-4000:])
+        raise HardwayError(
+            f"hardway {name} ended with {process.returncode}", command=" ".join(argv), evidence=text[-4000:]
+        )
     return Ran(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, text)
 
 
@@ -91,15 +110,20 @@ def again(stage: Stage) -> dict[str, float]:
 def bottom(stage: Stage) -> dict[str, Any]:
     """The floor: units started on the machines just built, bytes pushed to fresh ones."""
     with stage.session() as session:
-        session.survey()
-        session.gather()
-        floor.go_cold(session)
-        started = floor.start(session)
+        known = session.survey()
+        known.gather()
+        floor.go_cold(known)
+        started = floor.start(known)
     stage.fresh()
     with stage.session() as session:
-        session.survey()
-        pushed, size = floor.push(stage, session)
-    return {"push": pushed, "bytes": size, "start": started["dns"], "milestones": started, "seconds": pushed + started["dns"]}
+        pushed, size = floor.push(stage, session.survey())
+    return {
+        "push": pushed,
+        "bytes": size,
+        "start": started["dns"],
+        "milestones": started,
+        "seconds": pushed + started["dns"],
+    }
 
 
 def once(stage: Stage) -> dict[str, Any]:
@@ -148,7 +172,10 @@ def rounded(value: Any) -> Any:
 
 def table(summary: dict[str, Any]) -> str:
     wide = max(14, *(len(name) + 1 for name in summary))
-    rows = [f"{'':{wide}}{'median':>9}{'min':>9}{'max':>9}" + "   target" * any("target" in found for found in summary.values())]
+    rows = [
+        f"{'':{wide}}{'median':>9}{'min':>9}{'max':>9}"
+        + "   target" * any("target" in found for found in summary.values())
+    ]
     for name, found in summary.items():
         verdict = f"   <= {found['target']:g}: {'met' if found['met'] else 'MISSED'}" if "target" in found else ""
         rows.append(f"{name:{wide}}{found['median']:9.2f}{found['min']:9.2f}{found['max']:9.2f}{verdict}")

@@ -1,4 +1,5 @@
-"""When the cluster's DNS answers on every worker: asked there, over UDP, on the Service address, with a full answer required."""
+"""When the cluster's DNS answers on every worker: asked there, over UDP, on the Service address, with a full answer
+required."""
 
 from __future__ import annotations
 

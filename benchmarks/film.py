@@ -20,8 +20,10 @@ EVERY = 0.5  # seconds between two frames
 STAY = 6.0  # so long the last one is shown before it all begins again
 CELL, LINE, EDGE = 7.8, 18, 16  # pixels: a character's width, a row's height, the frame around
 COLOURS = {"cyan": "#56d4dd", "yellow": "#e3b341", "green": "#56d364", "red": "#ff7b72"}
-LOOK = """text{font:13px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;fill:#e6edf3;white-space:pre}
-.bold{font-weight:bold}.dim{fill-opacity:.62}"""
+LOOK = (
+    'text{font:13px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;'
+    "fill:#e6edf3;white-space:pre}\n.bold{font-weight:bold}.dim{fill-opacity:.62}"
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,9 @@ def frames(moments: Sequence[Moment]) -> list[Frame]:
         told += map(styled, lines(moment, verbose=False))
     found.append(Frame(end, fitted([*told, *map(Text, closing(moments[-1]))])))
     assert fold(moments).timing() == moments[-1].event.phases, "the recording is whole"
-    return [frame for frame, before in zip(found, [None, *found], strict=False) if not before or before.rows != frame.rows]
+    return [
+        frame for frame, before in zip(found, [None, *found], strict=False) if not before or before.rows != frame.rows
+    ]
 
 
 def fitted(rows: Sequence[Text]) -> tuple[Text, ...]:
@@ -66,7 +70,10 @@ def svg(shots: Sequence[Frame]) -> str:
     last = f"transform:translateY({-(len(shots) - 1) * ROWS * LINE}px)"
     still = f"@media (prefers-reduced-motion:reduce){{.film{{animation:none;{last}}}}}"
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img">',
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
+            ' role="img">'
+        ),
         "<title>hardway bootstrap on six machines, as its live display shows it</title>",
         f"<style>{LOOK}{colours}{motion(shots)}{still}</style>",
         f'<rect width="{width}" height="{height}" rx="8" fill="#0d1117" stroke="#444c56"/>',
@@ -84,14 +91,17 @@ def svg(shots: Sequence[Frame]) -> str:
 def motion(shots: Sequence[Frame]) -> str:
     """The moments at which the strip moves on."""
     whole = shots[-1].at + STAY
-    stops = "".join(f"{shot.at / whole:.3%}{{transform:translateY({-number * ROWS * LINE}px)}}" for number, shot in enumerate(shots))
+    stops = "".join(
+        f"{shot.at / whole:.3%}{{transform:translateY({-number * ROWS * LINE}px)}}" for number, shot in enumerate(shots)
+    )
     return f"@keyframes play{{{stops}}}.film{{animation:play {whole:.2f}s step-end infinite}}"
 
 
 def row(text: Text) -> str:
     """A row as SVG: its pieces by colour, each stretched to the cells it takes, whatever font there is."""
     return "".join(
-        f'<text x="{at * CELL:.1f}" textLength="{len(words) * CELL:.1f}"{f" class={chr(34)}{look}{chr(34)}" if look else ""}>'
+        f'<text x="{at * CELL:.1f}"'
+        f' textLength="{len(words) * CELL:.1f}"{f" class={chr(34)}{look}{chr(34)}" if look else ""}>'
         f"{escape(words)}</text>"
         for at, words, look in pieces(text)
     )

@@ -1,4 +1,7 @@
-"""The floor: what the machines need when nobody thinks. The same bytes by plain OpenSSH, then every unit started at once."""
+"""The floor: what the machines need when nobody thinks.
+
+The same bytes by plain OpenSSH, then every unit started at once.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from hardway.errors import RemoteCommandError
 from hardway.parallel import each
 from hardway.phases import dns, rbac
 from hardway.resources import Situation
-from hardway.session import Session
+from hardway.session import Known, Session
 from hardway.targets.live import wait
 from hardway.vocabulary import Op
 
@@ -31,9 +34,9 @@ UNITS = {
 PUSHED = "/var/lib/floor"
 
 
-def push(stage: Stage, session: Session) -> tuple[float, int]:
+def push(stage: Stage, known: Known) -> tuple[float, int]:
     """Seconds and bytes of sending every host its programs and images, all hosts at once, one tar over OpenSSH each."""
-    files = {host: payload(session.inputs, host) for host in receivers(stage.cluster)}
+    files = {host: payload(known.inputs, host) for host in receivers(stage.cluster)}
     start = time.monotonic()
     each(lambda host: send(stage, host, files[host]), list(files))
     return time.monotonic() - start, sum(path.stat().st_size for paths in files.values() for path in paths)
@@ -50,22 +53,30 @@ def send(stage: Stage, host: Host, paths: list[Path]) -> None:
         raise RemoteCommandError("the plain push failed", host=host.name, command="tar | ssh", evidence=done.stderr)
 
 
-def go_cold(session: Session) -> None:
-    """Make the machines of a finished cluster as they were before their first start: all files there, nothing running, no state."""
+def go_cold(known: Known) -> None:
+    """Make the machines of a finished cluster as they were before their first start: all files there, nothing running,
+    no state."""
+    session = known.session
     each(lambda host: _forget(session, host), session.cluster.hosts)
     for host in session.cluster.workers:
-        for path in images(session.inputs, host):
+        for path in images(known.inputs, host):
             data = path.read_bytes()
             _must(session, host, f"mkdir -p {PUSHED}; cat >{PUSHED}/{path.name}", stdin=data)
 
 
 def _forget(session: Session, host: Host) -> None:
     units = [f"{unit}.service" for unit in (*_units(host), *(("kubelet",) if host.is_(Role.WORKER) else ()))]
-    _must(session, host, f"systemctl kill -s KILL {' '.join(units)}; systemctl stop {' '.join(units)}; systemctl reset-failed || :")
+    _must(
+        session,
+        host,
+        f"systemctl kill -s KILL {' '.join(units)}; systemctl stop {' '.join(units)}; systemctl reset-failed || :",
+    )
     if host.is_(Role.ETCD):
         _must(session, host, "rm -rf /var/lib/etcd/*; sed -i s/STATE=existing/STATE=new/ /etc/etcd/etcd.env")
     if host.is_(Role.WORKER):
-        session.live.remotes[host.name].change([Op("cleanup", (kind,)) for kind in ("pods", "mounts", "runtime", "cni", "iptables")])
+        session.live.remotes[host.name].change(
+            [Op("cleanup", (kind,)) for kind in ("pods", "mounts", "runtime", "cni", "iptables")]
+        )
         state = "find /var/lib/kubelet -mindepth 1 -maxdepth 1 ! -name pki ! -name config.yaml"
         _must(session, host, f"rm -rf /var/lib/containerd/*; {state} -exec rm -rf {{}} +")
 
@@ -74,11 +85,15 @@ def _units(host: Host) -> list[str]:
     return [unit for role in Role for unit in UNITS[role] if host.is_(role)]
 
 
-def start(session: Session) -> dict[str, float]:
-    """Start everything at once over open connections; seconds until the API was ready, was told of DNS, and DNS answered."""
+def start(known: Known) -> dict[str, float]:
+    """Start everything at once over open connections; seconds until the API was ready, was told of DNS, and DNS
+    answered."""
+    session = known.session
     live = session.live
-    manifests = [resource for phase in (rbac, dns) for resource in phase.desired(session.inputs, None)]
-    objects = [op for found in manifests for op in found.compare(Situation(dict.fromkeys(found.probes(), "absent"))).ops]
+    manifests = [resource for phase in (rbac, dns) for resource in phase.desired(known.inputs, None)]
+    objects = [
+        op for found in manifests for op in found.compare(Situation(dict.fromkeys(found.probes(), "absent"))).ops
+    ]
     begun = time.monotonic()
     probe = DnsProbe(session)
     background = _in_background(lambda: each(lambda host: _start(session, host), session.cluster.hosts))
@@ -106,7 +121,9 @@ def _start(session: Session, host: Host) -> None:
 def _must(session: Session, host: Host, script: str, stdin: bytes = b"") -> None:
     result = session.live.transports[host.name].run(script, stdin=stdin, timeout=120)
     if result.code:
-        raise RemoteCommandError("the floor could not be measured", host=host.name, command=script, evidence=result.error_text)
+        raise RemoteCommandError(
+            "the floor could not be measured", host=host.name, command=script, evidence=result.error_text
+        )
 
 
 def _in_background(work: Callable[[], None]) -> Callable[[], None]:

@@ -15,7 +15,7 @@ from hardway.cluster import Cluster, Host, Role
 from hardway.render import render
 
 WAITING = "/root/network"
-"""Where the pod network's two files wait until the node has joined."""
+"""Where the pod network's files wait until the node has joined."""
 SYSCTLS = "/etc/sysctl.d/90-kubeadm.conf"
 
 # Unit and drop-in are those of Kubernetes' own packages, but for the program's folder.
@@ -104,7 +104,8 @@ def small_files(cluster: Cluster, host: Host) -> dict[str, bytes]:
         # The machines have no name server, and kubeadm's CoreDNS ends at once without one. Nothing listens at this one.
         "/etc/resolv.conf": f"nameserver {cluster.lab.gateway}\n".encode(),
         f"{WAITING}/10-bridge.conflist": render("10-bridge.conflist", cluster, host),
-        f"{WAITING}/pod-routes.service": render("pod-routes.service", cluster, host),
+        f"{WAITING}/pod-routes.service": render("pod-routes.service", cluster, host, retries=True),
+        f"{WAITING}/pod-routes": render("pod-routes", cluster, host, routes=cluster.pod_routes(host)),
     }
 
 

@@ -51,6 +51,7 @@ for image in *.tar; do ctr -n k8s.io images import "$image" >/dev/null; rm "$ima
 # Applied when a node has joined, as kubeadm's guide has it. Copied, because containerd, once it runs, does not look at
 # a file that was moved into the folder.
 NETWORK = f"""cp {WAITING}/10-bridge.conflist /etc/cni/net.d/
+install -m 755 {WAITING}/pod-routes /usr/local/bin/
 cp {WAITING}/pod-routes.service /etc/systemd/system/
 systemctl daemon-reload
 systemctl enable -q --now pod-routes.service
@@ -84,6 +85,7 @@ crictl exec "$(crictl ps --name '^etcd$' -q | head -n 1)" etcdctl --endpoints ht
 RESET = f"""{BEGIN}kubeadm reset -f --cri-socket {SOCKET} --skip-phases=remove-etcd-member </dev/null 2>&1
 rm -rf /var/lib/etcd/* /etc/cni/net.d/*
 systemctl disable -q --now pod-routes.service
+ip -4 route flush proto 200
 ip link del cni0 2>/dev/null || :
 for tables in iptables ip6tables; do
   for table in filter nat mangle; do $tables -w -t $table -F; $tables -w -t $table -X; done

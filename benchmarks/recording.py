@@ -1,4 +1,5 @@
-"""The picture of a bootstrap in the README: a real run on lab machines, recorded as events and drawn by the real display.
+"""The picture of a bootstrap in the README: a real run on lab machines, recorded as events and drawn by the real
+display.
 
     benchmarks/recording.py            records docs/bootstrap.jsonl, then draws docs/bootstrap.svg from it
     benchmarks/recording.py --draw     draws it again from the events that are there
@@ -31,7 +32,9 @@ def record(target: Path, name: str = "demo") -> None:
         try:
             stage.fresh()
             words = ("bootstrap", str(stage.inventory), "--state-dir", str(stage.state), "--output", "json")
-            done = subprocess.run([sys.executable, "-m", "hardway.cli.app", *words], cwd=ROOT, capture_output=True, text=True)
+            done = subprocess.run(
+                [sys.executable, "-m", "hardway.cli.app", *words], cwd=ROOT, capture_output=True, text=True
+            )
         finally:
             stage.machines.wipe()
     if done.returncode:

@@ -15,7 +15,8 @@ from typing import ClassVar
 
 @dataclass(eq=False)
 class HardwayError(Exception):
-    """Base of all expected failures; `exit_code` is what the shell sees; of the evidence the last `tail` lines are shown."""
+    """Base of all expected failures; `exit_code` is what the shell sees; of the evidence the last `tail` lines are
+    shown."""
 
     tail: ClassVar[int | None] = 20
 
@@ -37,7 +38,9 @@ class HardwayError(Exception):
 
     def lines(self) -> list[str]:
         """What a person reads, most important first."""
-        where = ", ".join(part for part in (self.host and f"host {self.host}", self.phase and f"phase {self.phase}") if part)
+        where = ", ".join(
+            part for part in (self.host and f"host {self.host}", self.phase and f"phase {self.phase}") if part
+        )
         out = [f"error: {self.message}" + (f"  ({where})" if where else "")]
         if self.command:
             out.append(f"  command: {self.command}")
@@ -70,7 +73,11 @@ class InventoryError(HardwayError):
     exit_code: int = 3
 
     def lines(self) -> list[str]:
-        return [f"error: {self.message}", *(f"  {problem}" for problem in self.problems), *([f"  next: {self.hint}"] if self.hint else [])]
+        return [
+            f"error: {self.message}",
+            *(f"  {problem}" for problem in self.problems),
+            *([f"  next: {self.hint}"] if self.hint else []),
+        ]
 
 
 @dataclass(eq=False)
@@ -100,6 +107,11 @@ class RemoteCommandError(HardwayError):
     """A command on a host failed (exit 5)."""
 
     exit_code: int = 5
+
+
+@dataclass(eq=False)
+class ApiUnavailable(RemoteCommandError):
+    """The Kubernetes API gave no answer, or none for now (exit 5); whoever asks again reads first."""
 
 
 @dataclass(eq=False)
@@ -139,6 +151,11 @@ class NotReadyError(HardwayError):
 
 
 @dataclass(eq=False)
+class SickPeerError(NotReadyError):
+    """A healthy host was not restarted, because another one of its kind is sick (exit 6)."""
+
+
+@dataclass(eq=False)
 class DriftError(HardwayError):
     """The hosts differ from the inventory, or a check failed (exit 7)."""
 
@@ -169,6 +186,30 @@ class QuorumError(HardwayError):
     """Going on would lose etcd's quorum (exit 9)."""
 
     exit_code: int = 9
+
+
+@dataclass(eq=False)
+class ClusterLostError(QuorumError):
+    """A cluster was founded, and no etcd host that answers has its data: a new one would take its place (exit 9)."""
+
+
+@dataclass(eq=False)
+class OtherClusterError(QuorumError):
+    """The cluster that lives is not the one that was founded (exit 9)."""
+
+
+@dataclass(eq=False)
+class UnreadableError(HardwayError):
+    """Going on would store Secrets that an API server cannot read (exit 9)."""
+
+    exit_code: int = 9
+
+
+@dataclass(eq=False)
+class InUseError(HardwayError):
+    """Another run is at work on this cluster, or has been since this one lost its lease (exit 10)."""
+
+    exit_code: int = 10
 
 
 @dataclass(eq=False)

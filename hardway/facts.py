@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+NODE = "system:node:"
 
 
 @dataclass(frozen=True)
 class Facts:
     """One host's facts.
 
-    `arch` is in release naming (amd64, arm64); `addresses` maps each address to its interface;
+    `arch` is in release naming (amd64, arm64); `addresses` maps each address to its interface; `links` are the networks
+    that the host reaches without a router; `systemd` is its version, 0 when unknown;
     `clock_offset` is the host's clock minus ours, in seconds; `kubernetes` is the version our programs there have;
     `occupied` are our data folders that hold data; `holders` maps ports to the program and process that listen there;
-    `read_only` are folders we must write to and cannot; a host that could not be asked is not `known`, and nothing follows from it.
+    `read_only` are folders we must write to and cannot; `lease` is the run that may change this host just now, as
+    hardway.lease.Holder reads it, empty where there is none; a host that could not be asked is not `known`, and nothing
+    follows from it.
+
+    Of a host of ours also what it lives by now, as its own files say: `etcd` and `containerd` are the versions of the
+    programs there, `peer_url` the member's own, `node` the name of the worker's Node, `pod_block` its block of pod
+    addresses, `routes` the next hop of each block on other workers, `encryption` is the sha256 of the API server's
+    encryption configuration and `providers` those in it in their order, each as "aescbc:key1=1f0c…" (the beginning of
+    its key's digest) or "identity", `service_cidr` and `issuer` are the API server's, `pod_cidr` the controller
+    manager's; empty where there is no such file. `flags` holds of each unit that is there its name, and as
+    "etcd.wal-dir" the flags that read.sh's s_flags names. A worker has `joined` when a cluster that lives has given its
+    kubelet a pod or a certificate: only then is it proven that there was one.
+
+    How the API is reached: `servers` are the addresses (URLs) in the kubeconfigs of its kubelet, its kube-proxy and its
+    kubectl; it is `unsettled` while one of the two may still run with an older kubeconfig. `bound` are the ports of its
+    HAProxy, `shared` and `peers` the addresses that its keepalived shares, and with whom, `sender` its own among those.
+    `components` are those that hardway installed there, whether they run or not.
     """
 
     arch: str = "amd64"
@@ -24,6 +46,7 @@ class Facts:
     hostname: str = ""
     uid: int = 0
     init: str = "systemd"
+    systemd: int = 0
     machine_id: str = ""
     memory_mb: int = 0
     cpus: int = 1
@@ -32,6 +55,7 @@ class Facts:
     os: str = "debian"
     os_version: str = ""
     addresses: Mapping[str, str] = field(default_factory=dict)
+    links: tuple[str, ...] = ()
     cgroup: int = 2
     read_only: tuple[str, ...] = ()
     resolv_conf: str = "/etc/resolv.conf"
@@ -40,9 +64,30 @@ class Facts:
     etcd_data: bool = False
     etcd_state: str = ""
     etcd_token: str = ""
+    lease: str = ""
     cluster: str = ""
     authority: str = ""
     kubernetes: str = ""
+    etcd: str = ""
+    containerd: str = ""
+    peer_url: str = ""
+    node: str = ""
+    pod_block: str = ""
+    routes: Mapping[str, str] = field(default_factory=dict)
+    encryption: str = ""
+    providers: tuple[str, ...] = ()
+    service_cidr: str = ""
+    issuer: str = ""
+    pod_cidr: str = ""
+    joined: bool = False
+    flags: Mapping[str, str] = field(default_factory=dict)
+    servers: tuple[str, ...] = ()
+    unsettled: bool = False
+    bound: tuple[int, ...] = ()
+    shared: tuple[str, ...] = ()
+    peers: tuple[str, ...] = ()
+    sender: str = ""
+    components: frozenset[str] = field(default_factory=frozenset)
     swaps: int = 0
     listening: frozenset[int] = field(default_factory=frozenset)
     holders: Mapping[int, tuple[str, str]] = field(default_factory=dict)
@@ -52,6 +97,11 @@ class Facts:
     clock_offset: float = 0.0
     occupied: tuple[str, ...] = ()
     known: bool = True
+
+    @property
+    def api_port(self) -> int:
+        """The port of the API server on this host, 0 where there is none."""
+        return int(self.flags.get("kube-apiserver.secure-port") or 0)
 
     @property
     def own_nameservers(self) -> tuple[str, ...]:
@@ -66,25 +116,74 @@ def parse(answer: str, sent: float, received: float) -> Facts:
     units = frozenset(said.get("units", "").split())
     facts = Facts(
         arch=ARCHITECTURES.get(said.get("arch", ""), said.get("arch", "")),
-        kernel=said.get("kernel", ""), hostname=said.get("hostname", ""),
-        uid=number("uid"), init=said.get("init", ""), machine_id=said.get("machine_id", ""), memory_mb=number("memory_kb") // 1024,
-        cpus=number("cpus"), disk_free_mb=number("disk_free_kb") // 1024, var_free_mb=number("var_free_kb") // 1024,
-        os=said.get("os", ""), os_version=said.get("os_version", ""),
+        kernel=said.get("kernel", ""),
+        hostname=said.get("hostname", ""),
+        uid=number("uid"),
+        init=said.get("init", ""),
+        systemd=number("systemd"),
+        machine_id=said.get("machine_id", ""),
+        memory_mb=number("memory_kb") // 1024,
+        cpus=number("cpus"),
+        disk_free_mb=number("disk_free_kb") // 1024,
+        var_free_mb=number("var_free_kb") // 1024,
+        os=said.get("os", ""),
+        os_version=said.get("os_version", ""),
         addresses=dict(pair.split("=", 1) for pair in said.get("addresses", "").split()),
-        cgroup=number("cgroup"), read_only=tuple(said.get("read_only", "").split()), resolv_conf=said.get("resolv_conf", ""),
-        nameservers=tuple(said.get("nameservers", "").split()), package_manager=said.get("package_manager", ""),
-        etcd_data=said.get("etcd_data") == "yes", etcd_state=said.get("etcd_state", ""), etcd_token=said.get("etcd_token", ""),
-        cluster=said.get("cluster", "").partition(" ")[0], authority=said.get("cluster", "").partition(" ")[2], swaps=number("swaps"),
+        links=tuple(said.get("links", "").replace("default", "0.0.0.0/0").split()),
+        cgroup=number("cgroup"),
+        read_only=tuple(said.get("read_only", "").split()),
+        resolv_conf=said.get("resolv_conf", ""),
+        nameservers=tuple(said.get("nameservers", "").split()),
+        package_manager=said.get("package_manager", ""),
+        etcd_data=said.get("etcd_data") == "yes",
+        etcd_state=said.get("etcd_state", ""),
+        etcd_token=said.get("etcd_token", ""),
+        lease=said.get("lease", ""),
+        cluster=said.get("cluster", "").partition(" ")[0],
+        authority=said.get("cluster", "").partition(" ")[2],
+        swaps=number("swaps"),
         kubernetes=said.get("kubernetes", ""),
-        listening=frozenset(int(port, 16) for port in said.get("listening", "").split()), units=units,
+        etcd=said.get("etcd", ""),
+        containerd=said.get("containerd", ""),
+        peer_url=said.get("peer_url", ""),
+        node=_node(said.get("kubelet_cert", "")),
+        pod_block=said.get("pod_block", ""),
+        routes=dict(pair.split("=", 1) for pair in said.get("routes", "").split()),
+        encryption=said.get("encryption", ""),
+        providers=tuple(said.get("providers", "").split()),
+        service_cidr=said.get("service_cidr", ""),
+        issuer=said.get("issuer", ""),
+        pod_cidr=said.get("pod_cidr", ""),
+        joined=said.get("joined") == "yes",
+        flags=dict(pair.split("=", 1) for pair in said.get("flags", "").split()),
+        servers=tuple(said.get("servers", "").split()),
+        unsettled=said.get("unsettled") == "yes",
+        bound=tuple(int(port) for port in said.get("bound", "").split()),
+        shared=tuple(said.get("shared", "").split()),
+        peers=tuple(said.get("peers", "").split()),
+        sender=said.get("sender", ""),
+        components=frozenset(said.get("components", "").split()),
+        listening=frozenset(int(port, 16) for port in said.get("listening", "").split()),
+        units=units,
         firewall="firewalld" if "firewalld.service" in units else said.get("firewall", ""),
         holders={int(port): (program, process) for port, program, process in _triples(said.get("holders", ""))},
-        overlay=said.get("filesystem_overlay") == "yes", occupied=tuple(said.get("occupied", "").split()),
-    )  # fmt: skip
+        overlay=said.get("filesystem_overlay") == "yes",
+        occupied=tuple(said.get("occupied", "").split()),
+    )
     clock = said.get("clock", "")
     seconds = float(clock) if clock.replace(".", "", 1).isdigit() else float(clock.split(".")[0] or 0)
     behind, ahead = sent - seconds, seconds - received
     return replace(facts, clock_offset=-behind if behind > 0 else max(ahead, 0.0))
+
+
+def _node(certificate: str) -> str:
+    """Whose Node a kubelet speaks for, by its certificate (DER in base64); empty when that cannot be read."""
+    try:
+        subject = x509.load_der_x509_certificate(base64.b64decode(certificate)).subject
+    except ValueError:
+        return ""
+    names = [str(one.value) for one in subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    return next((name.removeprefix(NODE) for name in names if name.startswith(NODE)), "")
 
 
 def _triples(words: str) -> list[list[str]]:

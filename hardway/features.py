@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .cluster import Versions
+from .settings import Versions
 
 Version = tuple[int, int]
 OLDEST: Version = (0, 0)
@@ -20,6 +20,7 @@ class Features:
 
     pod_infra_container_image_flag: bool
     needs_cgroup_v2: bool
+    kubelet_rereads_certificate: bool
 
 
 KUBERNETES: dict[str, tuple[tuple[Version, Any], ...]] = {
@@ -27,6 +28,9 @@ KUBERNETES: dict[str, tuple[tuple[Version, Any], ...]] = {
     "pod_infra_container_image_flag": ((OLDEST, True), ((1, 35), False)),
     # KubeletConfiguration.failCgroupV1 defaults to true since 1.35.
     "needs_cgroup_v2": ((OLDEST, False), ((1, 35), True)),
+    # The kubelet reads its serving certificate again when it changes. Before 1.36 it went on to show the old one to
+    # clients that use its address, as the API server does.
+    "kubelet_rereads_certificate": ((OLDEST, False), ((1, 36), True)),
 }
 
 

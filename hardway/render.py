@@ -11,15 +11,15 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Mapping
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import jinja2
 
-from .cluster import Cluster, Host, LoadBalancer, Role
+from .cluster import Cluster, Host, Role, by_address
 from .errors import InventoryError
 from .features import features
+from .settings import LoadBalancer
+from .shipped import shipped
 
 # Whose flags an inventory may extend or override, and on which hosts each runs.
 COMPONENTS: Mapping[str, Role] = {
@@ -37,7 +37,8 @@ FLAG = re.compile(r"^(?P<start>  --|ETCD_)(?P<name>[A-Za-z][\w-]*)=(?P<value>.*?
 
 
 def render(template: str, cluster: Cluster, host: Host | None = None, **extra: object) -> bytes:
-    """The file `template` (without .j2) for one host, UTF-8; InventoryError when its extra or overridden flags do not fit."""
+    """The file `template` (without .j2) for one host, UTF-8; InventoryError when its extra or overridden flags do not
+    fit."""
     text = _fill(template, cluster, host, extra)
     component = template.removesuffix(".service")
     if component != template and component in COMPONENTS:
@@ -49,14 +50,26 @@ def render(template: str, cluster: Cluster, host: Host | None = None, **extra: o
     return text.encode()
 
 
+def render_once(template: str, cluster: Cluster) -> bytes:
+    """The same where it is equal on all hosts, for the price of one."""
+    return cluster.once(template, lambda: render(template, cluster))
+
+
 def unit_flags(component: str, cluster: Cluster) -> frozenset[str]:
-    """Long flags (without --) our unit of this component sets by itself, read from the rendered unit; KeyError if there is no such unit."""
+    """Long flags (without --) our unit of this component sets by itself, read from the rendered unit; KeyError if there
+    is no such unit."""
     role = COMPONENTS[component]
     host = next((host for host in cluster.hosts if host.is_(role)), cluster.hosts[0])
     text = _fill(f"{component}.service", cluster, host, {"pause_image": "pause"})
     if component == "etcd":
         text += _fill("etcd.env", cluster, host, {"state": "new"})
     return frozenset(_flag_name(match) for match in FLAG.finditer(text))
+
+
+def given_flags(component: str, cluster: Cluster) -> Mapping[str, str]:
+    """The flags that the inventory's extra_args and override_args set, each value as it stands in the unit."""
+    args = {**cluster.extra_args.get(component, {}), **cluster.override_args.get(component, {})}
+    return {name: systemd_quote(value) for name, value in args.items()}
 
 
 def systemd_quote(value: object) -> str:
@@ -70,10 +83,13 @@ def systemd_quote(value: object) -> str:
 
 def _fill(template: str, cluster: Cluster, host: Host | None, extra: Mapping[str, object]) -> str:
     context: dict[str, Any] = {"cluster": cluster, "host": host, "features": features(cluster.versions)}
+    context["encrypted"] = cluster.encryption.provider != "none"  # a phase may know better: see control_plane
     return _environment().get_template(template).render(context | extra)
 
 
 def _check_arguments(component: str, cluster: Cluster) -> None:
+    if not (cluster.extra_args.get(component) or cluster.override_args.get(component)):
+        return
     ours = unit_flags(component, cluster)
     if taken := sorted(ours & set(cluster.extra_args.get(component, {}))):
         raise InventoryError(
@@ -82,7 +98,8 @@ def _check_arguments(component: str, cluster: Cluster) -> None:
         )
     if unknown := sorted(set(cluster.override_args.get(component, {})) - ours):
         raise InventoryError(
-            f"override_args.{component}: the unit does not set --{', --'.join(unknown)}", hint="move the flag to extra_args to add it"
+            f"override_args.{component}: the unit does not set --{', --'.join(unknown)}",
+            hint="move the flag to extra_args to add it",
         )
 
 
@@ -120,21 +137,20 @@ def _environment() -> jinja2.Environment:
         autoescape=False,
     )
     # A JSON string is a valid YAML and TOML string too, so one filter serves all three.
-    environment.filters |= {"json": functools.partial(json.dumps, ensure_ascii=False), "shell": shlex.quote, "systemd": systemd_quote}
+    environment.filters |= {
+        "json": functools.partial(json.dumps, ensure_ascii=False),
+        "shell": shlex.quote,
+        "systemd": systemd_quote,
+        "by_address": by_address,
+    }
     environment.globals |= {"Role": Role, "LoadBalancer": LoadBalancer}
     return environment
 
 
 def _source(name: str) -> str | None:
-    for folder in (_folder(), _folder() / "config"):
+    units = shipped("systemd-units")
+    for folder in (units, units / "config"):
         file = folder / f"{name}.j2"
         if file.is_file():
             return file.read_text(encoding="utf-8")
     return None
-
-
-@functools.cache
-def _folder() -> Any:
-    """systemd-units/ beside the package in a checkout, the package data of the same files when installed."""
-    checkout = Path(__file__).resolve().parent.parent / "systemd-units"
-    return checkout if checkout.is_dir() else resources.files("hardway.data.systemd_units")

@@ -1,4 +1,5 @@
-"""What a run says while it works: typed events, given to whoever shows or keeps them: lines or JSON, a live display, the log."""
+"""What a run says while it works: typed events, given to whoever shows or keeps them: lines or JSON, a live display,
+the log."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from . import __version__
-from .cluster import Cluster, Host
+from .cluster import Cluster
 from .errors import HardwayError, HostErrors, typable
 from .progress import events
 from .progress.board import Board
@@ -20,8 +21,7 @@ from .progress.lines import closing, lines
 from .resources.base import Change
 
 if TYPE_CHECKING:
-    from .checks import Check, Outcome
-    from .phase import Inputs, Phase
+    from .phase import Inputs, Phase, Target
     from .progress.screen import Screen
 
 __all__ = ["Report", "plural"]
@@ -31,7 +31,10 @@ LARGE = 1 << 20
 
 
 class Report:
-    """Events of one run. `output` is text or json; `verbose` shows every step and resource; `listeners` hear of every event."""
+    """Events of one run.
+
+    `output` is text or json; `verbose` shows every step and resource; `listeners` hear of every event.
+    """
 
     def __init__(self, output: str = "text", verbose: bool = False, stream: TextIO | None = None):
         self.json, self.verbose, self.stream = output == "json", verbose, stream or sys.stdout
@@ -85,14 +88,27 @@ class Report:
 
     def run_started(self, command: str, cluster: Cluster, phases: Sequence[Phase] = (), options: str = "") -> None:
         self.inventory = str(cluster.source or self.inventory)
-        hosts = [{"name": host.name, "address": str(host.address), "roles": sorted(map(str, host.roles))} for host in cluster.hosts]
+        hosts = [
+            {"name": host.name, "address": str(host.address), "roles": sorted(map(str, host.roles))}
+            for host in cluster.hosts
+        ]
         names = [phase.name for phase in phases]
-        self.emit(events.RunStarted(command, __version__, cluster.name, cluster.versions.kubernetes, hosts, names, options))
+        self.emit(
+            events.RunStarted(command, __version__, cluster.name, cluster.versions.kubernetes, hosts, names, options)
+        )
 
-    def planned(self, phases: Sequence[Phase], plan: Mapping[str, Sequence[Host]], inputs: Inputs) -> None:
+    def planned(self, phases: Sequence[Phase], plan: Mapping[str, Sequence[Target]], inputs: Inputs) -> None:
         """Which phases work where, and what each needs; one without a target is not told of."""
-        rows = [{"name": phase.name, "title": phase.title, "targets": [target.name for target in plan[phase.name]],
-                 "needs": [name for name in phase.needs(inputs) if name in plan]} for phase in phases if plan[phase.name]]  # fmt: skip
+        rows = [
+            {
+                "name": phase.name,
+                "title": phase.title,
+                "targets": [target.name for target in plan[phase.name]],
+                "needs": [name for name in phase.needs(inputs) if name in plan],
+            }
+            for phase in phases
+            if plan[phase.name]
+        ]
         self.emit(events.Planned(rows))
 
     def sent(self, host: str, count: int) -> None:
@@ -132,9 +148,6 @@ class Report:
             hosts, changes = (len(row.finished), row.changes) if row else (0, 0)
             self.emit(events.PhaseReady(phase, hosts, changes, round(waited, 3)))
 
-    def checked(self, check: Check, outcome: Outcome) -> None:
-        self.emit(events.Checked(check.name, str(outcome.status), outcome.detail, outcome.seconds, check.reason, check.remedy))
-
     def failed(self, error: HardwayError) -> None:
         """Tell programs and the log of an error, once; a person reads it at the end."""
         if isinstance(error, HostErrors):
@@ -144,7 +157,11 @@ class Report:
         with self.lock:
             if error not in self._told:
                 self._told.append(error)
-                self.emit(events.Failed(error.message, error.host, error.phase, error.exit_code, typable(error.lines(), self.inventory)))
+                self.emit(
+                    events.Failed(
+                        error.message, error.host, error.phase, error.exit_code, typable(error.lines(), self.inventory)
+                    )
+                )
 
     def summary(self) -> None:
         """Totals, and where the time went when there was any to speak of."""

@@ -1,31 +1,36 @@
-"""One command's view of one cluster: inventory, state directory, assets, connections, facts."""
+"""One command's view of one cluster: inventory, state directory, assets, connections, and what the hosts said."""
 
 from __future__ import annotations
 
 import contextlib
-import copy
-import difflib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from . import ssh
-from .assets import Asset, AssetStore
-from .cluster import Cluster, Host
-from .errors import HardwayError, QuorumError, UsageError
-from .etcd.interface import EtcdClient, open_etcd
+from .assets import AssetStore
+from .assets.placeholders import Placeholders
+from .cluster import Cluster, Host, Role
+from .errors import ConnectionFailed, HardwayError, InUseError, QuorumError
+from .etcd.client import open_etcd
+from .etcd.interface import EtcdClient
 from .facts import Facts
+from .lease import Leased, Permission
+from .living import Founded, Lives, roads, what_lives
 from .parallel import each
-from .phase import API, ETCD, OPERATOR, Inputs, Phase
-from .phases import PHASES
+from .phase import API, ETCD, OPERATOR, Inputs
 from .pki.credentials import Credentials
 from .progress.redact import Redactor
 from .progress.runlog import RunLog
 from .progress.trace import Traced
 from .report import Report
+from .run.failures import together
+from .run.selection import Selection
 from .ssh.credentials import answers
-from .state.statedir import Frozen, Overlay, StateDir, Store, private
-from .targets.etcd_members import EtcdRemote
+from .state.lockfile import identity
+from .state.statedir import LOCK, Frozen, Overlay, StateDir, Store, private
+from .targets.etcd_members import EtcdRemote, MemberRemote
 from .targets.kube import ApiRemote
 from .targets.live import Live
 from .targets.readonly import ReadingEtcd, reading
@@ -33,108 +38,71 @@ from .targets.workstation import OperatorRemote
 from .transport import Transport
 from .vocabulary import ReadOnly, Remote
 
+Prompt = Callable[[str], str]
+
 
 @dataclass(frozen=True)
-class Selection:
-    """Which phases and hosts a command concerns; unknown names are refused before anything is contacted."""
-
-    only: tuple[str, ...] = ()
-    start: str = ""
-    until: str = ""
-    skip: tuple[str, ...] = ()
-    limit: tuple[str, ...] = ()
-
-    def __str__(self):
-        """The options that make it."""
-        words = [f"--{word} {name}" for word, names in (("only", self.only), ("skip", self.skip), ("limit", self.limit)) for name in names]
-        words += [f"--{word} {name}" for word, name in (("from", self.start), ("until", self.until)) if name]
-        return " ".join(words) or "all phases and hosts"
-
-    def phases(self) -> tuple[Phase, ...]:
-        names = [phase.name for phase in PHASES]
-        for name in (*self.only, *self.skip, *filter(None, (self.start, self.until))):
-            if name not in names:
-                raise UsageError(f"there is no phase {name}", hint=meant(name, names, "hardway phases"))
-        first = names.index(self.start) if self.start else 0
-        last = names.index(self.until) if self.until else len(names) - 1
-        chosen = [phase for phase in PHASES[first : last + 1] if phase.name not in self.skip and (not self.only or phase.name in self.only)]
-        if not chosen:
-            raise UsageError("no phase is left by these options", hint=f"the phases are: {' '.join(names)}")
-        return tuple(chosen)
-
-    def hosts(self, cluster: Cluster) -> frozenset[str]:
-        names = [host.name for host in cluster.hosts]
-        for name in self.limit:
-            if name not in names:
-                where = f" {cluster.source}" if cluster.source else ""
-                raise UsageError(f"there is no host {name} in the inventory{where}", hint=meant(name, names))
-        return frozenset([*(self.limit or names), OPERATOR.name, ETCD.name, API.name])
-
-
-def meant(name: str, names: Sequence[str], command: str = "") -> str:
-    """What somebody who wrote a wrong name should try: the name most like it, a command that lists them, all there are."""
-    near = difflib.get_close_matches(name, names, 1)
-    words = [f"did you mean {near[0]}?" if near else "", f"{command}  lists them:" if command else "there are:", " ".join(names)]
-    return " ".join(filter(None, words))
-
-
-class Placeholders:
-    """Stands in for assets where content does not matter (reset needs names only)."""
-
-    def binary(self, name: str, arch: str = "amd64") -> Asset:
-        return Asset(component=name, name=name, version="", arch=arch, path=None, sha256="-", size=0, provenance="")
-
-    image = binary
-
-
-@dataclass
 class Session:
-    """Use as a context manager: connections are closed at its end.
+    """Use as a context manager: connections are closed at its end. `Session.open` makes one.
 
-    With `read_only` nothing can be written: not to the state directory, not through any connection (see hardway.targets.readonly).
-    `proving` is for checks, which run commands on hosts and have a namespace of their own in the cluster; the state
-    directory stays closed to them too. `logged` is the name of a command whose run is kept in a log.
+    With `read_only` nothing can be written: not to the state directory, not through any connection (see
+    hardway.targets.readonly). `logged` is the name of a command whose run is kept in a log.
     """
 
     cluster: Cluster
     state_dir: Path
     report: Report
+    log: RunLog
+    store: Store
+    credentials: Credentials
+    assets: AssetStore | Placeholders
+    live: Live
     parallel: int = 32
-    prompt: Callable[[str], str] | None = None
     read_only: bool = False
-    proving: bool = False
     logged: str = ""
-    facts: dict[str, Facts] = field(default_factory=dict)
-    away: dict[str, HardwayError] = field(default_factory=dict)
+    permission: Permission = field(default_factory=Permission)
 
-    def __post_init__(self):
-        self.assets: AssetStore | Placeholders = AssetStore(self.cluster, report=self.report.note)
-        self.log = RunLog(Redactor(answers.known))
-        self._arrange({host.name: self._connection(host) for host in self.cluster.hosts})
+    @classmethod
+    def open(
+        cls,
+        cluster: Cluster,
+        state_dir: Path,
+        report: Report,
+        parallel: int = 32,
+        prompt: Prompt | None = None,
+        read_only: bool = False,
+        proving: bool = False,
+        logged: str = "",
+    ) -> Session:
+        """A session; a host is connected to when it is first needed.
 
-    def _connection(self, host: Host) -> Transport:
-        transport = ssh.connect(host, prompt=self.prompt and self._asked)
-        return Traced(transport, self.log.write) if self.logged else transport
-
-    def _asked(self, question: str) -> str:
-        with self.report.paused():
-            return self.prompt(question)
-
-    def _arrange(self, transports: Mapping[str, Transport]) -> None:
-        state = StateDir(self.state_dir)
-        state.made = self._keep_out
-        self.store: Store = Frozen(state) if self.read_only else state
-        self.credentials = Credentials(self.cluster, Overlay(self.store) if self.read_only else self.store)
-        if self.read_only and not self.proving:
+        `proving` is for checks, which are `read_only` but run commands on hosts and have a namespace of their own in
+        the cluster; the state directory stays closed to them too.
+        """
+        log = RunLog(Redactor(answers.known))
+        store = _store(state_dir, log, read_only)
+        credentials = Credentials(cluster, Overlay(store) if read_only else store)
+        transports = {host.name: _connection(host, report, log if logged else None, prompt) for host in cluster.hosts}
+        if read_only and not proving:
             transports = {name: reading(transport) for name, transport in transports.items()}
-        self.live = Live(self.cluster, self.credentials, transports, self.report.sent, self.log.write)
+        permission = Permission()
+        permit = {} if read_only else {"permit": permission.require}
+        live = Live(cluster, credentials, transports, report.sent, log.write, **permit)
+        assets = AssetStore(cluster, report=report.note)
+        own = (cluster, state_dir, report, log, store, credentials, assets, live)
+        return cls(*own, parallel, read_only, logged, permission)
 
     def looking(self) -> Session:
-        """The same cluster by the same connections, unable to write; facts and assets are shared."""
-        other = copy.copy(self)
-        other.read_only, other.proving = True, False
-        other._arrange(self.live.transports)
-        return other
+        """The same cluster by the same connections, unable to write; assets are shared."""
+        store = _store(self.state_dir, self.log, read_only=True)
+        credentials = self.credentials.over(Overlay(store))
+        transports = {name: reading(transport) for name, transport in self.live.transports.items()}
+        live = Live(self.cluster, credentials, transports, self.report.sent, self.log.write)
+        return replace(self, store=store, credentials=credentials, live=live, read_only=True)
+
+    def trusting(self, credentials: Credentials) -> Session:
+        """The same with other keys and certificates."""
+        return replace(self, credentials=credentials, live=self.live.trusting(credentials))
 
     def __enter__(self) -> Session:
         self.credentials.refuse_other_cluster()
@@ -149,68 +117,181 @@ class Session:
             self.log.write("interrupted")
         self.live.close()
 
-    def _keep_out(self, name: str, data: bytes) -> None:
-        """A secret of the state directory is not to stand in the log."""
-        if private(name, data):
-            self.log.redact.learn(data)
-
     def _begin_log(self) -> None:
-        """Where there can be a log: before anything is asked of a host, and with every secret kept out that there is or will be."""
+        """Where there can be a log: before anything is asked of a host, and with every secret kept out that there is or
+        will be."""
         state = StateDir(self.state_dir)
         folder = state.logs(make=not self.read_only)
         if folder:
             for name in state.names():
-                self._keep_out(name, state.read(name) or b"")
+                _keep_out(self.log, name, state.read(name) or b"")
             self.log.open(folder, self.logged)
             self.report.listeners.append(self.log.event)
 
-    @property
-    def inputs(self) -> Inputs:
-        return Inputs(self.cluster, self.facts, self.credentials, self.assets)
-
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Two runs never work on one cluster at a time."""
-        with self.store.lock():
+    def locked(self, command: str = "") -> Iterator[None]:
+        """Two runs never work on one cluster at a time: not with this state directory, nor, once `survey` has asked the
+        hosts, with a copy of it.
+
+        Others are shown `command`, or the one that is logged.
+        """
+        with self.store.lock(), self.permission.held(command or self.logged, identity(self.state_dir / LOCK)):
             yield
 
-    def survey(self, wanted: frozenset[str] | None = None) -> None:
-        """Ask every host for its facts at once; one outside `wanted` may be away, and is not known then."""
+    def assemble(self, selection: Selection) -> Known:
+        """Ask every host for a run; those that are only workers are left out of it when they do not answer.
 
-        def ask(host) -> None:
+        An excluded host is not connected to. The error of the others when no host is left.
+        """
+        hosts, names = selection.hosts(self.cluster), frozenset(phase.name for phase in selection.phases())
+        ignored = frozenset(selection.ignored())
+        for name in selection.exclude:
+            self.live.give_up(name, excluded(name))
+        known = self.survey(hosts - {host.name for host in self.cluster.hosts if host.roles == {Role.WORKER}}, True)
+        left_out = {name: error for name, error in known.away.items() if name in hosts}
+        if left_out and not hosts & {host.name for host in self.cluster.hosts} - left_out.keys():
+            raise together(list(left_out.values()))
+        for name, error in left_out.items():
+            self.live.give_up(name, error)
+            self.report.note(f"left out: {name}: {error.message}")
+        return replace(known, wanted=hosts - left_out.keys(), left_out=left_out, phases=names, ignored=ignored)
+
+    def survey(self, wanted: frozenset[str] | None = None, living: bool = False) -> Known:
+        """Ask every host for its facts at once; one outside `wanted` may be away, and is not known then.
+
+        With `living` the cluster that runs on them is asked too. While the session is locked, each host gives it the
+        lease first, so that what it says stays true; InUseError when another run has it.
+        """
+        facts: dict[str, Facts] = {}
+        away: dict[str, HardwayError] = {}
+
+        def ask(host: Host) -> None:
             try:
-                self.facts[host.name] = self.live.survey(host)
+                self.permission.take(self.live.transports[host.name])
+                facts[host.name] = self.permission.of_others(self.live.survey(host))
+            except InUseError:  # told once, not for every host
+                return
             except HardwayError as error:  # a host that lets us in may be too sick to answer
                 if wanted is None or host.name in wanted:
                     raise
-                self.facts[host.name], self.away[host.name] = Facts(known=False), error
+                facts[host.name], away[host.name] = Facts(known=False), error
 
-        each(ask, self.cluster.hosts, self.parallel)
+        with self.permission.asked():
+            each(ask, self.cluster.hosts, self.parallel)
+        self.credentials.keep(roads.names_in_use(self.cluster, facts))
+        return Known(self, facts, away, what_lives(self.live, facts) if living else Lives(), wanted)
+
+
+def _store(state_dir: Path, log: RunLog, read_only: bool) -> Store:
+    state = StateDir(state_dir)
+    state.made = lambda name, data: _keep_out(log, name, data)
+    return Frozen(state) if read_only else state
+
+
+def _keep_out(log: RunLog, name: str, data: bytes) -> None:
+    """A secret of the state directory is not to stand in the log."""
+    if private(name, data):
+        log.redact.learn(data)
+
+
+def _connection(host: Host, report: Report, log: RunLog | None, prompt: Prompt | None) -> Transport:
+    transport = ssh.connect(host, prompt=prompt and asking(report, prompt))
+    return Traced(transport, log.write) if log else transport
+
+
+def asking(report: Report, prompt: Prompt) -> Prompt:
+    """A prompt during which the report prints nothing: the terminal belongs to the question."""
+
+    def asked(question: str) -> str:
+        with report.paused():
+            return prompt(question)
+
+    return asked
+
+
+def excluded(name: str) -> ConnectionFailed:
+    """What is said of a host that is not to be asked."""
+    return ConnectionFailed(f"{name} is excluded from this run", name, hint=f"remove --exclude {name}")
+
+
+@dataclass(frozen=True)
+class Known:
+    """A session whose hosts were asked: what each said of itself, the error of each that did not answer, what lives.
+
+    `wanted` are the hosts it is about, None or an empty set for all; `left_out` are the errors of workers that do not
+    answer, and that a run is not about for that. `anew`: a cluster that was founded once is lost, and counts no more.
+    """
+
+    session: Session
+    facts: Mapping[str, Facts]
+    away: Mapping[str, HardwayError]
+    lives: Lives = Lives()
+    wanted: frozenset[str] | None = None
+    anew: bool = False
+    left_out: Mapping[str, HardwayError] = field(default_factory=dict)
+    phases: frozenset[str] = frozenset()
+    ignored: frozenset[str] = frozenset()
+
+    @property
+    def inputs(self) -> Inputs:
+        return self.inputs_with(None if self.anew else Founded.read(self.session.store))
+
+    def inputs_with(self, founded: Founded | None) -> Inputs:
+        """The inputs of a cluster of which this is bound."""
+        session = self.session
+        where = (session.cluster, self.facts, session.credentials, session.assets)
+        return Inputs(*where, self.lives, founded, self.wanted or None, self.phases, self.ignored)
+
+    def founding_anew(self) -> Known:
+        """The same without what is known of a cluster whose data is lost."""
+        facts = {name: replace(found, etcd_state="") for name, found in self.facts.items()}
+        return replace(self, facts=facts, anew=True)
+
+    @property
+    def archs(self) -> set[str]:
+        """The architectures of the hosts that answered."""
+        return {facts.arch for facts in self.facts.values() if facts.known}
+
+    def looking(self) -> Known:
+        """The same, unable to write."""
+        return replace(self, session=self.session.looking())
 
     def gather(self) -> None:
-        """Have every binary and image for the surveyed architectures, verified, before a host is touched."""
-        self.assets.gather({facts.arch for facts in self.facts.values() if facts.known})
+        """Have every binary and image for these architectures, verified, before a host is touched."""
+        self.session.assets.gather(self.archs)
 
     def remotes(self, may_be_absent: bool = False) -> Mapping[str, Remote]:
         """Every target by name."""
-        api = ApiRemote(self.live.kube, may_be_absent)
-        return {**self.live.remotes, OPERATOR.name: OperatorRemote(self.credentials), ETCD.name: EtcdRemote(self._etcd), API.name: api}
+        session, live = self.session, self.session.live
+        leased = partial(Leased, permit=session.permission.require) if not session.read_only else lambda remote: remote
+        etcd = leased(EtcdRemote(self._etcd, may_be_absent))
+        elsewhere = {
+            OPERATOR.name: leased(OperatorRemote(session.credentials)),
+            ETCD.name: etcd,
+            API.name: leased(ApiRemote(live.kube, may_be_absent)),
+        }
+        names = [host.name for host in session.cluster.etcd_members]
+        members = {name: MemberRemote(live.remotes[name], etcd) for name in names}
+        return {**live.remotes, **members, **elsewhere}
 
     def _etcd(self) -> EtcdClient:
         """etcd by way of a member that has its data."""
-        members = [host for host in self.cluster.etcd_members if self.facts[host.name].etcd_data]
+        session = self.session
+        members = [host for host in session.cluster.etcd_members if self.facts[host.name].etcd_data]
         if not members:
             raise QuorumError(
-                "the etcd cluster was founded, but no member that answers has its data",
-                hint="bring back the hosts that are away; if the data is lost for good: hardway reset, then bootstrap",
+                "an etcd cluster exists, but no member that answers has its data",
+                hint="start the unreachable hosts; hardway plan INV   shows whether its data is lost",
             )
-        client = open_etcd(self.cluster, self.live.transports[members[0].name], self.credentials)
-        return ReadingEtcd(client) if self.read_only else client
+        client = open_etcd(session.cluster, session.live.transports[members[0].name], session.credentials)
+        return ReadingEtcd(client) if session.read_only else client
 
     def readers(self) -> Mapping[str, ReadOnly]:
         """Every target, unable to act.
 
-        The operator answers from the state directory as it is, not from the copy in memory into which desired states are issued meanwhile.
+        The operator answers from the state directory as it is, not from the copy in memory into which desired states
+        are issued meanwhile.
         """
-        remotes = {**self.remotes(may_be_absent=True), OPERATOR.name: OperatorRemote(Credentials(self.cluster, self.store))}
+        operator = OperatorRemote(self.session.credentials.over(self.session.store))
+        remotes = {**self.remotes(may_be_absent=True), OPERATOR.name: operator}
         return {name: ReadOnly(remote) for name, remote in remotes.items()}

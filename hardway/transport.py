@@ -1,4 +1,7 @@
-"""What the rest of the package knows of a connection to one host. `hardway.ssh` implements it with fabric and paramiko."""
+"""What the rest of the package knows of a connection to one host.
+
+`hardway.ssh` implements it with fabric and paramiko.
+"""
 
 from __future__ import annotations
 
@@ -46,16 +49,33 @@ class Transport(Protocol):
     def run(self, script: str, *, stdin: bytes = b"", timeout: float = 60.0) -> Result:
         """Run a POSIX sh script as root. Neither script nor stdin ever stands in an argv, env or log."""
 
-    def stream(self, command: str, chunks: Iterable[bytes], *, timeout: float = 600.0, sent: Callable[[int], None] | None = None) -> Result:
+    def stream(
+        self,
+        command: str,
+        chunks: Iterable[bytes],
+        *,
+        timeout: float = 600.0,
+        sent: Callable[[int], None] | None = None,
+    ) -> Result:
         """Run a short shell command as root while feeding it `chunks` on stdin; `sent(n)` is called with byte counts.
 
         `timeout` bounds the time without any progress. For large binaries: nothing is held in memory.
         """
 
     def follow(self, command: str, lines: Callable[[str], None], stop: Callable[[], bool] = lambda: False) -> int:
-        """Run a command as root, handing on its output line by line until it ends, `stop` says so, or the caller's KeyboardInterrupt.
+        """Run a command as root, handing on its output line by line until it ends, `stop` says so, or the caller's
+        KeyboardInterrupt.
 
         Stopped or interrupted, the command is ended on the host with all its children; its code is STOPPED then.
+        """
+
+    def talk(
+        self, command: str, lines: Callable[[str], None], say: Callable[[], bytes | None], every: float = 1.0
+    ) -> int:
+        """Run a command as root that ends with this call, or with the connection: its output is handed on line by line,
+        and `say` is asked `every` so many seconds for what goes to its stdin, where None is the end.
+
+        Its code is STOPPED when it had to be ended on the host.
         """
 
     def dial(self, port: int, address: str = "127.0.0.1") -> socket.socket:

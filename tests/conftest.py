@@ -15,8 +15,14 @@ END_TO_END = Path(__file__).parent / "e2e"
 
 def pytest_addoption(parser):
     parser.addoption("--update-rendered", action="store_true", help="rewrite the golden files of tests/rendered")
-    parser.addoption("--soak", action="store_true", help="try every moment of the tests that end something at random ones, not a sample")
-    parser.addoption("--seed", type=int, help="repeat the random moments of an earlier run, whose first lines name its seed")
+    parser.addoption(
+        "--soak",
+        action="store_true",
+        help="try every moment of the tests that end something at random ones, not a sample",
+    )
+    parser.addoption(
+        "--seed", type=int, help="repeat the random moments of an earlier run, whose first lines name its seed"
+    )
 
 
 def pytest_configure(config):
@@ -35,7 +41,10 @@ def pytest_configure_node(node):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """What only `make soak` runs is not chosen otherwise: it is no gap, so it is no skip. What takes longest begins first."""
+    """What only `make soak` runs is not chosen otherwise: it is no gap, so it is no skip.
+
+    What takes longest begins first.
+    """
     if not config.option.soak:
         items[:] = [item for item in items if not item.get_closest_marker("soak")]
     items.sort(key=lambda item: not on_machines(item.path))
@@ -64,7 +73,10 @@ def on_machines(file: Path) -> bool:
 
 
 def pytest_report_header(config):
-    return f"random moments: {'all' if config.option.soak else 'a sample'}; the same again with --seed {config.option.seed}"
+    return (
+        f"random moments: {'all' if config.option.soak else 'a sample'}; the same again with --seed"
+        f" {config.option.seed}"
+    )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc):
@@ -73,7 +85,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc):
     A moment is a number from 0 to below 1, how far through the run; there is one in each of `every` equal parts of it.
     """
     if marker := metafunc.definition.get_closest_marker("moments"):
-        chosen = moments(metafunc.config.option.seed, metafunc.function.__qualname__, soak=metafunc.config.option.soak, **marker.kwargs)
+        chosen = moments(
+            metafunc.config.option.seed,
+            metafunc.function.__qualname__,
+            soak=metafunc.config.option.soak,
+            **marker.kwargs,
+        )
         metafunc.parametrize("moment", list(chosen.values()), ids=[f"moment-{number}" for number in chosen])
 
 

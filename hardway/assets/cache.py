@@ -1,4 +1,5 @@
-"""Files on this machine's disk, each beside a record of its sha256 and of the stat that was current when it was checked.
+"""Files on this machine's disk, each beside a record of its sha256 and of the stat that was current when it was
+checked.
 
 Reading a gigabyte at every run would be slow, so a file is hashed again only when its size, inode,
 mtime or ctime moved. Nobody but root can change content and keep the ctime, so a flipped byte is seen.
@@ -20,7 +21,7 @@ from pathlib import Path
 from ..errors import AssetError
 from .asset import Asset, Item, Report
 
-# What an ELF header calls the processors we know.
+# What an ELF header calls the processors hardway knows.
 MACHINES = {62: "amd64", 183: "arm64", 3: "386", 40: "arm"}
 
 
@@ -39,7 +40,7 @@ def default_directory() -> Path:
 
 @contextlib.contextmanager
 def usable(directory: Path) -> Iterator[None]:
-    """A cache on a disk that is full, read-only or closed to us is an AssetError, whatever was being done in it."""
+    """A cache on a disk that is full, read-only or not accessible is an AssetError, whatever was being done in it."""
     try:
         yield
     except OSError as error:
@@ -49,7 +50,7 @@ def usable(directory: Path) -> Iterator[None]:
         raise AssetError(
             f"the cache {directory} cannot be used: {error.strerror}",
             evidence=str(error.filename or ""),
-            hint="mend that, or name another folder on a disk with 12 GB free: export HARDWAY_CACHE=DIR",
+            hint="fix that, or use another folder with 12 GB free: export HARDWAY_CACHE=DIR",
         ) from error
 
 
@@ -74,18 +75,21 @@ class Cache:
         return self.path(item).is_file() and _record_path(self.path(item)).is_file()
 
     def get(self, item: Item, reference: str = "", rehash: bool = False) -> Asset | None:
-        """The item when it is there and intact, None when it is not there; AssetError naming the file when it was changed."""
+        """The item when it is there and intact, None when it is not there; AssetError naming the file when it was
+        changed."""
         path = self.path(item)
         try:
             record = json.loads(_record_path(path).read_text())
             stat = _stat(path)
         except (FileNotFoundError, ValueError):
-            # Without a readable record nobody vouches for the file: it counts as absent and is gathered anew.
+            # Without a readable record nobody vouches for the file: it counts as absent and is gathered again.
             return None
         if rehash or record["stat"] != stat:
             self._check(item, path, record)
         known = (record["sha256"], stat["size"], record["provenance"])
-        return Asset(item.component, item.name, item.version, item.arch, path, *known, reference, record.get("made_with", ""))
+        return Asset(
+            item.component, item.name, item.version, item.arch, path, *known, reference, record.get("made_with", "")
+        )
 
     def put(self, item: Item, source: Path, provenance: str, made_with: str = "") -> Asset:
         """Move a finished file on the same file system into its place, recording its sha256; the asset.
@@ -121,7 +125,7 @@ class Cache:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                report(f"waiting for another hardway that fills {self.directory}")
+                report(f"waiting for another hardway that is filling {self.directory}")
                 fcntl.flock(stream, fcntl.LOCK_EX)
             # Holding the lock, any scratch directory here is what a killed process left.
             shutil.rmtree(self.directory / "work", ignore_errors=True)
@@ -131,7 +135,7 @@ class Cache:
         found, stat = sha256_of(path), _stat(path)
         if found != record["sha256"]:
             raise AssetError(
-                f"{path} is damaged: it is not what was checked when it was gathered",
+                f"{path} is damaged: its checksum has changed since it was stored",
                 evidence=f"{item}\nexpected sha256 {record['sha256']}\nfound    sha256 {found}",
                 hint=f"rm {path} && hardway assets fetch INV",
             )
@@ -140,7 +144,8 @@ class Cache:
 
 
 def _refuse_other_program(item: Item, source: Path, provenance: str) -> None:
-    """A program for other processors or of another version is refused here: on a host it would be a unit that fails, or lies."""
+    """A program for other processors or of another version is refused here: on a host it would be a unit that fails, or
+    lies."""
     if item.is_image:
         return
     with source.open("rb") as stream:
@@ -149,17 +154,18 @@ def _refuse_other_program(item: Item, source: Path, provenance: str) -> None:
         return
     machine = int.from_bytes(head[18:20], "little" if head[5] == 1 else "big")
     found = MACHINES.get(machine, f"another processor (ELF machine {machine})")
-    hint = "put the right file there, with its checksum, then: hardway assets fetch INV"
+    hint = "provide the right file and its checksum, then: hardway assets fetch INV"
     if found != item.arch:
         raise AssetError(
             f"{item.name} {item.version} for {item.arch} is a program for {found}",
-            evidence=f"{provenance}\nwanted {item.arch}, found {found} in the file's ELF header",
+            evidence=f"{provenance}\nexpected {item.arch}, found {found} in the file's ELF header",
             hint=hint,
         )
     # Each of them can say its version, so it has it somewhere in its data.
     if item.version.encode() not in source.read_bytes():
         raise AssetError(
-            f"{item.name} {item.version} is another program or another version: it does not know the version {item.version}",
+            f"{item.name} {item.version} is another program or version: the file does not contain the text"
+            f" {item.version}",
             evidence=provenance,
             hint=hint,
         )

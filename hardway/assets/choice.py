@@ -1,6 +1,7 @@
 """Which origin a cluster's files come from: official releases, or programs built here from Go modules.
 
-Programs of the two are not the same bytes, so a choice once made is kept: what the cache holds decides before the network does.
+Programs of the two are not the same bytes, so a choice once made is kept: what the cache holds decides before the
+network does.
 """
 
 from __future__ import annotations
@@ -41,11 +42,13 @@ def reachable_or_built(items: Sequence[Item], report: Report) -> Origin:
     Only silence counts: AssetError when a host answers with a certificate that is not its own.
     """
     site = Site()
-    urls = {urllib.parse.urlsplit(url).netloc: url for url in {release(item).url for item in items if not item.is_image}}
+    urls = {
+        urllib.parse.urlsplit(url).netloc: url for url in {release(item).url for item in items if not item.is_image}
+    }
     with ThreadPoolExecutor(len(urls) or 1) as pool:
         silent = [why for why in pool.map(site.silence, urls.values()) if why]
     if not silent:
-        report(f"assets.source auto: taking official releases, {' and '.join(sorted(urls))} answer")
+        report(f"assets.source auto: using official releases, {' and '.join(sorted(urls))} answer")
         return Origin.RELEASES
     report(f"assets.source auto: building from Go modules, {silent[0]}")
     return Origin.MODULES

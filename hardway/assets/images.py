@@ -39,7 +39,9 @@ def layer(entries: Sequence[Entry]) -> bytes:
         for entry in entries:
             info = tarfile.TarInfo(entry.path)
             info.mode = entry.mode
-            info.type = tarfile.SYMTYPE if entry.link else tarfile.REGTYPE if entry.content is not None else tarfile.DIRTYPE
+            info.type = (
+                tarfile.SYMTYPE if entry.link else tarfile.REGTYPE if entry.content is not None else tarfile.DIRTYPE
+            )
             info.linkname = entry.link
             info.size = len(entry.content or b"")
             archive.addfile(info, io.BytesIO(entry.content or b""))
@@ -63,12 +65,18 @@ def build(target: Path, reference: str, arch: str, entries: Sequence[Entry], con
         "history": [{"created": EPOCH, "created_by": "hardway"}],
     }
     settings = json.dumps(document, sort_keys=True).encode()
-    manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": descriptor(CONFIG, settings), "layers": [descriptor(LAYER, content)]}
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": descriptor(CONFIG, settings),
+        "layers": [descriptor(LAYER, content)],
+    }
     write(target, reference, MANIFEST, json.dumps(manifest, sort_keys=True).encode(), [settings, content])
 
 
 def write(target: Path, reference: str, media_type: str, manifest: bytes, blobs: Sequence[bytes | Path]) -> None:
-    """Write an OCI layout archive of `manifest` and the blobs it names; blobs may be files named by their hex sha256."""
+    """Write an OCI layout archive of `manifest` and the blobs it names; blobs may be files named by their hex
+    sha256."""
     named = {"io.containerd.image.name": reference, "org.opencontainers.image.ref.name": reference.rpartition(":")[2]}
     index = {"schemaVersion": 2, "manifests": [{**descriptor(media_type, manifest), "annotations": named}]}
     with tarfile.open(target, "w", format=tarfile.USTAR_FORMAT) as archive:
@@ -96,7 +104,15 @@ def build_coredns(cluster: Cluster, cache: Cache, item: Item, report: Report) ->
     return store(cluster, cache, item, entries, config, f"{binary.name} {binary.version}: {binary.provenance}", report)
 
 
-def store(cluster: Cluster, cache: Cache, item: Item, entries: Sequence[Entry], config: Mapping, provenance: str, report: Report) -> Asset:
+def store(
+    cluster: Cluster,
+    cache: Cache,
+    item: Item,
+    entries: Sequence[Entry],
+    config: Mapping,
+    provenance: str,
+    report: Report,
+) -> Asset:
     """Build an image and put it into the cache."""
     started = time.monotonic()
     with cache.workspace() as scratch:

@@ -84,7 +84,9 @@ class AssetStore:
     @in_cache
     def verify(self, archs: Iterable[str] = ("amd64",)) -> list[str]:
         """Hash everything again: one sentence per missing or damaged file, [] when all is well."""
-        return [problem for arch in sorted(set(archs)) for item in self.needed(arch) if (problem := self._problem(item))]
+        return [
+            problem for arch in sorted(set(archs)) for item in self.needed(arch) if (problem := self._problem(item))
+        ]
 
     @in_cache
     def list(self, archs: Iterable[str] = ("amd64",)) -> list[Row]:

@@ -9,7 +9,8 @@ from importlib import resources
 
 import yaml
 
-from ..cluster import Cluster, Role, Versions
+from ..cluster import Cluster, Role
+from ..settings import Versions
 from .asset import IMAGE, Item
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 
-from ..cluster import Versions
+from ..settings import Versions
 from .table import numbers, table
 
 
@@ -43,7 +43,7 @@ def _malformed(versions: Versions) -> list[str]:
     parts = dataclasses.asdict(versions)
     wanted = {name: r"\d+\.\d+(\.\d+)?" if name == "pause" else r"\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?" for name in parts}
     return [
-        f"{name}: {text!r} is not a version, write it like {getattr(default_versions(), name)}"
+        f"{name}: {text!r} is not a version: write it like {getattr(default_versions(), name)}"
         for name, text in parts.items()
         if not re.fullmatch(wanted[name], str(text), re.ASCII)
     ]
@@ -53,34 +53,37 @@ def _kubernetes(versions: Versions) -> list[str]:
     oldest, newest = minors()[0], minors()[-1]
     if oldest <= versions.minor <= newest:
         return []
-    problem = f"kubernetes: {versions.kubernetes} is not supported, allowed are {_text(oldest)} to {_text(newest)}"
+    problem = f"kubernetes: {versions.kubernetes} is not supported, allowed: {_text(oldest)} to {_text(newest)}"
     if versions.minor > newest:
         return [problem]
-    # An older inventory deserves more than a refusal: what was built from it cannot be changed by this release any more.
-    return [f"{problem}: leave the key out to build {default_versions().kubernetes}, the newest; a cluster that already "
-            f"runs {_text(versions.minor)} has to be built anew, or goes up a minor at a time with the hardway that built it"]  # fmt: skip
+    # An older inventory deserves more than a refusal: what was built from it cannot be changed by this release any
+    # more.
+    return [
+        f"{problem}. Remove the key to build {default_versions().kubernetes}, the newest. Rebuild a cluster that runs "
+        f"{_text(versions.minor)} from scratch, or upgrade it one minor at a time with the hardway that built it"
+    ]
 
 
 def _etcd(versions: Versions) -> list[str]:
-    # A newer etcd than the set's comes first in an upgrade; the API server of 1.37 wants what only etcd 3.7 has.
+    # A newer etcd than the set's comes first in an upgrade; the API server of 1.37 needs what only etcd 3.7 has.
     least, most = (numbers(default_versions(kubernetes).etcd)[:2] for kubernetes in (_text(versions.minor), None))
     if least <= numbers(versions.etcd)[:2] <= most:
         return []
     allowed = _text(least) if least == most else f"{_text(least)} to {_text(most)}"
-    return [f"etcd: {versions.etcd} does not go with Kubernetes {_text(versions.minor)}, allowed is {allowed}"]
+    return [f"etcd: {versions.etcd} does not work with Kubernetes {_text(versions.minor)}, allowed: {allowed}"]
 
 
 def _crictl(versions: Versions) -> list[str]:
     found = numbers(versions.crictl)[:2]
     if found[0] == versions.minor[0] and abs(found[1] - versions.minor[1]) <= 1:
         return []
-    return [f"crictl: {versions.crictl} is too far from Kubernetes {versions.kubernetes}, at most one minor is allowed"]
+    return [f"crictl: {versions.crictl} must be within one minor of Kubernetes {versions.kubernetes}"]
 
 
 def _others(versions: Versions) -> list[str]:
     least = {"containerd": (2, 2), "runc": (1, 3), "cni_plugins": (1, 4), "coredns": (1, 12), "pause": (3, 10)}
     return [
-        f"{name}: {getattr(versions, name)} is too old, {_text(oldest)} is the oldest"
+        f"{name}: {getattr(versions, name)} is too old, the oldest supported is {_text(oldest)}"
         for name, oldest in least.items()
         if numbers(getattr(versions, name)) < oldest
     ]

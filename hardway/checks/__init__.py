@@ -5,8 +5,9 @@ our own in a namespace that is removed afterwards. What a check thinks of an ans
 function beside it.
 """
 
+from .check import Check
 from .name_service import dns_answers
-from .outcome import Check, Outcome, Status
+from .outcome import Outcome, Status
 from .output import to_json, to_junit, to_text
 from .suite import CHECKS, refused, verify
 

@@ -1,4 +1,5 @@
-"""The control plane: every API server ready by every road to it, the right certificates, two leaders at work."""
+"""The control plane: every API server is ready on every path to it, serves the right certificate, and both leaders
+work."""
 
 from __future__ import annotations
 
@@ -13,16 +14,19 @@ from ..cluster import Cluster, Host
 from ..errors import NotReadyError
 from ..pki.certificates import definition
 from ..pki.inspection import difference
+from ..ports import ETCD_CLIENT, KUBELET
 from ..targets.kube import KubeApi, tls_context
 from . import peer
-from .outcome import Check, Outcome, judged
+from .check import Check
+from .outcome import Outcome, judged
 from .scene import Scene, at_once, items, on_hosts, prefixed
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
 LEADERS = ("kube-controller-manager", "kube-scheduler")
 # Both renew every 2 s; a lease that is not renewed for 15 s is taken over.
 RENEWED_WITHIN = 30.0
-# API servers that start together write the Service's endpoints at once, and all but one may be refused; each tries again every 10 s.
+# API servers that start together write the Service's endpoints at once, and all but one may be refused; each tries
+# again every 10 s.
 RECONCILED_WITHIN = 25.0
 
 
@@ -52,7 +56,9 @@ def api_address(scene: Scene) -> Outcome:
     found = on_hosts(look, scene.cluster.workers)
     if problem := scene.live.balanced().not_ready():
         found.append(f"from the control plane: {problem}")
-    return judged(found, f"{scene.cluster.api_url} is ready from {len(scene.cluster.workers)} workers and from the control plane")
+    return judged(
+        found, f"{scene.cluster.api_url} is ready from {len(scene.cluster.workers)} workers and from the control plane"
+    )
 
 
 def administrator(scene: Scene) -> Outcome:
@@ -60,9 +66,13 @@ def administrator(scene: Scene) -> Outcome:
         return judged([f"as {scene.cluster.name}-admin: {problem}"], "")
     result = scene.kubectl("get nodes -o name")
     if result.code:
-        return judged([f"kubectl on {scene.door.host.name} exits {result.code}: {result.error_text.strip()}"], "")
+        return judged(
+            [f"kubectl on {scene.door.host.name} failed with exit code {result.code}: {result.error_text.strip()}"], ""
+        )
     return judged(
-        (), f"the handed-over kubeconfig may do everything; kubectl on {scene.door.host.name} lists {len(result.text.split())} nodes"
+        (),
+        f"the administrator's kubeconfig has full rights; kubectl on {scene.door.host.name} lists"
+        f" {len(result.text.split())} nodes",
     )
 
 
@@ -70,9 +80,11 @@ def holder_finding(cluster: Cluster, lease: Mapping[str, Any] | None) -> str:
     """Why a lease is not held by one of our control-plane hosts."""
     holder = ((lease or {}).get("spec", {}).get("holderIdentity") or "").rsplit("_", 1)[0]
     if not holder:
-        return "nobody holds the lease"
+        return "no process holds the lease"
     return (
-        "" if holder in {host.name for host in cluster.control_plane} else f"the lease is held by {holder}, which is no control-plane host"
+        ""
+        if holder in {host.name for host in cluster.control_plane}
+        else f"the lease is held by {holder}, which is not a control-plane host"
     )
 
 
@@ -95,7 +107,7 @@ def leader(scene: Scene, name: str) -> str:
 
 def leaders(scene: Scene) -> Outcome:
     found = at_once(lambda name: leader(scene, name), LEADERS)
-    return judged(found, ", ".join(f"{name} on {scene.once(('leader', name), lambda: 'nobody')}" for name in LEADERS))
+    return judged(found, ", ".join(f"{name} on {scene.once(('leader', name), lambda: 'none')}" for name in LEADERS))
 
 
 def unavailable(services: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -104,7 +116,10 @@ def unavailable(services: Iterable[Mapping[str, Any]]) -> list[str]:
     for service in services:
         condition = next((c for c in service.get("status", {}).get("conditions", []) if c["type"] == "Available"), {})
         if condition.get("status") != "True":
-            found.append(f"{service['metadata']['name']}: {condition.get('message') or condition.get('reason') or 'no condition'}")
+            found.append(
+                f"{service['metadata']['name']}:"
+                f" {condition.get('message') or condition.get('reason') or 'no condition'}"
+            )
     return found
 
 
@@ -113,19 +128,26 @@ def apiservices(scene: Scene) -> Outcome:
     return judged(unavailable(listed), f"{len(listed)} available")
 
 
-def service_findings(cluster: Cluster, service: Mapping[str, Any] | None, endpoints: Mapping[str, Any] | None) -> list[str]:
+def service_findings(
+    cluster: Cluster, service: Mapping[str, Any] | None, endpoints: Mapping[str, Any] | None
+) -> list[str]:
     """Where the `kubernetes` Service differs from the first Service address and the control-plane hosts."""
     found, address = [], (service or {}).get("spec", {}).get("clusterIP")
     if address != str(cluster.network.service_ip):
-        found.append(f"its address is {address or 'absent'} instead of {cluster.network.service_ip}")
+        found.append(
+            f"the address of the kubernetes Service is {address or 'absent'} instead of {cluster.network.service_ip}"
+        )
     seen = {
         (entry["ip"], port["port"])
         for subset in (endpoints or {}).get("subsets", [])
         for entry, port in itertools.product(subset.get("addresses", []), subset.get("ports", []))
     }
     wanted = {(str(host.address), cluster.apiserver_port(host)) for host in cluster.control_plane}
-    found += [f"{ip}:{port} is missing behind it" for ip, port in sorted(wanted - seen)]
-    return found + [f"{ip}:{port} is behind it and is no control-plane host" for ip, port in sorted(seen - wanted)]
+    found += [f"the kubernetes Service has no endpoint {ip}:{port}" for ip, port in sorted(wanted - seen)]
+    return found + [
+        f"the kubernetes Service has endpoint {ip}:{port}, which is not a control-plane host"
+        for ip, port in sorted(seen - wanted)
+    ]
 
 
 def kubernetes_service(scene: Scene) -> Outcome:
@@ -138,89 +160,96 @@ def kubernetes_service(scene: Scene) -> Outcome:
     try:
         scene.wait(finding, RECONCILED_WITHIN, 0.5)
     except NotReadyError as error:
-        return judged([f"{error.waited_for} (for {error.waited_seconds:.0f} s)"], "")
-    return judged((), f"{scene.cluster.network.service_ip} leads to {len(scene.cluster.control_plane)} API servers")
+        return judged([f"{error.waited_for} (waited {error.waited_seconds:.0f} s)"], "")
+    return judged((), f"{scene.cluster.network.service_ip} reaches {len(scene.cluster.control_plane)} API servers")
 
 
 def shown_finding(scene: Scene, name: str, host: Host, at: str, shown: bytes) -> str:
-    """Why a certificate (DER) that a port shows is not the one in the state directory: what is wrong with it, when something is."""
+    """Why a certificate (DER) that a port shows is not the one in the state directory: what is wrong with it, when
+    something is."""
     credentials, row = scene.inputs.credentials, definition(name)
     if shown == ssl.PEM_cert_to_DER_cert(credentials.certificate(name, host).cert.decode()):
         return ""
     authority = x509.load_pem_x509_certificate(credentials.ca(row.ca))
-    fault = difference(x509.load_der_x509_certificate(shown), row.profile(scene.cluster, host if row.per_host else None), authority)
-    return f"{at} shows another certificate than {name} in the state directory" + (f": {fault}" if fault else "")
+    fault = difference(
+        x509.load_der_x509_certificate(shown), row.profile(scene.cluster, host if row.per_host else None), authority
+    )
+    return f"{at} serves another certificate than {name} in the state directory" + (f": {fault}" if fault else "")
 
 
 def certificates_served(scene: Scene) -> Outcome:
     """A component keeps the certificate it read at its start: the file may be newer than what is shown."""
     cluster, credentials, live = scene.cluster, scene.inputs.credentials, scene.live
-    doors = [("apiserver", host, cluster.apiserver_port(host), str(host.address), None) for host in cluster.control_plane]
-    doors += [
-        ("etcd-server", host, 2379, str(host.address), credentials.certificate("etcd-healthcheck-client")) for host in cluster.etcd_members
+    doors = [
+        ("apiserver", host, cluster.apiserver_port(host), str(host.address), None) for host in cluster.control_plane
     ]
-    doors += [("kubelet-server", host, 10250, str(host.address), None) for host in cluster.workers]
+    doors += [
+        ("etcd-server", host, ETCD_CLIENT, str(host.address), credentials.certificate("etcd-healthcheck-client"))
+        for host in cluster.etcd_members
+    ]
+    doors += [("kubelet-server", host, KUBELET, str(host.address), None) for host in cluster.workers]
     through = scene.door.host
     doors.append(("apiserver", through, cluster.api.port, cluster.api.address, None))
 
     def look(door) -> str:
         name, host, port, address, client = door
         shown = peer.certificate(
-            lambda: live.transports[host.name].dial(port, address), peer.context(credentials.ca(), client, believe=False)
+            lambda: live.transports[host.name].dial(port, address),
+            peer.context(credentials.ca(), client, believe=False),
         )
         return prefixed(host.name, shown_finding(scene, name, host, f"{address}:{port}", shown))
 
     found = at_once(look, doors, lambda door: door[1].name)
-    return judged(found, f"{len(doors)} ports show what the state directory holds")
+    return judged(found, f"{len(doors)} ports serve the certificates of the state directory")
 
 
 CHECKS = (
     Check(
         "apiservers-ready",
         "Every API server is ready",
-        "One that is not ready is one failure away from none.",
+        "Each API server that is not ready leaves less redundancy.",
         "on that host: journalctl -u kube-apiserver -n 50; curl -k https://127.0.0.1:6443/readyz?verbose",
         apiservers,
     ),
     Check(
         "api-address",
         "The API answers at the address all clients use",
-        "Kubelets, kube-proxies and people know this address only.",
+        "Kubelets, kube-proxies and users connect to this address only.",
         "on the lb host: systemctl status haproxy; journalctl -u haproxy -n 20",
         api_address,
     ),
     Check(
         "administrator",
         "The administrator's kubeconfig works",
-        "It is what the cluster is used with.",
+        "You manage the cluster with it.",
         "hardway bootstrap INV --from rbac",
         administrator,
     ),
     Check(
         "leaders",
         "Controller manager and scheduler each have a leader",
-        "Without one nothing is scheduled, replaced or cleaned up, while all else looks well.",
+        "Without a leader nothing is scheduled, replaced or cleaned up, although all else looks healthy.",
         "journalctl -u kube-controller-manager -u kube-scheduler -n 50 on the control-plane hosts",
         leaders,
     ),
     Check(
         "apiservices",
         "Every API group is served",
-        "One broken aggregated API keeps namespaces from being deleted.",
+        "One broken aggregated API blocks the deletion of namespaces.",
         "kubectl get apiservices; kubectl describe apiservice NAME",
         apiservices,
     ),
     Check(
         "kubernetes-service",
-        "Pods find the API",
-        "Every pod that talks to the API goes through the first Service address.",
+        "The kubernetes Service reaches the API servers",
+        "Every pod that talks to the API uses this Service's address.",
         "kubectl get svc,endpoints kubernetes; compare --advertise-address and --service-cluster-ip-range",
         kubernetes_service,
     ),
     Check(
         "certificates-served",
-        "Ports show the current certificates",
-        "A component keeps the certificate it started with until it is restarted.",
+        "Ports serve the current certificates",
+        "A component serves the certificate it started with until it is restarted.",
         "restart that unit; hardway plan INV",
         certificates_served,
     ),

@@ -29,7 +29,7 @@ def addresses(message: bytes) -> list[IPv4Address]:
     try:
         _, flags, questions, answers = struct.unpack_from(">4H", message)
         if flags & 0xF:
-            raise HardwayError(f"the name server answers with code {flags & 0xF}")
+            raise HardwayError(f"the name server returns error code {flags & 0xF}")
         at, found = 12, []
         for _ in range(questions):
             at = _after_name(message, at) + 4
@@ -42,7 +42,7 @@ def addresses(message: bytes) -> list[IPv4Address]:
             at += length
         return found
     except (struct.error, IndexError, ValueError) as error:
-        raise HardwayError("the name server's answer makes no sense") from error
+        raise HardwayError("the name server's answer is malformed") from error
 
 
 def _after_name(message: bytes, at: int) -> int:
@@ -54,7 +54,8 @@ def _after_name(message: bytes, at: int) -> int:
 
 
 def resolve(dial: Callable[[], socket.socket], name: str, seconds: float = 3.0) -> list[IPv4Address]:
-    """The addresses of a name, asked on a socket that `dial` opens, again if that is cut off; OSError or HardwayError without an answer."""
+    """The addresses of a name, asked on a socket that `dial` opens, again if that is cut off; OSError or HardwayError
+    without an answer."""
     try:
         return _asked(dial(), name, seconds)
     except CutOff:

@@ -1,4 +1,5 @@
-"""The hosts as the phases left them: units running, kernel set, routes in place, programs untouched, certificates current."""
+"""The hosts as the phases left them: units running, kernel set, routes in place, programs untouched, certificates
+current."""
 
 from __future__ import annotations
 
@@ -7,14 +8,17 @@ from collections.abc import Iterable, Mapping
 
 from cryptography import x509
 
-from ..cluster import Cluster, Host
-from ..pki.certificates import authorities, definitions
+from ..cluster import Host
+from ..living.departed import Route
+from ..living.departed import pod_routes as wanted
+from ..pki.certificates import authorities, issued
 from ..resources import Binary, KernelModule, SwapOff, Sysctl, Unit
 from ..resources.base import Resource, Situation
 from ..resources.unit import properties
-from ..run.runner import Done
+from ..run.step import Done
 from ..vocabulary import Answers, Probe
-from .outcome import Check, Outcome, failed, judged, skipped
+from .check import Check
+from .outcome import Outcome, failed, judged, skipped
 from .scene import Scene, names, on_hosts
 
 ROUTES = Probe("routes")
@@ -25,7 +29,9 @@ DRIFT_LINES = 20
 
 def drift(done: Iterable[Done]) -> list[str]:
     """One line for each difference of a plan."""
-    return [f"{step.phase} {step.target}: {change.key}: {'; '.join(change.why)}" for step in done for change in step.changes]
+    return [
+        f"{step.phase} {step.target}: {change.key}: {'; '.join(change.why)}" for step in done for change in step.changes
+    ]
 
 
 def unit_findings(units: Iterable[Unit], answers: Answers) -> list[str]:
@@ -35,27 +41,31 @@ def unit_findings(units: Iterable[Unit], answers: Answers) -> list[str]:
         state = properties(answers[Probe("unit", (unit.name,))])
         if state.get("ActiveState") != "active":
             result = state.get("Result", "") or "no result"
-            found.append(f"{unit.name} is {state.get('ActiveState', 'unknown')} ({result}, restarted {state.get('NRestarts', '0')} times)")
+            found.append(
+                f"{unit.name} is {state.get('ActiveState', 'unknown')} ({result}, restarted"
+                f" {state.get('NRestarts', '0')} times)"
+            )
         elif state.get("UnitFileState") != "enabled":
-            found.append(f"{unit.name} is {state.get('UnitFileState', 'unknown')}: it would not start at the next boot")
+            found.append(f"{unit.name} is {state.get('UnitFileState', 'unknown')}: it will not start at the next boot")
     return found
 
 
 def restarts(answers: Answers) -> dict[str, str]:
     """How often systemd has restarted each unit by itself."""
-    return {probe.args[0]: properties(answer).get("NRestarts", "") for probe, answer in answers.items()}
+    units = {probe.args[0]: properties(answer) for probe, answer in answers.items() if probe.verb == "unit"}
+    return {name: found.get("NRestarts", "") for name, found in units.items()}
 
 
-def route_findings(cluster: Cluster, host: Host, lines: Iterable[str]) -> list[str]:
+def route_findings(host: Host, routes: Iterable[Route], lines: Iterable[str]) -> list[str]:
     """Missing or wrong routes to the other workers' pods, and a route for the own pods, which the bridge must serve."""
     hops = dict(line.split()[:2] for line in lines if len(line.split()) >= 2)
     found = []
-    for network, hop in cluster.pod_routes(host):
+    for network, hop in routes:
         seen = hops.get(str(network))
         if seen != str(hop):
-            found.append(f"{network} goes {f'via {seen}' if seen else 'nowhere'} instead of via {hop}")
+            found.append(f"the route to {network} {f'goes via {seen}' if seen else 'is missing'}; it must go via {hop}")
     if host.pod_cidr and str(host.pod_cidr) in hops:
-        found.append(f"its own pod CIDR {host.pod_cidr} is sent away via {hops[str(host.pod_cidr)]}")
+        found.append(f"its own pod CIDR {host.pod_cidr} is routed via {hops[str(host.pod_cidr)]}")
     return found
 
 
@@ -78,7 +88,9 @@ def units_active(scene: Scene) -> Outcome:
 
     def look(host: Host) -> str:
         units = scene.wanted(host, Unit)
-        answers = scene.once(("units", host.name), lambda: scene.ask(host, [probe for unit in units for probe in unit.probes()]))
+        answers = scene.once(
+            ("units", host.name), lambda: scene.ask(host, [probe for unit in units for probe in unit.probes()])
+        )
         counted[host.name] = len(units)
         return "; ".join(unit_findings(units, answers))
 
@@ -92,10 +104,12 @@ def units_steady(scene: Scene) -> Outcome:
         before = restarts(scene.once(("units", host.name), lambda: scene.ask(host, probes)))
         after = restarts(scene.ask(host, probes))
         return "; ".join(
-            f"{unit} restarted ({before[unit]} times before, {count} now)" for unit, count in after.items() if before[unit] != count
+            f"{unit} restarted ({before[unit]} times before, {count} now)"
+            for unit, count in after.items()
+            if before[unit] != count
         )
 
-    return judged(on_hosts(look, scene.cluster.hosts), "no unit restarted while we looked")
+    return judged(on_hosts(look, scene.cluster.hosts), "no unit restarted during the checks")
 
 
 def kernel(scene: Scene) -> Outcome:
@@ -117,86 +131,90 @@ def _compared(scene: Scene, kinds: tuple[type[Resource], ...], seen: str) -> Out
 
 
 def pod_routes(scene: Scene) -> Outcome:
-    cluster = scene.cluster
-    routed = [host for host in cluster.hosts if cluster.pod_routes(host)]
+    inputs = scene.inputs
+    routes = {host: wanted(scene.cluster, host, inputs.facts[host.name], inputs.gone) for host in scene.cluster.hosts}
+    routed = [host for host, needed in routes.items() if needed]
     if not routed:
-        return skipped("one worker only: no host needs a route to another's pods")
-    found = on_hosts(lambda host: "; ".join(route_findings(cluster, host, scene.ask(host, [ROUTES])[ROUTES].splitlines())), routed)
-    return judged(
-        found, f"{sum(len(cluster.pod_routes(host)) for host in routed)} routes on {len(routed)} hosts, none for a host's own pods"
+        return skipped("there is only one worker, so no host needs a pod route")
+    found = on_hosts(
+        lambda host: "; ".join(route_findings(host, routes[host], scene.ask(host, [ROUTES])[ROUTES].splitlines())),
+        routed,
     )
+    count = sum(map(len, routes.values()))
+    return judged(found, f"{count} routes on {len(routed)} hosts, none for a host's own pods")
 
 
 def binaries(scene: Scene) -> Outcome:
     counted: dict[str, int] = {}
 
     def look(host: Host) -> str:
-        wanted: Mapping[Probe, Binary] = {Probe("hash", (binary.path,)): binary for binary in scene.wanted(host, Binary)}
+        wanted: Mapping[Probe, Binary] = {
+            Probe("hash", (binary.path,)): binary for binary in scene.wanted(host, Binary)
+        }
         answers = scene.ask(host, list(wanted))
         counted[host.name] = len(wanted)
         return "; ".join(
-            f"{wanted[probe].path} is {answer[:12]}, not {wanted[probe].blob.sha256[:12]}"
+            f"{wanted[probe].path} has SHA-256 {answer[:12]}, expected {wanted[probe].blob.sha256[:12]}"
             for probe, answer in answers.items()
             if answer != wanted[probe].blob.sha256
         )
 
     found = on_hosts(look, [host for host in scene.cluster.hosts if scene.wanted(host, Binary)])
-    return judged(found, f"{sum(counted.values())} programs hashed again on {len(counted)} hosts")
+    return judged(found, f"{sum(counted.values())} checksums verified on {len(counted)} hosts")
 
 
 def certificates_lasting(scene: Scene) -> Outcome:
     credentials, now = scene.inputs.credentials, datetime.datetime.now(datetime.UTC)
     held = {authority.name: credentials.ca(authority.name) for authority in authorities()}
-    for row in definitions():
-        hosts = row.hosts(scene.cluster) if row.per_host else (None,)
-        held |= {f"{row.name} {host.name if host else ''}".strip(): credentials.certificate(row.name, host).cert for host in hosts}
+    for row, host in issued(scene.cluster):
+        held[f"{row.name} {host.name if host else ''}".strip()] = credentials.certificate(row.name, host).cert
     loaded = {name: x509.load_pem_x509_certificate(pem) for name, pem in held.items()}
     found = [finding for name, certificate in loaded.items() if (finding := expiry_finding(name, certificate, now))]
     first = min(certificate.not_valid_after_utc for certificate in loaded.values())
-    return failed(*found) if found else judged((), f"{len(loaded)} certificates, the first to expire on {first:%Y-%m-%d}")
+    return failed(*found) if found else judged((), f"{len(loaded)} certificates, the first expires on {first:%Y-%m-%d}")
 
 
 CHECKS = (
     Check(
         "no-drift",
         "The plan is empty",
-        "What runs must be what the inventory says, or the next run will surprise.",
+        "When hosts differ from the inventory, the next run makes changes you do not expect.",
         "hardway plan INV, then hardway bootstrap INV",
         no_drift,
     ),
     Check(
         "units-active",
         "Every unit runs and is enabled",
-        "A unit that is down, or only up until the next boot, is an outage waiting.",
+        "A unit that is stopped, or will not start at the next boot, leads to an outage.",
         "on that host: systemctl status UNIT; journalctl -u UNIT -n 50",
         units_active,
     ),
     Check(
         "kernel-settings",
         "Kernel modules and sysctls are set",
-        "Without forwarding and bridge filtering, Services answer some pods and not others.",
+        "Without forwarding and bridge filtering, Services work for some pods only.",
         "hardway bootstrap INV --only prepare",
         kernel,
     ),
     Check(
         "swap-off",
         "Workers do not swap",
-        "A kubelet does not start with swap on, and memory limits mean nothing.",
+        "With swap on, the kubelet does not start, and memory limits have no effect.",
         "hardway bootstrap INV --only prepare",
         swap_off,
     ),
     Check(
         "pod-routes",
-        "Every host knows where pods live",
+        "Every host has routes to the pods",
         "There is no overlay network: these routes are the pod network.",
         "hardway bootstrap INV --only pod-routes; on that host: ip route",
         pod_routes,
     ),
     Check(
         "certificates-lasting",
-        "No certificate ends soon",
+        "No certificate expires soon",
         "An expired certificate stops the cluster at once and everywhere.",
-        "hardway bootstrap INV renews what is due; an authority has to be replaced by hand",
+        "hardway bootstrap INV renews what is due; a CA has to be replaced by hand",
         certificates_lasting,
     ),
 )
@@ -204,15 +222,15 @@ CHECKS = (
 STEADY = Check(
     "units-steady",
     "No unit restarts by itself",
-    "A unit that crashes and comes back looks healthy between two crashes.",
+    "A unit that crashes and restarts looks healthy between two crashes.",
     "on that host: journalctl -u UNIT -n 100",
     units_steady,
 )
 
 BINARIES = Check(
     "binaries",
-    "Programs are what was verified",
-    "A replaced or damaged program runs with all of the host's rights.",
+    "Programs match their checksums",
+    "A replaced or damaged program can do anything on its host.",
     "hardway bootstrap INV --only binaries",
     binaries,
 )

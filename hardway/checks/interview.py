@@ -1,4 +1,5 @@
-"""Asking a pod everything at once: one `kubectl exec` a pod, the questions side by side in it, each answer kept apart."""
+"""Asking a pod everything at once: one `kubectl exec` a pod, the questions side by side in it, each answer kept
+apart."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ PATIENCE = 8
 Answers = Mapping[str, str]
 
 # Few lines that busybox' sh understands. `timeout`, because some builds of busybox crash on wget's own -T.
-# `backends URL COUNT`: ask until that many different servers have answered; kube-proxies may learn of one some seconds late.
+# `backends URL COUNT`: ask until that many different servers have answered; kube-proxies may learn of one some seconds
+# late.
 FUNCTIONS = f"""get() {{ timeout {SECONDS} wget -q -O - "$1" 2>&1 || echo "failed: exit code $?"; }}
 backends() {{
   seen='
@@ -53,14 +55,22 @@ def questions(scene: Scene, smoke: Smoke) -> dict[str, str]:
 def lookups(scene: Scene, smoke: Smoke) -> tuple[str, ...]:
     """The full names whose addresses are compared."""
     domain = scene.cluster.network.domain
-    return (scene.cluster.service_names[-1], f"{APP}.{smoke.namespace}.svc.{domain}", f"{HEADLESS}.{smoke.namespace}.svc.{domain}")
+    return (
+        scene.cluster.service_names[-1],
+        f"{APP}.{smoke.namespace}.svc.{domain}",
+        f"{HEADLESS}.{smoke.namespace}.svc.{domain}",
+    )
 
 
 def script(asked: Mapping[str, str], mark: str) -> str:
     """All questions at the same time, their answers one after the other, each behind a line with the mark."""
     lines = [FUNCTIONS, "d=/tmp/" + mark, "mkdir $d"]
     lines += [f"({question}) >$d/{i} 2>&1 &" for i, question in enumerate(asked.values())]
-    lines += ["wait", *(f"echo; echo {mark} {i}; cat $d/{i}" for i in range(len(asked))), f"echo; echo {mark} end; rm -r $d"]
+    lines += [
+        "wait",
+        *(f"echo; echo {mark} {i}; cat $d/{i}" for i in range(len(asked))),
+        f"echo; echo {mark} end; rm -r $d",
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -80,7 +90,13 @@ def _ask_all(scene: Scene) -> dict[str, Answers]:
     smoke = pods_of(scene)
     asked = questions(scene, smoke)
     with ThreadPoolExecutor(4) as pool:
-        return dict(zip((pod.name for pod in smoke.pods), pool.map(lambda pod: _ask(scene, smoke, pod, asked), smoke.pods), strict=True))
+        return dict(
+            zip(
+                (pod.name for pod in smoke.pods),
+                pool.map(lambda pod: _ask(scene, smoke, pod, asked), smoke.pods),
+                strict=True,
+            )
+        )
 
 
 def _ask(scene: Scene, smoke: Smoke, pod: Pod, asked: Mapping[str, str]) -> Answers:
@@ -89,7 +105,10 @@ def _ask(scene: Scene, smoke: Smoke, pod: Pod, asked: Mapping[str, str]) -> Answ
     result = scene.kubectl(arguments, stdin=script(asked, mark).encode(), timeout=60)
     if f"{mark} end" not in result.text:
         raise RemoteCommandError(
-            f"pod {pod.name} cannot be asked", host=scene.door.host.name, command=f"kubectl {arguments}", evidence=result.error_text
+            f"cannot run the checks in pod {pod.name}",
+            host=scene.door.host.name,
+            command=f"kubectl {arguments}",
+            evidence=result.error_text,
         )
     return split(result.text, asked, mark)
 

@@ -1,4 +1,5 @@
-"""The objects of the smoke suite: a namespace of its own, one small web server on each worker, Services and a Secret."""
+"""The objects of the smoke suite: a namespace of its own, one small web server on each worker, Services and a
+Secret."""
 
 from __future__ import annotations
 
@@ -7,8 +8,9 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from ..cluster import Host, Taint
+from ..cluster import Host
 from ..pki.secret import Secret
+from ..settings import Taint
 
 LABEL = "hardway.io/verify"
 APP = "echo"
@@ -21,7 +23,8 @@ PORT = 8080
 SERVER = f"""set -e
 mkdir -p /tmp/www/cgi-bin
 hostname >/tmp/www/index.html
-printf '#!/bin/sh\\necho Content-Type: text/plain\\necho\\necho "%s $REMOTE_ADDR"\\n' "$(hostname)" >/tmp/www/cgi-bin/who
+printf '#!/bin/sh\\necho Content-Type: text/plain\\necho\\necho "%s $REMOTE_ADDR"\\n' "$(hostname)" \
+  >/tmp/www/cgi-bin/who
 chmod 755 /tmp/www/cgi-bin/who
 echo "$(hostname) serves"
 exec httpd -f -p 0.0.0.0:{PORT} -h /tmp/www
@@ -46,7 +49,10 @@ def service(name: str, kind: str) -> dict[str, Any]:
 
 def tolerations(taints: Iterable[Taint]) -> list[dict[str, Any]]:
     """The inventory's own taints must not keep a check off the node."""
-    return [{"key": taint.key, "operator": "Equal", "value": taint.value, "effect": taint.effect} for taint in dict.fromkeys(taints)]
+    return [
+        {"key": taint.key, "operator": "Equal", "value": taint.value, "effect": taint.effect}
+        for taint in dict.fromkeys(taints)
+    ]
 
 
 def deployment(image: str, workers: tuple[Host, ...]) -> dict[str, Any]:
@@ -62,7 +68,12 @@ def deployment(image: str, workers: tuple[Host, ...]) -> dict[str, Any]:
             "podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [apart]},
             "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}},
         },
-        "securityContext": {"runAsNonRoot": True, "runAsUser": 65534, "runAsGroup": 65534, "seccompProfile": {"type": "RuntimeDefault"}},
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 65534,
+            "runAsGroup": 65534,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
         "containers": [_container(image)],
         "volumes": [{"name": "tmp", "emptyDir": {}}],
     }

@@ -1,4 +1,4 @@
-"""Names: what a pod is told of DNS, and whether the names lead where they should."""
+"""Names: the DNS settings of a pod, and whether names resolve to the right addresses."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..cluster import Cluster
+from .check import Check
 from .interview import Answers, heard, interview, lookups, pods_of
 from .manifests import APP
-from .outcome import Check, Outcome, failed, judged, skipped
+from .outcome import Outcome, failed, judged, skipped
 from .pods import Pod
 from .scene import Scene
 
@@ -38,7 +39,12 @@ def looked_up(answer: str | None) -> set[str]:
 
 def lookup_finding(name: str, answer: str | None, wanted: Iterable[str]) -> str:
     seen, expected = looked_up(answer), set(wanted)
-    return "" if seen == expected else f"{name} is {', '.join(sorted(seen)) or heard(answer)} instead of {', '.join(sorted(expected))}"
+    return (
+        ""
+        if seen == expected
+        else f"{name} resolves to {', '.join(sorted(seen)) or f'nothing ({heard(answer)})'} instead of"
+        f" {', '.join(sorted(expected))}"
+    )
 
 
 def name_findings(pods: Sequence[Pod], answers: Mapping[str, Answers], wanted: Mapping[str, str]) -> list[str]:
@@ -46,7 +52,11 @@ def name_findings(pods: Sequence[Pod], answers: Mapping[str, Answers], wanted: M
     ours, found = {pod.name for pod in pods}, []
     for pod in pods:
         said = answers[pod.name]
-        bad = [finding for name, address in wanted.items() if (finding := lookup_finding(name, said.get(f"lookup {name}"), [address]))]
+        bad = [
+            finding
+            for name, address in wanted.items()
+            if (finding := lookup_finding(name, said.get(f"lookup {name}"), [address]))
+        ]
         for key, answer in said.items():
             # A name that was resolved, with a server behind it that does not answer, is no matter of DNS.
             if key.startswith("name ") and answer not in ours and (bad or "bad address" in answer):
@@ -62,22 +72,27 @@ def resolver(scene: Scene) -> Outcome:
         for pod in smoke.pods
         for finding in resolver_findings(scene.cluster, smoke.namespace, interview(scene)[pod.name].get("resolv", ""))
     ]
-    return judged(found, f"nameserver {scene.cluster.network.dns_ip}, three search domains, ndots:5 in {len(smoke.pods)} pods")
+    return judged(
+        found, f"nameserver {scene.cluster.network.dns_ip}, three search domains, ndots:5 in {len(smoke.pods)} pods"
+    )
 
 
 def dns_names(scene: Scene) -> Outcome:
     if not scene.cluster.coredns.enabled:
-        return skipped("the inventory turns the DNS add-on off")
+        return skipped("the inventory disables the DNS add-on")
     smoke = pods_of(scene)
     kubernetes, service, _ = lookups(scene, smoke)
     wanted = {kubernetes: str(scene.cluster.network.service_ip), service: smoke.cluster_ip}
-    seen = f"{APP}, {APP}.NAMESPACE, {APP}.NAMESPACE.svc.{scene.cluster.network.domain} and kubernetes.default in {len(smoke.pods)} pods"
+    seen = (
+        f"{APP}, {APP}.NAMESPACE, {APP}.NAMESPACE.svc.{scene.cluster.network.domain} and kubernetes.default in"
+        f" {len(smoke.pods)} pods"
+    )
     return judged(name_findings(smoke.pods, interview(scene), wanted), seen)
 
 
 def dns_headless(scene: Scene) -> Outcome:
     if not scene.cluster.coredns.enabled:
-        return skipped("the inventory turns the DNS add-on off")
+        return skipped("the inventory disables the DNS add-on")
     smoke = pods_of(scene)
     name = lookups(scene, smoke)[2]
     addresses = [pod.address for pod in smoke.pods]
@@ -95,19 +110,26 @@ DNS = f"{LOGS}; when only new names are unknown: kubectl -n kube-system rollout 
 CHECKS = (
     Check(
         "pod-resolver",
-        "Pods are told where DNS is",
-        "A wrong search list makes short names fail or leak outside.",
+        "Pods have the right DNS settings",
+        "With a wrong search list short names fail, or go to outside name servers.",
         "compare clusterDNS and clusterDomain in /var/lib/kubelet/config.yaml",
         resolver,
         True,
     ),
     Check(
         "dns-names",
-        "Names lead to Services, from every worker",
-        "Programs use names; each worker has its own road to DNS.",
+        "Service names resolve on every worker",
+        "Programs use names, and each worker has its own path to DNS.",
         DNS,
         dns_names,
         True,
     ),
-    Check("dns-headless", "A headless Service has its pods' addresses", "Databases find their members this way.", DNS, dns_headless, True),
+    Check(
+        "dns-headless",
+        "A headless Service resolves to its pods' addresses",
+        "Databases find their members this way.",
+        DNS,
+        dns_headless,
+        True,
+    ),
 )

@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from . import peer
+from .check import Check
 from .interview import Answers, heard, interview, pods_of
 from .manifests import PORT
-from .outcome import Check, Outcome, judged, skipped
+from .outcome import Outcome, judged, skipped
 from .pods import Pod
 from .scene import Scene, at_once, names
 
-ONE_WORKER = "one worker only"
+ONE_WORKER = "there is only one worker"
 
 
 def who(answer: str | None) -> tuple[str, str]:
@@ -39,7 +40,9 @@ def source_findings(pods: Sequence[Pod], answers: Mapping[str, Answers]) -> list
         for asked in pods:
             seen = who(answers[asker.name].get(f"pod {asked.name}"))[1]
             if seen and seen != asker.address:
-                found.append(f"{asked.worker.name} sees the pod of {asker.worker.name} as {seen} instead of {asker.address}")
+                found.append(
+                    f"{asked.worker.name} sees the pod of {asker.worker.name} as {seen} instead of {asker.address}"
+                )
     return found
 
 
@@ -47,7 +50,9 @@ def service_findings(pods: Sequence[Pod], answers: Mapping[str, Answers]) -> lis
     """Backends that a pod does not reach through the Service; itself is hairpin's business."""
     found = []
     for asker in pods:
-        missing = [pod for pod in pods if pod != asker and pod.name not in answers[asker.name].get("service", "").splitlines()]
+        missing = [
+            pod for pod in pods if pod != asker and pod.name not in answers[asker.name].get("service", "").splitlines()
+        ]
         found += [f"from {asker.worker.name}: the server on {pod.worker.name} never answers" for pod in missing]
     return found
 
@@ -55,7 +60,7 @@ def service_findings(pods: Sequence[Pod], answers: Mapping[str, Answers]) -> lis
 def hairpin_findings(pods: Sequence[Pod], answers: Mapping[str, Answers]) -> list[str]:
     """Pods that never meet themselves behind their own Service."""
     return [
-        f"the pod on {pod.worker.name} does not reach itself"
+        f"the pod on {pod.worker.name} cannot reach itself"
         for pod in pods
         if pod.name not in answers[pod.name].get("service", "").splitlines()
     ]
@@ -65,14 +70,17 @@ def port_findings(pods: Sequence[Pod], answers: Mapping[str, Answers]) -> list[s
     """Node ports that do not lead a pod to a server of ours."""
     ours = {pod.name for pod in pods}
     return [
-        f"from the pod on {asker.worker.name} to {target.worker.name}: {heard(answers[asker.name].get(f'node {target.worker.name}'))}"
+        f"from the pod on {asker.worker.name} to {target.worker.name}:"
+        f" {heard(answers[asker.name].get(f'node {target.worker.name}'))}"
         for asker in pods
         for target in pods
         if answers[asker.name].get(f"node {target.worker.name}") not in ours
     ]
 
 
-def _crossing(judge: Callable[[Sequence[Pod], Mapping[str, Answers]], list[str]], seen: str) -> Callable[[Scene], Outcome]:
+def _crossing(
+    judge: Callable[[Sequence[Pod], Mapping[str, Answers]], list[str]], seen: str
+) -> Callable[[Scene], Outcome]:
     """A check that needs two pods on two workers."""
 
     def run(scene: Scene) -> Outcome:
@@ -80,15 +88,17 @@ def _crossing(judge: Callable[[Sequence[Pod], Mapping[str, Answers]], list[str]]
         if len(scene.cluster.workers) < 2:
             return skipped(ONE_WORKER)
         if len(scene.suite.workers) < 2:
-            return skipped(f"one worker takes pods only: {names(scene.suite.left_out)} cordoned")
+            return skipped(f"only one worker accepts pods; cordoned: {names(scene.suite.left_out)}")
         if len(pods) < 2:
-            return skipped(f"a pod became ready on {names(pod.worker for pod in pods)} only")
+            return skipped(f"a pod became ready only on {names(pod.worker for pod in pods)}")
         return judged(judge(pods, interview(scene)), seen.format(pairs=len(pods) * (len(pods) - 1), pods=len(pods)))
 
     return run
 
 
-def _from_pods(judge: Callable[[Sequence[Pod], Mapping[str, Answers]], list[str]], seen: str) -> Callable[[Scene], Outcome]:
+def _from_pods(
+    judge: Callable[[Sequence[Pod], Mapping[str, Answers]], list[str]], seen: str
+) -> Callable[[Scene], Outcome]:
     def run(scene: Scene) -> Outcome:
         pods = pods_of(scene).pods
         return judged(judge(pods, interview(scene)), seen.format(pods=len(pods), ports=len(pods) * len(pods)))
@@ -105,8 +115,10 @@ def cluster_ip(scene: Scene) -> Outcome:
         code, body = peer.status(lambda: scene.live.transports[pod.worker.name].dial(PORT, smoke.cluster_ip), "/")
         return "" if code == 200 and body.strip() in ours else f"from the host {pod.worker.name}: {code} {heard(body)}"
 
-    found = service_findings(smoke.pods, interview(scene)) + at_once(look, smoke.pods, lambda pod: f"from the host {pod.worker.name}")
-    return judged(found, f"{smoke.cluster_ip} leads to {len(smoke.pods)} servers, from pods and from workers")
+    found = service_findings(smoke.pods, interview(scene)) + at_once(
+        look, smoke.pods, lambda pod: f"from the host {pod.worker.name}"
+    )
+    return judged(found, f"{smoke.cluster_ip} reaches {len(smoke.pods)} servers, from pods and from workers")
 
 
 def node_port(scene: Scene) -> Outcome:
@@ -116,10 +128,18 @@ def node_port(scene: Scene) -> Outcome:
     ours = {pod.name for pod in smoke.pods}
 
     def look(pod: Pod) -> str:
-        code, body = peer.status(lambda: scene.live.transports[outside.name].dial(smoke.node_port, str(pod.worker.address)), "/")
-        return "" if code == 200 and body.strip() in ours else f"from {outside.name} to {pod.worker.name}: {code} {heard(body)}"
+        code, body = peer.status(
+            lambda: scene.live.transports[outside.name].dial(smoke.node_port, str(pod.worker.address)), "/"
+        )
+        return (
+            ""
+            if code == 200 and body.strip() in ours
+            else f"from {outside.name} to {pod.worker.name}: {code} {heard(body)}"
+        )
 
-    found = at_once(look, smoke.pods, lambda pod: f"from {outside.name} to {pod.worker.name}") + port_findings(smoke.pods, interview(scene))
+    found = at_once(look, smoke.pods, lambda pod: f"from {outside.name} to {pod.worker.name}") + port_findings(
+        smoke.pods, interview(scene)
+    )
     return judged(found, f"port {smoke.node_port} of {len(smoke.pods)} workers, from {outside.name} and from pods")
 
 
@@ -139,7 +159,8 @@ def api_to_pods(scene: Scene) -> Outcome:
 
     pairs = [(host, pod) for host in scene.cluster.control_plane for pod in smoke.pods]
     return judged(
-        at_once(look, pairs, lambda pair: f"{pair[0].name} to {pair[1].worker.name}"), f"{len(pairs)} ways from API servers to pods"
+        at_once(look, pairs, lambda pair: f"{pair[0].name} to {pair[1].worker.name}"),
+        f"{len(pairs)} connections from API servers to pods",
     )
 
 
@@ -150,17 +171,17 @@ CHECKS = (
     Check(
         "pod-to-pod",
         "Pods reach pods on other workers",
-        "There is one flat pod network, or there is no cluster.",
+        "Kubernetes needs one flat network in which every pod reaches every other pod.",
         ROUTES,
-        _crossing(pair_findings, "{pairs} ordered pairs"),
+        _crossing(pair_findings, "{pairs} connections between pods"),
         True,
     ),
     Check(
         "source-address",
-        "Pods are seen under their own address",
-        "Network policies, logs and rate limits go by the address a pod comes from.",
+        "Pods keep their own source address",
+        "Network policies, logs and rate limits depend on a pod's source address.",
         "compare ipMasq in /etc/cni/net.d/10-bridge.conflist; iptables -t nat -S POSTROUTING",
-        _crossing(source_findings, "kept in {pairs} ordered pairs"),
+        _crossing(source_findings, "kept in {pairs} connections between pods"),
         True,
     ),
     Check(
@@ -174,12 +195,20 @@ CHECKS = (
     Check(
         "hairpin",
         "A pod reaches itself through its Service",
-        "A program that calls its own Service fails now and then where this does not work.",
-        "on the worker: grep hairpinMode /etc/cni/net.d/10-bridge.conflist; cat /sys/class/net/cni0/brif/*/hairpin_mode",
+        "Without this, a program that calls its own Service fails now and then.",
+        "on the worker: grep hairpinMode /etc/cni/net.d/10-bridge.conflist; cat"
+        " /sys/class/net/cni0/brif/*/hairpin_mode",
         _from_pods(hairpin_findings, "{pods} of {pods} pods"),
         True,
     ),
-    Check("node-port", "A node port answers on every worker", "It is how traffic comes in from outside.", PROXY, node_port, True),
+    Check(
+        "node-port",
+        "A node port answers on every worker",
+        "Traffic from outside enters the cluster this way.",
+        PROXY,
+        node_port,
+        True,
+    ),
     Check(
         "api-to-pods",
         "API servers reach pods",

@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..cluster import Cluster, Host
-from .outcome import Check, Outcome, judged
+from ..facts import Facts
+from ..living import Lives
+from ..living.departed import departed
+from ..living.lives import node
+from .check import Check
+from .outcome import Outcome, judged
 from .scene import Scene
 
 PRESSURE = ("MemoryPressure", "DiskPressure", "PIDPressure")
@@ -19,8 +24,16 @@ def node_findings(cluster: Cluster, host: Host, node: Mapping[str, Any] | None) 
     status = node.get("status", {})
     conditions = {condition["type"]: condition for condition in status.get("conditions", [])}
     ready = conditions.get("Ready", {})
-    found = [] if ready.get("status") == "True" else [f"it is not Ready: {ready.get('message', 'it has reported nothing')}"]
-    found += [f"{name}: {conditions[name].get('message', '')}" for name in PRESSURE if conditions.get(name, {}).get("status") == "True"]
+    found = (
+        []
+        if ready.get("status") == "True"
+        else [f"it is not Ready: {ready.get('message', 'the kubelet has not reported yet')}"]
+    )
+    found += [
+        f"{name}: {conditions[name].get('message', '')}"
+        for name in PRESSURE
+        if conditions.get(name, {}).get("status") == "True"
+    ]
     address = next((each["address"] for each in status.get("addresses", []) if each["type"] == "InternalIP"), "none")
     if address != str(host.address):
         found.append(f"its address is {address} instead of {host.address}")
@@ -36,14 +49,25 @@ def node_findings(cluster: Cluster, host: Host, node: Mapping[str, Any] | None) 
 def nodes_ready(scene: Scene) -> Outcome:
     nodes = scene.live.nodes()
     found = [
-        f"{host.name}: {finding}" for host in scene.cluster.workers for finding in node_findings(scene.cluster, host, nodes.get(host.name))
+        f"{host.name}: {finding}"
+        for host in scene.cluster.workers
+        for finding in node_findings(scene.cluster, host, nodes.get(host.name))
     ]
-    others = sorted(nodes.keys() - {host.name for host in scene.cluster.workers})
     cordoned = sorted(name for name, node in nodes.items() if node["spec"].get("unschedulable"))
     seen = [f"{len(scene.cluster.workers)} nodes Ready, v{scene.cluster.versions.kubernetes}"]
     seen += [f"cordoned: {', '.join(cordoned)}"] if cordoned else []
-    seen += [f"not in the inventory: {', '.join(others)}"] if others else []
     return judged(found, "; ".join(seen))
+
+
+def departed_findings(cluster: Cluster, facts: Mapping[str, Facts], lives: Lives) -> list[str]:
+    """Nodes whose worker left the inventory, each with the commands that remove it."""
+    return [f"{node} is a node, but not in the inventory: {node.removal}" for node in departed(cluster, facts, lives)]
+
+
+def nodes_known(scene: Scene) -> Outcome:
+    nodes = {name: node(found) for name, found in scene.live.nodes().items()}
+    found = departed_findings(scene.cluster, scene.inputs.facts, Lives(nodes=nodes))
+    return judged(found, f"all {len(nodes)} nodes are in the inventory")
 
 
 CHECKS = (
@@ -53,5 +77,12 @@ CHECKS = (
         "A node that is not Ready gets no pods and loses those it has.",
         "kubectl describe node NAME; on it: journalctl -u kubelet -n 50",
         nodes_ready,
+    ),
+    Check(
+        "nodes-known",
+        "Every node is in the inventory",
+        "hardway keeps the routes to a node that left the inventory, but nothing else of it.",
+        "put the worker back into the inventory, or drain its node, reset the machine and delete the node",
+        nodes_known,
     ),
 )

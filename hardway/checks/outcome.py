@@ -1,14 +1,10 @@
-"""What a check is: a named question about the running cluster, why it matters, and where to look when the answer is no."""
+"""How a check ended, and what it saw."""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .scene import Scene
 
 
 class Status(enum.StrEnum):
@@ -26,18 +22,6 @@ class Outcome:
     status: Status
     detail: str
     seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Check:
-    """`reason` is one sentence on why it matters, `remedy` the next command to try; `needs_smoke` ones run beside our own pods."""
-
-    name: str
-    title: str
-    reason: str
-    remedy: str
-    run: Callable[[Scene], Outcome]
-    needs_smoke: bool = False
 
 
 def passed(detail: str) -> Outcome:

@@ -8,21 +8,23 @@ from collections import Counter
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from .outcome import Check, Outcome, Status
+from ..progress import lines
+from ..progress.events import Checked
+from .check import Check
+from .outcome import Outcome, Status
 
 SCHEMA = 1
-MARKS = {Status.PASSED: "ok", Status.FAILED: "FAILED", Status.SKIPPED: "skipped"}
 Outcomes = Sequence[tuple[Check, Outcome]]
 
 
+def event(check: Check, outcome: Outcome) -> Checked:
+    """A check that has ended, as whoever shows or keeps events is told of it."""
+    return Checked(check.name, str(outcome.status), outcome.detail, outcome.seconds, check.reason, check.remedy)
+
+
 def line(check: Check, outcome: Outcome) -> str:
-    """One check in one line, or more when it failed: everything found, why it matters, what to try."""
-    first, *rest = outcome.detail.splitlines() or [""]
-    head = f"{MARKS[outcome.status]:8} {check.name:21} {first}"
-    if outcome.status is not Status.FAILED:
-        return head
-    more = [*rest, f"why:  {check.reason}", f"next: {check.remedy}"]
-    return "\n".join([head, *(f"{'':8} {'':21} {each}" for each in more)])
+    """One check in one line, or more when it failed."""
+    return lines.check(event(check, outcome))
 
 
 def totals(outcomes: Outcomes) -> str:
@@ -55,7 +57,13 @@ def to_json(outcomes: Outcomes) -> str:
 
 
 def _entry(check: Check, outcome: Outcome) -> dict[str, object]:
-    shown = {"name": check.name, "title": check.title, "status": str(outcome.status), "detail": outcome.detail, "seconds": outcome.seconds}
+    shown = {
+        "name": check.name,
+        "title": check.title,
+        "status": str(outcome.status),
+        "detail": outcome.detail,
+        "seconds": outcome.seconds,
+    }
     return {**shown, "reason": check.reason, "remedy": check.remedy}
 
 

@@ -1,4 +1,5 @@
-"""One TLS conversation with a port of a host, as anybody or as the holder of a certificate: what the server shows, what it answers."""
+"""One TLS conversation with a port of a host, as anybody or as the holder of a certificate: what the server shows, what
+it answers."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ Dial = Callable[[], socket.socket]
 
 
 def context(ca: bytes, pair: Pair | None = None, believe: bool = True) -> ssl.SSLContext:
-    """A client context that trusts `ca`; without `believe` it takes any server, because only the server's judgement of us counts."""
+    """A client context that trusts `ca`; without `believe` it takes any server, because only the server's judgement of
+    us counts."""
     made = tls_context(ca, pair.cert, pair.key) if pair else ssl.create_default_context(cadata=ca.decode())
     made.check_hostname = False
     if not believe:
@@ -33,7 +35,8 @@ def certificate(dial: Dial, settings: ssl.SSLContext) -> bytes:
 
 
 def status(dial: Dial, path: str, settings: ssl.SSLContext | None = None) -> tuple[int, str]:
-    """(HTTP status, body) of a GET, plain without `settings`; (0, reason) when the server breaks off or refuses the handshake.
+    """(HTTP status, body) of a GET, plain without `settings`; (0, reason) when the server breaks off or refuses the
+    handshake.
 
     A TLS 1.3 server refuses a client's certificate only after the handshake, so the request has to be made.
     HardwayError when nothing listens.

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..cluster import Host
+from ..pki.secret import Secret
+
+NAMESPACES = "/api/v1/namespaces"
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,25 @@ class Pod:
     name: str
     address: str
     worker: Host
+
+
+@dataclass(frozen=True)
+class Smoke:
+    """What stands while the smoke checks run; `pods` are the ready ones, in the workers' order."""
+
+    namespace: str
+    secret: Secret
+    pods: tuple[Pod, ...]
+    cluster_ip: str
+    node_port: int
+
+    @property
+    def workers(self) -> tuple[Host, ...]:
+        return tuple(pod.worker for pod in self.pods)
+
+    @property
+    def path(self) -> str:
+        return f"{NAMESPACES}/{self.namespace}"
 
 
 def pod_findings(pods: Iterable[Mapping[str, Any]], workers: Iterable[Host]) -> list[str]:
@@ -35,7 +57,9 @@ def pod_findings(pods: Iterable[Mapping[str, Any]], workers: Iterable[Host]) -> 
 
 def _ready(pod: Mapping[str, Any]) -> bool:
     conditions = pod.get("status", {}).get("conditions", [])
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions) and bool(pod["status"].get("podIP"))
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions) and bool(
+        pod["status"].get("podIP")
+    )
 
 
 def _pending(pod: Mapping[str, Any]) -> str:
@@ -48,10 +72,19 @@ def _pending(pod: Mapping[str, Any]) -> str:
 
 def ready_pods(pods: Iterable[Mapping[str, Any]], workers: Iterable[Host]) -> tuple[Pod, ...]:
     on = {pod["spec"].get("nodeName"): pod for pod in pods if _ready(pod)}
-    return tuple(Pod(on[host.name]["metadata"]["name"], on[host.name]["status"]["podIP"], host) for host in workers if host.name in on)
+    return tuple(
+        Pod(on[host.name]["metadata"]["name"], on[host.name]["status"]["podIP"], host)
+        for host in workers
+        if host.name in on
+    )
 
 
 def ready_addresses(slices: Iterable[Mapping[str, Any]]) -> set[str]:
     """The addresses that a Service's EndpointSlices call ready; kube-proxies go by these."""
     endpoints = (endpoint for each in slices for endpoint in each.get("endpoints") or ())
-    return {address for endpoint in endpoints if endpoint.get("conditions", {}).get("ready", True) for address in endpoint["addresses"]}
+    return {
+        address
+        for endpoint in endpoints
+        if endpoint.get("conditions", {}).get("ready", True)
+        for address in endpoint["addresses"]
+    }

@@ -3,32 +3,43 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from ..cluster import Host
-from ..errors import HardwayError, NotReadyError
+from ..errors import HardwayError
 from ..phase import Inputs
-from ..phases import PHASES
+from ..phases import wanted_on
 from ..resources.base import Resource
-from ..run.runner import Done
+from ..run.step import Done
 from ..targets.kube import KubeApi
-from ..targets.live import UNREACHABLE, Live
+from ..targets.live import UNREACHABLE, Live, wait
 from ..transport import Transport
 from ..vocabulary import Answers, Probe
-
-if TYPE_CHECKING:
-    from .smoke import Smoke, SmokeSuite
+from .outcome import Outcome
+from .pods import Smoke
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Resource)
 PARALLEL = 12
-# After some failures in a row a client of the API (kubelet, kube-proxy, scheduler, CoreDNS) rests for up to 60 s before it asks again
-# (client-go's reflectors): what changed just after the API server was away is heard of as late as that.
+# After some failures in a row a client of the API (kubelet, kube-proxy, scheduler, CoreDNS) rests for up to 60 s before
+# it asks again (client-go's reflectors): what changed just after the API server was away is heard of as late as that.
 HEARD_WITHIN = 75.0
+
+
+class Suite(Protocol):
+    """The smoke suite's namespace and pods: created, waited for, removed."""
+
+    workers: tuple[Host, ...]
+    left_out: tuple[Host, ...]
+
+    def prepare(self) -> Outcome: ...
+
+    def gone(self) -> Outcome: ...
+
+    def clear(self) -> None: ...
 
 
 class Scene:
@@ -37,7 +48,7 @@ class Scene:
     def __init__(self, live: Live, inputs: Inputs, drift: Sequence[Done]):
         self.live, self.inputs, self.drift = live, inputs, drift
         self.cluster = live.cluster
-        self.suite: SmokeSuite
+        self.suite: Suite
         self.smoke: Smoke | None = None
         self.stop = threading.Event()
         self._lock = threading.Lock()
@@ -59,13 +70,8 @@ class Scene:
 
     @cached_property
     def desired(self) -> dict[str, list[Resource]]:
-        """Every resource that should stand on each host: the same model that bootstrap applies."""
-        wanted: dict[str, list[Resource]] = {host.name: [] for host in self.cluster.hosts}
-        for phase in PHASES:
-            for host in phase.targets(self.cluster):
-                if host.name in wanted:
-                    wanted[host.name] += phase.desired(self.inputs, host)
-        return wanted
+        """Every resource that should stand on each host."""
+        return {host.name: wanted_on(self.inputs, host) for host in self.cluster.hosts}
 
     def wanted(self, host: Host, kind: type[R]) -> list[R]:
         """The resources of one kind on a host, each once."""
@@ -99,23 +105,22 @@ class Scene:
         """Run kubectl as the cluster's administrator on a control-plane host; a transport's Result."""
         content = {"stdin": stdin} if stdin else {}  # a connection that only reads has no way for any
         command = f"exec {KUBECTL} {arguments}"
-        return through_kubelet(lambda: self.door.run(command, timeout=timeout, **content), lambda result: result.error_text)
+        return through_kubelet(
+            lambda: self.door.run(command, timeout=timeout, **content), lambda result: result.error_text
+        )
 
     def wait(self, check: Callable[[], str], seconds: float, interval: float = 0.15) -> None:
         """Poll until `check` names nothing that is missing; NotReadyError with what was."""
-        start = time.monotonic()
-        while missing := check():
-            waited = time.monotonic() - start
-            if waited > seconds or self.stop.wait(interval):
-                raise NotReadyError(f"gave up waiting for {missing}", waited_for=missing, waited_seconds=waited)
+        wait(check, seconds, str, interval, self.stop)
 
 
 # Without a cache: kubectl would keep one in root's home, and a check leaves nothing on a host.
 KUBECTL = "/usr/local/bin/kubectl --kubeconfig /etc/kubernetes/admin.conf --cache-dir /dev/null"
 
 
-# What a kubelet answers when its own question to the API, whether the caller may, broke off. It closes its connections when
-# it has a new certificate, first within ten seconds of its start (kubernetes: pkg/kubelet/certificate/transport.go).
+# What a kubelet answers when its own question to the API, whether the caller may, broke off. It closes its connections
+# when it has a new certificate, first within ten seconds of its start (kubernetes:
+# pkg/kubelet/certificate/transport.go).
 BROKE_OFF = "Authorization error"
 
 
@@ -126,7 +131,10 @@ def through_kubelet(ask: Callable[[], T], text: Callable[[T], str]) -> T:
 
 
 def at_once(work: Callable[[T], str], items: Iterable[T], name: Callable[[T], str] = str) -> list[str]:
-    """What is wrong with each item, asked in parallel; what cannot be reached is a finding too. Empty answers are left out."""
+    """What is wrong with each item, asked in parallel; what cannot be reached is a finding too.
+
+    Empty answers are left out.
+    """
 
     def one(item: T) -> str:
         try:

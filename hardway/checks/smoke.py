@@ -6,7 +6,6 @@ import contextlib
 import datetime
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ..assets import image_reference
@@ -16,35 +15,16 @@ from ..pki.secret import Secret
 from ..targets.kube import KubeApi
 from ..targets.live import UNREACHABLE, wait
 from . import manifests, peer
+from .check import Check
 from .manifests import APP, HEADLESS, PORT
 from .name_service import await_current
-from .outcome import Check, Outcome, failed, passed
-from .pods import Pod, pod_findings, ready_addresses, ready_pods
+from .outcome import Outcome, failed, passed
+from .pods import NAMESPACES, Pod, Smoke, pod_findings, ready_addresses, ready_pods
 from .scene import HEARD_WITHIN, Scene, items, names, on_hosts, told
 
-NAMESPACES = "/api/v1/namespaces"
 GONE_SECONDS = 60.0
 # Longer than any verification: what is older was left by one that was killed.
 STALE = datetime.timedelta(minutes=10)
-
-
-@dataclass(frozen=True)
-class Smoke:
-    """What stands while the smoke checks run; `pods` are the ready ones, in the workers' order."""
-
-    namespace: str
-    secret: Secret
-    pods: tuple[Pod, ...]
-    cluster_ip: str
-    node_port: int
-
-    @property
-    def workers(self) -> tuple[Host, ...]:
-        return tuple(pod.worker for pod in self.pods)
-
-    @property
-    def path(self) -> str:
-        return f"{NAMESPACES}/{self.namespace}"
 
 
 class SmokeSuite:
@@ -66,13 +46,13 @@ class SmokeSuite:
         try:
             self._choose_workers()
             if not self.workers:
-                return failed("there is no worker that takes pods")
+                return failed("no worker accepts pods")
             remove_stale(self.scene.api, datetime.datetime.now(datetime.UTC))
             service = self._create()
             missing = self._await_pods()
             pods = ready_pods(self._pods(), self.workers)
         except UNREACHABLE as error:
-            return failed(f"the smoke pods could not be set up: {told(error)}")
+            return failed(f"cannot create the smoke pods: {told(error)}")
         if pods:
             spec = service["spec"]
             smoke = Smoke(self.namespace, self.secret, pods, spec["clusterIP"], spec["ports"][0]["nodePort"])
@@ -81,7 +61,7 @@ class SmokeSuite:
         return failed(*missing) if missing else passed(self._seen(pods))
 
     def _seen(self, pods: tuple[Pod, ...]) -> str:
-        left_out = f"; left out because cordoned: {names(self.left_out)}" if self.left_out else ""
+        left_out = f"; cordoned, so without a pod: {names(self.left_out)}" if self.left_out else ""
         return f"{len(pods)} pods in {self.namespace} on {names(pod.worker for pod in pods)}{left_out}"
 
     def _choose_workers(self) -> None:
@@ -100,12 +80,18 @@ class SmokeSuite:
         api.send("POST", f"{path}/services", manifests.service(HEADLESS, "Headless"))
         # Pods are refused until the namespace has its service account, and then tried again ever more slowly.
         self.scene.wait(
-            lambda: "" if api.get(f"{path}/serviceaccounts/default") else f"the service account of namespace {self.namespace}",
+            lambda: (
+                ""
+                if api.get(f"{path}/serviceaccounts/default")
+                else f"the service account of namespace {self.namespace}"
+            ),
             HEARD_WITHIN,
             0.1,
         )
         image = image_reference(self.scene.cluster, "busybox")
-        api.send("POST", f"/apis/apps/v1/namespaces/{self.namespace}/deployments", manifests.deployment(image, self.workers))
+        api.send(
+            "POST", f"/apis/apps/v1/namespaces/{self.namespace}/deployments", manifests.deployment(image, self.workers)
+        )
         return service
 
     def _pods(self) -> list[dict[str, Any]]:
@@ -120,18 +106,23 @@ class SmokeSuite:
             return pod_findings(self._pods(), self.workers)
 
     def _settle(self, pods: tuple[Pod, ...], smoke: Smoke) -> None:
-        """Wait until the Service's slices, the kube-proxies and CoreDNS are up to date; who is not by then is found out by the checks."""
+        """Wait until the Service's slices, the kube-proxies and CoreDNS are up to date; who is not by then is found out
+        by the checks."""
         slices = f"/apis/discovery.k8s.io/v1/namespaces/{self.namespace}/endpointslices"
         path = f"{slices}?labelSelector=kubernetes.io%2Fservice-name%3D{APP}"
         wanted = {pod.address for pod in pods}
 
         def missing() -> str:
             unknown = wanted - ready_addresses(items(self.scene.api.get(path)))
-            return f"{', '.join(sorted(unknown))} behind the Service" if unknown else ""
+            return f"{', '.join(sorted(unknown))} to become endpoints of the Service" if unknown else ""
 
         with contextlib.suppress(*UNREACHABLE):
             self.scene.wait(missing, HEARD_WITHIN)
-            self.scene.wait(lambda: "; ".join(on_hosts(lambda host: self._unprogrammed(host, smoke), smoke.workers)), HEARD_WITHIN, 0.25)
+            self.scene.wait(
+                lambda: "; ".join(on_hosts(lambda host: self._unprogrammed(host, smoke), smoke.workers)),
+                HEARD_WITHIN,
+                0.25,
+            )
             if self.scene.cluster.coredns.enabled:
                 await_current(self.scene)
 
@@ -148,8 +139,11 @@ class SmokeSuite:
         try:
             api = self._any_api()
             api.delete(self.path)
-            # Left to the namespace controller, pods go one after the other by their kubelets' 10 s rounds. Ours hold nothing.
-            api.send("DELETE", f"{self.path}/pods", {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0})
+            # Left to the namespace controller, pods go one after the other by their kubelets' 10 s rounds. Ours hold
+            # nothing.
+            api.send(
+                "DELETE", f"{self.path}/pods", {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0}
+            )
         except UNREACHABLE as error:
             self.uncleared = told(error)
 
@@ -160,16 +154,18 @@ class SmokeSuite:
     def gone(self) -> Outcome:
         """Wait until nothing is left."""
         if not self.made:
-            return passed("nothing had been made")
+            return passed("nothing was created")
         if self.uncleared:
-            return failed(f"namespace {self.namespace} could not be deleted: {self.uncleared}")
+            return failed(f"cannot delete namespace {self.namespace}: {self.uncleared}")
         api = self._any_api()
         try:
             # Not the scene's own wait: this one goes on when all others have been told to stop.
-            wait(lambda: api.get(self.path), GONE_SECONDS, lambda left: f"namespace {self.namespace} to be gone", 0.25)
+            wait(
+                lambda: api.get(self.path), GONE_SECONDS, lambda left: f"namespace {self.namespace} to be deleted", 0.25
+            )
         except UNREACHABLE as error:
             return failed(told(error), stuck(api, self.path))
-        return passed(f"namespace {self.namespace} is gone")
+        return passed(f"namespace {self.namespace} is deleted")
 
 
 def stuck(api: KubeApi, path: str) -> str:
@@ -200,14 +196,14 @@ def remove_stale(api: KubeApi, now: datetime.datetime) -> None:
 PODS = Check(
     "pods-run",
     "A deployment runs on every worker",
-    "Scheduling, images, the runtime, the pod network and the kubelet's probes, all in one.",
+    "It tests scheduling, images, the runtime, the pod network and the kubelet's probes at once.",
     "kubectl get events -A --sort-by=.lastTimestamp | tail; on the worker: journalctl -u kubelet -u containerd -n 50",
     lambda scene: scene.suite.prepare(),
 )
 CLEARED = Check(
     "cleaned-up",
-    "Nothing of the checks is left",
-    "A verification must leave a cluster in use as it was.",
+    "The checks leave nothing behind",
+    "A verification must not change a cluster in use.",
     f"kubectl get namespaces -l {manifests.LABEL}=true; kubectl delete namespace NAME",
     lambda scene: scene.suite.gone(),
 )

@@ -1,4 +1,5 @@
-"""One verification: health checks beside the making of the smoke pods, then the smoke checks, and always the clearing up."""
+"""One verification: health checks beside the making of the smoke pods, then the smoke checks, and always the clearing
+up."""
 
 from __future__ import annotations
 
@@ -12,16 +13,40 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from ..errors import UsageError
 from ..phase import Inputs
 from ..report import Report
-from ..run.runner import Done
+from ..run.step import Done
 from ..targets.live import UNREACHABLE, Live
-from . import access, control_plane, hosts, name_service, names, network, nodes, security, smoke
+from . import (
+    access,
+    control_plane,
+    hosts,
+    identity,
+    name_service,
+    names,
+    network,
+    nodes,
+    security,
+    shared_address,
+    smoke,
+)
 from . import etcd_cluster as etcd
-from .outcome import Check, Outcome, Status, failed, skipped
+from .check import Check
+from .outcome import Outcome, Status, failed, skipped
+from .output import event
 from .scene import Scene, told
 
-HEALTH = (*hosts.CHECKS, *etcd.CHECKS, *control_plane.CHECKS, *nodes.CHECKS, *name_service.CHECKS, *security.CHECKS_OUTSIDE)
+HEALTH = (
+    *identity.CHECKS,
+    *hosts.CHECKS,
+    *etcd.CHECKS,
+    *control_plane.CHECKS,
+    *shared_address.CHECKS,
+    *nodes.CHECKS,
+    *name_service.CHECKS,
+    *security.CHECKS_OUTSIDE,
+)
 SMOKE = (*network.CHECKS, *names.CHECKS, *access.CHECKS, *security.CHECKS)
-# Beside the wait for our namespace to go: hashing every program is heavy, and a restart shows the better the later one looks.
+# Beside the wait for our namespace to go: hashing every program is heavy, and a restart shows the better the later one
+# looks.
 LATE = (hosts.BINARIES, hosts.STEADY, smoke.CLEARED)
 # What changes nothing anywhere.
 READING = (*HEALTH, hosts.BINARIES, hosts.STEADY)
@@ -30,7 +55,10 @@ THREADS = 10
 
 
 def chosen(select: Iterable[str]) -> tuple[Check, ...]:
-    """The checks of those names, all without any; making and clearing come along with a smoke check. UsageError for unknown names."""
+    """The checks of those names, all without any; making and clearing come along with a smoke check.
+
+    UsageError for unknown names.
+    """
     wanted, known = frozenset(select), [check.name for check in CHECKS]
     if unknown := sorted(wanted - frozenset(known)):
         raise UsageError(f"there is no check {', '.join(unknown)}", hint=f"the checks are: {' '.join(known)}")
@@ -40,7 +68,11 @@ def chosen(select: Iterable[str]) -> tuple[Check, ...]:
 
 
 def verify(
-    live: Live, inputs: Inputs, drift: Sequence[Done], select: frozenset[str] = frozenset(), report: Report | None = None
+    live: Live,
+    inputs: Inputs,
+    drift: Sequence[Done],
+    select: frozenset[str] = frozenset(),
+    report: Report | None = None,
 ) -> list[tuple[Check, Outcome]]:
     """Run the checks, all or those named; every outcome, in the checks' order. `report` hears of each as it ends.
 
@@ -97,11 +129,11 @@ class Verification:
             self.outcomes[check.name] = outcome
         # What fails because everything is being taken down is no news.
         if self.report and not self.scene.stop.is_set():
-            self.report.checked(check, outcome)
+            self.report.emit(event(check, outcome))
 
     def _outcome(self, check: Check) -> Outcome:
         if check.needs_smoke and self.scene.smoke is None:
-            return skipped(f"{smoke.PODS.name} failed: there is no pod to ask")
+            return skipped(f"{smoke.PODS.name} failed, so there is no pod to test")
         try:
             return check.run(self.scene)
         except UNREACHABLE as error:

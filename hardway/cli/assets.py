@@ -18,7 +18,7 @@ from .options import INVENTORY, OUTPUT, load
 
 @click.group(cls=Group)
 def assets() -> None:
-    """Binaries and images: gather, list, verify, mirror, pin."""
+    """Binaries and images: fetch, list, verify, mirror, pin."""
 
 
 class Console:
@@ -44,10 +44,14 @@ class Console:
                 return
             if self.bar is None:
                 columns = ("{task.description}", BarColumn(), "{task.fields[told]}")
-                self.bar = Progress(*(TextColumn(c, markup=False) if isinstance(c, str) else c for c in columns), transient=True)
+                self.bar = Progress(
+                    *(TextColumn(c, markup=False) if isinstance(c, str) else c for c in columns), transient=True
+                )
                 self.task = self.bar.add_task(what, total=None, told="")
                 self.bar.start()
-            self.bar.update(self.task, description=what, completed=done, total=total or None, told=told(doing, done, total, left))
+            self.bar.update(
+                self.task, description=what, completed=done, total=total or None, told=told(doing, done, total, left)
+            )
 
     def close(self) -> None:
         if self.bar is not None:
@@ -71,7 +75,10 @@ def asset_store(inventory: Path, arch: tuple[str, ...]):
 
 
 ARCH = click.option(
-    "--arch", multiple=True, type=click.Choice(["amd64", "arm64"]), help="For these machines (may be given again).  [default: amd64]"
+    "--arch",
+    multiple=True,
+    type=click.Choice(["amd64", "arm64"]),
+    help="Architecture of the hosts (repeatable).  [default: amd64]",
 )
 
 
@@ -79,23 +86,26 @@ ARCH = click.option(
 @INVENTORY
 @ARCH
 def assets_fetch(inventory: Path, arch: tuple[str, ...]) -> None:
-    """Gather all binaries and images the inventory needs.
+    """Fetch all binaries and images the inventory needs.
 
-    What the cache lacks is downloaded or compiled, as `assets.source` says, and its checksum verified. One wrong byte ends
-    with exit code 8. Whatever stops it, the same command goes on where it was.
+    What is missing in the cache is downloaded or compiled, as `assets.source` says, and its checksum verified. A wrong
+    checksum exits with code 8. After an interruption, the same command continues.
     """
     with asset_store(inventory, arch) as (store, archs):
         found = store.gather(archs)
-    click.echo(f"{len(found)} assets, {sum(asset.size for asset in found.values()) / 1e6:.0f} MB, verified in {store.cache.directory}")
+    click.echo(
+        f"{len(found)} assets, {sum(asset.size for asset in found.values()) / 1e6:.0f} MB, verified in"
+        f" {store.cache.directory}"
+    )
 
 
 @assets.command("build")
 @INVENTORY
 @ARCH
 def assets_build(inventory: Path, arch: tuple[str, ...]) -> None:
-    """Compile them here from Go modules (minutes, once).
+    """Compile the binaries from Go modules (minutes, once).
 
-    The same as fetch for an inventory with `assets: {source: modules}`, whatever the inventory says of its source.
+    It does what fetch does with `assets: {source: modules}`, whichever source the inventory names.
     """
     from ..assets import AssetStore
 
@@ -107,7 +117,10 @@ def assets_build(inventory: Path, arch: tuple[str, ...]) -> None:
         found = store.gather(arch or ("amd64",))
     finally:
         console.close()
-    click.echo(f"{len(found)} assets, {sum(asset.size for asset in found.values()) / 1e6:.0f} MB, verified in {store.cache.directory}")
+    click.echo(
+        f"{len(found)} assets, {sum(asset.size for asset in found.values()) / 1e6:.0f} MB, verified in"
+        f" {store.cache.directory}"
+    )
 
 
 @assets.command("pin")
@@ -116,8 +129,8 @@ def assets_build(inventory: Path, arch: tuple[str, ...]) -> None:
 def assets_pin(versions: tuple[str, ...], arch: tuple[str, ...]) -> None:
     """Pin new versions as Go modules (for maintainers).
 
-    VERSION is one of Kubernetes, like 1.37.3, or COMPONENT=VERSION, like etcd=3.7.4. In a checkout of hardway this writes
-    go.mod, go.sum and the sha256 of every program, which it compiles for that.
+    VERSION is a Kubernetes version, such as 1.37.3, or COMPONENT=VERSION, such as etcd=3.7.4. In a checkout of hardway
+    this compiles every program and writes go.mod, go.sum and each program's sha256.
     """
     from ..assets.building.pin import pin
     from ..assets.cache import Cache, default_directory
@@ -129,7 +142,7 @@ def assets_pin(versions: tuple[str, ...], arch: tuple[str, ...]) -> None:
             for text in versions:
                 component, _, version = text.rpartition("=")
                 folder = pin(component or "kubernetes", version, arch or ("amd64",), cache, console)
-                console(f"pinned in {folder}; name it in sets: of hardway/assets/releases.yaml to make it a default")
+                console(f"pinned in {folder}; to make it a default, add it to sets: in hardway/assets/releases.yaml")
     finally:
         console.close()
 
@@ -139,19 +152,19 @@ def assets_pin(versions: tuple[str, ...], arch: tuple[str, ...]) -> None:
 @click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path, file_okay=False))
 @ARCH
 def assets_mirror(inventory: Path, folder: Path, arch: tuple[str, ...]) -> None:
-    """Fill a folder from which others fetch offline.
+    """Fill a folder for offline use.
 
-    It holds what the inventory's source publishes, laid out as FOLDER/HOST/PATH, checksums verified and included. An inventory with
-    `assets: {source: mirror, mirror: FOLDER}`, or the URL at which you serve that folder, then needs no internet. Running it again
-    brings only what is missing.
+    The folder gets the files that the inventory's source publishes, as FOLDER/HOST/PATH, and their checksums, all
+    verified. An inventory with `assets: {source: mirror, mirror: FOLDER}`, or with a URL that serves the folder, then
+    needs no internet. A second run downloads only what is missing.
     """
     from ..assets.fetching.mirror import fill
 
     cluster, _ = load(inventory, None)
     files = fill(cluster, arch or ("amd64",), folder, report=lambda line: click.echo(line))
     click.echo(f"{len(files)} files, {sum(file.stat().st_size for file in files) / 1e6:.0f} MB, verified in {folder}")
-    click.echo(f"use them with  assets: {{source: mirror, mirror: {folder.resolve()}}}  in an inventory")
-    click.echo(f"or serve them:  python3 -m http.server --directory {folder}")
+    click.echo(f"to use them, set  assets: {{source: mirror, mirror: {folder.resolve()}}}  in the inventory")
+    click.echo(f"to serve them:  python3 -m http.server --directory {folder}")
 
 
 @assets.command("list")
@@ -168,25 +181,29 @@ def assets_list(inventory: Path, arch: tuple[str, ...], output: str) -> None:
     for row in rows:
         where = f"{row.component:14} {row.name:26} {row.version:10} {row.arch:6}"
         made = f" with {row.made_with}" if row.made_with else ""
-        click.echo(f"{where} {row.state:8} {row.size / 1e6:8.1f} MB  {row.sha256[:12]:12}  {row.origin:8}  {row.provenance}{made}")
+        click.echo(
+            f"{where} {row.state:8} {row.size / 1e6:8.1f} MB  {row.sha256[:12]:12}  {row.origin:8} "
+            f" {row.provenance}{made}"
+        )
 
 
 @assets.command("verify")
 @INVENTORY
 @ARCH
 def assets_verify(inventory: Path, arch: tuple[str, ...]) -> None:
-    """Hash every cached file again and compare.
+    """Verify the checksum of every cached file.
 
-    Anything missing or changed is named, and the exit code is 8.
+    It lists every missing or changed file and exits with code 8 if there is one.
     """
     from ..errors import AssetError
+    from ..progress.closing import plural
 
     with asset_store(inventory, arch) as (store, archs):
         problems = store.verify(archs)
     if problems:
         raise AssetError(
-            f"{len(problems)} asset(s) are missing or not what they should be",
+            f"{plural(len(problems), 'asset')} missing or with a wrong checksum",
             evidence="\n".join(problems),
             hint=f"hardway assets fetch {inventory}",
         )
-    click.echo("every asset is what its checksum says")
+    click.echo("the checksum of every asset is correct")

@@ -10,13 +10,13 @@ ARGUMENTS = {
     "[USER@ADDRESS[:PORT]]...": "Hosts to fill in, for example root@10.0.0.10. Default user: root, port: 22.",
     "[INV]": "The inventory; without it, the example of six machines.",
     "PHASE": "Name of a phase (`hardway phases` lists them), or all.",
-    "COMPONENT": "What to hear: etcd, kube-apiserver, kubelet, haproxy and so on; a wrong name shows them all.",
+    "COMPONENT": "The component: etcd, kube-apiserver, kubelet, haproxy and so on; a wrong name lists them all.",
     "[DRILL]": "What to break: apiserver, etcd-member, kubelet, lb or node.",
     "[HOST]...": "Names of hosts in the inventory.",
     "VERSION...": "A version of Kubernetes (1.37.3), or of another component (etcd=3.7.4).",
-    "FOLDER": "A folder; it is made when it is not there.",
+    "FOLDER": "The folder; hardway creates it if it does not exist.",
     "HOST": "Name of a host in the inventory.",
-    "[COMMAND]...": "What to run there; without it, a shell.",
+    "[COMMAND]...": "The command to run there; without it, a shell.",
 }
 
 

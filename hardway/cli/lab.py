@@ -23,14 +23,15 @@ def machines(inventory: Path, state_dir: Path | None):
     cluster = load(inventory, state_dir)
     if cluster.lab is None:
         raise UsageError(
-            f"{inventory} describes no lab", hint="a lab is made only for an inventory with a `lab:` section, such as inventory/lab.yaml"
+            f"{inventory} has no `lab:` section",
+            hint="use an inventory with a `lab:` section, such as inventory/lab.yaml",
         )
     return LabMachines(cluster, state_dir or Path(".hardway") / cluster.name)
 
 
 @click.group(cls=Group)
 def lab() -> None:
-    """Make and break machines on this computer.
+    """Create and break machines on this computer.
 
     Each host of an inventory with a `lab:` section becomes a machine with its own systemd, sshd, disk and network.
     Needs root, Linux and systemd-nspawn.
@@ -48,10 +49,14 @@ def command(name: str, help: str, needs_hosts: bool = True):
         def run(inventory: Path, hosts: tuple[str, ...], state_dir: Path | None) -> None:
             found = machines(inventory, state_dir)
             if needs_hosts and not hosts:
-                raise UsageError("name the hosts", hint=f"the hosts are: {' '.join(host.name for host in found.cluster.hosts)}")
+                raise UsageError(
+                    "name the hosts", hint=f"the hosts are: {' '.join(host.name for host in found.cluster.hosts)}"
+                )
             known = {host.name for host in found.cluster.hosts}
             if unknown := [host for host in hosts if host not in known]:
-                raise UsageError(f"there is no host {unknown[0]} in the inventory", hint=f"the hosts are: {' '.join(sorted(known))}")
+                raise UsageError(
+                    f"there is no host {unknown[0]} in the inventory", hint=f"the hosts are: {' '.join(sorted(known))}"
+                )
             work(found, list(hosts))
 
         return run
@@ -59,12 +64,16 @@ def command(name: str, help: str, needs_hosts: bool = True):
     return decorate
 
 
-@command("up", "Make the machines and start them.\n\nAll of them, or those named. Returns when every one answers ssh.", needs_hosts=False)
+@command(
+    "up",
+    "Create and start the machines.\n\nAll of them, or those you name. Returns when each one answers ssh.",
+    needs_hosts=False,
+)
 def up(found, hosts: list[str]) -> None:
     found.up(hosts or None, report=click.echo)
 
 
-@command("power-off", "Pull the plug: no shutdown, like a power cut.")
+@command("power-off", "Power machines off without a shutdown, like a power cut.")
 def power_off(found, hosts: list[str]) -> None:
     found.power_off(hosts, click.echo)
 
@@ -74,7 +83,7 @@ def power_on(found, hosts: list[str]) -> None:
     found.power_on(hosts, click.echo)
 
 
-@command("reboot", "Shut machines down in good order and start them again.")
+@command("reboot", "Shut machines down cleanly and start them again.")
 def reboot(found, hosts: list[str]) -> None:
     found.reboot(hosts, click.echo)
 
@@ -95,7 +104,7 @@ def heal(found, hosts: list[str]) -> None:
 def down(inventory: Path, state_dir: Path | None) -> None:
     """Stop the machines; their disks are kept.
 
-    No process, mount, link or packet rule of theirs is left.
+    It leaves none of their processes, mounts, links or packet rules.
     """
     machines(inventory, state_dir).down(click.echo)
 
@@ -104,14 +113,23 @@ def down(inventory: Path, state_dir: Path | None) -> None:
 @INVENTORY
 @STATE
 def wipe(inventory: Path, state_dir: Path | None) -> None:
-    """Stop the machines and delete their disks."""
+    """Stop the machines and delete their disks.
+
+    The cluster on them is deleted too: the next bootstrap creates a new one, with the keys of the state directory.
+    """
     machines(inventory, state_dir).wipe(click.echo)
 
 
 @lab.command()
 @INVENTORY
 @STATE
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Lines for people, or JSON.")
+@click.option(
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Readable text, or JSON.",
+)
 def status(inventory: Path, state_dir: Path | None, output: str) -> None:
     """Show each machine: state, memory, disk."""
     rows = machines(inventory, state_dir).status()
@@ -120,7 +138,8 @@ def status(inventory: Path, state_dir: Path | None, output: str) -> None:
         return
     for row in rows:
         click.echo(
-            f"{row.name:16} {row.address:15} {row.state:8} {row.memory_bytes / 1e6:7.0f} MB memory {row.disk_bytes / 1e6:7.0f} MB disk"
+            f"{row.name:16} {row.address:15} {row.state:8} {row.memory_bytes / 1e6:7.0f} MB memory"
+            f" {row.disk_bytes / 1e6:7.0f} MB disk"
         )
 
 
@@ -134,7 +153,8 @@ def ssh(inventory: Path, host: str, command: tuple[str, ...], state_dir: Path | 
     found = machines(inventory, state_dir)
     if host not in {one.name for one in found.cluster.hosts}:
         raise UsageError(
-            f"there is no host {host} in the inventory", hint=f"the hosts are: {' '.join(one.name for one in found.cluster.hosts)}"
+            f"there is no host {host} in the inventory",
+            hint=f"the hosts are: {' '.join(one.name for one in found.cluster.hosts)}",
         )
     os.execvp("ssh", ["ssh", "-F", str(found.way_to(host)), host, *command])
 

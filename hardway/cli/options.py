@@ -6,7 +6,7 @@ import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -18,31 +18,59 @@ def remember(context: click.Context, parameter: click.Parameter, inventory: Path
 
 
 # Whatever is wrong with the file, the loader says so.
-INVENTORY = click.argument("inventory", metavar="INV", type=click.Path(path_type=Path, readable=False), callback=remember)
+INVENTORY = click.argument(
+    "inventory", metavar="INV", type=click.Path(path_type=Path, readable=False), callback=remember
+)
 
 
 def options(*decorators: Callable) -> Callable:
     """Several click options as one decorator."""
-    return lambda function: functools.reduce(lambda wrapped, decorate: decorate(wrapped), reversed(decorators), function)
+    return lambda function: functools.reduce(
+        lambda wrapped, decorate: decorate(wrapped), reversed(decorators), function
+    )
 
 
-STATE = click.option("--state-dir", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
-                     help="Where keys and certificates of this cluster are kept.  [default: .hardway/<cluster>]")  # fmt: skip
-OUTPUT = click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Lines for people, or JSON.")
+STATE = click.option(
+    "--state-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="The directory of this cluster's keys and certificates.  [default: .hardway/<cluster>]",
+)
+OUTPUT = click.option(
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Readable text, or JSON.",
+)
 COMMON = options(
     STATE,
     OUTPUT,
     click.option(
-        "--parallel", type=click.IntRange(1, 512), default=32, show_default=True, metavar="N", help="Work on so many hosts at once."
+        "--parallel",
+        type=click.IntRange(1, 512),
+        default=32,
+        show_default=True,
+        metavar="N",
+        help="Work on N hosts at once.",
     ),
-    click.option("-v", "--verbose", is_flag=True, help="Show every host's step and every resource."),
+    click.option("-v", "--verbose", is_flag=True, help="Show each host's steps and each resource."),
 )
 SELECTION = options(
-    click.option("--only", multiple=True, metavar="PHASE", help="Only this phase (may be given again)."),
+    click.option("--only", multiple=True, metavar="PHASE", help="Only this phase (repeatable)."),
     click.option("--from", "start", default="", metavar="PHASE", help="Start at this phase."),
     click.option("--until", default="", metavar="PHASE", help="Stop after this phase."),
-    click.option("--skip", multiple=True, metavar="PHASE", help="Leave this phase out (may be given again)."),
-    click.option("--limit", multiple=True, metavar="HOST", help="Only this host (may be given again)."),
+    click.option("--skip", multiple=True, metavar="PHASE", help="Skip this phase (repeatable)."),
+    click.option("--limit", multiple=True, metavar="HOST", help="Only this host (repeatable)."),
+    click.option(
+        "--exclude", multiple=True, metavar="HOST", help="Without this host (repeatable): do not connect to it."
+    ),
+    click.option(
+        "--ignore-check",
+        multiple=True,
+        metavar="NAME",
+        help="Only warn of what this check of a machine finds (repeatable).",
+    ),
 )
 
 
@@ -59,12 +87,25 @@ def ask(question: str) -> str:
     return click.prompt(question, hide_input=True, prompt_suffix=" ", err=True)
 
 
-def open_session(inventory: Path, state_dir: Path | None, output: str, verbose: bool, parallel: int, **access: Any):
-    """A Session; `read_only`, `proving` and `logged` as there. Whoever runs the command finds its log beside the inventory's name."""
+def open_session(
+    inventory: Path,
+    state_dir: Path | None,
+    output: str = "text",
+    verbose: bool = False,
+    parallel: int = 32,
+    stream: TextIO | None = None,
+    **access: Any,
+):
+    """A Session whose progress is printed on `stream`, else stdout; `read_only`, `proving` and `logged` as there.
+
+    Whoever runs the command finds its log beside the inventory's name.
+    """
     from ..report import Report
     from ..session import Session
 
     cluster, folder = load(inventory, state_dir)
-    session = Session(cluster, folder, Report(output, verbose), parallel, ask if sys.stdin.isatty() else None, **access)
+    session = Session.open(
+        cluster, folder, Report(output, verbose, stream), parallel, ask if sys.stdin.isatty() else None, **access
+    )
     click.get_current_context().ensure_object(dict)["log"] = session.log
     return session

@@ -10,10 +10,10 @@ from ..errors import HardwayError, UsageError
 # Of an error that has one of these, no line of ours is the cause; any other stays a bug.
 REMEDIES = {
     errno.ENOSPC: "free some disk space",
-    errno.EDQUOT: "free some disk space, or have your quota raised",
-    errno.EROFS: "name a folder that can be written, or remount this one",
-    errno.EACCES: "check its owner and mode, or run this as somebody who may",
-    errno.EPERM: "check its owner and mode, or run this as somebody who may",
+    errno.EDQUOT: "free some disk space, or ask for a larger quota",
+    errno.EROFS: "use a writable folder, or remount this one",
+    errno.EACCES: "check its owner and mode, or run the command as a user with access",
+    errno.EPERM: "check its owner and mode, or run the command as a user with access",
     errno.EMFILE: "raise the limit: ulimit -n 4096",
     errno.ENFILE: "close other programs: the system has no file handle left",
     errno.ENOMEM: "free some memory",
@@ -23,11 +23,17 @@ REMEDIES = {
 def refusal(error: OSError) -> HardwayError | None:
     """The error as a user can act on it, or None when the computer is not to blame."""
     if not _stands_somewhere():
-        return UsageError("the folder you stand in is gone", hint="cd to one that exists, and run the same command again")
+        return UsageError(
+            "the current directory no longer exists",
+            hint="cd to an existing directory, then run the same command again",
+        )
     if error.errno not in REMEDIES:
         return None
     where = f": {error.filename}" if error.filename else ""
-    return UsageError(f"this computer refused: {error.strerror}{where}", hint=f"{REMEDIES[error.errno]}; the same command then continues")
+    return UsageError(
+        f"this computer reports: {error.strerror}{where}",
+        hint=f"{REMEDIES[error.errno]}; then run the same command again",
+    )
 
 
 def _stands_somewhere() -> bool:

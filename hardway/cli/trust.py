@@ -18,18 +18,23 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @INVENTORY
 @click.argument("hosts", nargs=-1, metavar="[HOST]...")
-@click.option("--from-file", "file", type=click.File(), metavar="FILE",
-              help="Take keys you copied from the machine's console: .pub lines, or lines of ssh-keyscan. - reads stdin.")  # fmt: skip
+@click.option(
+    "--from-file",
+    "file",
+    type=click.File(),
+    metavar="FILE",
+    help="Read keys you copied from the machine's console: .pub lines, or ssh-keyscan lines. - reads stdin.",
+)
 @STATE
 def trust(inventory: Path, hosts: tuple[str, ...], file: click.utils.LazyFile | None, state_dir: Path | None) -> None:
-    """Record the host keys of machines made anew.
+    """Record the SSH host keys of recreated machines.
 
-    The keys are read through Vagrant, or from the lab's disks, never from the network. They take the place of the old ones in the
-    inventory's known_hosts file. For other machines it says what to compare. All hosts, or those named.
+    It reads the keys through Vagrant or from the lab's disks, never from the network. They replace the old keys in the
+    inventory's known_hosts file. For other machines it shows what to compare. All hosts, or those you name.
     """
     from .. import ssh
     from ..commands import trust as host_keys
-    from ..session import Selection
+    from ..run.selection import Selection
 
     cluster, _ = load(inventory, state_dir)
     chosen = Selection(limit=hosts).hosts(cluster)

@@ -1,4 +1,5 @@
-"""Where a machine's host keys can be learnt without trusting the network: from its lab, from Vagrant, or from a person."""
+"""Where a machine's host keys can be learnt without trusting the network: from its lab, from Vagrant, or from a
+person."""
 
 from __future__ import annotations
 
@@ -26,7 +27,9 @@ def learn(cluster: Cluster, hosts: Sequence[Host], prompt: Callable[[str], str] 
     All hosts are asked before anything is concluded, so that a machine that is off changes nothing.
     """
     with ThreadPoolExecutor(8) as pool:
-        return dict(zip([host.name for host in hosts], pool.map(lambda host: _learn(cluster, host, prompt), hosts), strict=True))
+        return dict(
+            zip([host.name for host in hosts], pool.map(lambda host: _learn(cluster, host, prompt), hosts), strict=True)
+        )
 
 
 def _learn(cluster: Cluster, host: Host, prompt: Callable[[str], str] | None) -> Keys:
@@ -48,7 +51,8 @@ def from_lab(cluster: Cluster, host: Host) -> Keys:
 
 
 def vagrant_folder(cluster: Cluster, host: Host) -> Path | None:
-    """The folder whose Vagrantfile has made a machine of that name: looked for where the inventory is, then here, and above each."""
+    """The folder whose Vagrantfile has made a machine of that name: looked for where the inventory is, then here, and
+    above each."""
     starts = [path.resolve() for path in (cluster.source and cluster.source.parent, Path.cwd()) if path]
     for folder in (above for start in starts for above in (start, *start.parents)):
         if (folder / "Vagrantfile").is_file():
@@ -59,15 +63,18 @@ def vagrant_folder(cluster: Cluster, host: Host) -> Path | None:
 
 
 def from_vagrant(cluster: Cluster, host: Host, folder: Path) -> Keys:
-    """By `vagrant ssh`, which logs in through the hypervisor on this computer with a key that only this machine was given."""
+    """By `vagrant ssh`, which logs in through the hypervisor on this computer with a key that only this machine was
+    given."""
     said = _ask_vagrant(cluster, host, folder)
     if f" {host.address}/" not in said:
         raise HostKeyError(
-            f"the machine that Vagrant calls {host.name} does not have its address {host.address}: it is another one",
+            f"Vagrant's machine {host.name} does not have the address {host.address}: it is another machine",
             host.name,
             evidence="\n".join(line.removeprefix("# ") for line in said.splitlines() if line.startswith("#")),
-            hint=f"compare INV with the inventory that machine was made for; when {host.name} is no machine of Vagrant's: "
-            f"hardway trust INV {host.name} --from-file FILE",
+            hint=(
+                f"compare INV with the inventory of that machine; if {host.name} is not a machine of Vagrant:"
+                f" hardway trust INV {host.name} --from-file FILE"
+            ),
         )
     return tuple(key for _, key in ssh.parse(said))
 
@@ -80,7 +87,13 @@ def _ask_vagrant(cluster: Cluster, host: Host, folder: Path) -> str:
     up = f"HARDWAY_INVENTORY=INV vagrant up {host.name}"
     try:
         done = subprocess.run(
-            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE, check=False
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
         )
     except FileNotFoundError:
         raise _vagrant_failed(host, folder, "there is no program `vagrant` on the PATH", "install Vagrant") from None
@@ -93,7 +106,7 @@ def _ask_vagrant(cluster: Cluster, host: Host, folder: Path) -> str:
 
 def _vagrant_failed(host: Host, folder: Path, evidence: str, remedy: str) -> HostKeyError:
     return HostKeyError(
-        f"Vagrant does not tell the host keys of {host.name}",
+        f"Vagrant did not return the host keys of {host.name}",
         host.name,
         command=f"cd {folder} && HARDWAY_INVENTORY=INV vagrant ssh {host.name} -c 'cat {FILES}'",
         evidence=evidence,
@@ -102,16 +115,22 @@ def _vagrant_failed(host: Host, folder: Path, evidence: str, remedy: str) -> Hos
 
 
 def from_text(text: str, hosts: Sequence[Host]) -> dict[str, Keys]:
-    """From what a person copied: lines with names belong to the hosts so called; lines without, to the only host that is meant."""
+    """From what a person copied: lines with names belong to the hosts so called; lines without, to the only host that
+    is meant."""
     lines = list(ssh.parse(text))
     if any(not names for names, _ in lines) and len(hosts) != 1:
-        hint = f"name the one they belong to: hardway trust INV {hosts[0].name} --from-file FILE"
-        raise UsageError("a line names no host, and several are meant", hint=hint)
-    found = {host.name: tuple(key for names, key in lines if not names or set(names) & set(ssh.names_of(host))) for host in hosts}
+        hint = f"name the host they belong to: hardway trust INV {hosts[0].name} --from-file FILE"
+        raise UsageError("a line names no host, and several hosts are selected", hint=hint)
+    found = {
+        host.name: tuple(key for names, key in lines if not names or set(names) & set(ssh.names_of(host)))
+        for host in hosts
+    }
     for host in hosts:
         if not found[host.name]:
             known = " or ".join(ssh.names_of(host))
-            raise HostKeyError(f"there is no key for {host.name} in these lines", host.name, hint=f"they must begin with {known}")
+            raise HostKeyError(
+                f"there is no key for {host.name} in these lines", host.name, hint=f"each must start with {known}"
+            )
     return found
 
 
@@ -121,8 +140,10 @@ def _no_way(host: Host, prompt: Callable[[str], str] | None) -> HostKeyError:
     except HardwayError as error:
         offered = [f"the network offers nothing: {error.message}"]
     return HostKeyError(
-        f"{host.name} is no machine of Vagrant or of a lab, so nobody but you can vouch for its host keys",
+        f"{host.name} is not a Vagrant or lab machine, so only you can confirm its host keys",
         host.name,
-        evidence="\n".join([*offered, f"on the machine's own console: for key in {FILES}; do ssh-keygen -lf $key; done"]),
+        evidence="\n".join(
+            [*offered, f"run on the machine's console: for key in {FILES}; do ssh-keygen -lf $key; done"]
+        ),
         hint=f"copy the lines of `cat {FILES}` from its console, then: hardway trust INV {host.name} --from-file -",
     )

@@ -5,17 +5,25 @@ from __future__ import annotations
 import base64
 import json
 import shlex
+from dataclasses import replace
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 
 from ..cluster import Host
 from ..errors import RemoteCommandError
-from .interface import CALL_SECONDS, CLIENT_PORT, Health, Member, Status, in_order, refused, silent
+from .interface import CALL_SECONDS, PKI, Health, Member, Status, in_order, refused, silent, tls_flags
 
 if TYPE_CHECKING:
     from ..transport import Result, Transport
 
-# The server's own pair is a client's as well, and it is what every member has.
-PKI = "/etc/etcd/pki"
+
+LOOPBACK = IPv4Address("127.0.0.1")
+
+
+def beside(host: Host, members: tuple[Host, ...]) -> tuple[Host, ...]:
+    """The members as a program on `host` reaches them: its own by the loopback address, where it also answers while the
+    host's other address changes."""
+    return tuple(replace(member, address=LOOPBACK) if member.name == host.name else member for member in members)
 
 
 class Etcdctl:
@@ -24,7 +32,7 @@ class Etcdctl:
     def __init__(self, transport: Transport, members: tuple[Host, ...], pki: str = PKI, reason: str = ""):
         self._transport = transport
         self._hosts = members
-        self._names = {f"https://{host.address}:{CLIENT_PORT}": host.name for host in members}
+        self._names = {host.client_url: host.name for host in members}
         self._pki = pki
         self.how = f"etcdctl on {transport.host.name}" + (f" ({reason})" if reason else "")
 
@@ -52,17 +60,26 @@ class Etcdctl:
     def add_member(self, name: str, peer_urls: tuple[str, ...]) -> Member:
         return _member(self._answer("member add", name, f"--peer-urls={','.join(peer_urls)}")["member"])
 
+    def update_member(self, member_id: int, peer_urls: tuple[str, ...]) -> None:
+        self._answer("member update", f"{member_id:x}", f"--peer-urls={','.join(peer_urls)}")
+
     def remove_member(self, member_id: int) -> None:
         self._answer("member remove", f"{member_id:x}")
+
+    def move_leader(self, member_id: int) -> None:
+        self._answer("move-leader", f"{member_id:x}")
 
     def get(self, key: str) -> bytes | None:
         found = self._answer("get", "--", key).get("kvs")
         return base64.b64decode(found[0].get("value", "")) if found else None
 
     def _run(self, action: str, *arguments: str) -> Result:
-        files = f"--cacert={self._pki}/ca.crt --cert={self._pki}/server.crt --key={self._pki}/server.key"
+        files = tls_flags(self._pki)
         seconds = f"--dial-timeout={CALL_SECONDS:g}s --command-timeout={CALL_SECONDS:g}s"
-        script = f"PATH=/usr/local/bin:$PATH\nexec etcdctl --endpoints={','.join(self._names)} {files} {seconds} -w json {action}"
+        script = (
+            f"PATH=/usr/local/bin:$PATH\nexec etcdctl --endpoints={','.join(self._names)} {files} {seconds} -w json"
+            f" {action}"
+        )
         # etcdctl asks its endpoints one after the other where it asks all of them.
         timeout = CALL_SECONDS * (len(self._names) + 2)
         return self._transport.run(" ".join([script, *map(shlex.quote, arguments)]), timeout=timeout)
@@ -117,4 +134,8 @@ def _status(name: str, entry: dict[str, Any]) -> Status:
         raft_term=header.get("raft_term", 0),
         db_size=entry.get("dbSize", 0),
         version=entry["version"],
+        cluster_id=header.get("cluster_id", 0),
+        raft_index=entry.get("raftIndex", 0),
+        raft_applied_index=entry.get("raftAppliedIndex", 0),
+        is_learner=entry.get("isLearner", False),
     )

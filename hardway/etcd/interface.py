@@ -1,30 +1,37 @@
-"""etcd as hardway needs it: who the members are, whether they are well, and one key's raw value.
+"""etcd as hardway needs it: who the members are, whether they are well, who leads, and one key's raw value.
 
-Two ways lead there, with the same answers: the etcd3 library through an SSH tunnel (`etcd_library`), and etcdctl on a
-member (`etcd_command`) where the library cannot be used. `open_etcd` chooses.
+Two ways lead there, with the same answers: the etcd3 library through an SSH tunnel (`library.py`), and etcdctl on a
+member (`command.py`) where the library cannot be used. `client.py` chooses.
 """
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from ..cluster import Cluster, Host
+from ..cluster import Host
 from ..errors import NotReadyError, RemoteCommandError
 
-if TYPE_CHECKING:
-    from ..pki.credentials import Credentials
-    from ..transport import Transport
-
-CLIENT_PORT = 2379
+# Where a member keeps its certificates on its host: the server's own pair is a client's as well.
+PKI = "/etc/etcd/pki"
 CALL_SECONDS = 5.0
 PROBE_SECONDS = 3.0
 
 
+def tls_flags(folder: str = PKI) -> str:
+    """etcdctl's flags for a member's own certificate on its host, or for files in another folder there."""
+    return f"--cacert={folder}/ca.crt --cert={folder}/server.crt --key={folder}/server.key"
+
+
+def quorum(members: int) -> int:
+    """How many of so many voting members must agree."""
+    return members // 2 + 1
+
+
 @dataclass(frozen=True)
 class Member:
-    """A member as etcd knows it; one that was added but never started has no name and no client URLs."""
+    """A member as etcd knows it; one that never started has no client URLs, and no name if it was added later."""
 
     id: int
     name: str
@@ -34,7 +41,7 @@ class Member:
 
     @property
     def started(self) -> bool:
-        return bool(self.name)
+        return bool(self.client_urls)
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,10 @@ class Health:
 
 @dataclass(frozen=True)
 class Status:
-    """What the member on host `name` says of itself; `db_size` in bytes, `leader` 0 while there is none."""
+    """What the member on host `name` says of itself; `db_size` in bytes, `leader` 0 while there is none.
+
+    `raft_index` is the last entry of the log that it knows to be agreed on, `raft_applied_index` the last in its data.
+    """
 
     name: str
     member_id: int
@@ -57,6 +67,10 @@ class Status:
     raft_term: int
     db_size: int
     version: str
+    cluster_id: int = 0
+    raft_index: int = 0
+    raft_applied_index: int = 0
+    is_learner: bool = False
 
     @property
     def is_leader(self) -> bool:
@@ -66,7 +80,8 @@ class Status:
 class EtcdClient(AbstractContextManager, Protocol):
     """A connection to a cluster's etcd. `how` tells a person which way was taken.
 
-    Errors: NotReadyError when no member answers in time, RemoteCommandError when etcd refuses, ConnectionFailed from the transport.
+    Errors: NotReadyError when no member answers in time, RemoteCommandError when etcd refuses, ConnectionFailed from
+    the transport.
     """
 
     how: str
@@ -83,28 +98,20 @@ class EtcdClient(AbstractContextManager, Protocol):
     def add_member(self, name: str, peer_urls: tuple[str, ...]) -> Member:
         """Announce a member that will start afterwards; the caller sees to the quorum."""
 
+    def update_member(self, member_id: int, peer_urls: tuple[str, ...]) -> None:
+        """Tell all members where one of them is reached from now on; it must listen there next."""
+
     def remove_member(self, member_id: int) -> None:
         """Take a member out; the caller sees to the quorum."""
+
+    def move_leader(self, member_id: int) -> None:
+        """Have the leader hand over to this member; it must be one that is asked here."""
 
     def get(self, key: str) -> bytes | None:
         """The value as etcd stores it, or None when there is no such key."""
 
     def close(self) -> None:
         """Give up connections and tunnels."""
-
-
-def open_etcd(cluster: Cluster, transport: Transport, credentials: Credentials) -> EtcdClient:
-    """A client of the cluster's etcd by way of `transport`, an etcd host: the library, or else etcdctl on that host.
-
-    Raises nothing because etcd is down: the calls do that.
-    """
-    from .command import Etcdctl
-    from .library import Unusable, open_library
-
-    try:
-        return open_library(cluster, transport, credentials)
-    except Unusable as unusable:
-        return Etcdctl(transport, cluster.etcd_members, reason=str(unusable))
 
 
 def silent(action: str, members: tuple[Host, ...], evidence: str) -> NotReadyError:
@@ -122,10 +129,15 @@ def silent(action: str, members: tuple[Host, ...], evidence: str) -> NotReadyErr
 
 def refused(action: str, host: str, reason: str) -> RemoteCommandError:
     """The error for a request that etcd understood and turned down; `reason` in etcd's own words."""
-    hint = "see how the members are: hardway status"
+    hint = "check the members: hardway status INV"
     if "unhealthy cluster" in reason:
-        hint = "etcd takes a new member only when all others have been connected for 5 s: wait, or start or remove the missing one"
-    return RemoteCommandError(f"etcd refused `{action}`: {reason}", host=host, command=action, evidence=reason, hint=hint)
+        hint = (
+            "etcd accepts a new member only when all others have been connected for 5 s: wait, or start or remove the"
+            " missing member"
+        )
+    return RemoteCommandError(
+        f"etcd refused `{action}`: {reason}", host=host, command=action, evidence=reason, hint=hint
+    )
 
 
 def in_order(members: list[Member]) -> tuple[Member, ...]:

@@ -10,23 +10,35 @@ import contextlib
 import os
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..cluster import Cluster, Host
 from ..errors import HardwayError
-from .interface import CALL_SECONDS, CLIENT_PORT, PROBE_SECONDS, Health, Member, Status, in_order, refused, silent
+from ..ports import ETCD_CLIENT
+from .interface import CALL_SECONDS, PROBE_SECONDS, Health, Member, Status, in_order, refused, silent
 
 if TYPE_CHECKING:
     from ..pki.credentials import Credentials, Pair
     from ..transport import Transport
 
-ENVIRONMENT = {"PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": "python", "GRPC_VERBOSITY": "NONE", "GRPC_ENABLE_FORK_SUPPORT": "0"}
-# A tunnel begins on our own loopback: a proxy of the environment has no business there. A member that starts is seen soon.
-CHANNEL = (("grpc.enable_http_proxy", 0), ("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 500))
-LEARNER_FIELD = 5
+ENVIRONMENT = {
+    "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": "python",
+    "GRPC_VERBOSITY": "NONE",
+    "GRPC_ENABLE_FORK_SUPPORT": "0",
+}
+# A tunnel begins on our own loopback: a proxy of the environment has no business there. A member that starts is seen
+# soon.
+CHANNEL = (
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 500),
+)
+# etcd 3.4 came after the library's protocol files: what it added arrives as fields without a name.
+MEMBER_LEARNER, STATUS_APPLIED, STATUS_LEARNER = 5, 7, 10
+ONCE = ("member add", "member remove")
 
 _importing = threading.Lock()
 
@@ -52,7 +64,8 @@ def library() -> ModuleType:
         try:
             import etcd3
         except Exception as error:
-            # Whatever it is, etcdctl does without: protobuf raises TypeError, a missing system library OSError, and so on.
+            # Whatever it is, etcdctl does without: protobuf raises TypeError, a missing system library OSError, and so
+            # on.
             raise Unusable(f"etcd3 cannot be imported: {error}".splitlines()[0]) from error
         return etcd3
 
@@ -62,14 +75,17 @@ def open_library(cluster: Cluster, transport: Transport, credentials: Credential
     library()
     with contextlib.ExitStack() as tunnels:
         try:
-            ports = [tunnels.enter_context(transport.forward(CLIENT_PORT, str(host.address))) for host in cluster.etcd_members]
+            ports = [
+                tunnels.enter_context(transport.forward(ETCD_CLIENT, str(host.address)))
+                for host in cluster.etcd_members
+            ]
             endpoints = tuple(map(Endpoint, cluster.etcd_members, ports))
             client = Etcd3(endpoints, credentials.ca("etcd-ca"), credentials.certificate("etcd-healthcheck-client"))
             # Closed in reverse: first the channels, then the tunnels under them.
             tunnels.enter_context(client.resources)
             client.probe()
         except HardwayError as error:
-            raise Unusable(f"etcd3 gets no connection: {error.evidence or error}") from error
+            raise Unusable(f"etcd3 cannot connect: {error.evidence or error}") from error
         client.resources = tunnels.pop_all()
         return client
 
@@ -98,11 +114,18 @@ class Etcd3:
 
     def probe(self) -> None:
         """Whether any member can be talked to at all, quorum or not; NotReadyError when not."""
-        self._any("member list", lambda client: client.clusterstub.MemberList, _requests().MemberListRequest(), PROBE_SECONDS)
+        self._any(
+            "member list", lambda client: client.clusterstub.MemberList, _requests().MemberListRequest(), PROBE_SECONDS
+        )
 
     def members(self) -> tuple[Member, ...]:
         request = _requests().MemberListRequest()
-        return in_order([_member(each) for each in self._any("member list", lambda client: client.clusterstub.MemberList, request).members])
+        return in_order(
+            [
+                _member(each)
+                for each in self._any("member list", lambda client: client.clusterstub.MemberList, request).members
+            ]
+        )
 
     def health(self) -> tuple[Health, ...]:
         request = _requests().RangeRequest(key=b"health")
@@ -111,34 +134,55 @@ class Etcd3:
 
     def status(self) -> tuple[Status, ...]:
         answers = self._all(lambda client: client.maintenancestub.Status, _requests().StatusRequest())
-        return tuple(_status(host, answer) for host, (answer, error) in zip(self._hosts, answers, strict=True) if not error)
+        return tuple(
+            _status(host, answer) for host, (answer, error) in zip(self._hosts, answers, strict=True) if not error
+        )
 
     def add_member(self, name: str, peer_urls: tuple[str, ...]) -> Member:
         request = _requests().MemberAddRequest(peerURLs=peer_urls)
         return _member(self._any(f"member add {name}", lambda client: client.clusterstub.MemberAdd, request).member)
 
+    def update_member(self, member_id: int, peer_urls: tuple[str, ...]) -> None:
+        request = _requests().MemberUpdateRequest(ID=member_id, peerURLs=peer_urls)
+        self._any(f"member update {member_id:x}", lambda client: client.clusterstub.MemberUpdate, request)
+
     def remove_member(self, member_id: int) -> None:
         request = _requests().MemberRemoveRequest(ID=member_id)
         self._any(f"member remove {member_id:x}", lambda client: client.clusterstub.MemberRemove, request)
+
+    def move_leader(self, member_id: int) -> None:
+        leading = {status.name for status in self.status() if status.is_leader}
+        request = _requests().MoveLeaderRequest(targetID=member_id)
+        method = lambda client: client.maintenancestub.MoveLeader  # noqa: E731
+        self._any(f"move-leader {member_id:x}", method, request, among=leading)
 
     def get(self, key: str) -> bytes | None:
         request = _requests().RangeRequest(key=key.encode())
         answer = self._any(f"get {key}", lambda client: client.kvstub.Range, request)
         return answer.kvs[0].value if answer.kvs else None
 
-    def _any(self, action: str, method: Callable[[Any], Any], request: object, seconds: float = CALL_SECONDS) -> Any:
-        """The answer of the first member that gives one."""
+    def _any(
+        self,
+        action: str,
+        method: Callable[[Any], Any],
+        request: object,
+        seconds: float = CALL_SECONDS,
+        among: Set[str] | None = None,
+    ) -> Any:
+        """The answer of the first member that gives one; of those `among` these hosts."""
         import grpc
 
         errors = []
         for endpoint, client in zip(self._endpoints, self._clients, strict=True):
+            if among is not None and endpoint.host.name not in among:
+                continue
             try:
                 return method(client)(request, seconds)
             except grpc.RpcError as error:
                 if _refused(error):
                     raise refused(action, endpoint.host.name, error.details()) from None
                 errors.append(f"{endpoint.host.name}: {error.details()}")
-                if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and action.startswith("member "):
+                if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and action.startswith(ONCE):
                     # It may have been carried out: asking another member to do it again would add or remove twice.
                     break
         raise silent(action, self._hosts, "\n".join(errors)) from None
@@ -163,7 +207,7 @@ def _requests() -> ModuleType:
 def _client(port: int, ca: bytes, pair: Pair) -> Any:
     import grpc
 
-    class FromMemory(library().Etcd3Client):
+    class FromMemory(library().Etcd3Client):  # type: ignore[misc]
         """The library reads its keys from files; ours stay in memory."""
 
         def _get_secure_creds(self, ca_cert, cert_key=None, cert_cert=None):
@@ -181,16 +225,29 @@ def _refused(error: Any) -> bool:
 
 
 def _member(message: Any) -> Member:
-    return Member(message.ID, message.name, tuple(message.peerURLs), tuple(message.clientURLs), _is_learner(message))
+    learner = bool(_unnamed(message, MEMBER_LEARNER))
+    return Member(message.ID, message.name, tuple(message.peerURLs), tuple(message.clientURLs), learner)
 
 
-def _is_learner(message: Any) -> bool:
+def _unnamed(message: Any, number: int) -> int:
+    """The value of a field that the library's protocol files do not know."""
     from google.protobuf.unknown_fields import UnknownFieldSet
 
-    # etcd 3.4 came after the library's protocol files: the flag arrives as a field without a name.
-    return any(field.field_number == LEARNER_FIELD and bool(field.data) for field in UnknownFieldSet(message))
+    return next((field.data for field in UnknownFieldSet(message) if field.field_number == number), 0)
 
 
 def _status(host: Host, answer: Any) -> Status:
     header = answer.header
-    return Status(host.name, header.member_id, answer.leader, header.revision, header.raft_term, answer.dbSize, answer.version)
+    return Status(
+        host.name,
+        header.member_id,
+        answer.leader,
+        header.revision,
+        header.raft_term,
+        answer.dbSize,
+        answer.version,
+        header.cluster_id,
+        answer.raftIndex,
+        _unnamed(answer, STATUS_APPLIED),
+        bool(_unnamed(answer, STATUS_LEARNER)),
+    )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hardway import cluster as facts
+from hardway import settings
 from hardway.inventory import keys
 from hardway.inventory.draft import Draft
 from hardway.inventory.versions import resolve
@@ -20,13 +21,13 @@ def build(draft: Draft, state_dir: Path, source: Path) -> facts.Cluster:
         versions=resolve(model),
         api=_api(draft),
         network=draft.network,
-        pki=facts.Pki(**_chosen(model.pki)),
-        encryption=facts.Encryption(**_chosen(model.encryption)),
+        pki=settings.Pki(**_chosen(model.pki)),
+        encryption=settings.Encryption(**_chosen(model.encryption)),
         audit=_audit(draft),
-        kubelet=facts.Kubelet(**_chosen(model.kubelet)),
+        kubelet=settings.Kubelet(**_chosen(model.kubelet)),
         proxy_mode=model.kube_proxy.mode,
         assets=_assets(draft),
-        coredns=facts.CoreDns(**_chosen(model.addons.coredns)),
+        coredns=settings.CoreDns(**_chosen(model.addons.coredns)),
         extra_args=model.extra_args.by_component(),
         override_args=model.override_args.by_component(),
         lab=_lab(draft),
@@ -53,70 +54,82 @@ def _host(draft: Draft, host: keys.Host, state_dir: Path) -> facts.Host:
     )
 
 
-def taint(text: str) -> facts.Taint:
+def taint(text: str) -> settings.Taint:
     """`key=value:Effect` or `key:Effect` as a value."""
     left, _, effect = text.rpartition(":")
     key, _, value = left.partition("=")
-    return facts.Taint(key=key, effect=effect, value=value)
+    return settings.Taint(key=key, effect=effect, value=value)
 
 
-def _ssh(draft: Draft, host: keys.Host, state_dir: Path) -> facts.Ssh:
+def _ssh(draft: Draft, host: keys.Host, state_dir: Path) -> settings.Ssh:
     """The host's own settings before the common ones, before those of the lab, before the defaults."""
-    settings: dict = _lab_ssh(state_dir) if draft.model.lab else _default_files()
+    chosen_all: dict = _lab_ssh(state_dir) if draft.model.lab else _default_files()
     for section in (draft.model.ssh, host.ssh):
         chosen = _chosen(section)
-        settings |= chosen | {key: _file(draft, chosen[key]) for key in ("key", "config", "known_hosts") if key in chosen}
-        settings |= {"bastion": _bastion(draft, section.bastion)} if "bastion" in chosen else {}
-    return facts.Ssh(**settings)
+        chosen_all |= chosen | {
+            key: _file(draft, chosen[key]) for key in ("key", "config", "known_hosts") if key in chosen
+        }
+        chosen_all |= {"bastion": _bastion(draft, section.bastion)} if "bastion" in chosen else {}
+    return settings.Ssh(**chosen_all)
 
 
 def _default_files() -> Mapping[str, Path]:
-    return {key: Path(getattr(facts.Ssh, key)).expanduser() for key in ("config", "known_hosts")}
+    return {key: Path(getattr(settings.Ssh, key)).expanduser() for key in ("config", "known_hosts")}
 
 
 def _lab_ssh(state_dir: Path) -> Mapping[str, object]:
-    """Lab machines get a key pair and host keys of their own, made by `hardway lab up`; on our own processors packing never pays."""
+    """Lab machines get a key pair and host keys of their own, made by `hardway lab up`; on our own processors packing
+    never pays."""
     lab = state_dir / "lab"
-    return {"key": lab / "id_ed25519", "known_hosts": lab / "known_hosts", "config": None, "agent": False, "compress": "never"}
+    return {
+        "key": lab / "id_ed25519",
+        "known_hosts": lab / "known_hosts",
+        "config": None,
+        "agent": False,
+        "compress": "never",
+    }
 
 
-def _bastion(draft: Draft, bastion: keys.Bastion | None) -> facts.Bastion | None:
-    return facts.Bastion(**_chosen(bastion) | {"key": _file(draft, bastion.key)}) if bastion else None
+def _bastion(draft: Draft, bastion: keys.Bastion | None) -> settings.Bastion | None:
+    return settings.Bastion(**_chosen(bastion) | {"key": _file(draft, bastion.key)}) if bastion else None
 
 
 def _file(draft: Draft, name: str | None) -> Path | None:
     return draft.file(name) if name else None
 
 
-def _api(draft: Draft) -> facts.Api:
+def _api(draft: Draft) -> settings.Api:
     api = draft.model.api
     assert draft.api_address and draft.load_balancer, "build() is for drafts without problems"
-    return facts.Api(
+    return settings.Api(
         address=draft.api_address,
         port=api.port,
         extra_sans=tuple(api.extra_sans),
-        load_balancer=facts.LoadBalancer(draft.load_balancer),
+        load_balancer=settings.LoadBalancer(draft.load_balancer),
         vip=api.vip,
+        server_port=api.server_port,
     )
 
 
-def _audit(draft: Draft) -> facts.Audit:
+def _audit(draft: Draft) -> settings.Audit:
     policy = draft.model.audit.policy
     own = policy not in ("minimal", "full", "none")
-    return facts.Audit(**_chosen(draft.model.audit) | {"policy": str(draft.file(policy)) if own else policy})
+    return settings.Audit(**_chosen(draft.model.audit) | {"policy": str(draft.file(policy)) if own else policy})
 
 
-def _assets(draft: Draft) -> facts.Assets:
+def _assets(draft: Draft) -> settings.Assets:
     chosen = _chosen(draft.model.assets)
     mirror = draft.model.assets.mirror
     folder = mirror and not mirror.startswith(("https://", "http://"))
     own = draft.model.assets.checksums
     files = {"checksums": str(draft.file(own)) if own else "", "mirror": str(draft.file(mirror)) if folder else mirror}
-    return facts.Assets(**chosen | files)
+    return settings.Assets(**chosen | files)
 
 
-def _lab(draft: Draft) -> facts.Lab | None:
+def _lab(draft: Draft) -> settings.Lab | None:
     lab, nodes = draft.model.lab, draft.network.node_cidr
     if not lab or not nodes:
         return None
-    return facts.Lab(gateway=lab.gateway, prefix=nodes.prefixlen, memory=lab.memory, directory=_file(draft, lab.directory))
+    return settings.Lab(
+        gateway=lab.gateway, prefix=nodes.prefixlen, memory=lab.memory, directory=_file(draft, lab.directory)
+    )

@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path as FilePath
 
 from hardway import cluster as facts
+from hardway import settings
 from hardway.inventory import keys
 from hardway.inventory.problem import Path
 
@@ -29,7 +30,9 @@ class Draft:
     @property
     def complete(self) -> bool:
         """Whether all hosts are there, so that a missing role really is missing."""
-        return not any(bad[:1] == ("hosts",) and (len(bad) < 3 or bad[2] in ("name", "address", "roles")) for bad in self.broken)
+        return not any(
+            bad[:1] == ("hosts",) and (len(bad) < 3 or bad[2] in ("name", "address", "roles")) for bad in self.broken
+        )
 
     def with_role(self, role: facts.Role) -> list[Placed]:
         """Hosts with the role and their places."""
@@ -43,13 +46,14 @@ class Draft:
             return self.folder / name
 
     @property
-    def network(self) -> facts.Network:
+    def network(self) -> settings.Network:
         chosen = {key: getattr(self.model.network, key) for key in self.model.network.model_fields_set}
-        return facts.Network(**chosen)
+        return settings.Network(**chosen)
 
     @property
     def load_balancer(self) -> str | None:
-        """Who balances: as written, else HAProxy where there are lb hosts, nobody for one control-plane host; else unknown."""
+        """Who balances: as written, else HAProxy where there are lb hosts, nobody for one control-plane host; else
+        unknown."""
         if self.model.api.load_balancer:
             return self.model.api.load_balancer
         if self.with_role(facts.Role.LB):
@@ -58,7 +62,8 @@ class Draft:
 
     @property
     def api_address(self) -> str | None:
-        """The API's address: as written, else the shared address, the only lb's or the only control-plane host's; else unknown."""
+        """The API's address: as written, else the shared address, the only lb's or the only control-plane host's; else
+        unknown."""
         api = self.model.api
         if api.address or api.vip:
             return api.address or str(api.vip)
@@ -67,7 +72,8 @@ class Draft:
         return str(hosts[0][1].address) if len(hosts) == 1 else None
 
     def pod_block(self, host: keys.Host) -> IPv4Network | None:
-        """A worker's pod CIDR: as written, else the block its own name or address says; None when there is no such block."""
+        """A worker's pod CIDR: as written, else the block its own name or address says; None when there is no such
+        block."""
         if host.pod_cidr:
             return host.pod_cidr
         try:

@@ -1,4 +1,5 @@
-"""The kinds of values an inventory holds: each says what it accepts, in words for people and as JSON Schema for editors."""
+"""The kinds of values an inventory holds: each says what it accepts, in words for people and as JSON Schema for
+editors."""
 
 from __future__ import annotations
 
@@ -25,7 +26,9 @@ def as_text(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if not isinstance(value, str):
-        raise ValueError(f"must be text, not {kind(value)}" + (' (write "" for an empty text)' if value is None else ""))
+        raise ValueError(
+            f"must be text, not {kind(value)}" + (' (write "" for an empty text)' if value is None else "")
+        )
     if "\n" in value or "\t" in value:
         raise ValueError("must be text on one line, without tabs")
     return value
@@ -51,7 +54,9 @@ def matching(pattern: str, words: str, limit: int = 253) -> Any:
             raise ValueError(f"must be {words}, not {show(text)}")
         return text
 
-    return Annotated[str, BeforeValidator(check), WithJsonSchema({"type": "string", "pattern": f"^{pattern}$", "maxLength": limit})]
+    return Annotated[
+        str, BeforeValidator(check), WithJsonSchema({"type": "string", "pattern": f"^{pattern}$", "maxLength": limit})
+    ]
 
 
 def whole(low: int, high: int, words: str = "") -> Any:
@@ -119,7 +124,11 @@ def is_name_or_address(text: str) -> bool:
     try:
         return ipaddress.ip_address(text).version == 4
     except ValueError:
-        return len(text) <= 253 and bool(re.fullmatch(DOMAIN, text, re.ASCII)) and not re.fullmatch(r"[0-9.]+", text, re.ASCII)
+        return (
+            len(text) <= 253
+            and bool(re.fullmatch(DOMAIN, text, re.ASCII))
+            and not re.fullmatch(r"[0-9.]+", text, re.ASCII)
+        )
 
 
 def _san(value: object) -> str:
@@ -166,7 +175,9 @@ Forward = _typed(
 )
 Nameservers = _typed(tuple[str, ...], _nameservers, type="array", items={"type": "string"}, minItems=1)
 Text = _typed(str, as_text, type=["string", "number", "boolean"])
-Name = matching(LABEL, "a DNS label of at most 63 characters: a-z, 0-9 and -, beginning and ending with a letter or digit", 63)
+Name = matching(
+    LABEL, "a DNS label of at most 63 characters: a-z, 0-9 and -, starting and ending with a letter or digit", 63
+)
 Domain = matching(DOMAIN, "a DNS domain in lower case such as cluster.local")
 User = matching(r"[A-Za-z_][A-Za-z0-9_.-]*", "a login name of at most 32 characters", 32)
 File = matching(r".*\S.*", "the path of a file", 1024)

@@ -1,6 +1,6 @@
 """The inventory's keys: every section, its types, its defaults and one sentence on each.
 
-Defaults come from `hardway.cluster`, so they are written once. Whether values fit together is `semantic`'s matter.
+Defaults come from `hardway.cluster`, so they are written once. `rules` checks whether the values fit together.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hardway import cluster as facts
+from hardway import settings
 from hardway.inventory.fields import (
     DOMAIN,
     QUALIFIED,
@@ -33,7 +34,9 @@ from hardway.inventory.fields import (
 
 LABEL_KEY = rf"({DOMAIN}/)?{QUALIFIED}"
 LabelKey = matching(LABEL_KEY, "a label key such as disktype or example.org/disktype (name at most 63 characters)", 317)
-LabelValue = matching(rf"({QUALIFIED})?", "a label value: at most 63 letters, digits, - _ . (not first or last)", 63)
+LabelValue = matching(
+    rf"({QUALIFIED})?", "a label value: at most 63 letters, digits, - _ . (a letter or digit first and last)", 63
+)
 TaintText = matching(
     rf"{LABEL_KEY}(=({QUALIFIED})?)?:(NoSchedule|PreferNoSchedule|NoExecute)",
     "key=value:Effect with the effect NoSchedule, PreferNoSchedule or NoExecute",
@@ -41,14 +44,17 @@ TaintText = matching(
 )
 KubernetesVersion = matching(r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}", "a full version without v, such as 1.36.4", 20)
 ComponentVersion = matching(r"[0-9]+(\.[0-9]+){1,3}([-+~][A-Za-z0-9.+~-]+)?", "a version without v, such as 3.6.14", 60)
-# No underscores: Kubernetes reads event_ttl as event-ttl, so a flag of ours could be given twice.
-FlagName = matching(r"[a-z][A-Za-z0-9.-]*", "a flag's long name without the leading dashes, such as v or event-ttl", 100)
+# No underscores: Kubernetes reads event_ttl as event-ttl, so a flag could be set twice.
+FlagName = matching(
+    r"[a-z][A-Za-z0-9.-]*", "a flag's long name without the leading dashes, such as v or event-ttl", 100
+)
 PortRange = matching(r"[0-9]{1,5}-[0-9]{1,5}", "a range of ports such as 30000-32767", 11)
 Memory = matching(r"([0-9]{1,9}[KMGT]?)?", "an amount of memory such as 512M or 2G", 10)
 
 
 class Section(BaseModel):
-    """A mapping whose keys are all known; a key left empty counts as not written, unless empty means something there."""
+    """A mapping whose keys are all known; a key left empty counts as not written, unless empty means something
+    there."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False)
     nullable: ClassVar[frozenset[str]] = frozenset()
@@ -64,89 +70,128 @@ class Section(BaseModel):
 
 class Bastion(Section):
     address: Endpoint = Field(description="Name or address of the jump host.")
-    user: User = Field(facts.Bastion.user, description="Login on the jump host.")
-    port: Port = Field(facts.Bastion.port, description="SSH port of the jump host.")
-    key: File | None = Field(None, description="Private key file for the jump host; without it the agent and the default keys.")
+    user: User = Field(settings.Bastion.user, description="Login on the jump host.")
+    port: Port = Field(settings.Bastion.port, description="SSH port of the jump host.")
+    key: File | None = Field(
+        None, description="Private key file for the jump host; default: the ssh-agent, then the usual key files."
+    )
 
 
 class Ssh(Section):
     nullable = frozenset({"key", "config", "known_hosts", "bastion"})
-    user: User = Field(facts.Ssh.user, description="Login on the hosts: root, or a user with sudo.")
-    port: Port = Field(facts.Ssh.port, description="SSH port.")
-    key: File | None = Field(None, description="Private key file; without it the agent and the default keys.")
-    agent: Flag = Field(facts.Ssh.agent, description="Whether a running ssh-agent may be asked.")
-    config: File | None = Field(str(facts.Ssh.config), description="OpenSSH client configuration to honour; empty for none.")
-    known_hosts: File | None = Field(str(facts.Ssh.known_hosts), description="File with the host keys to trust.")
-    host_keys: Literal["strict", "accept-new"] = Field(facts.Ssh.host_keys, description="What to do with a host key never seen before.")
-    bastion: Bastion | None = Field(None, description="Jump host by which all hosts are reached.")
-    sudo: Literal["auto", "never", "password"] = Field(facts.Ssh.sudo, description="How a user other than root becomes root.")
-    connect_timeout: seconds(0.1, 600) = Field(facts.Ssh.connect_timeout, description="Seconds to wait for a connection.")
-    compress: Literal["auto", "always", "never"] = Field(facts.Ssh.compress, description="Whether large files are compressed on the way.")
+    user: User = Field(settings.Ssh.user, description="Login on the hosts: root, or a user with sudo.")
+    port: Port = Field(settings.Ssh.port, description="SSH port.")
+    key: File | None = Field(None, description="Private key file; default: the ssh-agent, then the usual key files.")
+    agent: Flag = Field(settings.Ssh.agent, description="Whether to use a running ssh-agent.")
+    config: File | None = Field(str(settings.Ssh.config), description="OpenSSH client configuration file; empty: none.")
+    known_hosts: File | None = Field(str(settings.Ssh.known_hosts), description="File with the host keys to trust.")
+    host_keys: Literal["strict", "accept-new"] = Field(
+        settings.Ssh.host_keys, description="What to do with an unknown host key: refuse it, or accept and record it."
+    )
+    bastion: Bastion | None = Field(None, description="Jump host for the connections to all hosts.")
+    sudo: Literal["auto", "never", "password"] = Field(
+        settings.Ssh.sudo, description="How a user other than root becomes root."
+    )
+    connect_timeout: seconds(0.1, 600) = Field(
+        settings.Ssh.connect_timeout, description="Seconds to wait for a connection."
+    )
+    compress: Literal["auto", "always", "never"] = Field(
+        settings.Ssh.compress, description="Whether to compress large files during transfer."
+    )
 
 
 class Host(Section):
     name: Name = Field(description="The machine's short host name; also its Node name.")
-    address: Address = Field(description="The address the other hosts reach it by, and by which SSH connects.")
-    roles: list[Literal["lb", "etcd", "control-plane", "worker"]] = Field(min_length=1, description="What the host is for.")
-    ssh: Ssh = Field(Ssh(), description="Whatever differs from the common ssh section.")
+    address: Address = Field(description="The IPv4 address that the other hosts and SSH connect to.")
+    roles: list[Literal["lb", "etcd", "control-plane", "worker"]] = Field(
+        min_length=1, description="What runs on the host."
+    )
+    ssh: Ssh = Field(Ssh(), description="Settings that differ from the common ssh section.")
     labels: dict[LabelKey, LabelValue] = Field({}, description="Node labels (workers).")
     taints: list[TaintText] = Field([], description="Node taints (workers), as key=value:Effect.")
-    pod_cidr: Cidr | None = Field(None, description="The worker's block of the pod network; derived from its name when not given.")
+    pod_cidr: Cidr | None = Field(
+        None, description="The worker's block of the pod network; default: derived from its name or address."
+    )
 
 
 class Versions(Section):
-    etcd: ComponentVersion | None = Field(None, description="etcd: 3.4.22, 3.5.6 or a newer patch, or 3.6.")
-    containerd: ComponentVersion | None = Field(None, description="containerd: 1.6 or newer; 1.x up to Kubernetes 1.35.")
-    runc: ComponentVersion | None = Field(None, description="runc: 1.1 or newer.")
-    cni_plugins: ComponentVersion | None = Field(None, description="The CNI plugins: 1.0 or newer.")
+    etcd: ComponentVersion | None = Field(None, description="etcd: 3.6 or 3.7; Kubernetes 1.37 needs 3.7.")
+    containerd: ComponentVersion | None = Field(None, description="containerd: 2.2 or newer.")
+    runc: ComponentVersion | None = Field(None, description="runc: 1.3 or newer.")
+    cni_plugins: ComponentVersion | None = Field(None, description="The CNI plugins: 1.4 or newer.")
     crictl: ComponentVersion | None = Field(None, description="crictl: within one minor of Kubernetes.")
-    coredns: ComponentVersion | None = Field(None, description="CoreDNS: 1.8 or newer.")
-    pause: ComponentVersion | None = Field(None, description="The pause image: 3.1 or newer.")
+    coredns: ComponentVersion | None = Field(None, description="CoreDNS: 1.12 or newer.")
+    pause: ComponentVersion | None = Field(None, description="The pause image: 3.10 or newer.")
 
 
 class Network(Section):
-    pod_cidr: Cidr = Field(facts.Network.pod_cidr, description="Addresses of all pods; each worker gets one block of it.")
-    service_cidr: Cidr = Field(facts.Network.service_cidr, description="Addresses of Services; the first is the API's, the tenth DNS's.")
-    node_cidr: Cidr | None = Field(None, description="The hosts' own network; when given, every host must be in it.")
-    node_prefix: whole(8, 28) = Field(facts.Network.node_prefix, description="Size of one worker's block of the pod network.")
-    domain: Domain = Field(facts.Network.domain, description="DNS domain of Services.")
-    node_ports: PortRange = Field(facts.Network.node_ports, description="Ports for Services of type NodePort.")
+    pod_cidr: Cidr = Field(
+        settings.Network.pod_cidr, description="Network of all pods; each worker gets one block of it."
+    )
+    service_cidr: Cidr = Field(
+        settings.Network.service_cidr,
+        description="Network of Services; the first address is the API, the tenth cluster DNS.",
+    )
+    node_cidr: Cidr | None = Field(None, description="The hosts' network; when set, every host must be in it.")
+    node_prefix: whole(8, 28) = Field(
+        settings.Network.node_prefix, description="Prefix length of a worker's block of the pod network."
+    )
+    domain: Domain = Field(settings.Network.domain, description="DNS domain of Services.")
+    node_ports: PortRange = Field(settings.Network.node_ports, description="Ports for Services of type NodePort.")
 
 
 class Api(Section):
-    address: Endpoint | None = Field(None, description="The one name or address by which all clients reach the API.")
-    port: Port = Field(facts.Api.port, description="Port of that address.")
+    address: Endpoint | None = Field(None, description="The name or address all clients use for the API.")
+    port: Port = Field(settings.Api.port, description="Port of that address.")
     extra_sans: list[San] = Field([], description="More names and addresses for the API server's certificate.")
-    load_balancer: Literal["haproxy", "external", "none"] | None = Field(None, description="Who spreads API calls.")
-    vip: Address | None = Field(None, description="The address that lb hosts share through keepalived.")
+    load_balancer: Literal["haproxy", "external", "none"] | None = Field(
+        None, description="What balances API requests."
+    )
+    vip: Address | None = Field(None, description="The address the lb hosts share through keepalived.")
+    server_port: Port | None = Field(
+        None,
+        description="The API servers' own port; without it 6443, or 6444 where HAProxy has 6443 on such a host.",
+    )
 
 
 class Pki(Section):
     algorithm: Literal["ecdsa-p256", "ecdsa-p384", "rsa-2048", "rsa-3072", "rsa-4096"] = Field(
-        facts.Pki.algorithm, description="Kind of every key."
+        settings.Pki.algorithm, description="Algorithm of all keys."
     )
-    ca_validity_days: whole(1, 36500) = Field(facts.Pki.ca_validity_days, description="How long the CAs are valid.")
-    validity_days: whole(1, 36500) = Field(facts.Pki.validity_days, description="How long the other certificates are valid.")
+    ca_validity_days: whole(1, 36500) = Field(settings.Pki.ca_validity_days, description="Days the CAs are valid.")
+    validity_days: whole(1, 36500) = Field(
+        settings.Pki.validity_days, description="Days the other certificates are valid."
+    )
 
 
 class Encryption(Section):
-    provider: Literal["aescbc", "secretbox", "none"] = Field(facts.Encryption.provider, description="How Secrets are encrypted in etcd.")
+    provider: Literal["aescbc", "secretbox", "none"] = Field(
+        settings.Encryption.provider,
+        description="How Secrets are encrypted in etcd. After a change, older Secrets stay as they are until you write"
+        " them again.",
+    )
 
 
 class Audit(Section):
-    policy: File = Field(facts.Audit.policy, description="minimal, full, none, or an audit policy file of your own.")
-    max_age_days: whole(0, 3650) = Field(facts.Audit.max_age_days, description="Days to keep old audit logs.")
-    max_backups: whole(0, 1000) = Field(facts.Audit.max_backups, description="How many old audit logs to keep.")
-    max_size_mb: whole(1, 10000) = Field(facts.Audit.max_size_mb, description="Size at which the audit log is rotated.")
+    policy: File = Field(settings.Audit.policy, description="minimal, full, none, or your own audit policy file.")
+    max_age_days: whole(0, 3650) = Field(settings.Audit.max_age_days, description="Days to keep old audit logs.")
+    max_backups: whole(0, 1000) = Field(settings.Audit.max_backups, description="How many old audit logs to keep.")
+    max_size_mb: whole(1, 10000) = Field(
+        settings.Audit.max_size_mb, description="Size at which the audit log is rotated."
+    )
 
 
 class Kubelet(Section):
-    fail_cgroup_v1: Flag = Field(facts.Kubelet.fail_cgroup_v1, description="Whether Kubernetes 1.35+ refuses a host with cgroup v1.")
-    max_pods: whole(1, 1000) = Field(facts.Kubelet.max_pods, description="Pods per worker.")
+    fail_cgroup_v1: Flag = Field(
+        settings.Kubelet.fail_cgroup_v1, description="Whether kubelets since 1.35 refuse a host with cgroup v1."
+    )
+    max_pods: whole(1, 1000) = Field(settings.Kubelet.max_pods, description="Maximum number of pods per worker.")
 
 
 class KubeProxy(Section):
-    mode: Literal["iptables", "nftables"] = Field(facts.Cluster.proxy_mode, description="How Services reach their pods.")
+    mode: Literal["iptables", "nftables"] = Field(
+        facts.Cluster.proxy_mode, description="How kube-proxy routes Services to pods."
+    )
 
 
 FLAGS = "Flags by their long names, without the leading dashes."
@@ -168,22 +213,34 @@ class Args(Section):
 
 class Assets(Section):
     source: Literal["auto", "upstream", "modules", "mirror"] = Field(
-        facts.Assets.source,
-        description="Where binaries come from: the projects' releases, Go modules that are compiled here, a mirror of releases; "
-        "auto takes releases where their hosts answer and compiles where not.",
+        settings.Assets.source,
+        description=(
+            "Where binaries come from: upstream (the projects' releases), modules (Go modules compiled on this"
+            " computer), mirror (a mirror of the releases); auto: upstream where those hosts answer, else modules."
+        ),
     )
-    mirror: Text = Field(facts.Assets.mirror, description="Base URL or folder of the mirror.")
+    mirror: Text = Field(settings.Assets.mirror, description="Base URL or folder of the mirror.")
     checksums: File | None = Field(
-        None, description="A file of checksums of your own, `URL: SHA256` or `IMAGE: SHA256` a line; they count before the built-in ones."
+        None,
+        description=(
+            "Your own checksum file, one `URL: SHA256` or `IMAGE: SHA256` per line; it overrides the built-in"
+            " checksums."
+        ),
     )
-    images: Literal["pull", "push"] = Field(facts.Assets.images, description="Whether hosts pull images or get them pushed.")
+    images: Literal["pull", "push"] = Field(
+        settings.Assets.images, description="Whether workers pull images or hardway copies them there."
+    )
 
 
 class CoreDns(Section):
-    enabled: Flag = Field(facts.CoreDns.enabled, description="Whether the DNS add-on is installed.")
-    replicas: whole(1, 50) = Field(facts.CoreDns.replicas, description="How many copies run.")
-    forward: Forward = Field(facts.CoreDns.forward, description="Who resolves names outside the cluster.")
-    stub_domains: dict[Domain, Nameservers] = Field({}, description="Domains with name servers of their own, each with their addresses.")
+    enabled: Flag = Field(settings.CoreDns.enabled, description="Whether the DNS add-on is installed.")
+    replicas: whole(1, 50) = Field(settings.CoreDns.replicas, description="Number of replicas.")
+    forward: Forward = Field(
+        settings.CoreDns.forward, description="Name servers for names outside the cluster; auto: those of the node."
+    )
+    stub_domains: dict[Domain, Nameservers] = Field(
+        {}, description="Domains with their own name servers, each with the servers' addresses."
+    )
 
 
 class Addons(Section):
@@ -191,31 +248,40 @@ class Addons(Section):
 
 
 class Lab(Section):
-    gateway: Address = Field(description="The lab bridge's own address in network.node_cidr.")
-    memory: Memory = Field(facts.Lab.memory, description="Memory limit of each machine, such as 512M; empty for none.")
-    directory: File | None = Field(None, description="Where the machines' disks are kept.")
+    gateway: Address = Field(description="The lab bridge's address in network.node_cidr.")
+    memory: Memory = Field(
+        settings.Lab.memory, description="Memory limit of each machine, such as 512M; empty: no limit."
+    )
+    directory: File | None = Field(None, description="Where the machines' disks are.")
 
 
 class Inventory(Section):
     """One cluster."""
 
     cluster: Name = Field(description="The cluster's name; also the kubeconfig context.")
-    kubernetes: KubernetesVersion | None = Field(None, description="Kubernetes version; the newest supported one when not given.")
-    versions: Versions = Field(Versions(), description="Versions of the other components, where the fitting ones are not wanted.")
+    kubernetes: KubernetesVersion | None = Field(
+        None, description="Kubernetes version; default: the newest supported one."
+    )
+    versions: Versions = Field(
+        Versions(), description="Versions of other components; default: those tested with this Kubernetes version."
+    )
     network: Network = Field(Network(), description="The address plan.")
     api: Api = Field(Api(), description="How clients reach the API.")
-    ssh: Ssh = Field(Ssh(), description="How the hosts are reached.")
+    ssh: Ssh = Field(Ssh(), description="How hardway connects to the hosts.")
     pki: Pki = Field(Pki(), description="Keys and certificates.")
     encryption: Encryption = Field(Encryption(), description="Encryption of Secrets at rest.")
     audit: Audit = Field(Audit(), description="The API server's audit log.")
     kubelet: Kubelet = Field(Kubelet(), description="Settings of all kubelets.")
     kube_proxy: KubeProxy = Field(KubeProxy(), description="Settings of all kube-proxies.")
-    extra_args: Args = Field(Args(), description="Flags to add to a component; a flag the unit already sets is refused.")
-    override_args: Args = Field(Args(), description="Flags the unit already sets, with another value.")
+    extra_args: Args = Field(
+        Args(), description="Flags to add to a component; a flag the unit already sets is refused."
+    )
+    override_args: Args = Field(Args(), description="New values for flags the unit already sets.")
     assets: Assets = Field(Assets(), description="Where binaries and images come from.")
-    addons: Addons = Field(Addons(), description="What runs in the cluster from the start.")
-    lab: Lab | None = Field(None, description="Present when hardway makes the machines itself.")
+    addons: Addons = Field(Addons(), description="Add-ons installed in the cluster.")
+    lab: Lab | None = Field(None, description="For machines that hardway creates itself.")
     drills: Flag = Field(
-        facts.Cluster.drills, description="Whether these machines are for practice: `hardway drill` may break them. A lab always is."
+        facts.Cluster.drills,
+        description="Whether `hardway drill` may break these machines. In a lab it always may.",
     )
     hosts: list[Host] = Field(description="The machines.")

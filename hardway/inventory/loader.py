@@ -74,7 +74,9 @@ def _review(path: Path, document: Document, state_dir: Path | None) -> Review:
             draft = _draft(shaped.model, shaped.positions, shaped.broken, path)
             problems += broken_rules(draft)
             warnings = broken_rules(draft, WARNINGS)
-            cluster = None if problems else build(draft, state_dir or Path.cwd() / ".hardway" / shaped.model.cluster, path)
+            cluster = (
+                None if problems else build(draft, state_dir or Path.cwd() / ".hardway" / shaped.model.cluster, path)
+            )
             problems += _flags(cluster) if cluster else ()
     shown = tuple(report(path, document.lines, problems))
     return Review(None if shown else cluster, shown, tuple(report(path, document.lines, warnings)))
@@ -93,7 +95,9 @@ def _flags(cluster: Cluster) -> Iterator[Problem]:
             for flag in flags:
                 if (section == "extra_args") == (flag in known):
                     state, home = ("already set", "override_args") if flag in known else ("not set", "extra_args")
-                    yield Problem((section, component, flag), f"is {state} by the unit: write it under {home}.{component} instead")
+                    yield Problem(
+                        (section, component, flag), f"is {state} by the unit: write it under {home}.{component} instead"
+                    )
 
 
 def _unit_flags(component: str, cluster: Cluster) -> frozenset[str]:

@@ -46,5 +46,7 @@ def line_of(path: Path, lines: Lines) -> int:
 
 def report(file: object, lines: Lines, problems: Iterable[Problem]) -> list[str]:
     """Every problem once, in the order of the file, as `file:line: key.path: message`."""
-    placed = {(problem.line or line_of(problem.path, lines), dotted(problem.path), problem.message) for problem in problems}
+    placed = {
+        (problem.line or line_of(problem.path, lines), dotted(problem.path), problem.message) for problem in problems
+    }
     return [f"{file}:{line}: {f'{key}: ' if key else ''}{message}" for line, key, message in sorted(placed)]

@@ -12,10 +12,11 @@ HEAD = """\
 # The inventory, key by key
 
 One YAML file describes one cluster. `cluster` and `hosts` are required, everything else has a default.
-`hardway init` prints a commented file to start from; the files in [inventory/](../inventory/) show the keys at work.
-`hardway validate FILE` checks all of it at once, `hardway schema` prints the same rules as JSON Schema for editors.
+`hardway init` prints a commented file to start from; the files in [inventory/](../inventory/) show the keys in use.
+`hardway validate FILE` reports every mistake at once. `hardway schema` prints these rules as JSON Schema for editors.
+[What you may change on a living cluster](changes.md) says for every key what an edit of it does to a cluster that runs.
 
-An empty default means: derived from the rest, as the description says.
+An empty default means none, or a value that hardway derives as the description says.
 
 This page is generated from the schema: `python -m hardway.inventory.reference > docs/inventory.md`.
 """
@@ -37,7 +38,9 @@ def _sections(root: dict, types: dict, at: str = "") -> Iterator[tuple[str, dict
     for key, node in root["properties"].items():
         inner = _target(node, types)
         if inner:
-            yield from _sections(inner, types, f"{at}.{key}".lstrip(".") + ("[]" if node.get("type") == "array" else ""))
+            yield from _sections(
+                inner, types, f"{at}.{key}".lstrip(".") + ("[]" if node.get("type") == "array" else "")
+            )
 
 
 def _target(node: dict, types: dict) -> dict | None:
@@ -80,7 +83,9 @@ def _one(node: dict, types: dict) -> str:
         return f"list of {_one(node['items'], types)}"
     if "minimum" in node:
         return f"{node['minimum']:g} to {node['maximum']:g}"
-    return {"boolean": "true or false", "object": "names and values", "string": _text(node)}.get(str(node.get("type")), "text")
+    return {"boolean": "true or false", "object": "names and values", "string": _text(node)}.get(
+        str(node.get("type")), "text"
+    )
 
 
 def _text(node: dict) -> str:

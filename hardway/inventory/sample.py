@@ -12,26 +12,26 @@ from hardway.errors import UsageError
 EXAMPLES = ("root@10.0.0.9", "root@10.0.0.10", "root@10.0.0.11", "root@10.0.0.12", "root@10.0.0.20", "root@10.0.0.21")
 
 HEAD = """\
-# An inventory for hardway: the machines of one Kubernetes cluster and what each of them is for.
-# Only `cluster` and `hosts` are required; a key behind # shows its default or an example.
+# An inventory for hardway: the machines of one Kubernetes cluster and their roles.
+# Only `cluster` and `hosts` are required; a key after # shows its default or an example.
 # Check it:  hardway validate FILE         Build it:  hardway bootstrap FILE
 
 # Names the cluster, its kubectl context and the folder .hardway/<name> with its keys and certificates.
 cluster: my-cluster
 
-# Kubernetes version, for example 1.36.4. Default: the newest supported one; everything else follows it.
+# Kubernetes version, for example 1.36.4. Default: the newest supported one; the other components follow it.
 # kubernetes: X.Y.Z
 
-# Three networks that must not share an address.
+# Three networks that must not overlap.
 # network:
-#   node_cidr: 10.0.0.0/24          # the machines' own; when given, every host must be in it
+#   node_cidr: 10.0.0.0/24          # the hosts; when set, every host must be in it
 #   pod_cidr: 10.200.0.0/16         # pods; each worker gets one block of /24 (node_prefix: 24)
 #   service_cidr: 10.32.0.0/24      # Services; .1 is the API, .10 is DNS
 
 """
 TAIL = """
 # ssh:                              # applies to all hosts; a host may override any key with its own ssh: {...}
-#   user: root                      # or a user with sudo (a password is asked for when it is needed)
+#   user: root                      # or a user with sudo (hardway asks for a password when sudo needs one)
 #   key: ~/.ssh/id_ed25519          # default: the ssh-agent, then the usual key files
 #   host_keys: strict               # accept-new: trust a host's first key without asking
 #   bastion: {address: jump.example.org, user: jump}
@@ -40,15 +40,15 @@ TAIL = """
 # encryption: {provider: aescbc}    # of Secrets in etcd: aescbc, secretbox or none
 # audit: {policy: minimal}          # minimal, full, none or a policy file
 # assets: {source: upstream, images: push}
-# drills: true                      # for practice only: hardway drill may break these machines
+# drills: true                      # practice machines only: hardway drill may break them
 # addons: {coredns: {replicas: 2, forward: auto}}
-# extra_args: {kube-apiserver: {default-not-ready-toleration-seconds: 60}}    # a flag the unit sets already goes under override_args
+# extra_args: {kube-apiserver: {default-not-ready-toleration-seconds: 60}}    # flags the unit sets: override_args
 """
 
 # Said once, below the first host of a kind.
 HINTS = {
-    "lb": "    # HAProxy runs here; its address is the API's (api.address), unless the API gets a name of its own.",
-    "etcd": "    # etcd needs a majority of its members: use 1, 3 or 5 hosts with this role, never an even number.",
+    "lb": "    # HAProxy runs here; its address is the API's, unless api.address is set.",
+    "etcd": "    # etcd needs a quorum of its members: use 1, 3 or 5 hosts with this role, never an even number.",
     "worker": '    # labels: {disktype: ssd}    taints: ["dedicated=batch:NoSchedule"]    pod_cidr: 10.200.0.0/24',
 }
 
@@ -63,7 +63,8 @@ class Target:
 
 
 def sample(hosts: Sequence[str] = ()) -> str:
-    """A commented inventory as YAML text; `hosts` are `[user@]IPv4[:port]`, and UsageError names the first that is not."""
+    """A commented inventory as YAML text; `hosts` are `[user@]IPv4[:port]`, and UsageError names the first that is
+    not."""
     targets = [_target(text) for text in hosts or EXAMPLES]
     if len({target.address for target in targets}) < len(targets):
         raise UsageError("a host is given twice", hint="hardway init " + " ".join(dict.fromkeys(hosts)))
@@ -90,7 +91,11 @@ def _workers(count: int) -> list[tuple[str, tuple[str, ...]]]:
 
 def _host(name: str, roles: tuple[str, ...], target: Target) -> str:
     lines = [f"  - name: {name}", f"    address: {target.address}", f"    roles: [{', '.join(roles)}]"]
-    ssh = [f"{key}: {value}" for key, value, usual in (("user", target.user, "root"), ("port", target.port, 22)) if value != usual]
+    ssh = [
+        f"{key}: {value}"
+        for key, value, usual in (("user", target.user, "root"), ("port", target.port, 22))
+        if value != usual
+    ]
     lines += [f"    ssh: {{{', '.join(ssh)}}}"] if ssh else []
     lines += [HINTS[role] for role in roles[:1] if name.endswith(("lb", "-0"))]
     return "\n".join(lines) + "\n"
@@ -103,4 +108,7 @@ def _target(text: str) -> Target:
             return Target(IPv4Address(match[2]), match[1] or "root", int(match[3] or 22))
     except ValueError:
         pass
-    raise UsageError(f"{text!r} is not a host: write [user@]IPv4-address[:port]", hint="hardway init root@10.0.0.10 root@10.0.0.11:2222")
+    raise UsageError(
+        f"{text!r} is not a host: write [user@]IPv4-address[:port]",
+        hint="hardway init root@10.0.0.10 root@10.0.0.11:2222",
+    )

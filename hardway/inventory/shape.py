@@ -1,4 +1,5 @@
-"""Plain data to the inventory model: every wrong key, type and value in our own words, and the rest of it usable all the same.
+"""Plain data to the inventory model: every wrong key, type and value reported in plain words, and the rest of it
+usable.
 
 Whatever is wrong is reported and then left out, so that the checks between keys still see everything that is right.
 """
@@ -52,7 +53,9 @@ def shape(data: dict) -> Shape:
     return result
 
 
-def _leave_out(detail: ErrorDetails, places: list[int], data: dict, kept: list | None, result: Shape) -> tuple[dict, list | None]:
+def _leave_out(
+    detail: ErrorDetails, places: list[int], data: dict, kept: list | None, result: Shape
+) -> tuple[dict, list | None]:
     """Note one error and remove what it is about; a host that is not usable without it goes as a whole."""
     path = _path(detail["loc"], places)
     missing = detail["type"] == "missing"
@@ -61,7 +64,11 @@ def _leave_out(detail: ErrorDetails, places: list[int], data: dict, kept: list |
     result.broken.add(path)
     target = path[:-1] if missing else path
     if target[:1] == ("hosts",) and len(target) > 1 and kept is not None:
-        return data, [(n, rest) for n, host in kept if (rest := _without(host, target[2:]) if n == target[1] else host) is not _GONE]
+        return data, [
+            (n, rest)
+            for n, host in kept
+            if (rest := _without(host, target[2:]) if n == target[1] else host) is not _GONE
+        ]
     if target in ((), ("cluster",)):
         fallback = {"cluster": "unnamed"} if path == ("cluster",) else {"hosts": []}
         return {**data, **fallback}, [] if "hosts" in fallback else kept
@@ -114,7 +121,9 @@ def _choice(detail: ErrorDetails, path: Path) -> str:
 def _unknown(detail: ErrorDetails, path: Path) -> str:
     allowed, key = keys_at(path[:-1]), str(path[-1])
     if re.search("pass(word|phrase)|secret", key, re.IGNORECASE):
-        return "secrets are never written in an inventory: hardway asks for a password when it needs one (ssh.sudo: password)"
+        return (
+            "never write a secret in an inventory: hardway asks for a password when it needs one (ssh.sudo: password)"
+        )
     near = difflib.get_close_matches(key.lower().lstrip("-"), allowed, n=1)
     if near:
         return f"unknown key, did you mean {near[0]}? Allowed: {', '.join(allowed)}"
@@ -133,9 +142,11 @@ _MESSAGES: dict[str, Callable[[ErrorDetails, Path], str]] = {
     "literal_error": _choice,
     "extra_forbidden": _unknown,
     "missing": _missing,
-    "model_type": lambda detail, path: f"must be a mapping with the keys {', '.join(keys_at(path))}, not {_shown(detail)}",
+    "model_type": lambda detail, path: (
+        f"must be a mapping with the keys {', '.join(keys_at(path))}, not {_shown(detail)}"
+    ),
     "dict_type": lambda detail, path: f"must be a mapping of names to values, not {_shown(detail)}",
-    "list_type": lambda detail, path: f"must be a list (lines beginning with -, or [a, b]), not {_shown(detail)}",
+    "list_type": lambda detail, path: f"must be a list (lines starting with -, or [a, b]), not {_shown(detail)}",
     "too_short": lambda detail, path: "must have at least one item",
 }
 

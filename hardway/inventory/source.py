@@ -1,4 +1,5 @@
-"""YAML text to plain data that remembers its lines; whatever is not a plain mapping becomes a problem, never an exception.
+"""YAML text to plain data that remembers its lines; whatever is not a plain mapping becomes a problem, never an
+exception.
 
 Only the part of YAML that an inventory needs is accepted. Anchors, merge keys and tags are refused (they hide what a
 host really gets, and are how a small file becomes a huge one), and so are duplicate keys, of which YAML readers
@@ -36,7 +37,8 @@ class WrittenFloat(float):
 
 @dataclass
 class Document:
-    """What a file says: `data` is None when it is no mapping at all; `lines` maps each key path to its line (from 1)."""
+    """What a file says: `data` is None when it is no mapping at all; `lines` maps each key path to its line (from
+    1)."""
 
     data: dict | None = None
     lines: dict[Path, int] = field(default_factory=dict)
@@ -62,7 +64,9 @@ class _Composer(yaml.BaseLoader):
     def compose_node(self, parent, index):
         event = self.peek_event()
         if event.anchor is not None:
-            self.refused.append(Problem((), f"anchors and aliases are not supported: write {show(event.anchor)} out", _line(event)))
+            self.refused.append(
+                Problem((), f"anchors and aliases are not supported: write {show(event.anchor)} out", _line(event))
+            )
         if isinstance(event, yaml.AliasEvent):
             self.get_event()
             return ScalarNode("tag:yaml.org,2002:str", "", event.start_mark, event.end_mark)
@@ -83,7 +87,9 @@ def parse(raw: bytes) -> Document:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        return Document(problems=[Problem((), f"byte 0x{raw[error.start]:02x} is not UTF-8 text: save the file as UTF-8", line)])
+        return Document(
+            problems=[Problem((), f"byte 0x{raw[error.start]:02x} is not UTF-8 text: save the file as UTF-8", line)]
+        )
     try:
         return _read(text)
     except _Refused as refused:
@@ -93,7 +99,11 @@ def parse(raw: bytes) -> Document:
 def _without_tabs(text: str) -> Document | None:
     """The document as it reads with the tabs of its indentation expanded, each reported; None when there are none."""
     numbered = enumerate(text.split("\n"), start=1)
-    tabs = [Problem((), "indented with a tab: YAML allows only spaces here", n) for n, line in numbered if re.match(r" *\t\s*\S", line)]
+    tabs = [
+        Problem((), "indented with a tab: YAML allows only spaces here", n)
+        for n, line in numbered
+        if re.match(r" *\t\s*\S", line)
+    ]
     if not tabs:
         return None
     try:
@@ -134,7 +144,7 @@ def _explain(error: yaml.MarkedYAMLError) -> str:
     if "single document" in str(error.context):
         return "a second document starts here (---): one inventory per file"
     if "'\\t'" in str(error.problem):
-        return "a tab: YAML wants spaces here"
+        return "a tab: YAML allows only spaces here"
     what = " ".join(part for part in (error.context, error.problem) if part)
     return f"not valid YAML: {what.encode('ascii', 'backslashreplace').decode()}"
 
@@ -155,7 +165,9 @@ def _kind(node: Node) -> str:
 def _build(node: Node, path: Path, document: Document) -> object:
     document.lines.setdefault(path, _line(node))
     if node.tag not in PLAIN_TAGS:
-        document.problems.append(Problem(path, f"tags such as {show(node.tag)} are not supported: write the plain value", _line(node)))
+        document.problems.append(
+            Problem(path, f"tags such as {show(node.tag)} are not supported: write the plain value", _line(node))
+        )
     if isinstance(node, MappingNode):
         return _mapping(node, path, document)
     if isinstance(node, SequenceNode):
@@ -191,7 +203,9 @@ def _bad_key(key: str | None, path: Path, built: dict, document: Document) -> st
 def _scalar(node: ScalarNode, path: Path, document: Document) -> object:
     text = node.value
     if _unprintable(text):
-        document.problems.append(Problem(path, f"{show(text)} contains characters that are not printable text", _line(node)))
+        document.problems.append(
+            Problem(path, f"{show(text)} contains characters that are not printable text", _line(node))
+        )
         return None
     if node.style is not None:
         return text
@@ -215,5 +229,6 @@ def _number(text: str) -> object:
 
 
 def _unprintable(text: str) -> bool:
-    """Control characters and lone surrogates break terminals, units and encoders alike; line breaks and tabs are judged later."""
+    """Control characters and lone surrogates break terminals, units and encoders alike; line breaks and tabs are judged
+    later."""
     return any(not (char.isprintable() or char in "\n\t") for char in text)

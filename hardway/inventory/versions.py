@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
-from hardway import cluster as facts
+from hardway import settings
 from hardway.inventory import keys
 from hardway.inventory.problem import Path
 
 
-def resolve(model: keys.Inventory) -> facts.Versions:
+def resolve(model: keys.Inventory) -> settings.Versions:
     """All versions: those written down, and the ones that go with that Kubernetes."""
     from hardway import assets  # imported on use: the JSON Schema is wanted without the whole asset machinery
 
@@ -22,4 +22,6 @@ def unsupported(model: keys.Inventory) -> list[tuple[Path, str]]:
     from hardway import assets
 
     found = [problem.partition(": ") for problem in assets.supported(resolve(model))]
-    return [(("versions", name) if name in keys.Versions.model_fields else ("kubernetes",), text) for name, _, text in found]
+    return [
+        (("versions", name) if name in keys.Versions.model_fields else ("kubernetes",), text) for name, _, text in found
+    ]

@@ -57,7 +57,7 @@ def detect(proc: Path = Path("/proc"), run: Path = Path("/run")) -> Cgroups:
     if unified and unified[0].mount == TOP:
         return Cgroups(Kind.UNIFIED, tuple(unified), systemd)
     if not found:
-        raise LabError("no control groups are mounted on this host", hint="mount -t cgroup2 none /sys/fs/cgroup")
+        raise LabError("no cgroups are mounted on this host", hint="mount -t cgroup2 none /sys/fs/cgroup")
     return Cgroups(Kind.HYBRID if unified else Kind.LEGACY, tuple(found), systemd)
 
 
@@ -163,13 +163,15 @@ def _members(folder: Path) -> list[int]:
 
 
 def remove(folders: list[Path], deadline: float = 10.0) -> None:
-    """Remove the groups once their processes are gone, and the lab's folders above when they were the last; LabError if they stay."""
+    """Remove the groups once their processes are gone, and the lab's folders above when they were the last; LabError if
+    they stay."""
     end = time.monotonic() + deadline
     while any(not _remove_tree(folder) for folder in folders):
         if time.monotonic() > end:
             left = [pid for folder in folders[:1] for pid in _members(folder)]
             raise LabError(
-                f"processes of a stopped machine do not end: {left}", hint=f"ps -o pid,stat,wchan:30,args {' '.join(map(str, left))}"
+                f"processes of a stopped machine do not exit: {left}",
+                hint=f"ps -o pid,stat,wchan:30,args {' '.join(map(str, left))}",
             )
         kill(folders)
         time.sleep(0.1)

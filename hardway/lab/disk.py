@@ -1,4 +1,5 @@
-"""A machine's disk: an overlay on the base image, plus one plain folder for containerd, whose snapshots cannot lie on an overlay."""
+"""A machine's disk: an overlay on the base image, plus one plain folder for containerd, whose snapshots cannot lie on
+an overlay."""
 
 from __future__ import annotations
 
@@ -21,11 +22,13 @@ def made(lab: LabSpec) -> list[MachineSpec]:
 
 
 def make(machine: MachineSpec, lab: LabSpec, public_key: str) -> None:
-    """Create the machine's disk where there is none, and (re)write who it is and who may enter; its other files are kept."""
+    """Create the machine's disk where there is none, and (re)write who it is and who may enter; its other files are
+    kept."""
     for part in PARTS:
         if not (machine.home / part).exists():
             (machine.home / part).mkdir(parents=True)
-            # The upper part's mode is that of the machine's "/", whatever the operator's umask; from now on it is the machine's own matter.
+            # The upper part's mode is that of the machine's "/", whatever the operator's umask; from now on it is the
+            # machine's own matter.
             os.chmod(machine.home / part, 0o755)
     machine.save()
     mount(machine)
@@ -45,12 +48,15 @@ def host_keys(lab: LabSpec, name: str) -> str:
     """The public host keys a machine has on its disk now, on or off; LabError when it was never made."""
     homes = {machine.name: machine.home for machine in made(lab)}
     if name not in homes:
-        raise LabError(f"{name} has not been made yet", host=name, hint=f"hardway lab up {lab.source or 'INV'}")
+        raise LabError(f"{name} has not been created yet", host=name, hint=f"hardway lab up {lab.source or 'INV'}")
     return "".join(path.read_text() for path in sorted((homes[name] / "upper/etc/ssh").glob("ssh_host_*_key.pub")))
 
 
 def _write_hosts(path: Path, lab: LabSpec) -> None:
-    """Every machine knows the others by name. Lines somebody else added stay, and a file that has them all is left alone."""
+    """Every machine knows the others by name.
+
+    Lines somebody else added stay, and a file that has them all is left alone.
+    """
     own = ["127.0.0.1 localhost", *(f"{address} {name}" for name, address in lab.hosts)]
     old = path.read_text().splitlines() if path.exists() else []
     if set(own) <= set(old):
@@ -79,7 +85,9 @@ def mount(machine: MachineSpec) -> None:
         return
     if not Path(machine.base).is_dir():
         raise LabError(
-            f"the base image under {machine.name}'s disk is gone: {machine.base}", host=machine.name, hint="hardway lab wipe, then up"
+            f"the base image of {machine.name}'s disk is missing: {machine.base}",
+            host=machine.name,
+            hint="hardway lab wipe INV && hardway lab up INV",
         )
     options = f"lowerdir={machine.base},upperdir={machine.home}/upper,workdir={machine.home}/work"
     run("mount", "-t", "overlay", f"hardway-{machine.name}", "-o", options, machine.root)
@@ -100,7 +108,9 @@ def unmount(machine: MachineSpec, deadline: float = 10.0) -> None:
 def remove(machine: MachineSpec) -> None:
     """Delete the machine with all its files; LabError when something is still mounted there."""
     if str(machine.home) + "/" in Path("/proc/self/mountinfo").read_text():
-        raise LabError(f"something is still mounted below {machine.home}", host=machine.name, hint=f"findmnt | grep {machine.home}")
+        raise LabError(
+            f"something is still mounted below {machine.home}", host=machine.name, hint=f"findmnt | grep {machine.home}"
+        )
     shutil.rmtree(machine.home)
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from ..assets.cache import default_directory
 from ..cluster import Cluster
 from ..errors import LabError, UsageError
+from ..state.statedir import StateDir
+from ..state.store import FOUNDED
 from . import disk, network, power, preconditions, registry, state
 from .access import Access
 from .image.base import base_image
@@ -31,9 +33,13 @@ class LabMachines:
         self.cluster = cluster
         self.lab = LabSpec.of(cluster)
         self.access = Access(state_dir / "lab")
+        self.store = StateDir(state_dir)
 
     def up(self, names: Sequence[str] | None = None, report: Report = quiet) -> None:
-        """Make and boot machines (all by default) until each answers; those that run are left alone. LabError, NotReadyError."""
+        """Make and boot machines (all by default) until each answers; those that run are left alone.
+
+        LabError, NotReadyError.
+        """
         preconditions.require_root()
         wanted = self._names(names)
         with registry.working_on(self.lab.name, report):
@@ -45,21 +51,24 @@ class LabMachines:
             on_each(specs, lambda spec: self._boot(spec, public_key))
             self.access.write(self._known())
             on_each(specs, power.await_answer)
-            report(f"{len(specs)} machines answer: {', '.join(spec.name for spec in specs)}")
+            ready = "1 machine answers" if len(specs) == 1 else f"{len(specs)} machines answer"
+            report(f"{ready}: {', '.join(spec.name for spec in specs)}")
 
     def down(self, report: Report = quiet) -> None:
-        """Shut every machine down and remove the lab's processes, mounts, interfaces, rules and groups; the disks stay."""
+        """Shut every machine down and remove the lab's processes, mounts, interfaces, rules and groups; the disks
+        stay."""
         preconditions.require_root()
         with registry.working_on(self.lab.name, report):
             self._down()
 
     def wipe(self, report: Report = quiet) -> None:
-        """`down`, then delete the machines' disks and keys."""
+        """`down`, then delete the machines' disks and keys; the cluster on them is given up with them."""
         preconditions.require_root()
         with registry.working_on(self.lab.name, report):
             self._down()
             on_each(disk.made(self.lab), disk.remove)
             self.access.forget()
+            self.store.discard(FOUNDED)
             for directory in (self.lab.machines, self.lab.directory):
                 if directory.is_dir() and not any(directory.iterdir()):
                     directory.rmdir()
@@ -108,16 +117,20 @@ class LabMachines:
         preconditions.require_root()
         known = self._known()
         if not known:
-            raise LabError(f"no machine of lab {self.lab.name} has been made yet", hint=self._make())
+            raise LabError(f"no machine of lab {self.lab.name} has been created yet", hint=self._make())
         return self.access.ssh_config(known)
 
     def way_to(self, name: str) -> Path:
-        """The file with the OpenSSH configuration that leads to a machine; LabError when it was never made, or its key is elsewhere."""
+        """The file with the OpenSSH configuration that leads to a machine; LabError when it was never made, or its key
+        is elsewhere."""
         preconditions.require_root()
         if name not in {spec.name for spec in disk.made(self.lab)}:
-            raise LabError(f"{name} has not been made yet", host=name, hint=self._make())
+            raise LabError(f"{name} has not been created yet", host=name, hint=self._make())
         if not self.access.config.is_file():
-            hint = f"go to the folder from which it was made, name its state directory with --state-dir, or: {self._make()}"
+            hint = (
+                "run this in the folder where the lab was created, give its state directory with --state-dir, or:"
+                f" {self._make()}"
+            )
             raise LabError(f"the key of lab {self.lab.name} is not in {self.access.directory}", hint=hint)
         return self.access.config
 
@@ -148,7 +161,10 @@ class LabMachines:
         power.switch_on(spec)
 
     def _specs(self, base: Path, names: Iterable[str]) -> list[MachineSpec]:
-        """The machines to bring up. A disk stays on the base it was made on; a machine that runs stays what it is until it is off."""
+        """The machines to bring up.
+
+        A disk stays on the base it was made on; a machine that runs stays what it is until it is off.
+        """
         recorded = {spec.name: spec for spec in disk.made(self.lab)}
         planned = machine_specs(self.cluster, self.lab, base)
         return [_merge(planned[name], recorded.get(name)) for name in names]
@@ -162,7 +178,8 @@ class LabMachines:
         unknown = [name for name in names or () if name not in every]
         if unknown:
             raise UsageError(
-                f"no machine named {', '.join(unknown)} in cluster {self.cluster.name}", hint=f"choose from {', '.join(every)}"
+                f"no machine named {', '.join(unknown)} in cluster {self.cluster.name}",
+                hint=f"choose from {', '.join(every)}",
             )
         return list(names) if names is not None else every
 
@@ -175,7 +192,7 @@ class LabMachines:
             made = {spec.name: spec for spec in disk.made(self.lab)}
             for name in wanted:
                 if name not in made:
-                    raise LabError(f"{name} has not been made yet", host=name, hint=self._make())
+                    raise LabError(f"{name} has not been created yet", host=name, hint=self._make())
             yield [made[name] for name in wanted]
 
 

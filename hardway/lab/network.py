@@ -28,7 +28,8 @@ def ip(*lines: str, namespace: str = "") -> None:
 
 
 def switch_up(lab: LabSpec) -> None:
-    """Make the switch and the host's side of the lab, as far as they are not there; LabError when the network is taken."""
+    """Make the switch and the host's side of the lab, as far as they are not there; LabError when the network is
+    taken."""
     if not _is_up(lab.uplink):
         _refuse_taken(lab)
         _remove_uplink(lab)
@@ -135,6 +136,7 @@ def _refuse_taken(lab: LabSpec) -> None:
             continue
         if IPv4Network(route["dst"]).subnet_of(lab.network):
             raise LabError(
-                f"the lab's network {lab.network} is in use on this host: route to {route['dst']} by {route.get('dev', '?')}",
+                f"the lab's network {lab.network} is in use on this host: route to {route['dst']} on"
+                f" {route.get('dev', '?')}",
                 hint="give the lab other addresses in the inventory (lab.gateway and the hosts' addresses)",
             )

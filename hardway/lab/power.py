@@ -29,7 +29,7 @@ def switch_on(machine: MachineSpec) -> None:
     machine.state.unlink(missing_ok=True)
     package_parent = Path(__file__).resolve().parents[2]
     environment = [f"PATH={PATH}", f"PYTHONPATH={package_parent}", "PYTHONDONTWRITEBYTECODE=1"]
-    # Without site-packages: the supervisor is the standard library and us, and there is one per machine.
+    # Without site-packages: the supervisor needs the standard library and this package only. Each machine has one.
     python = ["env", "-i", *environment, sys.executable, "-S", "-m", "hardway.lab.supervisor", str(machine.home)]
     if SYSTEMD.is_dir():
         _start_unit(machine, python)
@@ -97,14 +97,15 @@ def _signal(machine: MachineSpec, number: int, deadline: float) -> bool:
 
 
 def await_answer(machine: MachineSpec, deadline: float = BOOT) -> None:
-    """Return when the machine's sshd greets; NotReadyError at the deadline, LabError as soon as its supervisor is dead."""
+    """Return when the machine's sshd greets; NotReadyError at the deadline, LabError as soon as its supervisor is
+    dead."""
     begin = time.monotonic()
     while not greets(machine.address, machine.port):
         waited = time.monotonic() - begin
         found = state.read(machine)
         if (found and not found.alive) or (not found and waited > 10):
             raise LabError(
-                f"{machine.name} did not come up: {found.ended if found and found.ended else 'its supervisor is dead'}",
+                f"{machine.name} did not start: {(found and found.ended) or 'its supervisor has exited'}",
                 host=machine.name,
                 evidence=console_tail(machine),
                 hint=f"less {machine.console}",

@@ -19,13 +19,18 @@ SPACE_PER_MACHINE = 500_000_000
 def require_root() -> None:
     """LabError unless this is Linux and we are root with the lab's packages installed."""
     if sys.platform != "linux":
-        raise LabError("the lab needs Linux", hint="use a Linux machine, or hosts of your own in the inventory (no `lab:` section)")
+        raise LabError(
+            "the lab needs Linux", hint="use a Linux machine, or your own hosts in the inventory (no `lab:` section)"
+        )
     if os.geteuid() != 0:
-        raise LabError("the lab needs root: it makes network namespaces, mounts and control groups", hint="run the same command with sudo")
+        raise LabError(
+            "the lab needs root: it creates network namespaces, mounts and cgroups",
+            hint="run the same command with sudo",
+        )
     missing = packages.missing()
     if missing:
         names = " ".join(missing)
-        raise LabError(f"Debian packages the lab needs are missing: {names}", hint=f"{packages.INSTALL} {names}")
+        raise LabError(f"the lab needs Debian packages that are missing: {names}", hint=f"{packages.INSTALL} {names}")
 
 
 def require_disk(lab: LabSpec, new_machines: int) -> None:
@@ -34,13 +39,13 @@ def require_disk(lab: LabSpec, new_machines: int) -> None:
     needed, free = new_machines * SPACE_PER_MACHINE, shutil.disk_usage(lab.machines).free
     if free < needed:
         raise LabError(
-            f"{new_machines} new machines want {needed / 1e9:.1f} GB, {lab.machines} has {free / 1e9:.1f} GB free",
+            f"{new_machines} new machines need {needed / 1e9:.1f} GB, {lab.machines} has {free / 1e9:.1f} GB free",
             hint="free some space, or set lab.directory in the inventory to a larger disk",
         )
     if not carries_overlay(lab.machines):
         kind = run("stat", "--file-system", "--format=%T", lab.machines).strip()
         raise LabError(
-            f"the machines' disks cannot lie in {lab.directory}: its file system ({kind}) carries no overlay",
+            f"the machines' disks cannot be in {lab.directory}: its file system ({kind}) does not support overlays",
             hint="set lab.directory in the inventory to a folder on ext4, xfs or btrfs",
         )
 

@@ -1,4 +1,5 @@
-"""Which labs are up on this host: one claim each under /run, so that two labs never share a name or a network unnoticed."""
+"""Which labs are up on this host: one claim each under /run, so that two labs never share a name or a network
+unnoticed."""
 
 from __future__ import annotations
 
@@ -39,7 +40,9 @@ def _await_lock(lock, name: str, deadline: float) -> None:
             lock.seek(0)
             owner = lock.read().strip()
             raise LabError(
-                f"another hardway (process {owner}) is still working on lab {name}", waited_seconds=deadline, hint=f"ps -fp {owner}"
+                f"another hardway (process {owner}) is still working on lab {name}",
+                waited_seconds=deadline,
+                hint=f"ps -fp {owner}",
             )
         time.sleep(0.1)
 
@@ -79,7 +82,9 @@ def release(lab: LabSpec) -> None:
 
 def held_elsewhere(lab: LabSpec) -> bool:
     """Whether the lab that is up under this name is another one, with other disks: not ours to take down."""
-    return any(other["name"] == lab.name and other["directory"] != str(lab.directory) and _alive(other) for other in _claims())
+    return any(
+        other["name"] == lab.name and other["directory"] != str(lab.directory) and _alive(other) for other in _claims()
+    )
 
 
 def _claims() -> list[dict]:
@@ -102,14 +107,16 @@ def _refuse_conflict(lab: LabSpec, other: dict) -> None:
     down = f"hardway lab down {other['source'] or '<inventory of ' + other['name'] + '>'}"
     if other["name"] == lab.name and other["directory"] != str(lab.directory):
         raise LabError(
-            f"another lab named {lab.name} is up, its disks are in {other['directory']}", hint=f"{down}, or name this cluster otherwise"
+            f"another lab named {lab.name} is up, with its disks in {other['directory']}",
+            hint=f"{down}, or give this cluster another name",
         )
     if other["name"] == lab.name and other["network"] != str(lab.network):
         raise LabError(
-            f"lab {lab.name} is up with network {other['network']}, the inventory now says {lab.network}", hint=f"{down}, then up again"
+            f"lab {lab.name} is up with network {other['network']}, the inventory now says {lab.network}",
+            hint=f"{down}, then up again",
         )
     if other["name"] != lab.name and IPv4Network(other["network"]).overlaps(lab.network):
         raise LabError(
-            f"lab {lab.name} and lab {other['name']}, which is up, both want the network {other['network']}",
+            f"lab {lab.name} and lab {other['name']}, which is up, both use the network {other['network']}",
             hint=f"{down}, or give this lab other addresses",
         )

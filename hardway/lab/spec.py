@@ -57,7 +57,8 @@ class MachineSpec:
 
     @property
     def namespace(self) -> str:
-        """No switch has a name like it: a cluster's name holds no dot, and "a-b" may be one beside a lab "a" with a machine "b"."""
+        """No switch has a name like it: a cluster's name holds no dot, and "a-b" may be one beside a lab "a" with a
+        machine "b"."""
         return f"{self.switch}.{self.name}"
 
     @property
@@ -94,15 +95,20 @@ class LabSpec:
         """The lab of a cluster; LabError when the inventory has none or an address lies outside its network."""
         if cluster.lab is None:
             raise LabError(
-                f"cluster {cluster.name} has no lab: its machines are not made by hardway", hint="add a `lab:` section to the inventory"
+                f"cluster {cluster.name} has no lab: hardway does not create its machines",
+                hint="add a `lab:` section to the inventory",
             )
         network = IPv4Network(f"{cluster.lab.gateway}/{cluster.lab.prefix}", strict=False)
         for host in cluster.hosts:
             if host.address not in network or host.address == cluster.lab.gateway:
-                raise LabError(f"{host.name}'s address {host.address} is not a free address of the lab's network {network}")
+                raise LabError(
+                    f"{host.name}'s address {host.address} is not a free address of the lab's network {network}"
+                )
         directory = (cluster.lab.directory or lab_directory(cluster.name)).expanduser().absolute()
         if set(str(directory)) & set(",:\\"):
-            raise LabError(f"lab.directory {directory} contains a comma, colon or backslash, which mount options cannot carry")
+            raise LabError(
+                f"lab.directory {directory} contains a comma, colon or backslash, which mount options do not allow"
+            )
         plan = cluster.network
         dark = dict.fromkeys(n for n in (network, plan.node_cidr, plan.pod_cidr, plan.service_cidr) if n)
         return LabSpec(

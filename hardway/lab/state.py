@@ -12,7 +12,8 @@ from .spec import MachineSpec
 
 @dataclass(frozen=True)
 class State:
-    """`pid` and `started` name the supervisor's process beyond doubt; `ended` says why it ended, empty while it runs."""
+    """`pid` and `started` name the supervisor's process beyond doubt; `ended` says why it ended, empty while it
+    runs."""
 
     pid: int
     started: str
@@ -51,7 +52,10 @@ def write_end(machine: MachineSpec, reason: str) -> None:
 
 
 def started(pid: int) -> str:
-    """When a process was started (clock ticks since boot): tells it from a later one with the same number. Empty when there is none."""
+    """When a process was started (clock ticks since boot): tells it from a later one with the same number.
+
+    Empty when there is none.
+    """
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -61,7 +65,12 @@ def started(pid: int) -> str:
 
 
 def _write(machine: MachineSpec, groups: list[Path], ended: str) -> None:
-    fields = {"pid": os.getpid(), "started": started(os.getpid()), "groups": [str(group) for group in groups], "ended": ended}
+    fields = {
+        "pid": os.getpid(),
+        "started": started(os.getpid()),
+        "groups": [str(group) for group in groups],
+        "ended": ended,
+    }
     temporary = machine.state.with_suffix(".new")
     temporary.write_text(json.dumps(fields))
     temporary.replace(machine.state)

@@ -1,4 +1,4 @@
-"""Keeps one machine on: boots it, boots it again when it reboots, and clears everything away when it ends.
+"""Keeps one machine on: boots it, boots it again when it reboots, and removes everything when it stops.
 
 Run as `python -m hardway.lab.supervisor MACHINE_DIRECTORY`, detached from who started it. SIGTERM shuts the
 machine down in order, SIGUSR1 cuts its power. What it says goes to the machine's console log.
@@ -40,7 +40,7 @@ class Supervisor:
             cgroups.leave_own_group(self.layout)
             while not self.ending:
                 code = self._boot()
-                reason = f"systemd-nspawn ended with code {code}"
+                reason = f"systemd-nspawn exited with code {code}"
                 print(reason, flush=True)
                 if code != REBOOT:
                     break
@@ -59,7 +59,9 @@ class Supervisor:
         self.groups = cgroups.make(groups, self.machine.memory)
         state.write_running(self.machine, self.groups)
         environment = {"PATH": PATH, "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network", "SYSTEMD_SECCOMP": "0"}
-        self.child = subprocess.Popen(command(self.machine), stdin=subprocess.DEVNULL, env=environment, preexec_fn=self._enter_groups)
+        self.child = subprocess.Popen(
+            command(self.machine), stdin=subprocess.DEVNULL, env=environment, preexec_fn=self._enter_groups
+        )
         if self.ending:
             cgroups.kill(self.groups)
         code = self.child.wait()
@@ -80,11 +82,19 @@ class Supervisor:
         """The cable first, so that no dying process says good-bye to its peers; then everything at once."""
         self.ending = True
         if self.child:
-            subprocess.run(["ip", "-n", self.machine.switch, "link", "set", self.machine.plug, "down"], env={"PATH": PATH}, check=False)
+            subprocess.run(
+                ["ip", "-n", self.machine.switch, "link", "set", self.machine.plug, "down"],
+                env={"PATH": PATH},
+                check=False,
+            )
             cgroups.kill(self.groups)
 
     def _clear(self) -> None:
-        for step in (lambda: cgroups.remove(self.groups), lambda: network.machine_down(self.machine), lambda: disk.unmount(self.machine)):
+        for step in (
+            lambda: cgroups.remove(self.groups),
+            lambda: network.machine_down(self.machine),
+            lambda: disk.unmount(self.machine),
+        ):
             try:
                 step()
             except LabError as error:

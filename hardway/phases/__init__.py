@@ -1,20 +1,29 @@
 """The phases in their order: this tuple is the product on one screen."""
 
+from __future__ import annotations
+
+from ..cluster import Host
+from ..phase import Inputs
+from ..resources.base import Resource
 from . import (
     binaries,
     containers,
     control_plane,
     dns,
     encryption,
+    encryption_read,
     etcd,
+    etcd_clients,
     etcd_members,
     etcd_quorum,
+    former_roles,
     kube_proxy,
     kubeconfigs,
     kubectl,
     kubelet,
     load_balancer,
     node_marks,
+    old_addresses,
     pki,
     pod_routes,
     preflight,
@@ -30,7 +39,9 @@ PHASES = (
     prepare.PHASE,
     binaries.PHASE,
     etcd_members.PHASE,
+    etcd_clients.PHASE,
     etcd.PHASE,
+    encryption_read.PHASE,
     control_plane.PHASE,
     etcd_quorum.PHASE,
     load_balancer.PHASE,
@@ -42,4 +53,13 @@ PHASES = (
     dns.PHASE,
     node_marks.PHASE,
     kubectl.PHASE,
+    former_roles.PHASE,
+    old_addresses.PHASE,
 )
+
+
+def wanted_on(inputs: Inputs, host: Host) -> list[Resource]:
+    """Everything that should stand on a host, in the phases' order: the same model that bootstrap applies."""
+    return [
+        resource for phase in PHASES if phase.works_on(inputs.cluster, host) for resource in phase.desired(inputs, host)
+    ]

@@ -1,17 +1,18 @@
 """Copy the programs: to each host those its roles need, verified before they leave your machine.
 
-A program is sent only when its sha256 on the host differs. It becomes visible under its final
-name in one rename, so a run that dies leaves no half of a program.
+hardway sends a program only when its sha256 on the host differs. The last step is a rename to the
+final name, so an interrupted run never leaves a partial program behind. A new program for a unit
+that has one already waits beside it, and takes its place when the unit is restarted.
 
 By hand: `sha256sum /usr/local/bin/kubelet` on the host, `hardway assets list` here.
 
-Goes wrong: a program of the wrong architecture answers `Exec format error`; a full /usr/local cuts a copy
+Goes wrong: a program for the wrong architecture fails with `Exec format error`; a full /usr/local cuts a copy
 short, which its sha256 shows.
 """
 
 from ..cluster import Host, Role
 from ..phase import Inputs, Phase
-from ..resources import Binary, Directory
+from ..resources import Binary, Delivered, Directory
 from ..vocabulary import Blob
 
 PROGRAMS = {
@@ -19,34 +20,33 @@ PROGRAMS = {
     Role.CONTROL_PLANE: ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"),
     Role.WORKER: ("kubelet", "kube-proxy", "containerd", "containerd-shim-runc-v2", "ctr", "runc", "crictl"),
 }
-RUN_BY = {
-    **{
-        name: (f"{name}.service",)
-        for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
-    },
-    **{name: ("containerd.service",) for name in ("containerd", "containerd-shim-runc-v2", "runc")},
-}
 CNI_PLUGINS = ("bridge", "host-local", "loopback", "portmap")
+# These are replaced at once; a new one of the others waits for the turn of the unit that runs it.
+FOR_PEOPLE = ("etcdctl", "etcdutl", "kubectl", "ctr", "crictl")
 
 
 def program(inputs: Inputs, host: Host, name: str, folder: str = "/usr/local/bin") -> Binary:
     """One program as it must stand on a host, for its architecture."""
     asset = inputs.assets.binary(name, inputs.facts[host.name].arch)
-    return Binary(f"{folder}/{name}", Blob(path=asset.path, known_sha256=asset.sha256), units=RUN_BY.get(name, ()))
+    return Binary(f"{folder}/{name}", Blob(path=asset.path, known_sha256=asset.sha256))
+
+
+def cni_plugins(inputs: Inputs, host: Host) -> list[Binary]:
+    """What containerd calls for each pod, and so is put in force with it."""
+    return [program(inputs, host, name, "/opt/cni/bin") for name in CNI_PLUGINS]
 
 
 def programs(inputs: Inputs, host: Host) -> list[Binary]:
     """Every program of a host."""
     names = dict.fromkeys(name for role in Role for name in (PROGRAMS.get(role, ()) if host.is_(role) else ()))
-    return [program(inputs, host, name) for name in names]
+    plugins = cni_plugins(inputs, host) if host.is_(Role.WORKER) else []
+    return [*(program(inputs, host, name) for name in names), *plugins]
 
 
 def desired(inputs: Inputs, host: Host) -> list:
-    wanted = [Directory("/usr/local/bin", shared=True), *programs(inputs, host)]
-    if host.is_(Role.WORKER):
-        plugins = (program(inputs, host, name, "/opt/cni/bin") for name in CNI_PLUGINS)
-        wanted += [Directory("/opt/cni"), Directory("/opt/cni/bin"), *plugins]
-    return wanted
+    folders = [Directory("/opt/cni"), Directory("/opt/cni/bin")] if host.is_(Role.WORKER) else []
+    brought = [one if one.path.rpartition("/")[2] in FOR_PEOPLE else Delivered(one) for one in programs(inputs, host)]
+    return [Directory("/usr/local/bin", shared=True), *folders, *brought]
 
 
 PHASE = Phase(

@@ -1,12 +1,12 @@
 """Create the key that encrypts Secrets inside etcd.
 
-Made once and never replaced: without it every Secret in etcd is lost, so keep the state
-directory safe and keep it together with etcd's snapshots. The same EncryptionConfiguration goes
-to every control-plane host with the API server.
+hardway creates it once for each provider, and never replaces or drops it. Without it every Secret in
+etcd is lost: keep the state directory safe, and keep a copy with etcd's snapshots. Every API server
+gets the same EncryptionConfiguration.
 
 By hand: `etcdctl get /registry/secrets/default/NAME | hexdump -C` shows `k8s:enc:aescbc:v1:key1`.
 
-Goes wrong: the key is lost or differs between two control-plane hosts; then one API server reads a Secret and
+Goes wrong: the key is lost, or differs between two control-plane hosts: then one API server reads a Secret and
 the other answers `unable to transform key`.
 """
 

@@ -1,17 +1,24 @@
 """Add new members to an etcd cluster that exists already.
 
-On the first run there is nothing to add: the founding members start together. Later, a host that
-the inventory gained, or whose disk was replaced, is announced to the others first and starts
-with an empty data folder. One member at a time, and only while the others have their quorum.
+On the first run there is nothing to add: the first members start together. Later, hardway adds a
+host that is new in the inventory, or whose disk was replaced, to the cluster's member list, then
+starts it with an empty data directory. It adds one member at a time, and only while the others
+have quorum: to grow from three members to five, write both hosts in the inventory and run
+`hardway bootstrap INV --limit HOST` for each, then `hardway bootstrap INV`.
+
+hardway never removes a member. One that the inventory no longer names still counts for the quorum,
+so preflight refuses the inventory and shows the command that removes the member.
 
 By hand: `etcdctl member add NAME --peer-urls https://ADDRESS:2380` on a member.
 
-Goes wrong: a member is added but never started: it counts for the quorum all the same, so start it or remove
-it again before the next one.
+Goes wrong: a member is added but never started: it still counts for the quorum, so start it or remove it before
+you add the next one.
 """
 
+from ..cluster import Host
 from ..errors import QuorumError
-from ..facts import etcd_born
+from ..etcd.membership import REMOVE
+from ..facts import Facts, etcd_born
 from ..phase import ETCD, Inputs, Phase
 from ..resources import EtcdMember
 
@@ -19,16 +26,20 @@ from ..resources import EtcdMember
 def desired(inputs: Inputs, host) -> list:
     if not etcd_born(inputs.facts):
         return []
-    known = [host for host in inputs.cluster.etcd_members if host.name in inputs.facts and inputs.facts[host.name].known]
-    new = [host for host in known if not inputs.facts[host.name].etcd_data]
+    new = [member for member in inputs.among(inputs.cluster.etcd_members) if _joins(inputs, member)]
     if len(new) > 1:
-        names = ", ".join(host.name for host in new)
+        commands = [*(f"hardway bootstrap INV --limit {host.name}" for host in new), "hardway bootstrap INV"]
         raise QuorumError(
-            f"etcd takes one new member at a time, and {names} have no data",
+            f"etcd accepts one new member at a time, but {', '.join(host.name for host in new)} have no data",
             phase="etcd-members",
-            hint="one lost member can be replaced; growing etcd, or replacing several members at once, is not supported",
+            hint="; then ".join(commands),
         )
-    return [EtcdMember(host) for host in new]
+    return [EtcdMember(host, REMOVE) for host in new]
+
+
+def _joins(inputs: Inputs, host: Host) -> bool:
+    facts = inputs.facts.get(host.name, Facts(known=False))
+    return facts.known and not facts.etcd_data
 
 
 PHASE = Phase(

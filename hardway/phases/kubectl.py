@@ -1,26 +1,30 @@
-"""Hand over: a kubeconfig on your machine with which kubectl reaches the cluster through the load balancer.
+"""Write a kubeconfig on your machine with which kubectl reaches the cluster through the load balancer.
 
 By hand: `kubectl --kubeconfig .hardway/<cluster>/admin.conf cluster-info`.
 
-Goes wrong: your machine does not reach the API address at all (a bastion is between you and the hosts): then
+Goes wrong: your machine cannot reach the API address at all (a bastion is between you and the hosts): then
 use kubectl on a control-plane host, or a tunnel.
 """
 
 from ..phase import OPERATOR, Pending, Phase
 from ..targets.live import Live
-from .kubeconfigs import desired
+from .kubeconfigs import kubeconfigs
 
 
-def ready(live: Live) -> Pending | None:
+def ready(live: Live, target) -> Pending | None:
     problem = live.administrator().forbidden()
-    return Pending(f"the administrator's kubeconfig to be accepted at {live.cluster.api_url} ({problem})") if problem else None
+    return (
+        Pending(f"the administrator's kubeconfig to be accepted at {live.cluster.api_url} ({problem})")
+        if problem
+        else None
+    )
 
 
 PHASE = Phase(
     name="kubectl",
-    title="Hand over the administrator's kubeconfig",
+    title="Write the administrator's kubeconfig",
     targets=lambda cluster: (OPERATOR,),
-    desired=desired,
+    desired=lambda inputs, host: kubeconfigs(inputs),
     needs=lambda inputs: ("rbac", "load-balancer"),
     ready=ready,
 )

@@ -1,9 +1,9 @@
-"""Give the nodes their labels and taints from the inventory.
+"""Give the nodes their labels and taints from the inventory, and write on each which pod CIDR it has.
 
-hardway remembers on each node which ones it set; a label taken out of the inventory is taken off
-the node, one that somebody else set is left alone.
+hardway records on each node which labels and taints it set. It removes one that you delete from
+the inventory, and leaves all others alone. A node's pod CIDR is written once and never changes.
 
-By hand: `kubectl get nodes --show-labels`.
+By hand: `kubectl get nodes --show-labels`; `kubectl get node NAME -o jsonpath='{.spec.podCIDR}'`.
 
 Goes wrong: a taint without a matching toleration keeps every pod off all workers, and they stay Pending.
 """
@@ -13,7 +13,7 @@ from ..resources import NodeMarks
 
 
 def desired(inputs: Inputs, host) -> list:
-    return [NodeMarks(worker) for worker in inputs.cluster.workers]
+    return [NodeMarks(worker) for worker in inputs.among(inputs.cluster.workers)]
 
 
 PHASE = Phase(

@@ -1,32 +1,48 @@
-"""Program the pod routes: every host learns behind which worker each block of pod addresses lives.
+"""Set up the pod routes: every host learns which worker has which block of pod addresses.
 
-A cloud would have a router; here each host has a unit that sets its routes at boot, so they
-survive a reboot. Control-plane hosts need them too: the API server calls pods of aggregated APIs
-and webhooks. A worker never gets a route for its own block, which its bridge serves. Pod traffic
-leaving the cluster takes the node's address; inside it keeps its own.
+A cloud would have a router; here a unit on each host sets its routes at boot, so they survive a
+reboot. Control-plane hosts need them too, because the API server calls the pods of aggregated APIs
+and webhooks. A worker gets no route for its own block, which its bridge serves. Pod traffic that
+leaves the cluster takes the node's address; inside the cluster it keeps the pod's. The routes to a
+worker that you delete from the inventory stay until its Node is deleted too.
 
-By hand: `ip route` on any host; `iptables -t nat -S POSTROUTING | grep hardway` on a worker.
+By hand: `ip route show proto 200` on any host; `iptables -t nat -S POSTROUTING | grep hardway` on a worker.
 
 Goes wrong: a router or a cloud drops packets with pod addresses (switch its source check off); a restarted
-network service takes the routes with it, which is why the unit restarts along with it.
+network service removes the routes, which is why the unit restarts with it.
 """
 
 from ..cluster import Host
+from ..living.departed import pod_routes
 from ..phase import Inputs, Phase
 from ..render import render
-from ..resources import File, LiveRoutes, Unit, text
+from ..resources import Directory, File, Leftover, LiveRoutes, Unit, text
 
 UNIT = "pod-routes.service"
+# Older ones refuse to load a unit of this type that is to be tried again.
+RETRIES_SINCE = 244
 
 
 def desired(inputs: Inputs, host: Host) -> list:
-    unit = File(f"/etc/systemd/system/{UNIT}", text(render(UNIT, inputs.cluster, host)), "600")
-    return [unit, Unit(UNIT, (unit,), block=True), LiveRoutes(inputs.cluster.pod_routes(host), UNIT)]
+    found = inputs.facts[host.name]
+    routes, version = pod_routes(inputs.cluster, host, found, inputs.gone), found.systemd
+    retries = version == 0 or version >= RETRIES_SINCE
+    files = (
+        File(f"/etc/systemd/system/{UNIT}", text(render(UNIT, inputs.cluster, host, retries=retries)), "600"),
+        File("/usr/local/bin/pod-routes", text(render("pod-routes", inputs.cluster, host, routes=routes)), "755"),
+    )
+    return [
+        Directory("/usr/local/bin", shared=True),
+        *files,
+        Leftover("routes"),
+        Unit(UNIT, files, block=True),
+        LiveRoutes(routes, UNIT, tuple(file.path for file in files)),
+    ]
 
 
 PHASE = Phase(
     name="pod-routes",
-    title="Program the pod routes",
-    targets=lambda cluster: tuple(host for host in cluster.hosts if cluster.pod_routes(host) or host.pod_cidr),
+    title="Set up the pod routes",
+    targets=lambda cluster: cluster.hosts if any(worker.pod_cidr for worker in cluster.workers) else (),
     desired=desired,
 )

@@ -1,30 +1,29 @@
-"""Prepare the hosts: whose they are, names, and on workers swap, kernel modules and sysctls, all of it reboot-proof.
+"""Prepare the hosts: the cluster's mark, host names, and on workers swap, kernel modules and sysctls.
 
-Every host is marked as this cluster's, with a digest of its authority, so that no other state
-directory can touch it. It gets a marked block in /etc/hosts. Workers lose their swap (the kubelet refuses to
-start with it), load br_netfilter and overlay, and forward packets: bridged pod traffic must pass
-iptables, or Services answer pods on other nodes but not on the same one.
+Everything survives a reboot. hardway marks every host as part of this cluster, with a digest of
+its CA, so that no other state directory can change it; if you skip this phase, the next one does
+that. It writes a marked block into /etc/hosts. On workers it turns swap off (the kubelet refuses to
+start with it), loads br_netfilter and overlay, and enables forwarding: bridged pod traffic must
+pass iptables, or Services answer pods on other nodes but not on the same one.
 
 By hand: `swapon --show`, `sysctl net.ipv4.ip_forward net.bridge.bridge-nf-call-iptables`.
 
-Goes wrong: swap comes back after a reboot because a systemd unit and not fstab brings it; the bridge sysctls
-do not exist as long as br_netfilter is not loaded.
+Goes wrong: swap comes back after a reboot because a systemd unit, not fstab, turns it on; the bridge sysctls
+do not exist until br_netfilter is loaded.
 """
 
 from ..cluster import Host, Role
-from ..facts import authority
 from ..phase import Inputs, Phase
-from ..render import render
-from ..resources import Block, File, KernelModule, Owned, SwapOff, Sysctl, text
+from ..render import render, render_once
+from ..resources import Block, File, KernelModule, SwapOff, Sysctl, text
 
 MODULES = "/etc/modules-load.d/hardway.conf"
 SYSCTLS = "/etc/sysctl.d/90-hardway.conf"
 
 
 def desired(inputs: Inputs, host: Host) -> list:
-    hosts = Block("/etc/hosts", "hardway", text(render("hosts", inputs.cluster, host)))
-    owned = Owned(inputs.cluster.name, authority(inputs.credentials.ca()))
-    return [owned, hosts, *(_worker(inputs, host) if host.is_(Role.WORKER) else ())]
+    hosts = Block("/etc/hosts", "hardway", text(render_once("hosts", inputs.cluster)))
+    return [hosts, *(_worker(inputs, host) if host.is_(Role.WORKER) else ())]
 
 
 def _worker(inputs: Inputs, host: Host) -> list:

@@ -1,16 +1,17 @@
-"""Let the API server into the kubelets, people in as administrators, and kubelets renew their certificates.
+"""Grant the API server, the administrators, the kubelets and the kube-proxies their rights.
 
-The API server calls kubelets for logs, exec and metrics with a certificate of its own; its name
-must be bound to the right role or `kubectl logs` answers Forbidden. Administrators belong to a
-group that is bound to cluster-admin, so their access can be withdrawn; the certificate that
-bypasses RBAC altogether never leaves the state directory. A kubelet asks for a certificate of its own at its
-first start and before each one ends; it gets one because its group may ask for itself, without anybody's approval.
+The API server calls kubelets for logs, exec and metrics with its own certificate. The name in it
+must be bound to the right role, or `kubectl logs` answers Forbidden. Administrators belong to a
+group that is bound to cluster-admin, so their access can be revoked. The certificate that bypasses
+RBAC never leaves the state directory. A kubelet requests its own certificate when it first starts
+and before each one expires. Its group may request one for itself, so nobody has to approve it.
+kube-proxies have a certificate each; their group is bound to the role that Kubernetes provides for them.
 
 By hand: `kubectl get clusterrolebinding system:kube-apiserver-to-kubelet -o yaml`; `kubectl get csr` says
 `Approved,Issued`.
 
 Goes wrong: `kubectl logs` answers Forbidden for user kube-apiserver-kubelet-client: the binding is missing,
-or the certificate's name is another.
+or the certificate has another name.
 """
 
 import yaml
@@ -19,7 +20,7 @@ from ..phase import API, Inputs, Phase
 from ..render import render
 from ..resources import ApiObject
 
-MANIFESTS = ("apiserver-to-kubelet.yaml", "admins.yaml", "kubelet-renewal.yaml")
+MANIFESTS = ("apiserver-to-kubelet.yaml", "admins.yaml", "kubelet-renewal.yaml", "kube-proxies.yaml")
 
 
 def objects(content: bytes) -> list[ApiObject]:
@@ -33,7 +34,7 @@ def desired(inputs: Inputs, host) -> list:
 
 PHASE = Phase(
     name="rbac",
-    title="Grant the API server, the administrators and the kubelets their rights",
+    title="Grant the API server, the administrators, the kubelets and the kube-proxies their rights",
     targets=lambda cluster: (API,),
     desired=desired,
     needs=lambda inputs: ("control-plane",),

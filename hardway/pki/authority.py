@@ -1,4 +1,7 @@
-"""The authorities of one cluster in its state directory: made once, brought by the user, or without a key here. Never overwritten."""
+"""The authorities of one cluster in its state directory: made once, brought by the user, or without a key here.
+
+Never overwritten.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,31 @@ from pathlib import PurePath
 
 from cryptography import x509
 
-from ..cluster import Pki
 from ..errors import PkiError
+from ..settings import Pki
 from ..state.store import Store
 from .certificates import Authority, authorities, definitions
 from .inspection import authority_fault
-from .issuing import PrivateKey, certificate_pem, fingerprint, issue_ca, key_pem, load_certificate, load_key, matches, new_key
+from .issuing import (
+    PrivateKey,
+    certificate_pem,
+    fingerprint,
+    issue_ca,
+    key_pem,
+    load_certificate,
+    load_key,
+    matches,
+    new_key,
+)
 from .secret import Secret
 
 
 @dataclass(frozen=True)
 class Signer:
-    """An authority ready for use; `key` is None when it is kept elsewhere. `pem` is its file as it is, chain included."""
+    """An authority ready for use; `key` is None when it is kept elsewhere.
+
+    `pem` is its file as it is, chain included.
+    """
 
     name: str
     certificate: x509.Certificate
@@ -39,8 +55,10 @@ def open_signer(name: str, pki: Pki, store: Store, changes: list[str]) -> Signer
     pem, secret = store.read(f"pki/{name}.crt") or b"", store.read(f"pki/{name}.key")
     signer = Signer(name, *_checked(name, pem, secret, store))
     mark = f"pki/{name}.sha256"
-    hint = f"restore pki/{name}.crt and .key from a backup; to change the authority on purpose, first remove {store.where(mark)}"
-    store.bind(mark, fingerprint(signer.certificate), f"authority {name}", hint)
+    hint = (
+        f"restore pki/{name}.crt and .key from a backup; to replace the CA on purpose, first remove {store.where(mark)}"
+    )
+    store.bind(mark, fingerprint(signer.certificate), f"CA (pki/{name}.crt)", hint)
     return signer
 
 
@@ -53,27 +71,33 @@ def _create(authority: Authority, pki: Pki, store: Store, changes: list[str]) ->
     if not secret:
         store.create(f"{where}.key", key_pem(key))
     store.create(f"{where}.crt", certificate_pem(issue_ca(authority.cn, key, pki.ca_validity_days)))
-    changes.append(f"{where}.crt: new authority {authority.cn}")
+    changes.append(f"{where}.crt: new CA {authority.cn}")
 
 
 def _refuse_if_lost(name: str, store: Store) -> None:
     """A new authority in place of a lost one would cut off every component of the running cluster."""
     leaves = {row.name for row in definitions() if row.ca == name}
-    present = [path for path in store.names() if path.startswith("pki/") and path.endswith(".crt") and PurePath(path).stem in leaves]
+    present = [
+        path
+        for path in store.names()
+        if path.startswith("pki/") and path.endswith(".crt") and PurePath(path).stem in leaves
+    ]
     if store.read(f"pki/{name}.sha256") is not None:
         present.append(f"pki/{name}.sha256")
     if present:
-        hint = "restore it from a backup; to begin a new cluster, use another --state-dir"
-        message = f"the authority {store.where(f'pki/{name}.crt')} is gone, but what it signed is still there"
+        hint = "restore it from a backup; to create a new cluster, use another --state-dir"
+        message = f"the CA {store.where(f'pki/{name}.crt')} is missing, but files that depend on it exist"
         raise PkiError(message, evidence="\n".join(sorted(present)), hint=hint)
 
 
-def _checked(name: str, pem: bytes, secret: bytes | None, store: Store) -> tuple[x509.Certificate, bytes, PrivateKey | None, Secret | None]:
+def _checked(
+    name: str, pem: bytes, secret: bytes | None, store: Store
+) -> tuple[x509.Certificate, bytes, PrivateKey | None, Secret | None]:
     where = store.where(f"pki/{name}.crt")
     certificate = load_certificate(pem, where)
     fault = authority_fault(certificate)
     if fault:
-        raise PkiError(f"the authority {where} cannot be used: {fault}", hint=f"openssl x509 -in {where} -noout -text")
+        raise PkiError(f"the CA {where} cannot be used: {fault}", hint=f"openssl x509 -in {where} -noout -text")
     if secret is None:
         return certificate, pem, None, None
     key = load_key(secret, store.where(f"pki/{name}.key"))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from importlib import resources
-from pathlib import Path
 
 import yaml
 
 from ..cluster import Cluster, Host, Role
+from ..shipped import shipped
 from .issuing import Profile
 
 
@@ -38,6 +37,11 @@ class Definition:
     roles: frozenset[Role]
     server: str = ""
 
+    @property
+    def of_api(self) -> bool:
+        """Whether clients check by it that they have reached the API."""
+        return "api_sans" in self.san_rules
+
     def hosts(self, cluster: Cluster) -> tuple[Host, ...]:
         """The hosts on which it lands, in the inventory's order."""
         return cluster.with_role(*self.roles)
@@ -63,9 +67,7 @@ def _sans(rule: str, cluster: Cluster, host: Host | None) -> tuple[str, ...]:
 
 @functools.cache
 def _table() -> dict:
-    checkout = Path(__file__).parents[2] / "pki" / "certificates.yaml"
-    packaged = resources.files("hardway") / "data" / "pki" / "certificates.yaml"
-    return yaml.safe_load((checkout if checkout.is_file() else packaged).read_text(encoding="utf-8"))
+    return yaml.safe_load((shipped("pki") / "certificates.yaml").read_text(encoding="utf-8"))
 
 
 @functools.cache
@@ -96,3 +98,8 @@ def definitions() -> tuple[Definition, ...]:
 def definition(name: str) -> Definition:
     """The row of that name; KeyError when the table has none."""
     return {row.name: row for row in definitions()}[name]
+
+
+def issued(cluster: Cluster) -> list[tuple[Definition, Host | None]]:
+    """Every certificate of a cluster: its row, and the host it is for where each has its own."""
+    return [(row, host) for row in definitions() for host in (row.hosts(cluster) if row.per_host else (None,))]

@@ -1,9 +1,11 @@
-"""Everything secret that one cluster needs, out of its state directory: made when absent, kept while valid, never overwritten."""
+"""Everything secret that one cluster needs, out of its state directory: made when absent, kept while valid, never
+overwritten."""
 
 from __future__ import annotations
 
 import dataclasses
 import secrets
+from collections.abc import Mapping
 from threading import RLock
 
 from ..cluster import Cluster, Host
@@ -11,8 +13,8 @@ from ..errors import PkiError
 from ..state.store import Overlay, Store
 from . import kubeconfig
 from .authority import Signer, open_signer
-from .certificates import Definition, authorities, definition, definitions
-from .encryption import encryption_config
+from .certificates import Definition, authorities, definition, issued
+from .encryption import encryption_config, encryption_configs, encryption_keys
 from .leaf import Leaf, Pair
 from .secret import Secret
 from .service_account import KeyPair, service_account
@@ -21,7 +23,10 @@ KINDS = ("pki", "encryption")
 
 
 class Credentials:
-    """The credentials of `cluster` kept in `store`; safe to use from several threads. Every method may raise PkiError."""
+    """The credentials of `cluster` kept in `store`; safe to use from several threads.
+
+    Every method may raise PkiError.
+    """
 
     def __init__(self, cluster: Cluster, store: Store):
         self.cluster = cluster
@@ -31,6 +36,19 @@ class Credentials:
         self._pairs: dict[tuple[str, str], Pair] = {}
         self._changes: list[str] = []
         self._bound = False
+        self.kept: frozenset[str] | None = None
+
+    def keep(self, names: frozenset[str] | None) -> Credentials:
+        """The same; its API servers' certificate is also for these names, and loses none when it is issued again.
+
+        None when no client uses a former name of the API any more.
+        """
+        self.kept = names
+        return self
+
+    def over(self, store: Store) -> Credentials:
+        """Those of the same cluster and the same clients in another store."""
+        return Credentials(self.cluster, store).keep(self.kept)
 
     def ca(self, name: str = "ca") -> bytes:
         """The certificate of an authority (ca, etcd-ca or front-proxy-ca) as PEM."""
@@ -40,8 +58,8 @@ class Credentials:
         """The key of an authority; PkiError when it is kept elsewhere."""
         key = self._signer(name).key_pem
         if key is None:
-            hint = f"put it at {self.store.where(f'pki/{name}.key')}, mode 0600"
-            raise PkiError(f"the key of the authority {name} is not here", hint=hint)
+            hint = f"copy it to {self.store.where(f'pki/{name}.key')}, mode 0600"
+            raise PkiError(f"the key of the CA {name} is not in the state directory", hint=hint)
         return key
 
     def has_ca_key(self, name: str = "ca") -> bool:
@@ -66,17 +84,32 @@ class Credentials:
             self._bind()
             return service_account(self.cluster.pki.algorithm, self.store, self._changes)
 
-    def encryption_config(self) -> Secret:
-        """The API server's EncryptionConfiguration as YAML, the same for all control-plane hosts."""
+    def encryption_config(self, writer: str = "") -> Secret:
+        """The API server's EncryptionConfiguration as YAML; it writes with the provider `writer`, or the
+        inventory's."""
         with self._lock:
             self._bind()
-            return encryption_config(self.cluster.encryption.provider, self.store, self._changes)
+            wanted = self.cluster.encryption
+            return encryption_config(wanted.provider, writer or wanted.writer, self.store, self._changes)
+
+    def encryption_keys(self) -> Mapping[str, str]:
+        """Each provider of Secrets' encryption that has a key, and that key as a host's facts name it."""
+        with self._lock:
+            return encryption_keys(self.store)
+
+    def encryption_configs(self) -> Mapping[str, tuple[str, ...]]:
+        """The sha256 of each configuration that was ever written with these keys, and its providers in order."""
+        with self._lock:
+            return encryption_configs(self.store)
 
     def kubeconfig(self, name: str, host: Host | None = None) -> Secret:
-        """The kubeconfig of an identity; `host` is needed for a kubelet, and for those that talk to their own API server."""
+        """The kubeconfig of an identity; `host` is needed for a kubelet, and for those that talk to their own API
+        server."""
         server = self._server(definition(name), host)
         pair = self.certificate(name, host)
-        return kubeconfig.document(self.cluster.name, f"{self.cluster.name}-{name}", server, self.ca(), pair.cert, pair.key)
+        return kubeconfig.document(
+            self.cluster.name, f"{self.cluster.name}-{name}", server, self.ca(), pair.cert, pair.key
+        )
 
     def shared_password(self, name: str) -> Secret:
         """A password that several hosts share, made once: 8 characters, for keepalived reads no more."""
@@ -105,13 +138,13 @@ class Credentials:
         """What `ensure_all` would do and why, without writing anything."""
         # The keys of a plan are thrown away, so it makes those that cost nothing: an RSA key takes up to a second.
         quick = dataclasses.replace(self.cluster, pki=dataclasses.replace(self.cluster.pki, algorithm="ecdsa-p256"))
-        return Credentials(quick, Overlay(self.store)).ensure_all(*kinds)
+        return Credentials(quick, Overlay(self.store)).keep(self.kept).ensure_all(*kinds)
 
     def _ensure_pki(self) -> None:
         for authority in authorities():
             self._signer(authority.name)
         self._refuse_unsignable()
-        for row, host in self._every():
+        for row, host in issued(self.cluster):
             self.certificate(row.name, host)
         self.service_account()
         if self.cluster.api.vip:
@@ -142,11 +175,8 @@ class Credentials:
                 self._signers[name] = open_signer(name, self.cluster.pki, self.store, self._changes)
             return self._signers[name]
 
-    def _every(self) -> list[tuple[Definition, Host | None]]:
-        return [(row, host) for row in definitions() for host in (row.hosts(self.cluster) if row.per_host else (None,))]
-
     def _pair(self, row: Definition, host: Host | None) -> Pair:
-        leaf, signer = Leaf(row, host, self.cluster, self.store), self._signer(row.ca)
+        leaf, signer = Leaf(row, host, self.cluster, self.store, self.kept), self._signer(row.ca)
         reason = leaf.fault(signer)
         if not reason:
             return leaf.read()
@@ -159,13 +189,19 @@ class Credentials:
     def _refuse_unsignable(self) -> None:
         """All leaves an authority without key would have to sign, in one error."""
         lines = []
-        for row, host in self._every():
-            leaf, signer = Leaf(row, host, self.cluster, self.store), self._signer(row.ca)
+        for row, host in issued(self.cluster):
+            leaf, signer = Leaf(row, host, self.cluster, self.store, self.kept), self._signer(row.ca)
             reason = "" if signer.key else leaf.fault(signer)
             lines += [f"{leaf.path}.crt: {reason}"] if reason else []
         if lines:
             raise self._unsignable(lines)
 
     def _unsignable(self, lines: list[str]) -> PkiError:
-        hint = f"have them signed and put them with their keys into {self.store.where('pki')}, or put the authority's key there"
-        return PkiError("certificates are wanted from an authority whose key is not here", evidence="\n".join(lines), hint=hint)
+        hint = (
+            f"have them signed and copy them with their keys to {self.store.where('pki')}, or copy the CA's key there"
+        )
+        return PkiError(
+            "the state directory has no key of the CA that must sign these certificates",
+            evidence="\n".join(lines),
+            hint=hint,
+        )

@@ -1,11 +1,14 @@
-"""Secrets at rest: the API server's EncryptionConfiguration and the keys in it, which are made once and never replaced."""
+"""Secrets at rest: the API server's EncryptionConfiguration and the keys in it, which are made once, never replaced and
+never taken out."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import hashlib
+import itertools
 import secrets
+from collections.abc import Collection, Mapping
 
 import yaml
 
@@ -14,29 +17,59 @@ from ..state.store import Store
 from .secret import Secret
 
 PROVIDERS = ("aescbc", "secretbox")
+IDENTITY = "identity"
 KEY_BYTES = 32
 
 
-def encryption_config(provider: str, store: Store, changes: list[str]) -> Secret:
-    """The configuration for `provider` (aescbc, secretbox or none); a key made for it is added to `changes`.
+def encryption_config(provider: str, writer: str, store: Store, changes: list[str]) -> Secret:
+    """The configuration that writes with `writer`; a key made for `provider` (the inventory's) is added to `changes`.
 
-    Data is written with the first entry and read with any: keys of a former provider stay, so that a changed
-    inventory never makes stored Secrets unreadable. PkiError when a key is damaged or was lost.
+    Data is written with the first entry and read with any: every key there is stays in it, so that no change of the
+    inventory makes a stored Secret unreadable. PkiError when a key is damaged or was lost.
     """
-    entries = {each: _provider(each, store) for each in PROVIDERS if each != provider and _exists(each, store)}
-    identity = {"identity": {}}
-    if provider == "none":
-        providers = [identity, *entries.values()]
-    else:
-        if not _exists(provider, store):
-            _create(provider, store, changes)
-        providers = [_provider(provider, store), *entries.values(), identity]
+    if provider in PROVIDERS and not _exists(provider, store):
+        _create(provider, store, changes)
+    keys = _keys(store)
+    for kind, key in keys.items():
+        hint = f"restore {store.where(_file(kind))} from a backup"
+        store.bind(_mark(kind), _digest(key), "encryption key", hint)
+    return Secret(_document(ordered(writer, keys), keys))
+
+
+def ordered(writer: str, kinds: Collection[str]) -> tuple[str, ...]:
+    """The providers of a configuration that writes with one of them and reads with all: plain data is tried last."""
+    return tuple(dict.fromkeys((writer, *(kind for kind in PROVIDERS if kind in kinds), IDENTITY)))
+
+
+def encryption_keys(store: Store) -> Mapping[str, str]:
+    """Each kind of provider with a key, and how a host's facts name that key; PkiError like `encryption_config`."""
+    return {kind: named(kind, "key1", key) for kind, key in _keys(store).items()}
+
+
+def named(kind: str, name: str, key: str) -> str:
+    """A key (base64) as s_providers in hardway/targets/host/read.sh names it: with the beginning of its digest."""
+    return f"{kind}:{name}={_digest(key)[:16]}"
+
+
+def encryption_configs(store: Store) -> Mapping[str, tuple[str, ...]]:
+    """Every configuration that was ever written with the keys of this store, by its sha256: its providers in order.
+
+    A cluster whose API servers run with one from before a change of `_document` needs that older form here too.
+    """
+    keys = _keys(store)
+    some = (kinds for count in range(len(keys) + 1) for kinds in itertools.combinations(keys, count))
+    orders = (ordered(writer, kinds) for kinds in some for writer in (*kinds, IDENTITY))
+    return {hashlib.sha256(_document(order, keys)).hexdigest(): order for order in orders}
+
+
+def _document(order: Collection[str], keys: Mapping[str, str]) -> bytes:
+    providers = [{kind: {"keys": [{"name": "key1", "secret": keys[kind]}]} if kind in keys else {}} for kind in order]
     document = {
         "apiVersion": "apiserver.config.k8s.io/v1",
         "kind": "EncryptionConfiguration",
         "resources": [{"resources": ["secrets"], "providers": providers}],
     }
-    return Secret(yaml.safe_dump(document, sort_keys=False).encode())
+    return yaml.safe_dump(document, sort_keys=False).encode()
 
 
 def _file(provider: str) -> str:
@@ -51,7 +84,10 @@ def _exists(provider: str, store: Store) -> bool:
     if store.read(_file(provider)) is not None:
         return True
     if store.read(_mark(provider)) is not None:
-        message = f"the encryption key {store.where(_file(provider))} is gone: without it the cluster's Secrets cannot be read"
+        message = (
+            f"the encryption key {store.where(_file(provider))} is missing: without it the cluster's Secrets cannot be"
+            " read"
+        )
         hint = "restore it from a backup, or from /etc/kubernetes/encryption-config.yaml on a control-plane host"
         raise PkiError(message, hint=hint)
     return False
@@ -62,7 +98,12 @@ def _create(provider: str, store: Store, changes: list[str]) -> None:
     changes.append(f"{_file(provider)}: new encryption key for Secrets at rest")
 
 
-def _provider(provider: str, store: Store) -> dict:
+def _keys(store: Store) -> dict[str, str]:
+    """The key of each kind of provider that has one, in base64."""
+    return {kind: _key(kind, store) for kind in PROVIDERS if _exists(kind, store)}
+
+
+def _key(provider: str, store: Store) -> str:
     where = store.where(_file(provider))
     text = (store.read(_file(provider)) or b"").strip()
     try:
@@ -71,5 +112,8 @@ def _provider(provider: str, store: Store) -> dict:
         key = b""
     if len(key) != KEY_BYTES:
         raise PkiError(f"{where} is not a base64 key of {KEY_BYTES} bytes", hint="restore it from a backup")
-    store.bind(_mark(provider), hashlib.sha256(key).hexdigest(), "encryption key", f"restore {where} from a backup")
-    return {provider: {"keys": [{"name": "key1", "secret": text.decode()}]}}
+    return text.decode()
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(base64.b64decode(key)).hexdigest()

@@ -20,13 +20,13 @@ def authority_fault(ca: x509.Certificate) -> str:
     usage = extensions.get(x509.KeyUsage.oid)
     now = datetime.datetime.now(datetime.UTC)
     if not constraints or not constraints.ca:
-        return "it is not an authority (basicConstraints CA:TRUE is missing)"
+        return "it is not a CA (basicConstraints CA:TRUE is missing)"
     if usage and not usage.key_cert_sign:
         return "it may not sign certificates (keyUsage keyCertSign is missing)"
     if now > ca.not_valid_after_utc:
         return f"it expired on {ca.not_valid_after_utc:%Y-%m-%d}"
     if now < ca.not_valid_before_utc:
-        return f"it is valid only from {ca.not_valid_before_utc:%Y-%m-%d %H:%M} UTC: is this machine's clock right?"
+        return f"it is valid only from {ca.not_valid_before_utc:%Y-%m-%d %H:%M} UTC: check this machine's clock"
     return ""
 
 
@@ -35,10 +35,10 @@ def difference(leaf: x509.Certificate, profile: Profile, ca: x509.Certificate) -
     if leaf.subject != subject(profile):
         return f"subject {leaf.subject.rfc4514_string()} becomes {subject(profile).rfc4514_string()}"
     if not _signed_by(leaf, ca):
-        return f"its authority {ca.subject.rfc4514_string()} is another one now"
+        return f"it is not signed by the CA {ca.subject.rfc4514_string()}"
     wanted = frozenset(USAGES[usage] for usage in profile.usages)
     if _usages(leaf) != wanted:
-        return f"usages become {', '.join(profile.usages)}"
+        return f"usages change to {', '.join(profile.usages)}"
     return _san_difference(leaf, profile) or _time_difference(leaf)
 
 
@@ -67,9 +67,11 @@ def sans(leaf: x509.Certificate) -> frozenset[str]:
 
 
 def _san_difference(leaf: x509.Certificate, profile: Profile) -> str:
+    """A name too many is no reason: it leads to nobody else's key, and somebody may still use it. It goes with the next
+    issue."""
     wanted, actual = frozenset(str(general_name(san).value) for san in profile.sans), sans(leaf)
     words = [f"adds {san}" for san in sorted(wanted - actual)] + [f"drops {san}" for san in sorted(actual - wanted)]
-    return f"SAN {', '.join(words)}" if words else ""
+    return f"SAN {', '.join(words)}" if wanted - actual else ""
 
 
 def _time_difference(leaf: x509.Certificate) -> str:

@@ -41,7 +41,9 @@ def new_key(algorithm: str) -> PrivateKey:
 
 def key_pem(key: PrivateKey) -> bytes:
     """PKCS#8 PEM, unencrypted: what every component reads, whatever the algorithm."""
-    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
 
 
 def public_pem(key: PrivateKey) -> bytes:
@@ -49,9 +51,11 @@ def public_pem(key: PrivateKey) -> bytes:
 
 
 def load_key(pem: bytes, where: str, hint: str = "restore it from a backup") -> PrivateKey:
-    """The key in a PEM file; PkiError naming `where` when it is damaged, encrypted, or of a kind not every component takes."""
+    """The key in a PEM file; PkiError naming `where` when it is damaged, encrypted, or of a kind not every component
+    takes."""
     try:
-        # Proving an RSA key's primes costs up to a second for each; that it belongs to its certificate is checked by the caller.
+        # Proving an RSA key's primes costs up to a second for each; that it belongs to its certificate is checked by
+        # the caller.
         key = serialization.load_pem_private_key(pem, password=None, unsafe_skip_rsa_key_validation=True)
     except TypeError:
         hint = f"decrypt it: umask 077; openssl pkey -in {where} -out {where}.plain && mv {where}.plain {where}"
@@ -59,7 +63,7 @@ def load_key(pem: bytes, where: str, hint: str = "restore it from a backup") -> 
     except ValueError:
         raise PkiError(f"{where} is not a readable private key", hint=hint) from None
     if not isinstance(key, PrivateKey):
-        raise PkiError(f"{where} is neither an RSA nor an ECDSA key", hint="bring an authority with a key of one of these kinds")
+        raise PkiError(f"{where} is neither an RSA nor an ECDSA key", hint="use a CA with an RSA or ECDSA key")
     return key
 
 
@@ -92,12 +96,17 @@ def issue_ca(cn: str, key: PrivateKey, days: int) -> x509.Certificate:
     builder = _builder(name, name, key, now + datetime.timedelta(days=days))
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     builder = builder.add_extension(_key_usage(key_cert_sign=True, crl_sign=True), critical=True)
-    builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
+    builder = builder.add_extension(
+        x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False
+    )
     return builder.sign(key, _digest(key))
 
 
-def issue_leaf(profile: Profile, key: PrivateKey, ca: x509.Certificate, ca_key: PrivateKey, days: int) -> x509.Certificate:
-    """A leaf for `key`, signed by `ca`, which it never outlives; PkiError when a name does not fit into a certificate."""
+def issue_leaf(
+    profile: Profile, key: PrivateKey, ca: x509.Certificate, ca_key: PrivateKey, days: int
+) -> x509.Certificate:
+    """A leaf for `key`, signed by `ca`, which it never outlives; PkiError when a name does not fit into a
+    certificate."""
     until = min(datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days), ca.not_valid_after_utc)
     try:
         builder = _builder(subject(profile), ca.subject, key, until)
@@ -141,7 +150,8 @@ def _key_usage(**allowed: bool) -> x509.KeyUsage:
 
 
 def _leaf_key_usage(key: PrivateKey) -> x509.KeyUsage:
-    # Key encipherment is RSA key transport; an elliptic curve key cannot do it and strict verifiers object to the claim.
+    # Key encipherment is RSA key transport; an elliptic curve key cannot do it and strict verifiers object to the
+    # claim.
     return _key_usage(digital_signature=True, key_encipherment=isinstance(key, rsa.RSAPrivateKey))
 
 
@@ -149,7 +159,7 @@ def _authority_key(ca: x509.Certificate) -> x509.AuthorityKeyIdentifier:
     try:
         identifier = ca.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     except x509.ExtensionNotFound:
-        return x509.AuthorityKeyIdentifier.from_issuer_public_key(ca.public_key())
+        return x509.AuthorityKeyIdentifier.from_issuer_public_key(ca.public_key())  # type: ignore[arg-type]
     return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
 
 
@@ -158,5 +168,5 @@ def general_name(san: str) -> x509.GeneralName:
     return x509.IPAddress(ipaddress.ip_address(san)) if is_address(san) else x509.DNSName(san)
 
 
-def _digest(key: PrivateKey) -> hashes.HashAlgorithm:
+def _digest(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384:
     return hashes.SHA384() if isinstance(key, ec.EllipticCurvePrivateKey) and key.key_size > 256 else hashes.SHA256()

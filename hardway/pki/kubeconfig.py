@@ -1,10 +1,12 @@
-"""Kubeconfig documents: one identity, one cluster, one context, everything embedded; and merging one into a user's own file."""
+"""Kubeconfig documents: one identity, one cluster, one context, everything embedded; and merging one into a user's own
+file."""
 
 from __future__ import annotations
 
 import base64
 import contextlib
 import datetime
+import functools
 import os
 import secrets
 import shutil
@@ -19,11 +21,14 @@ from ..state.statedir import StateDir
 from .secret import Secret
 
 SECTIONS = ("clusters", "users", "contexts")
+# No name of a cluster, user or server has an underscore.
+MARKS = ("_CA_", "_CERTIFICATE_", "_KEY_")
 
 
 @dataclass(frozen=True)
 class Merge:
-    """What a merge did: entries as `section/name`, and the copy of the former file when there was one and it changed."""
+    """What a merge did: entries as `section/name`, and the copy of the former file when there was one and it
+    changed."""
 
     added: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
@@ -32,20 +37,25 @@ class Merge:
 
 def document(cluster: str, user: str, server: str, ca: bytes, certificate: bytes, key: Secret) -> Secret:
     """A kubeconfig as YAML; the cluster and the context are both named `cluster`. Equal inputs give equal bytes."""
+    text = _without_keys(cluster, user, server)
+    for mark, pem in zip(MARKS, (ca, certificate, key.reveal()), strict=True):
+        text = text.replace(mark, base64.b64encode(pem).decode())
+    return Secret(text.encode())
+
+
+@functools.lru_cache(maxsize=64)
+def _without_keys(cluster: str, user: str, server: str) -> str:
+    """The document with marks for what is long: every letter of it costs YAML's writer time, for each of many hosts."""
     content = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": cluster, "cluster": {"certificate-authority-data": _data(ca), "server": server}}],
-        "users": [{"name": user, "user": {"client-certificate-data": _data(certificate), "client-key-data": _data(key.reveal())}}],
+        "clusters": [{"name": cluster, "cluster": {"certificate-authority-data": MARKS[0], "server": server}}],
+        "users": [{"name": user, "user": {"client-certificate-data": MARKS[1], "client-key-data": MARKS[2]}}],
         "contexts": [{"name": cluster, "context": {"cluster": cluster, "user": user}}],
         "current-context": cluster,
         "preferences": {},
     }
-    return Secret(yaml.safe_dump(content, sort_keys=False).encode())
-
-
-def _data(pem: bytes) -> str:
-    return base64.b64encode(pem).decode()
+    return yaml.safe_dump(content, sort_keys=False)
 
 
 def merge(into: Path, addition: Secret, *, switch: bool = True) -> Merge:
@@ -66,14 +76,18 @@ def merge(into: Path, addition: Secret, *, switch: bool = True) -> Merge:
         backup = _backup(path) if before else None
         _write(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True).encode())
     except OSError as error:
-        raise PkiError(f"cannot merge into {path}: {error.strerror or error}", hint="name another file with -o FILE") from error
+        raise PkiError(
+            f"cannot merge into {path}: {error.strerror or error}", hint="name another file with -o FILE"
+        ) from error
     return Merge(tuple(added), tuple(replaced), backup)
 
 
 def users_own() -> Path:
-    """The kubeconfig that kubectl would add to: the first of KUBECONFIG's files that exists, or its last; else ~/.kube/config.
+    """The kubeconfig that kubectl would add to: the first of KUBECONFIG's files that exists, or its last; else
+    ~/.kube/config.
 
-    The files of state directories (`hardway env` sets them) are passed over: they are their cluster's and nobody's to add to.
+    The files of state directories (`hardway env` sets them) are passed over: they are their cluster's and nobody's to
+    add to.
     """
     named = [Path(name).expanduser() for name in os.environ.get("KUBECONFIG", "").split(os.pathsep) if name]
     theirs = [path for path in named if not StateDir(path.parent).ours]
@@ -86,14 +100,18 @@ def _load(text: bytes, path: Path) -> dict:
         content = yaml.safe_load(text) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         problem = str(getattr(error, "problem", "")) or "it is not YAML"
-        raise PkiError(f"{path} is not a kubeconfig: {problem}", hint=f"mend or move {path}, or write elsewhere with -o FILE") from None
+        raise PkiError(
+            f"{path} is not a kubeconfig: {problem}", hint=f"repair or move {path}, or name another file with -o FILE"
+        ) from None
     if not isinstance(content, dict) or not all(_is_section(content.get(section)) for section in SECTIONS):
-        raise PkiError(f"{path} is not a kubeconfig", hint=f"mend or move {path}, or write elsewhere with -o FILE")
+        raise PkiError(f"{path} is not a kubeconfig", hint=f"repair or move {path}, or name another file with -o FILE")
     return content
 
 
 def _is_section(entries: object) -> bool:
-    return entries is None or (isinstance(entries, list) and all(isinstance(entry, dict) and "name" in entry for entry in entries))
+    return entries is None or (
+        isinstance(entries, list) and all(isinstance(entry, dict) and "name" in entry for entry in entries)
+    )
 
 
 def _combined(content: dict, addition: dict, switch: bool) -> tuple[dict, list[str], list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from typing import SupportsIndex
 
 
 class Secret:
@@ -20,7 +21,8 @@ class Secret:
 
     @property
     def digest(self) -> str:
-        """The first 12 hex digits of the sha256: enough to tell two secrets apart in a diff, useless for anything else."""
+        """The first 12 hex digits of the sha256: enough to tell two secrets apart in a diff, useless for anything
+        else."""
         return hashlib.sha256(self._value).hexdigest()[:12]
 
     def __repr__(self) -> str:
@@ -37,6 +39,6 @@ class Secret:
     def __deepcopy__(self, memo: dict) -> Secret:
         return self
 
-    def __reduce_ex__(self, protocol: int):
+    def __reduce_ex__(self, protocol: SupportsIndex):
         # A pickle or a copy of attributes would carry the bytes into caches, logs and other processes.
         raise TypeError("a Secret is not serialised; call reveal() where the bytes are needed")

@@ -1,4 +1,5 @@
-"""The key pair that signs and checks service account tokens: made once, for a new one would make every token in use invalid."""
+"""The key pair that signs and checks service account tokens: made once, for a new one would make every token in use
+invalid."""
 
 from __future__ import annotations
 
@@ -22,11 +23,12 @@ class KeyPair:
 
 
 def service_account(algorithm: str, store: Store, changes: list[str]) -> KeyPair:
-    """The pair in the store, made when there is none and then added to `changes`; PkiError when it is damaged or half gone."""
+    """The pair in the store, made when there is none and then added to `changes`; PkiError when it is damaged or half
+    gone."""
     private, public, where = store.read(PRIVATE), store.read(PUBLIC), store.where(PRIVATE)
     if private is None:
         if public is not None:
-            raise PkiError(f"{where} is gone: tokens in use would be refused", hint="restore it from a backup")
+            raise PkiError(f"{where} is missing: tokens in use would become invalid", hint="restore it from a backup")
         private = key_pem(new_key(algorithm))
         store.create(PRIVATE, private)
         changes.append(f"{PRIVATE}: new signing key for service accounts")

@@ -1,4 +1,5 @@
-"""Stand-ins for everything secret: keys made for the occasion, and where in a text the real one is to be read from its file.
+"""Stand-ins for everything secret: keys made for the occasion, and where in a text the real one is to be read from its
+file.
 
 The guide is written with throw-away keys. Wherever one of their bytes would stand, a command stands that reads
 the state directory, so nothing secret can come into the guide and the documents are equal to the real ones.
@@ -36,7 +37,8 @@ class StandIns:
         return self._files.get(data, "")
 
     def expressions(self, text: str) -> tuple[str, dict[str, str]]:
-        """The text with marks in place of what was made here, and for each mark the shell expression that reads the real thing."""
+        """The text with marks in place of what was made here, and for each mark the shell expression that reads the
+        real thing."""
         found: dict[str, str] = {}
         for value, expression in self._readings:
             if value in text:

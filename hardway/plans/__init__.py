@@ -1,8 +1,23 @@
-"""Plans as documents: what a bootstrap would do, kept in a file, shown to people and programs, and held against what it does."""
+"""Plans as documents: what a bootstrap would do, kept in a file, shown to people and programs, and held against what it
+does."""
 
 from .agreement import Agreement
 from .file import Purpose, Saved, as_json, load, save
+from .looking import foreseen, look, permitted
 from .plan import Plan, foresee
 from .text import as_text
 
-__all__ = ["Agreement", "Plan", "Purpose", "Saved", "as_json", "as_text", "foresee", "load", "save"]
+__all__ = [
+    "Agreement",
+    "Plan",
+    "Purpose",
+    "Saved",
+    "as_json",
+    "as_text",
+    "foresee",
+    "foreseen",
+    "load",
+    "look",
+    "permitted",
+    "save",
+]

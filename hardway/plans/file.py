@@ -1,4 +1,5 @@
-"""A plan as a JSON document, and the file it is saved in: 0600, with what it was made for, so that it serves for nothing else."""
+"""A plan as a JSON document, and the file it is saved in: 0600, with what it was made for, so that it serves for
+nothing else."""
 
 from __future__ import annotations
 
@@ -17,8 +18,8 @@ from typing import Any
 from .. import __version__
 from ..cluster import Cluster
 from ..errors import PlanMovedError, UsageError
-from ..phases.preflight import Finding
-from ..session import Selection
+from ..preflight import Finding
+from ..run.selection import Selection
 from ..state.durable import write_synced
 from .plan import Plan, Planned
 
@@ -42,11 +43,15 @@ class Purpose:
 
     def require(self, saved: Purpose, file: Path) -> None:
         """PlanMovedError naming everything in which a saved plan's purpose is another."""
-        pairs = [(field.name, getattr(saved, field.name), getattr(self, field.name)) for field in dataclasses.fields(self)]
+        pairs = [
+            (field.name, getattr(saved, field.name), getattr(self, field.name)) for field in dataclasses.fields(self)
+        ]
         lines = [f"{name}: {_shown(then)} in the plan, {_shown(now)} now" for name, then, now in pairs if then != now]
         if lines:
-            hint = f"make another plan: hardway plan INV --save {file}"
-            raise PlanMovedError(f"{file} is a plan for something else; nothing was changed", evidence="\n".join(lines), hint=hint)
+            hint = f"make a new plan: hardway plan INV --save {file}"
+            raise PlanMovedError(
+                f"{file} is not a plan for this run; nothing was changed", evidence="\n".join(lines), hint=hint
+            )
 
 
 def _shown(value: str | Selection) -> str:
@@ -69,7 +74,12 @@ def as_json(plan: Plan, purpose: Purpose) -> str:
         for (phase, host), changes in groupby(plan.changes, lambda change: (change.phase, change.host))
     ]
     about = {"kind": KIND, "schema": SCHEMA, "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")}
-    body = {"changes": len(plan.changes), "steps": steps, "issues": plan.issues, "findings": [vars(finding) for finding in plan.findings]}
+    body = {
+        "changes": len(plan.changes),
+        "steps": steps,
+        "issues": plan.issues,
+        "findings": [vars(finding) for finding in plan.findings],
+    }
     return json.dumps(about | dataclasses.asdict(purpose) | body, indent=2)
 
 
@@ -78,7 +88,10 @@ def _change(change: Planned) -> dict[str, Any]:
 
 
 def save(text: str, file: Path) -> None:
-    """Write a document, 0600, in one step; an earlier plan of that name is replaced, no other file is. UsageError when that fails."""
+    """Write a document, 0600, in one step; an earlier plan of that name is replaced, no other file is.
+
+    UsageError when that fails.
+    """
     if file.exists():
         load(file)
     temporary = file.with_name(f".{file.name}.{secrets.token_hex(6)}")
@@ -87,7 +100,7 @@ def save(text: str, file: Path) -> None:
         os.replace(temporary, file)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise UsageError(f"cannot write {file}: {error.strerror}", hint="name a file in a folder that exists") from error
+        raise UsageError(f"cannot write {file}: {error.strerror}", hint="name a file in an existing folder") from error
 
 
 def load(file: Path) -> Saved:
@@ -98,15 +111,17 @@ def load(file: Path) -> Saved:
         if found["kind"] != KIND:
             raise ValueError
         if found["schema"] != SCHEMA:
-            raise UsageError(f"{file} is a plan in format {found['schema']}, and this hardway reads format {SCHEMA}", hint=REMEDY)
+            raise UsageError(
+                f"{file} has plan format {found['schema']}; this hardway reads format {SCHEMA}", hint=REMEDY
+            )
         return Saved(_purpose(found), _plan(found), hashlib.sha256(content).hexdigest()[:16])
     except OSError as error:
         raise UsageError(f"cannot read the plan {file}: {error.strerror}", hint=REMEDY) from error
     except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{file} is not a plan that hardway has saved", hint=REMEDY) from error
+        raise UsageError(f"{file} is not a plan saved by hardway", hint=REMEDY) from error
 
 
-REMEDY = "hardway plan INV --save FILE makes one"
+REMEDY = "make one: hardway plan INV --save FILE"
 
 
 def _purpose(found: dict[str, Any]) -> Purpose:

@@ -1,4 +1,5 @@
-"""A plan as data: every change by phase, host and resource, comparable with what is about to be done, and without a secret byte."""
+"""A plan as data: every change by phase, host and resource, comparable with what is about to be done, and without a
+secret byte."""
 
 from __future__ import annotations
 
@@ -7,26 +8,28 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..phase import Inputs, Phase
-from ..phases.preflight import Finding, findings
+from ..preflight import Finding, findings
 from ..resources.base import Change
-from ..run.runner import Done
-from ..run.runner import plan as read_all
+from ..run.planning import plan as read_all
+from ..run.step import Done
 from ..vocabulary import Op, Reader
-from .masks import Masks
+from .masks import SHORT, Masks
 
 if TYPE_CHECKING:
     from ..state.statedir import Overlay
 
-# What serves only to notice or to load a change that is told already.
-BOOKKEEPING = ("stamp", "unstamp", "reload")
+# What serves only to notice, to check or to load a change that is told already.
+BOOKKEEPING = ("stamp", "unstamp", "reload", "check")
 PLACED = ("put", "binary", "mkdir", "own")
 ISSUED = "issued by bootstrap"
-SHORT = 12
 
 
 @dataclass(frozen=True)
 class Planned:
-    """One change. `does` holds the acts, a line each, contents as digests; `was` what was found where content is replaced."""
+    """One change.
+
+    `does` holds the acts, a line each, contents as digests; `was` what was found where content is replaced.
+    """
 
     phase: str
     host: str
@@ -49,7 +52,8 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
-    """All changes in the order of the phases; `issues` are the files of the state directory that bootstrap will issue."""
+    """All changes in the order of the phases; `issues` are the files of the state directory that bootstrap will
+    issue."""
 
     changes: tuple[Planned, ...]
     findings: tuple[Finding, ...] = ()
@@ -64,7 +68,10 @@ def foresee(
     issues: Sequence[str] = (),
     parallel: int = 32,
 ) -> Plan:
-    """What a bootstrap would do now; the store of the inputs' credentials is an Overlay. `issues` are those of an earlier plan."""
+    """What a bootstrap would do now; the store of the inputs' credentials is an Overlay.
+
+    `issues` are those of an earlier plan.
+    """
     store: Overlay = inputs.credentials.store
     done = read_all(inputs, readers, phases, hosts, parallel)
     masks = Masks(store, store.written | set(issues))
@@ -79,17 +86,18 @@ def planned(step: Done, masks: Masks) -> list[Planned]:
 def _planned(phase: str, host: str, change: Change, masks: Masks) -> Planned:
     placed = next((op.args[1:4] for op in change.ops if op.verb in PLACED), ())
     issued = any(op.blob and masks.hides(op.blob) for op in change.ops)
+    was = masks.found(change.was)
     return Planned(
         phase,
         host,
         change.key,
         change.why,
         tuple(line for op in (*change.before, *change.ops) for line in _told(op, change, masks)),
-        change.was,
+        was,
         mode=placed[0] if placed else "",
         owner=":".join(placed[1:]),
         size=sum(op.blob.size for op in change.ops if op.blob and op.blob.path),
-        diff=_to_issued(change.was) if issued else change.diff,
+        diff=_to_issued(was) if issued else change.diff,
         restarts=change.restarts,
         unknown=change.unknown,
         issued=issued,

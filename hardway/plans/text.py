@@ -5,20 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
+from ..living.changes import restarting
 from ..report import plural
 from .plan import ISSUED, Plan, Planned
 
-LEGEND = "+ new   ~ changed   ! restarts what runs   ? known only when the API answers"
+LEGEND = "+ new   ~ changed   ! restart   ? unknown until the API answers"
 
 
 def as_text(plan: Plan, verbose: bool = False) -> str:
     """Findings, then phases, hosts, resources and reasons; what is new in whole with `verbose`."""
     total, hosts = len(plan.changes), len({change.host for change in plan.changes})
     if not total:
-        return "\n".join([*map(str, plan.findings), "no changes: the hosts are as the inventory says"])
+        return "\n".join([*map(str, plan.findings), "no changes: the hosts match the inventory"])
     phases = (steps(list(changes), verbose) for _, changes in groupby(plan.changes, lambda change: change.phase))
     lines = [*map(str, plan.findings), *(line for phase in phases for line in phase)]
-    return "\n".join([*lines, f"{plural(total, 'change')} on {plural(hosts, 'target')}", f"  {LEGEND}"])
+    count = f"{plural(total, 'change')} on {plural(hosts, 'target')}"
+    return "\n".join([*lines, count, *_restarts(plan.changes), f"  {LEGEND}"])
+
+
+def _restarts(changes: Sequence[Planned]) -> list[str]:
+    """What the restarts mean to those who use the cluster, a line for each unit, in the table's order."""
+    units = {change.resource.removeprefix("unit ").removesuffix(".service") for change in changes if change.restarts}
+    return [f"  restart of {unit}: {meaning}" for unit, meaning in restarting().items() if unit in units]
 
 
 def steps(changes: Sequence[Planned], verbose: bool = False) -> list[str]:

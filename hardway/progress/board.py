@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from . import events
@@ -24,10 +24,12 @@ class Stand(enum.StrEnum):
 
 @dataclass
 class PhaseRow:
-    """One phase; `awaited` and `since` tell its wait, `longest` is (seconds, target) of its longest step."""
+    """One phase; `aims` are its targets to look one up in, `awaited` and `since` tell its wait, `longest` is (seconds,
+    target) of its longest step."""
 
     name: str
     targets: Sequence[str] = ()
+    aims: Set[str] = frozenset()
     needs: Sequence[str] = ()
     began: float | None = None
     ended: float = 0.0
@@ -101,7 +103,7 @@ class Board:
 
     def upcoming(self, host: str) -> PhaseRow | None:
         """The phase a target comes to next."""
-        return next((row for row in self.phases.values() if host in row.targets and host not in row.finished), None)
+        return next((row for row in self.phases.values() if host in row.aims and host not in row.finished), None)
 
     def missing(self, phase: PhaseRow) -> list[str]:
         """Phases that must be ready before this one begins, and are not."""
@@ -122,6 +124,7 @@ class Board:
         for given in event.phases:
             row = self._phase(given["name"])
             row.targets, row.needs = tuple(given["targets"]), tuple(given["needs"])
+            row.aims = frozenset(row.targets)
             for target in row.targets:
                 self._host(target)
 
@@ -172,14 +175,30 @@ class Board:
     def timing(self) -> Mapping[str, Mapping[str, float | str]]:
         """Of every phase that worked somewhere: from, to, how long it waited, its longest step."""
         worked = [row for row in self.phases.values() if row.finished]
-        return {row.name: {"from": round(row.began or 0.0, 2), "to": round(row.ended, 2), "waited": round(row.waited, 2),
-                           "longest_step": round(row.longest[0], 2), "longest_host": row.longest[1]} for row in worked}  # fmt: skip
+        return {
+            row.name: {
+                "from": round(row.began or 0.0, 2),
+                "to": round(row.ended, 2),
+                "waited": round(row.waited, 2),
+                "longest_step": round(row.longest[0], 2),
+                "longest_host": row.longest[1],
+            }
+            for row in worked
+        }
 
     def hours(self) -> Mapping[str, Mapping[str, float | str]]:
         """Of every target that did something: how long it worked, how long it waited until its last step ended."""
         worked = [row for row in self.hosts.values() if row.until]
-        return {row.name: {"working": round(row.worked, 2), "waiting": round(max(0.0, row.until - row.worked), 2), "bytes": row.sent,
-                           "longest_step": round(row.longest[0], 2), "longest_phase": row.longest[1]} for row in worked}  # fmt: skip
+        return {
+            row.name: {
+                "working": round(row.worked, 2),
+                "waiting": round(max(0.0, row.until - row.worked), 2),
+                "bytes": row.sent,
+                "longest_step": round(row.longest[0], 2),
+                "longest_phase": row.longest[1],
+            }
+            for row in worked
+        }
 
 
 def fold(moments: Iterable[Moment]) -> Board:

@@ -37,12 +37,18 @@ def some(rows: Mapping[str, Row], size: Callable[[Row], float], in_order: bool) 
 
 def phase(name: str, row: Row) -> str:
     waited = f"{row['waited']:6.1f} s" if row["waited"] > 0.05 else " " * 8
-    return f"  {name:15} {row['from']:6.1f} s{row['to']:6.1f} s {waited} {row['longest_step']:6.1f} s  {row['longest_host']}"
+    return (
+        f"  {name:15} {row['from']:6.1f} s{row['to']:6.1f} s {waited} {row['longest_step']:6.1f} s "
+        f" {row['longest_host']}"
+    )
 
 
 def host(name: str, row: Row) -> str:
     sent = f"{row['bytes'] / 1e6:5.0f} MB" if row["bytes"] else " " * 8
-    return f"  {name:15} {row['working']:6.1f} s {row['waiting']:6.1f} s {sent} {row['longest_step']:6.1f} s  {row['longest_phase']}"
+    return (
+        f"  {name:15} {row['working']:6.1f} s {row['waiting']:6.1f} s {sent} {row['longest_step']:6.1f} s "
+        f" {row['longest_phase']}"
+    )
 
 
 def rest(count: int, noun: str) -> Sequence[str]:

@@ -8,10 +8,17 @@ from rich.text import Text
 
 from . import events
 from .board import Board, HostRow, Stand
+from .closing import plural
 
 MARKS = {Stand.PENDING: "·", Stand.WORKING: "●", Stand.WAITING: "◌", Stand.READY: "✓", Stand.FAILED: "✗"}
 PLAIN = {Stand.PENDING: ".", Stand.WORKING: "*", Stand.WAITING: "~", Stand.READY: "+", Stand.FAILED: "x"}
-STYLES = {Stand.PENDING: "dim", Stand.WORKING: "cyan", Stand.WAITING: "yellow", Stand.READY: "green", Stand.FAILED: "bold red"}
+STYLES = {
+    Stand.PENDING: "dim",
+    Stand.WORKING: "cyan",
+    Stand.WAITING: "yellow",
+    Stand.READY: "green",
+    Stand.FAILED: "bold red",
+}
 Marked = tuple[Stand, str]
 
 
@@ -34,7 +41,7 @@ def head(board: Board, now: float) -> Text:
     text.append(f"  {now:.1f} s", style="not bold")
     if board.phases:
         ready = sum(phase.stand is Stand.READY for phase in board.phases.values())
-        text.append(f"  {ready}/{len(board.phases)} phases  {board.changes} changes", style="not bold")
+        text.append(f"  {ready}/{len(board.phases)} phases  {plural(board.changes, 'change')}", style="not bold")
     if board.sent:
         rate = sum(host.rate(now) for host in board.hosts.values())
         speed = f" ({rate / 1e6:.0f} MB/s)" if rate else ""
@@ -59,7 +66,7 @@ def waits(board: Board, now: float, marks: dict[Stand, str]) -> list[Text]:
         if phase.awaited and not phase.ready:
             row = Text(f"  {marks[Stand.WAITING]} {phase.name}", style=STYLES[Stand.WAITING])
             row.append(f" {now - phase.since:.1f} of {phase.awaited.deadline:.0f} s", style="dim")
-            row.append(f"  waits for {phase.awaited.what}" if phase.awaited.what else "", style="default")
+            row.append(f"  waiting for {phase.awaited.what}" if phase.awaited.what else "", style="default")
             found.append(row)
     return found
 
@@ -88,20 +95,23 @@ def doing(board: Board, host: HostRow, now: float) -> Marked:
         return Stand.FAILED, host.failure
     if host.doing:
         seconds = f"  {now - host.since:.1f} s" if now - host.since >= 1 else ""
-        return (Stand.WAITING if isinstance(host.doing, events.Queued) else Stand.WORKING), f"{host.doing.phase}: {act(host, now)}{seconds}"
+        return (
+            Stand.WAITING if isinstance(host.doing, events.Queued) else Stand.WORKING
+        ), f"{host.doing.phase}: {act(host, now)}{seconds}"
     phase = board.upcoming(host.name)
     if phase:
-        missing = board.missing(phase)
-        return (Stand.WAITING, f"{phase.name}: waits for {', '.join(missing)}") if missing else (Stand.PENDING, phase.name)
-    return (Stand.READY, "done") if board.phases else (Stand.PENDING, "being asked")
+        if missing := board.missing(phase):
+            return Stand.WAITING, f"{phase.name}: waiting for {', '.join(missing)}"
+        return Stand.PENDING, phase.name
+    return (Stand.READY, "done") if board.phases else (Stand.PENDING, "reading facts")
 
 
 def act(host: HostRow, now: float) -> str:
     """What a step has come to."""
     if isinstance(host.doing, events.Queued):
-        return "waits for its turn to restart"
+        return "waiting to restart: one host at a time"
     if not isinstance(host.doing, events.Applying):
-        return "is read and compared"
+        return "reading and comparing"
     if host.doing.bytes and host.sent > host.sent_before:
         gone = (host.sent - host.sent_before) / 1e6
         return f"{gone:.0f} of {host.doing.bytes / 1e6:.0f} MB, {host.rate(now) / 1e6:.0f} MB/s"
@@ -110,4 +120,4 @@ def act(host: HostRow, now: float) -> str:
 
 def told(resources: Sequence[str]) -> str:
     """How many changes, and the first of them."""
-    return f"{len(resources)} change{'s' if len(resources) != 1 else ''}: {', '.join(resources[:4])}"
+    return f"{plural(len(resources), 'change')}: {', '.join(resources[:4])}"

@@ -1,4 +1,7 @@
-"""What can happen in a run: one class for each kind of event. Lines, display, tables and docs/events.md all come from these."""
+"""What can happen in a run: one class for each kind of event.
+
+Lines, display, tables and docs/events.md all come from these.
+"""
 
 from __future__ import annotations
 
@@ -30,46 +33,48 @@ class Event:
 
 @dataclass(frozen=True)
 class RunStarted(Event):
-    """A command began; always the first event."""
+    """A command started; always the first event."""
 
     kind = "run-started"
     command: str = says("the command: bootstrap, reset or verify")
     version: str = says("hardway's own version")
     cluster: str = says("the cluster's name")
-    kubernetes: str = says("the version of Kubernetes that the inventory asks for")
-    hosts: Rows = says("`name`, `address` and `roles` of every host of the inventory, in its order")
-    phases: Sequence[str] = says("the names of the chosen phases, in their order")
-    options: str = says("the options that chose phases and hosts")
+    kubernetes: str = says("the Kubernetes version in the inventory")
+    hosts: Rows = says("`name`, `address` and `roles` of each host, in the order of the inventory")
+    phases: Sequence[str] = says("the names of the selected phases, in order")
+    options: str = says("the options that select phases and hosts")
 
 
 @dataclass(frozen=True)
 class Note(Event):
-    """Something for a person to read."""
+    """A message for the operator."""
 
     kind = "note"
-    message: str = says("the line")
+    message: str = says("the message")
 
 
 @dataclass(frozen=True)
 class Planned(Event):
-    """All hosts have been asked: the work is known."""
+    """hardway has read the facts of all hosts and knows the work."""
 
     kind = "planned"
-    phases: Rows = says("`name`, `title`, `targets` (where it works) and `needs` (phases that must be ready before) of each phase")
+    phases: Rows = says(
+        "`name`, `title`, `targets` (where it runs) and `needs` (phases that must be ready before) of each phase"
+    )
 
 
 @dataclass(frozen=True)
 class StepStarted(Event):
-    """A target begins a phase: it is read and compared. After a broken connection this comes again."""
+    """A target starts a phase: it is read and compared. Sent again after a broken connection."""
 
     kind = "step-started"
     phase: str = says("the phase")
-    host: str = says("the host; or operator, etcd or kubernetes for what is kept here or done through an API")
+    host: str = says("the host; or operator (this computer), etcd or kubernetes (through their APIs)")
 
 
 @dataclass(frozen=True)
 class Queued(Event):
-    """A step that restarts something waits for its turn: one target at a time."""
+    """A step that restarts something waits: one target restarts at a time."""
 
     kind = "queued"
     phase: str = says("the phase")
@@ -78,60 +83,60 @@ class Queued(Event):
 
 @dataclass(frozen=True)
 class Applying(Event):
-    """A step begins to change its target."""
+    """A step starts to change its target."""
 
     kind = "applying"
     phase: str = says("the phase")
     host: str = says("the target")
     resources: Sequence[str] = says("what is changed, such as `file /etc/crictl.yaml`")
-    bytes: int = says("how much large content goes to the host, before it is compressed")
+    bytes: int = says("bytes of large content to send to the host, before compression")
 
 
 @dataclass(frozen=True)
 class BytesSent(Event):
-    """Large content is on its way to a host; at most four times a second for each."""
+    """Large content is being sent to a host; at most four events a second for each host."""
 
     kind = "bytes-sent"
     host: str = says("the host")
-    bytes: int = says("all that was sent to it in this run so far")
+    bytes: int = says("bytes sent to it in this run so far")
 
 
 @dataclass(frozen=True)
 class StepFinished(Event):
-    """A target has what the phase wants there."""
+    """A phase has made its changes on a target, or found nothing to change."""
 
     kind = "step-finished"
     phase: str = says("the phase")
     host: str = says("the target")
     seconds: float = says("how long the step took")
-    changes: Rows = says("`resource` and `why` (a list) of everything that was changed")
+    changes: Rows = says("`resource` and `why` (a list) of each change")
 
 
 @dataclass(frozen=True)
 class Waiting(Event):
-    """A phase waits for something to come about; again whenever that is something else, at most twice a second."""
+    """A phase waits for something; sent again when it waits for something else, at most twice a second."""
 
     kind = "waiting"
     phase: str = says("the phase")
-    deadline: float = says("how many seconds it waits at most, from its first event on")
-    what: str = says("what is awaited; empty before the first look")
-    host: str = says("where; empty when it is no single host")
+    deadline: float = says("how many seconds it waits at most, counted from the first of these events")
+    what: str = says("what it waits for; empty before the first check")
+    host: str = says("where; empty if it is not a single host")
 
 
 @dataclass(frozen=True)
 class PhaseReady(Event):
-    """A phase is done everywhere, and what it started works."""
+    """A phase is done on all targets, and what it started works."""
 
     kind = "phase-ready"
     phase: str = says("the phase")
-    hosts: int = says("on how many targets it worked")
+    hosts: int = says("on how many targets it ran")
     changes: int = says("how many changes it made there")
     waited: float = says("how many seconds it waited at the end")
 
 
 @dataclass(frozen=True)
 class HostReset(Event):
-    """A host is rid of what bootstrap put there."""
+    """Everything that bootstrap put on a host is removed."""
 
     kind = "host-reset"
     host: str = says("the host")
@@ -140,39 +145,43 @@ class HostReset(Event):
 
 @dataclass(frozen=True)
 class Checked(Event):
-    """A check of `verify` ended."""
+    """A check of `verify` finished."""
 
     kind = "check"
     name: str = says("the check")
     status: str = says("passed, failed or skipped")
-    detail: str = says("what was seen, one finding a line")
-    seconds: float = says("how long the look took")
+    detail: str = says("what it found, one finding per line")
+    seconds: float = says("how long the check took")
     reason: str = says("why it matters")
     remedy: str = says("the next command to try when it fails")
 
 
 @dataclass(frozen=True)
 class Failed(Event):
-    """Something failed; several hosts may fail in one run. Other targets finish the step they are at."""
+    """Something failed; several hosts may fail in one run. Other targets finish their current step."""
 
     kind = "error"
     message: str = says("what happened")
     host: str = says("where; may be empty")
     phase: str = says("in which phase; may be empty")
-    exit_code: int = says("the exit code of such a failure")
-    lines: Sequence[str] = says("all that a person is shown: the evidence and the next command")
+    exit_code: int = says("the exit code for this failure")
+    lines: Sequence[str] = says("all lines that the operator sees: the evidence and the next command")
 
 
 @dataclass(frozen=True)
 class Summary(Event):
-    """A bootstrap ended well; its last event."""
+    """A bootstrap succeeded; its last event."""
 
     kind = "summary"
     changes: int = says("how many changes it made")
     seconds: float = says("how long it took")
-    bytes: int = says("how much large content was sent")
-    phases: Table = says("by phase: `from` and `to` in seconds of the run, `waited`, `longest_step` in seconds and `longest_host`")
-    hosts: Table = says("by target: `working` and `waiting` in seconds, `bytes`, `longest_step` in seconds and `longest_phase`")
+    bytes: int = says("bytes of large content sent")
+    phases: Table = says(
+        "by phase: `from` and `to` in seconds of the run, `waited`, `longest_step` in seconds and `longest_host`"
+    )
+    hosts: Table = says(
+        "by target: `working` and `waiting` in seconds, `bytes`, `longest_step` in seconds and `longest_phase`"
+    )
 
 
 KINDS: dict[str, type[Event]] = {kind.kind: kind for kind in Event.__subclasses__()}

@@ -8,6 +8,8 @@ from . import events
 from .closing import plural, table
 from .events import Moment
 
+MARKS = {"passed": "ok", "failed": "FAILED", "skipped": "skipped"}
+
 
 def lines(moment: Moment, verbose: bool) -> list[str]:
     """What a person is told of an event, each line with its time; nothing of most."""
@@ -50,11 +52,10 @@ def ready(event: events.PhaseReady) -> str:
 
 
 def check(event: events.Checked) -> str:
-    from ..checks.outcome import Check, Outcome, Status
-    from ..checks.output import line
-
-    def settled(scene) -> Outcome:
-        return outcome
-
-    outcome = Outcome(Status(event.status), event.detail, event.seconds)
-    return line(Check(event.name, "", event.reason, event.remedy, settled), outcome)
+    """One check in one line, or more when it failed: everything found, why it matters, what to try."""
+    first, *rest = event.detail.splitlines() or [""]
+    head = f"{MARKS[event.status]:8} {event.name:21} {first}"
+    if event.status != "failed":
+        return head
+    more = [*rest, f"why:  {event.reason}", f"next: {event.remedy}"]
+    return "\n".join([head, *(f"{'':8} {'':21} {each}" for each in more)])

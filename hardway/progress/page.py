@@ -8,12 +8,12 @@ from .events import KINDS, SCHEMA, Event
 
 HEAD = f"""# Events
 
-`hardway bootstrap INV --output json` and `hardway reset INV --output json` tell a run as it happens: one JSON object a line
-on stdout. The live display, the lines for people and the closing tables are made of the same events, and of nothing else, so
-another program can show a run as well as hardway does. The log of a run holds them too.
+`hardway bootstrap INV --output json` and `hardway reset INV --output json` report a run as it happens: one JSON object
+per line on stdout. The live display, the text lines and the closing tables are made from these events alone, so another
+program can show a run as well as hardway does. The log of a run holds the events too.
 
-This is version {SCHEMA} of the schema. Its number grows when a field goes or changes its meaning. Kinds and fields may be added
-without that: a reader should pass over what it does not know.
+This is version {SCHEMA} of the schema. The number grows when a field is removed or changes its meaning. New kinds and
+fields do not change it: a reader should ignore what it does not know.
 
 Every event has these fields:
 
@@ -21,14 +21,14 @@ Every event has these fields:
 |---|---|---|
 | `schema` | number | the version of the schema |
 | `time` | number | seconds since 1970 |
-| `elapsed` | number | seconds since the run began |
+| `elapsed` | number | seconds since the run started |
 | `event` | string | the kind, one of those below |
 
-In events a phase is named as by `hardway phases`. No event holds a secret.
+Phases have the names that `hardway phases` lists. No event holds a secret.
 
-A phase is *pending* until its first `step-started`, *working* until its steps have ended, *waiting* after `waiting`, *ready*
-after `phase-ready`, *failed* after an `error` that names it. `verify` has a report of its own (`hardway verify INV --output json`);
-its events are in its log."""
+A phase is *pending* until its first `step-started`, *working* until its steps have finished, *waiting* after `waiting`,
+*ready* after `phase-ready`, and *failed* after an `error` that names it. `verify` has its own report
+(`hardway verify INV --output json`); its events are in its log."""
 
 TYPES = {
     "str": "string",

@@ -1,4 +1,5 @@
-"""Keeping secrets out of a text, as braces beside the belt: nothing that writes a text is given a secret in the first place."""
+"""Keeping secrets out of a text, as braces beside the belt: nothing that writes a text is given a secret in the first
+place."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ PATTERNS = (
 
 
 class Redactor:
-    """Replaces what it has learned; `more` gives secrets that may come up at any time, such as a password that was typed."""
+    """Replaces what it has learned; `more` gives secrets that may come up at any time, such as a password that was
+    typed."""
 
     def __init__(self, more: Callable[[], Iterable[str]] = tuple):
         self.more = more
@@ -30,7 +32,9 @@ class Redactor:
 
     def learn(self, content: bytes) -> None:
         """A secret as it is kept: a key's PEM, a key in base64, or a password."""
-        self.blocks |= {form[at : at + BLOCK] for form in long_forms(content) for at in range(0, len(form) - BLOCK + 1, BLOCK)}
+        self.blocks |= {
+            form[at : at + BLOCK] for form in long_forms(content) for at in range(0, len(form) - BLOCK + 1, BLOCK)
+        }
         if len(content.strip()) < 2 * BLOCK:
             self.words |= set(short_forms(content.strip()))
 
@@ -53,7 +57,8 @@ class Redactor:
 
 
 def long_forms(content: bytes) -> Iterator[str]:
-    """A long secret as texts may hold it: the lines of its file, its bytes in hex and in base64 wherever that begins."""
+    """A long secret as texts may hold it: the lines of its file, its bytes in hex and in base64 wherever that
+    begins."""
     lines = [line.strip() for line in content.splitlines() if line.strip() and not line.startswith(b"-----")]
     yield from (line.decode("latin-1") for line in lines)
     joined = b"".join(lines)

@@ -20,7 +20,10 @@ TEXT = "  | "  # before what goes on from a line
 
 
 class RunLog:
-    """Nothing is kept before it is opened. Each line is on its way to the disk at once; where that fails the run goes on without."""
+    """Nothing is kept before it is opened.
+
+    Each line is on its way to the disk at once; where that fails the run goes on without.
+    """
 
     def __init__(self, redact: Redactor):
         self.redact = redact

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import signal
@@ -18,13 +19,16 @@ from .board import Board
 from .compose import composed
 
 EVERY = 0.25  # seconds between two drawings: a drawing costs processor time that the run wants
+SHOW_CURSOR = "\x1b[?25h"
 LEAST = 8  # rows; a terminal of less has no room
 
 
 def possible(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
     """Whether this is a terminal that can carry a display, and nobody asked for plain lines."""
     plain = environment.get("NO_COLOR") or environment.get("TERM", "dumb") in ("dumb", "unknown", "")
-    return not plain and stream.isatty() and not 0 < os.get_terminal_size(stream.fileno()).lines < LEAST  # 0: it does not know
+    return (
+        not plain and stream.isatty() and not 0 < os.get_terminal_size(stream.fileno()).lines < LEAST
+    )  # 0: it does not know
 
 
 class Screen:
@@ -46,31 +50,41 @@ class Screen:
         return Group(*composed(self.board, self.clock(), size.width, size.height - 1, unicode))
 
     def __enter__(self) -> Screen:
-        # Whoever ends us politely finds the cursor again; other threads may not touch signals.
+        # Whoever ends us politely finds the cursor again; other threads may not touch signals. A signal that
+        # comes before our caller has begun its `with`, or while it ends, leaves nobody to call `__exit__`.
+        atexit.register(self._show_cursor)
         if threading.current_thread() is threading.main_thread():
             self.before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         try:
             with self.lock:
                 self.live.start(refresh=True)
+            self.ticking.start()
         except BaseException:  # a signal may come at any time
             self.__exit__()
             raise
-        self.ticking.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.over.set()
-        if self.before is not None:
-            signal.signal(signal.SIGTERM, self.before)
         # Whoever is being asked a question holds the lock, and the display is away then already.
         if self.lock.acquire(timeout=1.0):
             try:
                 self.live.transient = not self.board.failed  # after a failure it stays: it shows where everybody was
-                with contextlib.suppress(IndexError):  # one that a signal kept from beginning is not ended as one that began
+                with contextlib.suppress(
+                    IndexError
+                ):  # one that a signal kept from beginning is not ended as one that began
                     self.live.stop()
             finally:
-                self.console.show_cursor()
+                self._show_cursor()
                 self.lock.release()
+        if self.before is not None:
+            signal.signal(signal.SIGTERM, self.before)
+        atexit.unregister(self._show_cursor)
+
+    def _show_cursor(self) -> None:
+        """Not through the console: one that a signal kept from ending a line holds back all that follows."""
+        self.console.file.write(SHOW_CURSOR)
+        self.console.file.flush()
 
     def print(self, line: str) -> None:
         """A line above the display."""

@@ -1,4 +1,7 @@
-"""A connection that tells the log of every round trip: what was asked or done, how it ended, how long it took. Never the content."""
+"""A connection that tells the log of every round trip: what was asked or done, how it ended, how long it took.
+
+Never the content.
+"""
 
 from __future__ import annotations
 
@@ -37,14 +40,28 @@ class Traced:
 
     def run(self, script: str, *, stdin: bytes = b"", timeout: float = 60.0) -> Result:
         given = f", {len(stdin)} bytes given" if stdin else ""
-        return self._told(f"run{given}: {essence(script)}", lambda: self.transport.run(script, stdin=stdin, timeout=timeout))
+        return self._told(
+            f"run{given}: {essence(script)}", lambda: self.transport.run(script, stdin=stdin, timeout=timeout)
+        )
 
-    def stream(self, command: str, chunks: Iterable[bytes], *, timeout: float = 600.0, sent: Callable[[int], None] | None = None) -> Result:
+    def stream(
+        self,
+        command: str,
+        chunks: Iterable[bytes],
+        *,
+        timeout: float = 600.0,
+        sent: Callable[[int], None] | None = None,
+    ) -> Result:
         act = f"stream: {essence(command)}"
         return self._told(act, lambda: self.transport.stream(command, chunks, timeout=timeout, sent=sent))
 
     def follow(self, command: str, lines: Callable[[str], None], stop: Callable[[], bool] = lambda: False) -> int:
         return self._told(f"follow: {essence(command)}", lambda: self.transport.follow(command, lines, stop))
+
+    def talk(
+        self, command: str, lines: Callable[[str], None], say: Callable[[], bytes | None], every: float = 1.0
+    ) -> int:
+        return self._told(f"talk: {essence(command)}", lambda: self.transport.talk(command, lines, say, every))
 
     def dial(self, port: int, address: str = "127.0.0.1") -> socket.socket:
         return self._told(f"dial {address}:{port}", lambda: self.transport.dial(port, address))
@@ -71,7 +88,7 @@ class Traced:
 
 def essence(script: str) -> str:
     """What a script is about: the calls of ours, or its own first line."""
-    body = script.removeprefix(shell.READ).removeprefix(shell.WRITE)
+    body = script.removeprefix(shell.READ).removeprefix(shell.WRITE).removeprefix(shell.LEASE)
     calls = CALLS.findall(body) if body != script else []
     if calls:
         return "; ".join(calls)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..vocabulary import Answers, Op, Probe
+
+# What a target answers whose server does not answer yet; only a plan is told so.
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -14,6 +18,7 @@ class Change:
 
     `before` runs ahead of every other op of the step (see Unit). `diff` is unified text, or
     digests for secrets. `was` says in a line what is there now, where it is to be replaced.
+    `uses` are the paths of a unit's files, and `process` is systemd's id of its present run, where there is one.
     """
 
     key: str
@@ -24,6 +29,8 @@ class Change:
     restarts: bool = False
     unknown: bool = False
     was: str = ""
+    uses: frozenset[str] = frozenset()
+    process: str = ""
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,16 @@ class Situation:
 
     answers: Answers
     changed: frozenset[str] = field(default_factory=frozenset)
+
+
+def unified(old: str, new: str, name: str, where: str, context: int = 2) -> str:
+    """Two texts as a unified diff: what stands on the host, or in the cluster (`where`), and what is wanted."""
+    before, after, names = old.splitlines(), new.splitlines(), (f"{name} ({where})", f"{name} (wanted)")
+    if not before and len(after) > 1:  # nothing to compare: long files are new on hundreds of hosts at once
+        return "\n".join(
+            [f"--- {names[0]}", f"+++ {names[1]}", f"@@ -0,0 +1,{len(after)} @@", *(f"+{line}" for line in after)]
+        )
+    return "\n".join(difflib.unified_diff(before, after, *names, lineterm="", n=context))
 
 
 class Resource(Protocol):

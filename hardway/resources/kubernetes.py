@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,15 +11,17 @@ import yaml
 
 from ..cluster import Host
 from ..vocabulary import Answers, Blob, Op, Probe
-from .base import Change, Situation
+from .base import UNKNOWN, Change, Situation, unified
 
-UNKNOWN = "unknown"
 OWNED = "hardway.io/owned"
 
 
 @dataclass(frozen=True)
 class ApiObject:
-    """One object, applied server-side. It differs when a field we declare has another value; other fields are not ours."""
+    """One object, applied server-side.
+
+    It differs when a field we declare has another value; other fields are not ours.
+    """
 
     manifest: Mapping[str, Any]
 
@@ -40,17 +41,24 @@ class ApiObject:
         answer = now.answers[self.probes()[0]]
         apply = Op("apply", (self.path,), Blob(data=json.dumps(self.manifest).encode()))
         if answer == UNKNOWN:
-            return Change(self.key, ("unknown until kube-apiserver answers",), (apply,), diff=self._diff({}), unknown=True)
+            return Change(
+                self.key, ("unknown until kube-apiserver answers",), (apply,), diff=self._diff({}), unknown=True
+            )
         actual = {} if answer == "absent" else json.loads(answer)
-        why = ("new",) if answer == "absent" else tuple(f"field {path}" for path in sorted(missing_fields(self.manifest, actual)))
+        why = (
+            ("new",)
+            if answer == "absent"
+            else tuple(f"field {path}" for path in sorted(missing_fields(self.manifest, actual)))
+        )
         return Change(self.key, why, (apply,), diff=self._diff(actual)) if why else None
 
     def _diff(self, actual: Mapping[str, Any]) -> str:
         """What we declare beside what the cluster has of it, as YAML."""
         declared = declared_of(self.manifest, actual) if actual else None
-        texts = ("" if one is None else yaml.safe_dump(one, sort_keys=False) for one in (declared, _plain(self.manifest)))
-        lines = (text.splitlines() for text in texts)
-        return "\n".join(difflib.unified_diff(*lines, fromfile=f"{self.key} (cluster)", tofile=f"{self.key} (wanted)", lineterm="", n=2))
+        there, wanted = (
+            "" if one is None else yaml.safe_dump(one, sort_keys=False) for one in (declared, _plain(self.manifest))
+        )
+        return unified(there, wanted, self.key, "cluster")
 
     def removal(self, answers: Answers) -> tuple[Op, ...]:
         return () if answers[self.probes()[0]] in ("absent", UNKNOWN) else (Op("delete", (self.path,)),)
@@ -58,13 +66,17 @@ class ApiObject:
 
 @dataclass(frozen=True)
 class NodeMarks:
-    """A node's labels and taints from the inventory; what we set is remembered on the node, so what leaves the inventory leaves it."""
+    """A node's labels and taints from the inventory; what we set is remembered on the node, so what leaves the
+    inventory leaves it.
+
+    Its block of pod addresses is written on it too, once and for ever: the API refuses a change.
+    """
 
     worker: Host
 
     @property
     def key(self) -> str:
-        return f"Node {self.worker.name} labels and taints"
+        return f"Node {self.worker.name} labels, taints and pod CIDR"
 
     @property
     def path(self) -> str:
@@ -77,26 +89,38 @@ class NodeMarks:
         answer = now.answers[self.probes()[0]]
         if answer in (UNKNOWN, "absent"):
             return Change(
-                self.key, ("unknown until the kubelet registers the node",), (Op("mark", (self.path,), self._wanted()),), unknown=True
+                self.key,
+                ("unknown until the kubelet registers the node",),
+                (Op("mark", (self.path,), self._wanted()),),
+                unknown=True,
             )
         why = tuple(self._differences(json.loads(answer)))
         return Change(self.key, why, (Op("mark", (self.path,), self._wanted()),)) if why else None
 
     def _wanted(self) -> Blob:
-        taints = [{"key": t.key, "effect": t.effect, **({"value": t.value} if t.value else {})} for t in self.worker.taints]
-        return Blob(data=json.dumps({"labels": dict(self.worker.labels), "taints": taints}).encode())
+        taints = [
+            {"key": t.key, "effect": t.effect, **({"value": t.value} if t.value else {})} for t in self.worker.taints
+        ]
+        wanted = {"labels": dict(self.worker.labels), "taints": taints, "pod_cidr": str(self.worker.pod_cidr or "")}
+        return Blob(data=json.dumps(wanted).encode())
 
     def _differences(self, node: Mapping[str, Any]) -> list[str]:
         patch = node_patch(node, json.loads(self._wanted().data or b"{}"))
-        out = [f"label {key}: {value if value is not None else 'removed'}" for key, value in patch["metadata"].get("labels", {}).items()]
-        return out + (["taints"] if "spec" in patch else [])
+        out = [
+            f"label {key}: {value if value is not None else 'removed'}"
+            for key, value in patch["metadata"].get("labels", {}).items()
+        ]
+        spec = patch.get("spec", {})
+        out += ["taints"] if "taints" in spec else []
+        return out + ([f"pod CIDR: {spec['podCIDR']}"] if "podCIDR" in spec else [])
 
     def removal(self, answers: Answers) -> tuple[Op, ...]:
         return ()
 
 
 def node_patch(node: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """The merge patch that gives a node the wanted labels and taints and takes away those that were ours and are no longer wanted."""
+    """The merge patch that gives a node the wanted labels and taints, takes away those that were ours and are no longer
+    wanted, and gives it its pod CIDR where it has none."""
     owned = json.loads(node["metadata"].get("annotations", {}).get(OWNED, '{"labels": [], "taints": []}'))
     have = node["metadata"].get("labels", {})
     labels: dict[str, str | None] = {key: value for key, value in wanted["labels"].items() if have.get(key) != value}
@@ -105,16 +129,25 @@ def node_patch(node: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, 
     before = node.get("spec", {}).get("taints", [])
     ours = set(owned["taints"]) | {t["key"] for t in wanted["taints"]}
     kept = [t for t in before if t["key"] not in ours]
-    patch: dict[str, Any] = {"metadata": {"resourceVersion": node["metadata"].get("resourceVersion"), "annotations": {OWNED: mark}}}
+    patch: dict[str, Any] = {
+        "metadata": {"resourceVersion": node["metadata"].get("resourceVersion"), "annotations": {OWNED: mark}}
+    }
     if labels:
         patch["metadata"]["labels"] = labels
     mine = [{k: t[k] for k in ("key", "effect", "value") if t.get(k)} for t in before if t["key"] in ours]
     if sorted(mine, key=str) != sorted(({k: v for k, v in t.items() if v} for t in wanted["taints"]), key=str):
         patch["spec"] = {"taints": kept + list(wanted["taints"])}
+    if (block := wanted.get("pod_cidr")) and not node.get("spec", {}).get("podCIDR"):
+        patch["spec"] = {**patch.get("spec", {}), "podCIDR": block, "podCIDRs": [block]}
     return patch
 
 
-PLURALS = {"NetworkPolicy": "networkpolicies", "Ingress": "ingresses", "StorageClass": "storageclasses", "Endpoints": "endpoints"}
+PLURALS = {
+    "NetworkPolicy": "networkpolicies",
+    "Ingress": "ingresses",
+    "StorageClass": "storageclasses",
+    "Endpoints": "endpoints",
+}
 CLUSTER_WIDE = {"Namespace", "Node", "ClusterRole", "ClusterRoleBinding", "StorageClass", "PriorityClass"}
 
 
@@ -141,13 +174,23 @@ def missing_fields(wanted: Any, actual: Any, path: str = "") -> list[str]:
     if isinstance(wanted, Mapping):
         if not isinstance(actual, Mapping):
             return [path]
-        return [found for key, value in wanted.items() for found in missing_fields(value, actual.get(key), f"{path}.{key}".lstrip("."))]
+        return [
+            found
+            for key, value in wanted.items()
+            for found in missing_fields(value, actual.get(key), f"{path}.{key}".lstrip("."))
+        ]
     if path.endswith(NAMED) and isinstance(wanted, list) and isinstance(actual, list):
         named = {item.get("name"): item for item in actual}
-        return [found for item in wanted for found in missing_fields(item, named.get(item["name"]), f"{path}[{item['name']}]")]
+        return [
+            found
+            for item in wanted
+            for found in missing_fields(item, named.get(item["name"]), f"{path}[{item['name']}]")
+        ]
     if isinstance(wanted, list) and isinstance(actual, list) and len(wanted) == len(actual):
         return [
-            found for i, (one, other) in enumerate(zip(wanted, actual, strict=True)) for found in missing_fields(one, other, f"{path}[{i}]")
+            found
+            for i, (one, other) in enumerate(zip(wanted, actual, strict=True))
+            for found in missing_fields(one, other, f"{path}[{i}]")
         ]
     return [] if wanted == actual else [path]
 
@@ -155,12 +198,22 @@ def missing_fields(wanted: Any, actual: Any, path: str = "") -> list[str]:
 def declared_of(wanted: Any, actual: Any, path: str = "") -> Any:
     """The part of an object that `wanted` speaks of, in its order."""
     if isinstance(wanted, Mapping) and isinstance(actual, Mapping):
-        return {key: declared_of(value, actual[key], f"{path}.{key}".lstrip(".")) for key, value in wanted.items() if key in actual}
+        return {
+            key: declared_of(value, actual[key], f"{path}.{key}".lstrip("."))
+            for key, value in wanted.items()
+            if key in actual
+        }
     if path.endswith(NAMED) and isinstance(wanted, list) and isinstance(actual, list):
         named = {item.get("name"): item for item in actual}
-        return [declared_of(item, named[item["name"]], f"{path}[{item['name']}]") for item in wanted if item["name"] in named]
+        return [
+            declared_of(item, named[item["name"]], f"{path}[{item['name']}]")
+            for item in wanted
+            if item["name"] in named
+        ]
     if isinstance(wanted, list) and isinstance(actual, list) and len(wanted) == len(actual):
-        return [declared_of(one, other, f"{path}[{i}]") for i, (one, other) in enumerate(zip(wanted, actual, strict=True))]
+        return [
+            declared_of(one, other, f"{path}[{i}]") for i, (one, other) in enumerate(zip(wanted, actual, strict=True))
+        ]
     return _plain(actual)
 
 

@@ -10,7 +10,10 @@ from .base import Change, Situation
 
 @dataclass(frozen=True)
 class Issued:
-    """All keys and certificates of one kind ("pki" or "encryption"). The answer lists what is to be issued and why, a line each."""
+    """All keys and certificates of one kind ("pki" or "encryption").
+
+    The answer lists what is to be issued and why, a line each.
+    """
 
     kind: str
 
@@ -48,7 +51,9 @@ class LocalFile:
         if digest == self.blob.sha256:
             return None
         was = "" if digest == "absent" else f"sha256:{digest[:12]}"
-        return Change(self.key, ("new" if digest == "absent" else "content",), (Op("keep", (self.name,), self.blob),), was=was)
+        return Change(
+            self.key, ("new" if digest == "absent" else "content",), (Op("keep", (self.name,), self.blob),), was=was
+        )
 
     def removal(self, answers: Answers) -> tuple[Op, ...]:
         return ()

@@ -26,7 +26,9 @@ class Packages:
 
     def probes(self) -> tuple[Probe, ...]:
         tools = (self._probe(tool) for tool, _ in self.tools)
-        packages = (Probe(*about) for _, name in self.tools for about in (("package", (name,)), ("ours", ("packages", name))))
+        packages = (
+            Probe(*about) for _, name in self.tools for about in (("package", (name,)), ("ours", ("packages", name)))
+        )
         return (*tools, *packages)
 
     @staticmethod
@@ -70,7 +72,7 @@ class User:
         missing = [line.removeprefix("missing ") for line in rest if line.startswith("missing ")]
         if found != "absent" and not missing:
             return None
-        why = "new" if found == "absent" else f"half made, without its {', '.join(missing)}"
+        why = "new" if found == "absent" else f"incomplete, missing {', '.join(missing)}"
         return Change(self.key, (why,), (Op("user", (self.name, self.home)),))
 
     def removal(self, answers: Answers) -> tuple[Op, ...]:
@@ -119,7 +121,7 @@ class Sysctl:
             for key, value in self.values
             if now.answers[Probe("sysctl", (key,))] != value
         ]
-        why = tuple(f"{key} is {actual}, wanted {value}" for key, actual, value in wrong)
+        why = tuple(f"{key} is {actual}, should be {value}" for key, actual, value in wrong)
         return Change(self.key, why, (Op("sysctl", (self.path,)),)) if wrong else None
 
     def removal(self, answers: Answers) -> tuple[Op, ...]:
@@ -166,7 +168,7 @@ class Image:
         bring = Op("image", (self.reference,), self.blob)
         half = found != "absent"
         ops = (Op("dropimage", (self.reference,)), bring) if half else (bring,)
-        return Change(self.key, ("half imported" if half else "new",), ops, diff=f"{self.blob.size} bytes")
+        return Change(self.key, ("import incomplete" if half else "new",), ops, diff=f"{self.blob.size} bytes")
 
     def removal(self, answers: Answers) -> tuple[Op, ...]:
         return ()
@@ -176,11 +178,13 @@ class Image:
 class LiveRoutes:
     """Routes as the kernel has them; the running unit that sets them is restarted when one is missing or wrong.
 
-    A unit that is not running, or is restarted for its own change, is Unit's business.
+    A unit that is not running, or is restarted for a change of its `files`, is Unit's business. One that could not set
+    a route is activating: it tries again.
     """
 
     routes: tuple[tuple[IPv4Network, IPv4Address], ...]
     unit: str
+    files: tuple[str, ...]
 
     @property
     def key(self) -> str:
@@ -190,9 +194,10 @@ class LiveRoutes:
         return (Probe("routes"), Probe("unit", (self.unit,)))
 
     def compare(self, now: Situation) -> Change | None:
-        if f"/etc/systemd/system/{self.unit}" in now.changed or properties(now.answers[self.probes()[1]])["ActiveState"] != "active":
+        state = properties(now.answers[self.probes()[1]])["ActiveState"]
+        if now.changed.intersection(self.files) or state not in ("active", "activating"):
             return None
-        lines = now.answers[self.probes()[0]].splitlines()
+        lines = set(now.answers[self.probes()[0]].splitlines())
         missing = tuple(f"{cidr} via {hop}" for cidr, hop in self.routes if f"{cidr} {hop}" not in lines)
         return Change(self.key, missing, (Op("restart", (self.unit, "wait")),)) if missing else None
 
@@ -202,7 +207,10 @@ class LiveRoutes:
 
 @dataclass(frozen=True)
 class Leftover:
-    """What running pods leave behind: nothing is desired of it, a reset cleans it. `kind` as in read.sh's `leftover`."""
+    """What running pods leave behind: nothing is desired of it, a reset cleans it.
+
+    `kind` as in read.sh's `leftover`.
+    """
 
     kind: str
 
@@ -237,7 +245,8 @@ class Owned:
         return (Probe("file", ("/var/lib/hardway/cluster", "", "text")),)
 
     def compare(self, now: Situation) -> Change | None:
-        # Preflight has refused hosts of another cluster, so a mark that is there is ours; a power cut may have left it empty.
+        # Preflight has refused hosts of another cluster, so a mark that is there is ours; a power cut may have left it
+        # empty.
         marked = now.answers[self.probes()[0]].partition("\n")[2]
         return None if marked else Change(self.key, ("new",), (Op("cluster", (self.cluster, self.authority)),))
 
@@ -251,7 +260,7 @@ class Records:
 
     @property
     def key(self) -> str:
-        return "our records in /var/lib/hardway"
+        return "records of hardway in /var/lib/hardway"
 
     def probes(self) -> tuple[Probe, ...]:
         return (Probe("exists", ("/var/lib/hardway",)),)

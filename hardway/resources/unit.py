@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..vocabulary import Answers, Op, Probe
 from .base import Change, Situation
-from .file import Binary, File, ours
+from .file import Binary, File, file_digest, ours
+
+WORDS = {"restart": "restart", "load": "reload"}
 
 
 @dataclass(frozen=True)
@@ -16,12 +19,15 @@ class Unit:
 
     The stamp is removed before such a file changes and written after the restart, so a run that
     dies in between leaves a unit that the next run restarts. `block` waits for the unit's own
-    readiness; etcd must not (a lone first member waits for quorum).
+    readiness; etcd must not (a lone first member waits for quorum). `reloads` are paths of those files that it can load
+    while it goes on serving: when no other changed, it is reloaded instead of restarted.
     """
 
     name: str
     uses: tuple[File | Binary, ...] = ()
     block: bool = False
+    rereads: tuple[File, ...] = ()
+    reloads: frozenset[str] = frozenset()
 
     @property
     def key(self) -> str:
@@ -29,10 +35,21 @@ class Unit:
 
     @property
     def digest(self) -> str:
-        lines = (f"{used.path} {used.blob.sha256}\n" for used in sorted(self.uses, key=lambda used: used.path))
-        return hashlib.sha256("".join(lines).encode()).hexdigest()
+        return _digest({used.path: used.blob.sha256 for used in self.uses})
+
+    def _former(self, answers: Answers) -> str:
+        """The stamp that earlier versions of hardway wrote, for which a program read all its files only once.
+
+        Without it an upgrade of hardway would restart every etcd and API server. It is right as long as the files that
+        are read again are as they were then.
+        """
+        now = {used.path: file_digest(answers[used.probes()[0]]) for used in self.rereads}
+        return _digest(now | {used.path: used.blob.sha256 for used in self.uses})
 
     def probes(self) -> tuple[Probe, ...]:
+        return (*self._own_probes(), *(used.probes()[0] for used in self.rereads))
+
+    def _own_probes(self) -> tuple[Probe, ...]:
         return (Probe("unit", (self.name,)), *(ours(used.path) for used in self.uses[:1]))
 
     def compare(self, now: Situation) -> Change | None:
@@ -45,29 +62,71 @@ class Unit:
         if changed or ops or state["NeedDaemonReload"] == "yes":
             ops.append(Op("reload"))
         running = state["ActiveState"] in ("active", "activating", "reloading") or state["Job"] not in ("", "0")
-        stale = bool(changed) or state["Stamp"] != self.digest
+        former = bool(self.rereads) and state["Stamp"] == self._former(now.answers)
+        stale = bool(changed) or not (former or state["Stamp"] == self.digest)
+        restamp = () if stale else self.restamp(now)
+        # Where it is not known which of its files are older, any of them may be.
+        verb = "load" if self.reloads.issuperset(changed or [used.path for used in self.uses]) else "restart"
         if not running:
             why.append(f"is {state['ActiveState']}, to be started")
         elif stale:
-            why.append(f"restart: {', '.join(changed) + ' changed' if changed else 'runs with older files'}")
+            what = f"{', '.join(changed)} changed" if changed else "runs with older files"
+            why.append(f"{WORDS[verb]}: {what}")
+        elif restamp:
+            why.append("reads its changed certificates by itself")
         elif not why and not ops:
             return None
         elif not why:
             why.append("systemd must reload its definition")
         if not running or stale:
             ops += [
-                Op("restart" if running else "start", (self.name, "wait" if self.block else "queue")),
+                Op(verb if running else "start", (self.name, "wait" if self.block else "queue")),
                 Op("stamp", (self.name, self.digest)),
             ]
-        before = (Op("unstamp", (self.name,)),) if stale and state["Stamp"] else ()
-        return Change(self.key, tuple(why), tuple(ops), before, restarts=running and stale)
+        before: tuple[Op, ...] = (Op("unstamp", (self.name,)),) if stale and state["Stamp"] else ()
+        before = restamp or before
+        uses = frozenset(used.path for used in self.uses)
+        restarts, process = running and stale and verb == "restart", state["InvocationID"]
+        return Change(self.key, tuple(why), tuple(ops), before, restarts=restarts, uses=uses, process=process)
+
+    def restamp(self, now: Situation) -> tuple[Op, ...]:
+        """Today's stamp in place of an earlier version's, when a file changes that the unit reads again by itself."""
+        changes = any(used.path in now.changed for used in self.rereads)
+        former = changes and properties(now.answers[self.probes()[0]])["Stamp"] == self._former(now.answers)
+        return (Op("stamp", (self.name, self.digest)),) if former else ()
 
     def removal(self, answers: Answers) -> tuple[Op, ...]:
         """Only what we started is stopped: its stamp says so, or that the first file it uses is ours."""
-        unit, *used = (answers[probe] for probe in self.probes())
+        unit, *used = (answers[probe] for probe in self._own_probes())
         if not properties(unit)["Stamp"] and "yes" not in used:
             return ()
         return Op("stop", (self.name,)), Op("unstamp", (self.name,))
+
+
+@dataclass(frozen=True)
+class Restamp:
+    """Follows files that a unit reads again by itself, where they change in a phase before the unit's own: from the
+    stamp of an earlier version of hardway nobody could tell afterwards that the unit needs no restart."""
+
+    unit: Unit
+
+    @property
+    def key(self) -> str:
+        return f"stamp of {self.unit.name}"
+
+    def probes(self) -> tuple[Probe, ...]:
+        return self.unit.probes()
+
+    def compare(self, now: Situation) -> Change | None:
+        stamp = self.unit.restamp(now)
+        return Change(self.key, ("reads its changed certificates by itself",), (), stamp) if stamp else None
+
+    def removal(self, answers: Answers) -> tuple[Op, ...]:
+        return ()
+
+
+def _digest(files: Mapping[str, str]) -> str:
+    return hashlib.sha256("".join(f"{path} {files[path]}\n" for path in sorted(files)).encode()).hexdigest()
 
 
 def properties(answer: str) -> dict[str, str]:
@@ -80,5 +139,6 @@ def properties(answer: str) -> dict[str, str]:
         "Stamp": "",
         "SubState": "",
         "Job": "",
+        "InvocationID": "",
     }
     return defaults | dict(line.split("=", 1) for line in answer.splitlines() if "=" in line)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..resources.base import Change, Resource, Situation
 from ..vocabulary import Answers, Op, Probe, Reader
+
+# What gives a file another content; its first argument is the path.
+WRITES = ("put", "binary", "swap")
 
 
 def compare(resources: Sequence[Resource], answers: Answers, changed: set[str] | None = None) -> list[Change]:
@@ -21,8 +24,13 @@ def compare(resources: Sequence[Resource], answers: Answers, changed: set[str] |
         change = resource.compare(Situation(answers, frozenset(changed)))
         if change:
             changes.append(change)
-            changed |= {op.args[0] for op in change.ops if op.verb in ("put", "binary")}
+            changed |= {op.args[0] for op in change.ops if op.verb in WRITES}
     return changes
+
+
+def unmet(resources: Sequence[Resource], met: Mapping[str, Resource]) -> list[Resource]:
+    """Those that no earlier phase has brought about just so on this target: no unit is restarted twice for a file."""
+    return [resource for resource in resources if met.get(resource.key) != resource]
 
 
 def read(reader: Reader, resources: Sequence[Resource]) -> Answers:
@@ -31,26 +39,42 @@ def read(reader: Reader, resources: Sequence[Resource]) -> Answers:
 
 
 def foreseen(answers: Answers, changes: Sequence[Change]) -> Answers:
-    """The answers as they will be when the changes are made, as to files and folders, which later phases may want otherwise."""
-    made = {op.args[0]: op for change in changes for op in change.ops if op.verb in ("put", "mkdir")}
-    return {probe: _made(probe, made[probe.args[0]]) if probe.verb == "file" and probe.args[0] in made else answer
-            for probe, answer in answers.items()}  # fmt: skip
+    """The answers as they will be when the changes are made, as to files, folders and units, which later phases may
+    want otherwise."""
+    made = {op.args[0]: op for change in changes for op in change.ops if op.verb in ("put", "mkdir", "binary")}
+    started = {op.args[0] for change in changes for op in change.ops if op.verb in ("start", "restart")}
+    stamped = {op.args[0]: op.args[1] for change in changes for op in change.before if op.verb == "stamp"}
+    now: dict[Probe, str] = {}
+    for probe, answer in answers.items():
+        if probe.verb in ("file", "binary") and probe.args[0] in made:
+            answer = _made(probe, made[probe.args[0]])
+        elif probe.verb == "unit" and probe.args[0] in started:
+            answer = f"{answer}\nActiveState=active"
+        elif probe.verb == "unit" and probe.args[0] in stamped:
+            answer = f"{answer}\nStamp={stamped[probe.args[0]]}"
+        now[probe] = answer
+    return now
 
 
 def _made(probe: Probe, op: Op) -> str:
-    """What `file` answers about something that an op has made."""
+    """What `file` or `binary` answers about something that an op has made."""
     meta = " ".join(op.args[1:4])
+    if op.verb == "binary" and op.blob:
+        return f"file {meta} {op.blob.size} {op.blob.sha256}"
     if op.blob is None:
         return f"dir {meta}"
-    content = "" if probe.args[1] == op.blob.sha256 or op.blob.secret else base64.encodebytes(op.blob.data or b"").decode()
+    content = (
+        "" if probe.args[1] == op.blob.sha256 or op.blob.secret else base64.encodebytes(op.blob.data or b"").decode()
+    )
     return f"file {meta} {op.blob.size} {op.blob.sha256}\n{content}".strip()
 
 
-SYSTEMD = ("enable", "reload", "start", "restart", "stamp")
+SYSTEMD = ("enable", "reload", "start", "restart", "load", "stamp")
 
 
 def ordered(changes: Sequence[Change]) -> list[Op]:
-    """The ops of a step: first what must precede every write, then the rest; systemd enables and reloads once for several units."""
+    """The ops of a step: first what must precede every write, then the rest; systemd enables and reloads once for
+    several units."""
     ops = [op for change in changes for op in change.before]
     body = (op for change in changes for op in change.ops)
     for systemd, run in itertools.groupby(body, key=lambda op: op.verb in SYSTEMD):
@@ -63,4 +87,20 @@ def _together(run: list[Op]) -> list[Op]:
     """Neighbouring acts on units: all enabled at once, one reload, then started in their order."""
     enabled = tuple(dict.fromkeys(op.args[0] for op in run if op.verb == "enable"))
     reload = [Op("reload")] if any(op.verb == "reload" for op in run) else []
-    return [*([Op("enable", enabled)] if enabled else []), *reload, *(op for op in run if op.verb not in ("enable", "reload"))]
+    return [
+        *([Op("enable", enabled)] if enabled else []),
+        *reload,
+        *(op for op in run if op.verb not in ("enable", "reload")),
+    ]
+
+
+def held(changes: Sequence[Change]) -> list[Change]:
+    """Those that belong in the turn of a unit which is to be restarted: it, its files, and units that share them."""
+    files = {path for change in changes if change.restarts for path in change.uses}
+    written = {op.args[0] for change in changes for op in change.ops if op.verb in WRITES}
+    together = files & written
+    return [
+        change
+        for change in changes
+        if change.restarts or change.uses & together or any(op.args[:1] and op.args[0] in files for op in change.ops)
+    ]

@@ -6,21 +6,18 @@ from collections.abc import Mapping
 
 from ..assets.table import component_of
 from ..cluster import Cluster, Host
-from ..commands.runbook import assumed
-from ..phase import Inputs
 from ..phases import PHASES
-from ..pki.stand_ins import StandIns
 from ..resources import Unit
-from ..session import Placeholders
+from .supposed import supposed
 
 
 def components(cluster: Cluster) -> Mapping[str, tuple[Host, ...]]:
     """Each unit's name without `.service`, in the phases' order, and the hosts that carry it."""
-    inputs = Inputs(cluster, assumed(cluster), StandIns(cluster).credentials, Placeholders())
+    inputs = supposed(cluster)
     found: dict[str, list[Host]] = {}
     for phase in PHASES:
         for host in cluster.hosts:
-            wanted = phase.desired(inputs, host) if host in phase.targets(cluster) else ()
+            wanted = phase.desired(inputs, host) if phase.works_on(cluster, host) else ()
             for name in (resource.name.removesuffix(".service") for resource in wanted if isinstance(resource, Unit)):
                 found.setdefault(name, []).append(host)
     return {name: tuple(hosts) for name, hosts in found.items()}

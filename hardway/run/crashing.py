@@ -38,12 +38,20 @@ class CrashWatch:
         refused = refusal(self.live.cluster, pending.unit, journal)
         if not refused and restarts < HOPELESS_RESTARTS:
             return None
-        ended = f"{pending.unit} has ended and been restarted {restarts} times in {now - self.start:.0f} s"
-        where = {"host": pending.host, "waited_for": pending.what, "waited_seconds": now - self.start}
+        ended = f"{pending.unit} exited and was restarted {restarts} times in {now - self.start:.0f} s"
         if refused:
-            return NotReadyError(refused.message, evidence=f"{ended}\n{refused.line}", hint=refused.remedy, **where)
-        hint = f"on {pending.host}: journalctl -b -u {pending.unit}; hardway doctor INV"
-        return NotReadyError(f"{ended}: waiting longer will not help", evidence=journal, hint=hint, **where)
+            message, evidence, hint = refused.message, f"{ended}\n{refused.line}", refused.remedy
+        else:
+            message, evidence = f"{ended}: waiting longer will not help", journal
+            hint = f"on {pending.host}: journalctl -b -u {pending.unit}; hardway doctor INV"
+        return NotReadyError(
+            message,
+            host=pending.host,
+            waited_for=pending.what,
+            waited_seconds=now - self.start,
+            evidence=evidence,
+            hint=hint,
+        )
 
     def _restarts(self, pending: Pending) -> int:
         """How often systemd has restarted the unit since we first looked."""

@@ -27,12 +27,14 @@ def watch(hosts: Sequence[Transport], over: threading.Event) -> None:
             except ConnectionFailed as error:
                 failures[host.host.name] += 1
                 if (error.waited_for or failures[host.host.name] >= PATIENCE) and not over.is_set():
-                    error.evidence = f"{error.evidence}\nbefore: it answered, and its connection broke while this was at work".strip()
+                    before = "before: it answered, then the connection broke during this run"
+                    error.evidence = f"{error.evidence}\n{before}".strip()
                     raise
 
 
 def roll_call(host: Reader) -> None:
-    """Have a host say anything at all, on a new connection when the old one proves broken; ConnectionFailed when it does not."""
+    """Have a host say anything at all, on a new connection when the old one proves broken; ConnectionFailed when it
+    does not."""
     anything = (Probe("tool", ("sh",)),)
     try:
         host.probe(anything)

@@ -5,46 +5,36 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from ..cluster import Host
 from ..errors import (
+    ApiUnavailable,
     ConnectionFailed,
     ConnectionLost,
     HardwayError,
-    HostErrors,
-    NotReachedError,
     NotReadyError,
-    QuorumError,
     RemoteCommandError,
 )
 from ..parallel import each
-from ..phase import Inputs, Pending, Phase
-from ..progress.telling import Telling
+from ..phase import Inputs, Pending, Phase, Target
 from ..report import Report
 from ..resources.base import Change, Resource
-from ..targets.kube import BROKEN
 from ..targets.live import Live, wait
 from ..transport import Transport
-from ..vocabulary import Reader, Remote
-from .comparing import compare, foreseen, ordered, read
-from .crashing import CrashWatch
+from ..vocabulary import Remote
+from .comparing import compare, held, ordered, read, unmet
+from .failures import explained, in_order, together
+from .ledger import Ledger
 from .liveness import roll_call, watch
+from .mark import needs, wanted
+from .step import Done, Permit
+from .turns import Turns
+from .waiting import await_nothing, everywhere
 
-RECONNECTS = 3
-# Told of a step's phase, target and changes before any is made, and whether it begins again; it raises to forbid them.
-Permit = Callable[[str, str, Sequence[Change], bool], None]
-
-
-@dataclass(frozen=True)
-class Done:
-    """A finished step."""
-
-    phase: str
-    target: str
-    changes: tuple[Change, ...]
-    seconds: float
+TRIES = 3
+API_SECONDS = 20.0  # an API server that is restarted beside a run is ready again within them
 
 
 class Runner:
@@ -65,51 +55,72 @@ class Runner:
         report: Report,
         parallel: int = 32,
         permit: Permit = lambda phase, target, changes, again: None,
+        workers_at_once: int = 0,
     ):
-        self.permit = permit
+        """`workers_at_once` may be restarted at the same time; 0 means a tenth of them, but at least one."""
+        self.permit, self.parallel = permit, parallel
+        inputs = replace(inputs, phases=frozenset(phase.name for phase in phases))
         self.inputs, self.live, self.remotes, self.report = inputs, live, remotes, report
         self.plan = {phase.name: [t for t in phase.targets(inputs.cluster) if t.name in hosts] for phase in phases}
+        self.names = {name: frozenset(target.name for target in targets) for name, targets in self.plan.items()}
         self.phases = phases
         live.concerned = hosts
-        self.left = {phase.name: len(self.plan[phase.name]) for phase in phases}
-        self.ready = {name for name, count in self.left.items() if count == 0}
-        self.rolling = {phase.name: threading.Lock() for phase in phases}
-        self.queued: dict[str, set[str]] = {name: set() for name in self.plan}
+        self.ledger = Ledger(self.plan)
+        workers = workers_at_once or max(1, len(inputs.cluster.workers) // 10)
+        self.turns = Turns(live, self.ledger, phases, report, workers, self._await)
         self.room = threading.Semaphore(parallel)
-        self.news = threading.Condition()
-        self.errors: list[HardwayError] = []
-        self.crash: BaseException | None = None
-        self.done: list[Done] = []
 
     def run(self) -> list[Done]:
         """Every step, or HardwayError."""
         self.report.planned(self.phases, self.plan, self.inputs)
         targets = dict.fromkeys(target for phase in self.phases for target in self.plan[phase.name])
-        threads = [threading.Thread(target=self._guarded, args=(self._target, target), name=target.name, daemon=True) for target in targets]
+        threads = [self._thread(target.name, self._target, target) for target in targets]
         try:
             for thread in threads:
                 thread.start()
-            with self._hosts_watched(), self.news:
-                self.news.wait_for(lambda: self.stopped or len(self.ready) == len(self.phases))
+            with self._hosts_watched():
+                self.ledger.await_phases([phase.name for phase in self.phases])
             for thread in threads:
                 thread.join()
-        except BaseException as error:  # an interruption: threads at work begin nothing more, for the lock is let go next
-            self.crash = error
+        except (
+            BaseException
+        ) as error:  # an interruption: threads at work begin nothing more, for the lock is let go next
+            self.ledger.crash = error
             raise
-        if self.crash:
-            raise self.crash
-        if errors := self._told():
-            raise errors[0] if len(errors) == 1 else HostErrors("several hosts failed", errors=errors, exit_code=errors[0].exit_code)
+        self._raise_failures()
         # Done is said of hosts that are still there: one may have gone after its own part.
-        each(lambda host: roll_call(self.remotes[host.name]), [target for target in targets if target in self.inputs.cluster.hosts])
-        return self.done
+        each(
+            lambda host: roll_call(self.remotes[host.name]),
+            [target for target in targets if isinstance(target, Host)],
+        )
+        return self.ledger.done
+
+    def _raise_failures(self) -> None:
+        if self.ledger.crash:
+            raise self.ledger.crash
+        if errors := in_order(self.ledger.errors, self.phases, self.inputs.cluster.hosts):
+            raise together(errors)
+
+    def _thread(self, name: str, work: Callable, *args) -> threading.Thread:
+        return threading.Thread(target=self._guarded, args=(work, *args), name=name, daemon=True)
+
+    def _guarded(self, work: Callable, *args) -> None:
+        try:
+            work(*args)
+        except HardwayError as error:
+            self.report.failed(error)
+            with self.ledger.news():
+                self.ledger.errors.append(error)
+        except BaseException as error:  # a bug of ours: handed to the caller, never lost in a thread
+            with self.ledger.news():
+                self.ledger.crash = error
 
     @contextlib.contextmanager
-    def _hosts_watched(self):
+    def _hosts_watched(self) -> Iterator[None]:
         """A host that has gone is named, whatever is waited for just then, and though its own part may be done."""
         over = threading.Event()
         hosts = [transport for name, transport in self.live.transports.items() if name in self.live.concerned]
-        threading.Thread(target=self._guarded, args=(self._watch, hosts, over), name="hosts watched", daemon=True).start()
+        self._thread("hosts watched", self._watch, hosts, over).start()
         try:
             yield
         finally:
@@ -119,103 +130,83 @@ class Runner:
         try:
             watch(hosts, over)
         except ConnectionFailed as error:
-            at_work = next((phase for phase in self.phases if phase.name not in self.ready), self.phases[-1])
-            raise self._explained(error, at_work, None) from error
+            at_work = next((phase for phase in self.phases if phase.name not in self.ledger.ready), self.phases[-1])
+            raise explained(error, self.inputs, at_work) from error
 
-    def _told(self) -> tuple[HardwayError, ...]:
-        """The errors, those nearer to the cause first; the first gives the exit code.
-
-        Of a host that cannot be reached one alone: its own steps may tell of it as well as those who watch.
-        """
-        first = {}
-        for error in sorted(self.errors, key=self._distance):
-            first.setdefault((error.host, ConnectionFailed) if isinstance(error, ConnectionFailed) else id(error), error)
-        return tuple(first.values())
-
-    def _distance(self, error: HardwayError) -> tuple:
-        """All else follows from a host that is gone; of the rest an earlier phase is nearer. Who told first counts nothing."""
-        phases, hosts = [phase.name for phase in self.phases], [host.name for host in self.inputs.cluster.hosts]
-        named = ((phases, error.phase), (hosts, error.host))
-        place = [names.index(name) if name in names else len(names) for names, name in named]
-        return (isinstance(error, NotReachedError), not isinstance(error, ConnectionFailed), *place, error.message)
-
-    @property
-    def stopped(self) -> bool:
-        return bool(self.errors or self.crash)
-
-    def _guarded(self, work: Callable, *args) -> None:
-        try:
-            work(*args)
-        except HardwayError as error:
-            self.report.failed(error)
-            with self.news:
-                self.errors.append(error)
-        except BaseException as error:  # a bug of ours: handed to the caller, never lost in a thread
-            self.crash = error
-        finally:
-            with self.news:
-                self.news.notify_all()
-
-    def _target(self, target: Host) -> None:
+    def _target(self, target: Target) -> None:
         changed: set[str] = set()
+        met: dict[str, Resource] = {}
         for phase in self.phases:
-            if target not in self.plan[phase.name]:
+            if target.name not in self.names[phase.name]:
                 continue
-            needs = [name for name in phase.needs(self.inputs) if name in self.plan]
-            with self.news:
-                self.news.wait_for(lambda: self.stopped or all(name in self.ready for name in needs))  # noqa: B023
-            if self.stopped:
+            if not self.ledger.await_phases(self._needs(phase)):
                 return
-            with self._blamed(phase, target):
-                self._resumed(phase, target, changed)
+            try:
+                self._resumed(phase, target, changed, met)
+            except HardwayError as error:
+                raise explained(error, self.inputs, phase, target) from error
             self._arrived(phase)
 
-    @contextlib.contextmanager
-    def _blamed(self, phase: Phase, target: Host):
-        try:
-            yield
-        except HardwayError as error:
-            raise self._explained(error, phase, target) from error
+    def _needs(self, phase: Phase) -> list[str]:
+        return [name for name in needs(phase, self.inputs) if name in self.plan]
 
-    def _explained(self, error: HardwayError, phase: Phase, target: Host | None) -> HardwayError:
-        error.phase = error.phase or phase.name
-        error.host = error.host or (target.name if target else "")
-        error.hint = error.hint or f"hardway bootstrap {self.inputs.cluster.source or 'INV'}"
-        return error
-
-    def _resumed(self, phase: Phase, target: Host, changed: set[str]) -> None:
-        """A step whose connection broke starts over: it reads the host again and does what is still missing."""
-        broke: ConnectionLost | None = None
-        for left in reversed(range(RECONNECTS)):
+    def _resumed(self, phase: Phase, target: Target, changed: set[str], met: dict[str, Resource]) -> None:
+        """A step whose connection broke starts over, also one that the API left without an answer: it reads again and
+        does what is still missing."""
+        broke: ConnectionLost | ApiUnavailable | None = None
+        for left in reversed(range(TRIES)):
             try:
-                return self._step(phase, target, changed, again=left < RECONNECTS - 1)
-            except ConnectionLost as error:
-                if not left or self.stopped:
+                return self._step(phase, target, changed, met, again=left < TRIES - 1)
+            except (ConnectionLost, ApiUnavailable) as error:
+                if not left or self.ledger.stopped:
                     raise
                 broke = error
-                self.report.note(f"{phase.name:14} {target.name}: {error.message}; connecting again")
+                self.report.note(f"{phase.name:14} {target.name}: {error.message}; trying again")
+                if isinstance(error, ApiUnavailable):
+                    self._await_api()
             except ConnectionFailed as error:
                 if broke and broke.host == error.host:
-                    error.evidence = f"{error.evidence}\nbefore: {broke.message}, {broke.waited_seconds:.0f} s after it began".strip()
+                    before = f"before: {broke.message}, {broke.waited_seconds:.0f} s after it started"
+                    error.evidence = f"{error.evidence}\n{before}".strip()
                 raise
 
-    def _step(self, phase: Phase, target: Host, changed: set[str], again: bool) -> None:
+    def _await_api(self) -> None:
+        """Until an API server says that it is ready, for a while: it may be starting."""
+        with contextlib.suppress(NotReadyError):
+            wait(lambda: "" if self.ledger.stopped else self.live.kube().not_ready(), API_SECONDS, str)
+
+    def _step(self, phase: Phase, target: Target, changed: set[str], met: dict[str, Resource], again: bool) -> None:
         start = time.monotonic()
         self.report.step_started(phase.name, target.name)
         with self.room:
-            resources, remote = phase.desired(self.inputs, target), self.remotes[target.name]
+            desired, remote = wanted(phase, self.inputs, target), self.remotes[target.name]
+            resources = unmet(desired, met)
             changes = compare(resources, read(remote, resources), changed)
+        if not desired:
+            with self.ledger.news():
+                self.ledger.idle[phase.name].add(target.name)
         self.permit(phase.name, target.name, changes, again)
-        if self.crash:
+        if self.ledger.crash:
             return
-        if changes:
-            with self._turn(phase, target, changes), self.room:  # whoever waits for a turn takes no room from those it waits for
-                self.report.applying(phase.name, target.name, changes)
-                self._apply(target, changes, resources)
-        self.done.append(Done(phase.name, target.name, tuple(changes), time.monotonic() - start))
+        in_turn = held(changes) if phase.rolling else []
+        if early := [change for change in changes if change not in in_turn]:
+            # What restarts nothing comes first, on every host: a turn may need it.
+            with self.room:
+                self.report.applying(phase.name, target.name, early)
+                self._apply(phase, target, early, () if in_turn else resources)
+        if in_turn:
+            # Whoever waits for a turn takes no room from those it waits for.
+            with self.turns.turn(phase, target, in_turn), self.room:
+                self.report.applying(phase.name, target.name, in_turn)
+                self._apply(phase, target, in_turn, resources)
+        met.update((resource.key, resource) for resource in resources)
+        self.ledger.finish(Done(phase.name, target.name, tuple(changes), time.monotonic() - start))
         self.report.step_finished(phase.name, target.name, changes, time.monotonic() - start)
 
-    def _apply(self, target: Host, changes: list[Change], resources: Sequence[Resource]) -> None:
+    def _apply(self, phase: Phase, target: Target, changes: list[Change], resources: Sequence[Resource]) -> None:
+        """Carry them out; afterwards the resources are as wanted, or it is an error."""
+        if phase.before_change:
+            phase.before_change(self.inputs, self.live, target, changes)
         remote = self.remotes[target.name]
         try:
             remote.change(ordered(changes))
@@ -224,128 +215,43 @@ class Runner:
         again = compare(resources, read(remote, resources))
         if again:
             lines = [f"{change.key}: {'; '.join(change.why)}" for change in again]
-            lines += [self.live.journal(target.name, change.key.split()[1]) for change in again if change.key.startswith("unit ")]
-            raise RemoteCommandError("still different after it was applied", evidence="\n".join(lines))
+            lines += [
+                self.live.journal(target.name, change.key.split()[1])
+                for change in again
+                if change.key.startswith("unit ")
+            ]
+            raise RemoteCommandError("still different after the change was made", evidence="\n".join(lines))
 
     def _with_journal(self, error: RemoteCommandError) -> RemoteCommandError:
         words = error.command.split()
-        if words and words[0] in ("start", "restart"):
+        if words and words[0] in ("start", "restart", "load"):
             error.evidence = f"{error.evidence}\n{self.live.journal(error.host, words[1])}".strip()
         return error
 
-    @contextlib.contextmanager
-    def _turn(self, phase: Phase, target: Host, changes: list[Change]):
-        """A restart of something that runs is one target's turn at a time, and the phase is ready again before the next."""
-        if not (phase.rolling and any(change.restarts for change in changes)):
-            yield
-            return
-        self.report.queued(phase.name, target.name)
-        with self._queue(phase, target), self.rolling[phase.name]:
-            with self.news:  # what is merely to be started comes first: a restart may need it
-                self.news.wait_for(lambda: self.stopped or self.left[phase.name] == len(self.queued[phase.name]))
-            if self.stopped:
-                raise NotReachedError("not restarted, because another host failed before its turn")
-            self._permitted(phase, target)
-            yield
-            with self.news:  # whoever is still to have its turn may have something down that only this turn brings up
-                later = self.queued[phase.name] - {target.name}
-            self._wait(phase, later)
-
-    @contextlib.contextmanager
-    def _queue(self, phase: Phase, target: Host):
-        with self.news:
-            self.queued[phase.name].add(target.name)
-            self.news.notify_all()
-        try:
-            yield
-        finally:
-            with self.news:
-                self.queued[phase.name].discard(target.name)
-
-    def _permitted(self, phase: Phase, target: Host) -> None:
-        """Ask before a restart; what this very run has only just started is given time to become healthy."""
-        if not phase.before_restart:
-            return
-        refusals: list[QuorumError] = []
-
-        def refused() -> list[QuorumError]:
-            refusals.clear()
-            try:
-                phase.before_restart(self.live, target)
-            except QuorumError as error:
-                refusals.append(error)
-            return refusals
-
-        fresh = any(done.phase == phase.name and done.changes for done in self.done)
-        try:
-            wait(refused, phase.deadline if fresh else 0.0, lambda found: found[0].message)
-        except NotReadyError:
-            raise refusals[0] from None
-
     def _arrived(self, phase: Phase) -> None:
-        with self.news:
-            self.left[phase.name] -= 1
-            self.news.notify_all()
-            last = self.left[phase.name] == 0
+        with self.ledger.news():
+            self.ledger.left[phase.name] -= 1
+            last = self.ledger.left[phase.name] == 0
         if last:
-            threading.Thread(target=self._guarded, args=(self._settle, phase), name=f"{phase.name} ready", daemon=True).start()
+            self._thread(f"{phase.name} ready", self._settle, phase).start()
 
     def _settle(self, phase: Phase) -> None:
-        needs = [name for name in phase.needs(self.inputs) if name in self.plan]
-        with self.news:
-            self.news.wait_for(lambda: self.stopped or all(name in self.ready for name in needs))
-        if self.stopped:
+        if not self.ledger.await_phases(self._needs(phase)):
             return
-        seconds = self._wait(phase)
-        if self.stopped:
+        # Where it wants nothing, there is nothing to wait for.
+        targets = [target for target in self.plan[phase.name] if target.name not in self.ledger.idle[phase.name]]
+        question = everywhere(phase, self.live, targets, self.parallel)
+        seconds = self._await(phase, question) if phase.ready and targets else 0.0
+        if self.ledger.stopped:
             return
-        with self.news:
-            self.ready.add(phase.name)
+        # Told before anybody goes on from it: people and programs read the events in their order.
         self.report.phase_ready(phase.name, seconds)
+        with self.ledger.news():
+            self.ledger.ready.add(phase.name)
 
-    def _wait(self, phase: Phase, but: Set[str] = frozenset()) -> float:
-        """Until the phase is ready everywhere `but` on some hosts; the seconds it took."""
-        if not phase.ready:
-            return 0.0
-        live = self.live.without(but)
-        last: list[Pending | None] = [None]
-        tell, crashes = Telling(self.report, phase), CrashWatch(self.live)
-
-        def check() -> Pending | None:
-            try:
-                last[0] = None if self.stopped else phase.ready(live)
-            except (*BROKEN, RemoteCommandError) as error:
-                last[0] = Pending(f"an answer ({error})", getattr(error, "host", ""))
-            tell.of(last[0])
-            if last[0] and (hopeless := crashes.given_up(last[0])):
-                raise hopeless
-            return last[0]
-
+    def _await(self, phase: Phase, question: Callable[[], Pending | None]) -> float:
+        """Until nothing that the question finds is missing; the seconds it took."""
         try:
-            return wait(check, phase.deadline, lambda pending: pending.what)
-        except NotReadyError as error:
-            error.host = last[0].host
-            error.evidence = error.evidence or (self.live.journal(last[0].host, last[0].unit) if last[0].unit else "")
-            raise self._explained(error, phase, None) from error
-
-
-def plan(inputs: Inputs, readers: Mapping[str, Reader], phases: Sequence[Phase], hosts: frozenset[str], parallel: int = 32) -> list[Done]:
-    """What a run would change, read in one question per target; the readers cannot write."""
-    targets = dict.fromkeys(t for phase in phases for t in phase.targets(inputs.cluster) if t.name in hosts)
-    found: dict[str, list[Done]] = {}
-
-    def look(target: Host) -> None:
-        wanted = [(phase, phase.desired(inputs, target)) for phase in phases if target in phase.targets(inputs.cluster)]
-        answers = read(readers[target.name], [resource for _, resources in wanted for resource in resources])
-        met: dict[str, Resource] = {}
-        changed: set[str] = set()
-        for phase, resources in wanted:  # what an earlier phase has already made so will not change once more
-            fresh = [resource for resource in resources if met.get(resource.key) != resource]
-            met.update((resource.key, resource) for resource in fresh)
-            changes = tuple(compare(fresh, answers, changed))
-            answers = foreseen(answers, changes)
-            found.setdefault(target.name, []).append(Done(phase.name, target.name, changes, 0.0))
-
-    each(look, targets, parallel)
-    order = {phase.name: i for i, phase in enumerate(phases)}
-    return sorted((done for target in targets for done in found.get(target.name, ())), key=lambda done: order[done.phase])
+            return await_nothing(phase, self.live, self.report, lambda: self.ledger.stopped, question)
+        except HardwayError as error:
+            raise explained(error, self.inputs, phase) from error

@@ -1,4 +1,5 @@
-"""Starting a root shell on a host: directly, through sudo with or without a password, and where sudo wants a terminal."""
+"""Starting a root shell on a host: directly, through sudo with or without a password, and where sudo wants a
+terminal."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ class Door:
     wants_terminal: bool = field(default=False, init=False)
 
     def open(self, link: Link, timeout: float = START) -> RemoteShell:
-        """A new root shell over `link`; AuthenticationError when we may not be root, ConnectionFailed when no shell starts, Broken."""
+        """A new root shell over `link`; AuthenticationError when we may not be root, ConnectionFailed when no shell
+        starts, Broken."""
         began = time.monotonic()
         try:
             if not self.wants_terminal:
@@ -60,7 +62,9 @@ class Door:
 
     def _plainly(self, link: Link, timeout: float) -> RemoteShell:
         token = secrets.token_hex(16)
-        inbox = _execute(link, f"exec {self._sudo(link, token)}sh -c {program('root_shell.sh')} hardway {token}", timeout)
+        inbox = _execute(
+            link, f"exec {self._sudo(link, token)}sh -c {program('root_shell.sh')} hardway {token}", timeout
+        )
         try:
             self._enter(inbox, link, token, timeout)
         except BaseException:
@@ -99,7 +103,10 @@ class Door:
         return f"env LC_ALL=C sudo {afresh}-S -p {_question(token)} "
 
     def _enter(self, inbox: Inbox, link: Link, token: str, timeout: float) -> None:
-        """Wait for the shell's first answer. The password is sent only when sudo asks for it, so none is ever left over as data."""
+        """Wait for the shell's first answer.
+
+        The password is sent only when sudo asks for it, so none is ever left over as data.
+        """
         mark, question = f"\n{token} ".encode(), _question(token).encode()
         password = ""
         deadline = time.monotonic() + timeout
@@ -119,19 +126,19 @@ class Door:
             raise self._refused(link, noise) from None
         if user != 0:
             raise AuthenticationError(
-                f"{link.hop.user} is not root on {link.hop.endpoint}, and ssh.sudo is never",
+                f"{link.hop.user} is not root on {link.hop.endpoint}, and the inventory sets ssh.sudo: never",
                 self.host.name,
                 hint="set ssh.user: root or ssh.sudo: auto in the inventory",
             )
 
     def _password(self, link: Link) -> str:
-        question = f"Password for sudo ({link.hop.user} on {self.host.name} and the other hosts)"
+        question = f"sudo password of {link.hop.user} on {self.host.name} and the other hosts"
         password = answers.get(PURPOSE, question, SUDO_PASSWORD_FILE, self.prompt)
         if not password:
             raise AuthenticationError(
-                f"sudo wants a password for {link.hop.user} on {link.hop.endpoint}",
+                f"sudo needs a password for {link.hop.user} on {link.hop.endpoint}",
                 self.host.name,
-                hint=f"put it into a file of mode 0600 and name that file in {SUDO_PASSWORD_FILE}",
+                hint=f"write it to a file with mode 0600 and set {SUDO_PASSWORD_FILE} to its path",
             )
         return password
 
@@ -146,12 +153,14 @@ class Door:
         if "must have a tty" in noise and not self.wants_terminal:
             return WantsTerminal()
         if "sudo" in noise and self._sudo(link, ""):
-            message = f"sudo does not let {link.hop.user} become root on {link.hop.endpoint}"
-            return AuthenticationError(message, self.host.name, evidence=noise, hint=f"{link.hop.ssh_command('-t')} sudo -l")
+            message = f"sudo does not allow {link.hop.user} to become root on {link.hop.endpoint}"
+            return AuthenticationError(
+                message, self.host.name, evidence=noise, hint=f"{link.hop.ssh_command('-t')} sudo -l"
+            )
         return self._no_shell(link, noise)
 
     def _no_shell(self, link: Link, noise: str, when: str = "") -> ConnectionFailed:
-        message = f"{link.hop.user}@{link.hop.endpoint} lets us in but starts no shell {when}".rstrip()
+        message = f"{link.hop.user}@{link.hop.endpoint} accepts the login but starts no shell {when}".rstrip()
         return ConnectionFailed(message, self.host.name, evidence=noise, hint=f"{link.hop.ssh_command()} sh -c id")
 
 

@@ -16,7 +16,10 @@ Prompt = Callable[[str], str]
 
 
 class Answers:
-    """Secrets by what they are for. Safe for threads: the second host waits for the first one's answer instead of asking again."""
+    """Secrets by what they are for.
+
+    Safe for threads: the second host waits for the first one's answer instead of asking again.
+    """
 
     def __init__(self):
         self._known: dict[str, str] = {}
@@ -26,7 +29,8 @@ class Answers:
         return f"Answers({len(self._known)} known)"
 
     def get(self, purpose: str, question: str, variable: str, prompt: Prompt | None) -> str | None:
-        """The secret for `purpose`: known already, else from the file named by `variable`, else asked; None when nobody can tell."""
+        """The secret for `purpose`: known already, else from the file named by `variable`, else asked; None when nobody
+        can tell."""
         with self._lock:
             if purpose not in self._known:
                 answer = _from_file(variable)
@@ -38,7 +42,10 @@ class Answers:
             return self._known[purpose]
 
     def known(self) -> list[str]:
-        """Every secret given so far, for whoever keeps them out of texts. Does not wait for one that is being asked for."""
+        """Every secret given so far, for whoever keeps them out of texts.
+
+        Does not wait for one that is being asked for.
+        """
         return list(self._known.values())
 
     def forget(self, purpose: str, wrong: str) -> None:
@@ -55,10 +62,14 @@ def _from_file(variable: str) -> str | None:
     path = Path(name).expanduser()
     try:
         if path.stat().st_mode & 0o077:
-            raise AuthenticationError(f"{path}, named by {variable}, can be read by others", hint=f"chmod 600 {path}")
+            raise AuthenticationError(
+                f"{path} (set in {variable}) can be read by other users", hint=f"chmod 600 {path}"
+            )
         return path.read_text("utf-8").rstrip("\r\n")
     except OSError as error:
-        raise AuthenticationError(f"cannot read {path}, named by {variable}: {error.strerror}", hint=f"ls -l {path}") from error
+        raise AuthenticationError(
+            f"cannot read {path} (set in {variable}): {error.strerror}", hint=f"ls -l {path}"
+        ) from error
 
 
 answers = Answers()

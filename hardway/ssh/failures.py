@@ -22,7 +22,8 @@ class Dropped(ConnectionFailed):
 
 
 def is_break(error: Exception) -> bool:
-    """Whether an error of paramiko's means the connection is gone, not that the host refuses or delays one channel of it."""
+    """Whether an error of paramiko's means the connection is gone, not that the host refuses or delays one channel of
+    it."""
     return not isinstance(error, paramiko.ChannelException) and TIMEOUT not in str(error)
 
 
@@ -31,7 +32,9 @@ def explain(error: paramiko.SSHException | OSError | EOFError, hop: Hop, seconds
     if isinstance(error, paramiko.ssh_exception.NoValidConnectionsError):
         error = next(iter(error.errors.values()))
     if isinstance(error, socket.gaierror):
-        return _failed(hop, f"the name {hop.address} cannot be resolved: {error.strerror}", hint=f"getent hosts {hop.address}")
+        return _failed(
+            hop, f"the name {hop.address} cannot be resolved: {error.strerror}", hint=f"getent hosts {hop.address}"
+        )
     if isinstance(error, paramiko.ChannelException):
         return _through_bastion(error, hop)
     if isinstance(error, TimeoutError):
@@ -56,9 +59,14 @@ def _socket(error: OSError, hop: Hop, seconds: float) -> ConnectionFailed:
         return _failed(hop, f"nothing listens on {hop.called}: connection refused", hint=hint)
     if error.errno in (errno.ECONNRESET, errno.EPIPE):
         return Dropped(f"{hop.called} closed the connection", hop.host, hint=hop.ssh_command("-v"))
-    if error.errno in (errno.ETIMEDOUT, errno.EHOSTUNREACH):  # the second is what our own network says of a machine that is off
+    if error.errno in (
+        errno.ETIMEDOUT,
+        errno.EHOSTUNREACH,
+    ):  # the second is what our own network says of a machine that is off
         return _silent(hop, f"{hop.called} does not answer", "a TCP connection", seconds)
-    return _failed(hop, f"{hop.called} cannot be reached: {error.strerror or error}", hint=f"ip route get {hop.address}")
+    return _failed(
+        hop, f"{hop.called} cannot be reached: {error.strerror or error}", hint=f"ip route get {hop.address}"
+    )
 
 
 def _through_bastion(error: paramiko.ChannelException, hop: Hop) -> ConnectionFailed:
@@ -66,7 +74,10 @@ def _through_bastion(error: paramiko.ChannelException, hop: Hop) -> ConnectionFa
         hint = "raise MaxSessions in /etc/ssh/sshd_config on the machine"
         return _failed(hop, f"{hop.endpoint} refused a channel: {error.text}", hint=hint)
     if error.code == 1:
-        why, hint = "its sshd forbids forwarding (AllowTcpForwarding)", "on the bastion: sshd -T | grep -i allowtcpforwarding"
+        why, hint = (
+            "its sshd forbids forwarding (AllowTcpForwarding)",
+            "on the bastion: sshd -T | grep -i allowtcpforwarding",
+        )
     else:
         why, hint = f"it says: {error.text}", f"{hop.via.ssh_command()} nc -zv {hop.address} {hop.port}"
     return _failed(hop, f"{hop.via.called} cannot reach {hop.endpoint}: {why}", hint=hint)
@@ -75,14 +86,24 @@ def _through_bastion(error: paramiko.ChannelException, hop: Hop) -> ConnectionFa
 def _handshake(error: Exception, hop: Hop, seconds: float) -> ConnectionFailed:
     text = str(error).strip()
     if TIMEOUT in text:
-        who = f"{hop.via.called} gets no answer from {hop.endpoint}" if hop.via else f"{hop.called} opens no channel"
+        who = (
+            f"{hop.via.called} gets no answer from {hop.endpoint}"
+            if hop.via
+            else f"{hop.called} does not open an SSH channel"
+        )
         return _silent(hop, who, "a channel of the SSH connection", seconds)
-    early = "banner" in text or "No existing session" in text or isinstance(error, EOFError) or "Negotiation failed" in text
+    early = (
+        "banner" in text or "No existing session" in text or isinstance(error, EOFError) or "Negotiation failed" in text
+    )
     if early and seconds >= hop.timeout * 0.9:
         return _silent(hop, f"{hop.called} accepts connections but does not speak SSH", "the SSH greeting", seconds)
     if early or isinstance(error, EOFError):
         hint = f"MaxStartups in the server's sshd_config may be too low; {hop.ssh_command('-v')}"
-        return Dropped(f"{hop.called} closed the connection before the handshake was done", hop.host, evidence=text, hint=hint)
+        return Dropped(
+            f"{hop.called} closed the connection during the SSH handshake", hop.host, evidence=text, hint=hint
+        )
     if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
-        return _failed(hop, f"{hop.called} and we have no algorithm in common", evidence=text, hint=hop.ssh_command("-vv"))
+        return _failed(
+            hop, f"hardway and {hop.called} have no SSH algorithm in common", evidence=text, hint=hop.ssh_command("-vv")
+        )
     return _failed(hop, f"the SSH handshake with {hop.called} failed", evidence=text)

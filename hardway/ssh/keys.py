@@ -25,7 +25,8 @@ AGENT = 5.0
 
 
 class Agent(paramiko.Agent):
-    """An agent that is not waited for without end when it is asked for its keys; to sign with one it may ask a person."""
+    """An agent that is not waited for without end when it is asked for its keys; to sign with one it may ask a
+    person."""
 
     def _connect(self, conn) -> None:
         conn.settimeout(AGENT)
@@ -67,7 +68,7 @@ class Login:
         try:
             return Agent() if self.hop.agent else None
         except (OSError, paramiko.SSHException) as error:
-            self.tried.append(f"the agent: it does not tell its keys ({str(error).strip()})")
+            self.tried.append(f"the agent does not list its keys ({str(error).strip()})")
             return None
 
     def _accepted(self, transport: paramiko.Transport, label: str, key: paramiko.PKey) -> bool:
@@ -77,10 +78,12 @@ class Login:
             self.tried.append(f"{label}: the server allows only {', '.join(error.allowed_types)}")
             return False
         except paramiko.SSHException as error:
-            self.tried.append(f"{label}: {str(error).strip() or 'refused'}".replace("Authentication failed.", "refused"))
+            self.tried.append(
+                f"{label}: {str(error).strip() or 'refused'}".replace("Authentication failed.", "refused")
+            )
             return False
         if further:
-            self.tried.append(f"{label}: accepted, but the server also wants {', '.join(further)}")
+            self.tried.append(f"{label}: accepted, but the server also requires {', '.join(further)}")
         return not further
 
     def _candidates(self, agent_keys: tuple[Any, ...]) -> Iterator[tuple[str, paramiko.PKey]]:
@@ -106,7 +109,9 @@ class Login:
         for path in paths:
             passphrase = answers.get(f"key {path}", f"Passphrase for {path}", PASSPHRASE_FILE, self.prompt)
             if not passphrase:
-                self.tried.append(f"key {path}: encrypted, and no passphrase is known (run ssh-add {path}, or set {PASSPHRASE_FILE})")
+                self.tried.append(
+                    f"key {path}: encrypted, and no passphrase was given (run ssh-add {path}, or set {PASSPHRASE_FILE})"
+                )
                 continue
             if key := self._load(path, passphrase):
                 yield f"key {path}", key
@@ -129,19 +134,28 @@ class Login:
             if passphrase:
                 answers.forget(f"key {path}", passphrase)
                 raise AuthenticationError(
-                    f"the passphrase for {path} is wrong", self.hop.host, hint=f"ssh-keygen -y -P '' -f {path}  (asks whether it needs one)"
+                    f"the passphrase for {path} is wrong",
+                    self.hop.host,
+                    hint=f"ssh-keygen -y -P '' -f {path}  (shows whether the key needs one)",
                 ) from error
             self.tried.append(f"key {path}: not a usable private key")
         return None
 
     def _refused(self) -> AuthenticationError:
-        what = f"{self.hop.user}@{self.hop.endpoint} accepts none of our keys"
-        tried = self.tried or ["no key file, and no key in an agent" if self.hop.agent else "no key file, and the agent is not to be used"]
-        return AuthenticationError(what, self.hop.host, evidence="\n".join(["tried:", *tried]), hint=self.hop.ssh_command("-v"))
+        what = f"{self.hop.user}@{self.hop.endpoint} accepts none of your keys"
+        tried = self.tried or [
+            "no key file, and no key in the agent" if self.hop.agent else "no key file, and ssh.agent is false"
+        ]
+        return AuthenticationError(
+            what, self.hop.host, evidence="\n".join(["tried:", *tried]), hint=self.hop.ssh_command("-v")
+        )
 
 
 def load(path: Path, passphrase: str) -> paramiko.PKey:
-    """The private key of a file, decrypted once per process. NeedsPassphrase, ValueError or SSHException (wrong or no key), OSError."""
+    """The private key of a file, decrypted once per process.
+
+    NeedsPassphrase, ValueError or SSHException (wrong or no key), OSError.
+    """
     with _loading:
         known = (path, path.stat().st_mtime_ns)
         if known not in _loaded:

@@ -1,4 +1,5 @@
-"""One authenticated SSH connection to a hop, through its bastions when there are any."""
+"""One authenticated SSH connection to a hop, through its bastions when there are any, which all hosts behind them
+share."""
 
 from __future__ import annotations
 
@@ -14,20 +15,25 @@ from typing import TypeVar
 import paramiko
 from fabric import Config, Connection
 
+from ..errors import ConnectionFailed
 from . import pulse
+from .channels import OrderlyTransport
 from .credentials import Prompt
 from .failures import Dropped, explain
 from .host_keys.policy import Policy, known_kinds
 from .keys import Login
 from .route import Hop
+from .sharing import Lease, Sharing
 
 # paramiko writes warnings to stderr through logging's last resort when an application sets up no logging.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 logging.getLogger("paramiko").propagate = False
 
-# A machine that acknowledges nothing for so many seconds is given up. That is much for a slow network, and a step that loses
-# its connection is begun again on a new one. hardway.ssh.pulse sees to it that there is always something to acknowledge.
+# A machine that acknowledges nothing for so many seconds is given up. That is much for a slow network, and a step that
+# loses its connection is begun again on a new one. The kernel asks an idle one for a sign of life, so there is always
+# something to acknowledge; see also hardway.ssh.pulse.
 SILENCE = 20
+ASKED = 5
 ATTEMPTS = 6
 # sshd drops connections at random from the tenth unauthenticated one on (MaxStartups 10:30:100).
 HANDSHAKES = 8
@@ -39,11 +45,11 @@ _gates_lock = threading.Lock()
 
 @dataclass
 class Link:
-    """An open connection; closing it closes the bastions' connections under it too."""
+    """An open connection; the bastion's under it is closed with the last that goes through it."""
 
     hop: Hop
     connection: Connection
-    below: Link | None = None
+    below: Lease[Link] | None = None
 
     @property
     def transport(self) -> paramiko.Transport:
@@ -59,19 +65,39 @@ class Link:
             self.below.close()
 
 
+bastions: Sharing[Link] = Sharing()
+
+
 def open_link(hop: Hop, prompt: Prompt | None) -> Link:
     """Connect, verify the host key and log in, hop by hop; ConnectionFailed, HostKeyError or AuthenticationError."""
-    below = open_link(hop.via, prompt) if hop.via else None
+    if not hop.via:
+        return persistently(hop, lambda: _connect(hop, None, prompt))
+    below = open_bastion(hop.via, prompt)
+    try:
+        return _through(below, hop, prompt)
+    except ConnectionFailed:
+        if below.alive:
+            raise
+    # The connection to the bastion broke meanwhile, and with it those of all hosts behind it: on a new one.
+    return _through(open_bastion(hop.via, prompt), hop, prompt)
+
+
+def open_bastion(hop: Hop, prompt: Prompt | None) -> Lease[Link]:
+    """A part in the one connection to a bastion; the same errors."""
+    return bastions.lease(hop, lambda: open_link(hop, prompt))
+
+
+def _through(below: Lease[Link], hop: Hop, prompt: Prompt | None) -> Link:
     try:
         return persistently(hop, lambda: _connect(hop, below, prompt))
     except BaseException:
-        if below:
-            below.close()
+        below.close()
         raise
 
 
 def persistently(hop: Hop, attempt: Callable[[], T]) -> T:
-    """Do one handshake, at most eight at once per server; begin again when a busy server drops us before its greeting."""
+    """Do one handshake, at most eight at once per server; begin again when a busy server drops us before its
+    greeting."""
     for number in range(1, ATTEMPTS + 1):
         begun = time.monotonic()
         try:
@@ -81,7 +107,8 @@ def persistently(hop: Hop, attempt: Callable[[], T]) -> T:
             failure = explain(error, hop, time.monotonic() - begun)
             if not isinstance(failure, Dropped) or number == ATTEMPTS:
                 raise failure from error
-        # Nothing announces that the server has room again, so this waits, for a random time lest all come back together.
+        # Nothing announces that the server has room again, so this waits, for a random time lest all come back
+        # together.
         time.sleep(random.uniform(0.5, 1.0) * 0.1 * 2**number)
     raise AssertionError("the last attempt raises or returns")
 
@@ -91,14 +118,22 @@ def _gate(hop: Hop) -> threading.BoundedSemaphore:
         return _gates.setdefault(hop.endpoint, threading.BoundedSemaphore(HANDSHAKES))
 
 
-def _connect(hop: Hop, below: Link | None, prompt: Prompt | None) -> Link:
+def tunnel_to(hop: Hop, below: Lease[Link]) -> paramiko.Channel:
+    """A connection to a hop as the bastion before it opens one."""
+    bastion = below.connection.transport
+    return bastion.open_channel("direct-tcpip", (hop.address, hop.port), ("", 0), timeout=hop.timeout)
+
+
+def _connect(hop: Hop, below: Lease[Link] | None, prompt: Prompt | None) -> Link:
+    through = tunnel_to(hop, below) if below else None
     connection = Connection(
         hop.address,
         user=hop.user,
         port=hop.port,
         config=Config(lazy=True, overrides={"load_ssh_configs": False}),
-        gateway=below.connection if below else hop.proxy_command or None,
+        gateway=hop.proxy_command or None,
         connect_kwargs={
+            **({"sock": through} if through else {}),
             "timeout": hop.timeout,
             "banner_timeout": hop.timeout,
             "channel_timeout": hop.timeout,
@@ -112,20 +147,32 @@ def _connect(hop: Hop, below: Link | None, prompt: Prompt | None) -> Link:
         connection.open()
     except BaseException:
         connection.client.close()
+        if through:
+            through.close()
         raise
+    connection.transport.rest()
     pulse.feel(connection.transport)
     return Link(hop, connection, below)
 
 
 def tuned(sock: socket.socket, hop: Hop, **options) -> paramiko.Transport:
-    """A paramiko transport made for speed: AES-GCM first, no Nagle delay; and for noticing a machine that is off within SILENCE seconds."""
+    """A paramiko transport made for speed: AES-GCM first, no Nagle delay; and for noticing a machine that is off within
+    SILENCE seconds."""
     if isinstance(sock, socket.socket):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE * 1000)
-    transport = paramiko.Transport(sock, **options)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in (
+            ("TCP_USER_TIMEOUT", SILENCE * 1000),
+            ("TCP_KEEPIDLE", ASKED),
+            ("TCP_KEEPINTVL", ASKED),
+            ("TCP_KEEPCNT", SILENCE // ASKED),
+        ):
+            if hasattr(socket, name):
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    transport = OrderlyTransport(sock, **options)
     security = transport.get_security_options()
-    security.ciphers = sorted(security.ciphers, key=lambda name: "gcm" not in name)
+    offered = (name for name in security.ciphers if "3des" not in name)  # its blocks of 8 bytes want new keys soon
+    security.ciphers = sorted(offered, key=lambda name: "gcm" not in name)
     wanted = known_kinds(hop)
     security.key_types = sorted(security.key_types, key=lambda name: _kind(name) not in wanted)
     return transport

@@ -8,7 +8,8 @@ from importlib import resources
 
 @cache
 def program(name: str) -> str:
-    """The file `name` without comments as a single line in single quotes, which every login shell passes on unchanged."""
+    """The file `name` without comments as a single line in single quotes, which every login shell passes on
+    unchanged."""
     text = resources.files(__package__).joinpath(name).read_text("utf-8")
     line = " ".join(part for part in text.splitlines() if part and not part.startswith("#"))
     if "'" in line:

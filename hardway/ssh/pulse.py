@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 
 import paramiko
 
-# So often we ask. An answer may take much longer on a slow network, where it queues behind what is being pushed.
-EVERY = 5.0
+# So often we ask: what is dead in the kernel's eyes it finds out by itself, see hardway.ssh.link. An answer may take
+# much longer on a slow network, where it queues behind what is being pushed.
+EVERY = 30.0
 PATIENCE = 90.0
 
 
 def feel(transport: paramiko.Transport) -> None:
-    """Ask the SSH server again and again in a thread of its own; the connection is closed when no answer comes in PATIENCE seconds."""
+    """Ask the SSH server again and again in a thread of its own; the connection is closed when no answer comes in
+    PATIENCE seconds."""
     threading.Thread(target=_ask, args=(transport,), daemon=True, name="hardway-pulse").start()
 
 
@@ -23,8 +24,9 @@ def _ask(transport: paramiko.Transport) -> None:
         last = threading.Timer(PATIENCE, transport.close)
         last.daemon = True
         last.start()
-        # Whatever the answer, refused or not known, somebody is there. It comes back without one when the connection is closed.
+        # Whatever the answer, refused or not known, somebody is there. It comes back without one when the connection is
+        # closed.
         with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
             transport.global_request("keepalive@openssh.com", wait=True)
         last.cancel()
-        time.sleep(EVERY)
+        transport.join(EVERY)  # a transport is the thread that reads: with it this one ends

@@ -1,4 +1,5 @@
-"""Talking to root_shell.sh over one channel: a request goes out, noise is skipped, an exactly framed answer comes back."""
+"""Talking to root_shell.sh over one channel: a request goes out, noise is skipped, an exactly framed answer comes
+back."""
 
 from __future__ import annotations
 
@@ -16,11 +17,16 @@ PACKET = 32768 - 64
 PROGRESS = 1 << 20
 # How often somebody who follows a command is asked whether to go on.
 ASKED = 0.3
+# How long a command may take to end by itself once its stdin is closed.
+PARTING = 5.0
 NOISE = 1 << 20
 
 
 class Ended(Exception):
-    """The channel was closed: by the host in an orderly way, or because the connection broke. `noise` is what came last."""
+    """The channel was closed: by the host in an orderly way, or because the connection broke.
+
+    `noise` is what came last.
+    """
 
     def __init__(self, noise: str, orderly: bool):
         super().__init__(noise)
@@ -87,8 +93,8 @@ class Inbox:
 class RemoteShell:
     """One root shell on a host. Not safe for threads: the pool hands it to one call at a time.
 
-    Every method may raise Ended, OSError or paramiko's SSHException (the connection broke) and TimeoutError; after any of
-    these the shell is of no more use.
+    Every method may raise Ended, OSError or paramiko's SSHException (the connection broke) and TimeoutError; after any
+    of these the shell is of no more use.
     """
 
     def __init__(self, channel: paramiko.Channel, token: str, inbox: Inbox, *companions: paramiko.Channel):
@@ -111,10 +117,14 @@ class RemoteShell:
         self._learn_process(deadline)
         return self._result(deadline)
 
-    def stream(self, script: str, chunks: Iterable[bytes], timeout: float, sent: Callable[[int], None] | None) -> Result:
-        """Run a script with the rest of the channel as its stdin; `timeout` seconds may pass without progress. The shell ends with it.
+    def stream(
+        self, script: str, chunks: Iterable[bytes], timeout: float, sent: Callable[[int], None] | None
+    ) -> Result:
+        """Run a script with the rest of the channel as its stdin; `timeout` seconds may pass without progress. The
+        shell ends with it.
 
-        Also raises SourceFailed, with the channel still open: closing it would look to the command like the proper end of its input.
+        Also raises SourceFailed, with the channel still open: closing it would look to the command like the proper end
+        of its input.
         """
         self._request("stream", script, b"", timeout)
         self._learn_process(time.monotonic() + timeout)
@@ -126,13 +136,35 @@ class RemoteShell:
         return self._result(time.monotonic() + timeout)
 
     def follow(self, command: str, lines: Callable[[str], None], stop: Callable[[], bool]) -> int:
-        """Run a command and hand on its output line by line as it comes; Stopped when `stop` says so. The shell ends with it."""
-        # Output goes straight to the channel here, so the script itself has to say its process number before the first line.
-        announced = f'printf "\\n%s %s\\n" {self._token} "$$"\n{command}'
-        self._request("follow", announced, b"", 60.0)
+        """Run a command and hand on its output line by line as it comes; Stopped when `stop` says so.
+
+        The shell ends with it.
+        """
+        self._request("follow", self._announced(command), b"", 60.0)
         self._learn_process(time.monotonic() + 60.0)
+        return self._hand_on(lines, lambda: self._next_line(stop))
+
+    def talk(self, command: str, lines: Callable[[str], None], say: Callable[[], bytes | None], every: float) -> int:
+        """Run a command, hand on its output like `follow`, and give it on its stdin what `say` returns, asked at once
+        and then `every` so many seconds; None closes its stdin, and Stopped is raised when it does not end by that.
+
+        The shell ends with it.
+        """
+        self._request("talk", self._announced(command), b"", 60.0)
+        # Its stdin is the rest of the channel, so that what is said first need not wait for its process number.
+        self._feed(say() or b"", None)
+        self._learn_process(time.monotonic() + 60.0)
+        return self._hand_on(lines, lambda: self._next_answer(say, every))
+
+    def _announced(self, command: str) -> str:
+        """Output goes straight to the channel, so the script itself has to say its process number before the first
+        line."""
+        return f'printf "\\n%s %s\\n" {self._token} "$$"\n{command}'
+
+    def _hand_on(self, lines: Callable[[str], None], following: Callable[[], bytes]) -> int:
+        """Give away each line up to the end mark; the exit code that stands there."""
         end, held = self._mark[1:], False
-        while not (line := self._next_line(stop)).startswith(end):
+        while not (line := following()).startswith(end):
             if held:
                 lines("")
             # The end mark begins with a newline of its own: an empty line counts only when something else follows.
@@ -146,6 +178,17 @@ class RemoteShell:
             with contextlib.suppress(TimeoutError):
                 return self._inbox.line(time.monotonic() + ASKED)
         raise Stopped
+
+    def _next_answer(self, say: Callable[[], bytes | None], every: float) -> bytes:
+        # A command that takes no more has ended: its last words are on the way.
+        while (words := say()) is not None and self._feed(words, None):
+            with contextlib.suppress(TimeoutError):
+                return self._inbox.line(time.monotonic() + every)
+        self._channel.shutdown_write()
+        try:
+            return self._inbox.line(time.monotonic() + PARTING)
+        except TimeoutError:
+            raise Stopped from None
 
     def close(self) -> None:
         for channel in (self._channel, *self._companions):

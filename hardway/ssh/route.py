@@ -1,8 +1,8 @@
 """How a host is reached: the inventory and ~/.ssh/config brought together into one chain of hops.
 
-Who wins: a value the inventory sets (one that differs from the default) > ~/.ssh/config > the default. Only `HostName` is
-the other way round: the inventory's address is the one the cluster's machines use among themselves, and a `HostName` for
-the host's name or address says where its SSH server is met. `StrictHostKeyChecking` of ~/.ssh/config is not heeded:
+Who wins: a value the inventory sets (one that differs from the default) > ~/.ssh/config > the default. Only `HostName`
+is the other way round: the inventory's address is the one the cluster's machines use among themselves, and a `HostName`
+for the host's name or address says where its SSH server is met. `StrictHostKeyChecking` of ~/.ssh/config is not heeded:
 `ssh.host_keys` alone decides. `ssh.config: null` leaves ~/.ssh/config aside.
 """
 
@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..cluster import Host, Ssh
+from ..cluster import Host
 from ..errors import ConnectionFailed
+from ..settings import Ssh
 from . import ssh_config
 from .host_keys.known_hosts import known_name
 
@@ -74,7 +75,10 @@ class Hop:
 
 
 def route(host: Host) -> Hop:
-    """The chain of hops to a host, the host itself being the one returned. ConnectionFailed when ~/.ssh/config is unusable."""
+    """The chain of hops to a host, the host itself being the one returned.
+
+    ConnectionFailed when ~/.ssh/config is unusable.
+    """
     ssh, address = host.ssh, str(host.address)
     said = ssh_config.options(ssh.config, host.name, address)
     wanted = {"user": _set(ssh.user, Ssh.user), "port": _set(ssh.port, Ssh.port), "key": ssh.key}
@@ -102,18 +106,26 @@ def _before(host: Host, said: dict[str, Any]) -> Hop | None:
 def _jump(host: Host, jump: str, before: Hop | None) -> Hop:
     match = re.fullmatch(r"(?:ssh://)?(?:(.+)@)?(\[.+\]|[^:]+)(?::(\d+))?/?", jump)
     if not match:
-        raise ConnectionFailed(f"ProxyJump {jump!r} is not [user@]host[:port]", host.name, hint=f"correct {host.ssh.config}")
+        raise ConnectionFailed(
+            f"ProxyJump {jump!r} is not [user@]host[:port]", host.name, hint=f"correct {host.ssh.config}"
+        )
     user, name, port = match.groups()
     options = ssh_config.options(host.ssh.config, name.strip("[]"))
     return _hop(host, options, name.strip("[]"), (), {"user": user, "port": port, "key": None}, before)
 
 
-def _hop(host: Host, said: dict[str, Any], address: str, names: tuple[str, ...], wanted: dict[str, Any], via: Hop | None) -> Hop:
+def _hop(
+    host: Host, said: dict[str, Any], address: str, names: tuple[str, ...], wanted: dict[str, Any], via: Hop | None
+) -> Hop:
     port = _port(wanted["port"] or said.get("port") or 22, host)
     own = _known_hosts_files(host.ssh, said)
     where = str(said.get("hostname") or address)
     identities = [Path(name) for name in said.get("identityfile", ())]
-    aliases = (said["hostkeyalias"],) if "hostkeyalias" in said else tuple(known_name(n, port) for n in (where, address, *names))
+    aliases = (
+        (said["hostkeyalias"],)
+        if "hostkeyalias" in said
+        else tuple(known_name(n, port) for n in (where, address, *names))
+    )
     return Hop(
         host=host.name,
         address=where,
@@ -137,10 +149,16 @@ def _port(text: Any, host: Host) -> int:
     try:
         return int(text)
     except ValueError:
-        raise ConnectionFailed(f"the port {text!r} is not a number", host.name, hint=f"correct Port in {host.ssh.config}") from None
+        raise ConnectionFailed(
+            f"the port {text!r} is not a number", host.name, hint=f"correct Port in {host.ssh.config}"
+        ) from None
 
 
 def _known_hosts_files(ssh: Ssh, said: dict[str, Any]) -> tuple[Path, ...]:
     named = said.get("userknownhostsfile") if ssh.known_hosts == Ssh.known_hosts else None
-    own = [Path(os.path.expanduser(name)) for name in str(named).split()] if named else [ssh.known_hosts and ssh.known_hosts.expanduser()]
+    own = (
+        [Path(os.path.expanduser(name)) for name in str(named).split()]
+        if named
+        else [ssh.known_hosts and ssh.known_hosts.expanduser()]
+    )
     return tuple(path for path in own if path and str(path) != "/dev/null")

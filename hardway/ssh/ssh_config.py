@@ -40,7 +40,9 @@ def _load(path: Path, _changed: int):
     try:
         return SSHConfig.from_text("\n".join(_lines(path, 0)))
     except Exception as error:
-        raise ConnectionFailed(f"cannot read {path}: {error}", hint="correct that file, or set ssh.config in the inventory") from error
+        raise ConnectionFailed(
+            f"cannot read {path}: {error}", hint="correct that file, or set ssh.config in the inventory"
+        ) from error
 
 
 def _lines(path: Path, depth: int) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import copy
 import socket
 import threading
 import time
@@ -29,7 +30,10 @@ from .route import route
 SHELLS = 4
 # How long the end of a script that passed its timeout may take to arrange.
 KILL = 8.0
-_END = "kill -TERM -PID || kill -TERM PID; for n in 1 2 3 4 5 6 7 8; do kill -0 -PID || exit 0; sleep 0.2 || sleep 1; done; kill -KILL -PID"
+_END = (
+    "kill -TERM -PID || kill -TERM PID; for n in 1 2 3 4 5 6 7 8; do kill -0 -PID || exit 0; sleep 0.2 || sleep 1;"
+    " done; kill -KILL -PID"
+)
 
 T = TypeVar("T")
 _open: weakref.WeakSet[SshTransport] = weakref.WeakSet()
@@ -43,6 +47,7 @@ class SshTransport:
         self._prompt = prompt
         self._door = Door(host, prompt)
         self._link: Link | None = None
+        self._failure: tuple[float, HardwayError] | None = None
         self._connecting = threading.Lock()
         self._slots = threading.BoundedSemaphore(SHELLS)
         self._idle: list[RemoteShell] = []
@@ -56,21 +61,45 @@ class SshTransport:
         self._connected()
 
     def run(self, script: str, *, stdin: bytes = b"", timeout: float = 60.0) -> Result:
-        """Run a script as root; its text and stdin travel over the channel. Never repeated when the connection breaks."""
+        """Run a script as root; its text and stdin travel over the channel.
+
+        Never repeated when the connection breaks.
+        """
         return self._call(lambda shell: shell.run(script, stdin, timeout), script, timeout)
 
-    def stream(self, command: str, chunks: Iterable[bytes], *, timeout: float = 600.0, sent: Callable[[int], None] | None = None) -> Result:
-        """Run a command as root with `chunks` as its stdin; a command that ends early is answered with its result all the same.
+    def stream(
+        self,
+        command: str,
+        chunks: Iterable[bytes],
+        *,
+        timeout: float = 600.0,
+        sent: Callable[[int], None] | None = None,
+    ) -> Result:
+        """Run a command as root with `chunks` as its stdin; a command that ends early is answered with its result all
+        the same.
 
-        When `chunks` fails the command is killed, so that it never takes half of its input for all of it. When the connection
-        breaks nobody can do that: a command that matters checks what it was given.
+        When `chunks` fails the command is killed, so that it never takes half of its input for all of it. When the
+        connection breaks nobody can do that: a command that matters checks what it was given.
         """
-        return self._call(lambda shell: shell.stream(command, chunks, timeout, sent), command, timeout, end_when_interrupted=True)
+        return self._call(
+            lambda shell: shell.stream(command, chunks, timeout, sent), command, timeout, end_when_interrupted=True
+        )
 
     def follow(self, command: str, lines: Callable[[str], None], stop: Callable[[], bool] = lambda: False) -> int:
-        """Run a command as root and hand on its output (both streams) line by line; it is ended when `stop` says so, or by an interrupt."""
+        """Run a command as root and hand on its output (both streams) line by line; it is ended when `stop` says so, or
+        by an interrupt."""
         try:
             return self._call(lambda shell: shell.follow(command, lines, stop), command, 0.0, end_when_interrupted=True)
+        except Stopped:
+            return STOPPED
+
+    def talk(
+        self, command: str, lines: Callable[[str], None], say: Callable[[], bytes | None], every: float = 1.0
+    ) -> int:
+        """Run a command as root that is spoken to all the time: its output (both streams) is handed on line by line,
+        what `say` returns goes to its stdin, and None ends it."""
+        try:
+            return self._call(lambda shell: shell.talk(command, lines, say, every), command, 60.0, True)
         except Stopped:
             return STOPPED
 
@@ -88,12 +117,23 @@ class SshTransport:
             self._drop()
 
     def _connected(self) -> Link:
+        asked = time.monotonic()
         with self._connecting:
             if self._link is None or not self._link.alive:
+                # Several may want a host that is off: nobody waits a second time for what has failed meanwhile.
+                if self._failure and self._failure[0] > asked:
+                    raise copy.copy(self._failure[1])
                 self._drop()
-                self._link = open_link(route(self.host), self._prompt)
+                self._link = self._opened()
                 _open.add(self)
             return self._link
+
+    def _opened(self) -> Link:
+        try:
+            return open_link(route(self.host), self._prompt)
+        except HardwayError as error:
+            self._failure = time.monotonic(), error
+            raise
 
     def _drop(self) -> None:
         with self._idle_lock:
@@ -127,7 +167,8 @@ class SshTransport:
         return self._door.open(link)
 
     def _at_once(self, use: Callable[[Link], T]) -> T:
-        """Begin something on the connection; on a new one when the old proves broken. Only for what has run nothing yet.
+        """Begin something on the connection; on a new one when the old proves broken. Only for what has run nothing
+        yet.
 
         One that is alive is tried twice before it is given up: others are at work on it.
         """
@@ -145,7 +186,9 @@ class SshTransport:
         message = f"the connection to {self.host.name} broke as soon as it was open"
         raise ConnectionLost(message, self.host.name, hint=route(self.host).ssh_command("-v")) from cause
 
-    def _call(self, work: Callable[[RemoteShell], T], script: str, timeout: float, end_when_interrupted: bool = False) -> T:
+    def _call(
+        self, work: Callable[[RemoteShell], T], script: str, timeout: float, end_when_interrupted: bool = False
+    ) -> T:
         with self._shell() as shell:
             began = time.monotonic()
             try:
@@ -183,7 +226,9 @@ class SshTransport:
     def _channel_to(self, port: int, address: str) -> paramiko.Channel:
         def open_on(link: Link) -> paramiko.Channel:
             try:
-                return link.transport.open_channel("direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=self.host.ssh.connect_timeout)
+                return link.transport.open_channel(
+                    "direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=self.host.ssh.connect_timeout
+                )
             except (paramiko.SSHException, OSError, EOFError) as error:
                 if is_break(error) and not (str(error) == UNTOLD and link.alive):
                     raise Broken from error
@@ -195,31 +240,33 @@ class SshTransport:
         if isinstance(error, paramiko.ChannelException) and error.code == 1:
             message = f"sshd on {self.host.name} forbids forwarding to {address}:{port}"
             return ConnectionFailed(message, self.host.name, hint="set AllowTcpForwarding yes in its sshd_config")
-        reason = "nothing answers there" if isinstance(error, paramiko.ChannelException) else str(error).strip().rstrip(".")
+        reason = (
+            "nothing answers there" if isinstance(error, paramiko.ChannelException) else str(error).strip().rstrip(".")
+        )
         message = f"{address}:{port} cannot be reached from {self.host.name}: {reason}"
         return ConnectionFailed(message, self.host.name, hint=f"on {self.host.name}: ss -ltnp sport = :{port}")
 
     def _too_slow(self, script: str, timeout: float, seconds: float) -> NotReadyError:
         first = _first_line(script)
         return NotReadyError(
-            f"a command on {self.host.name} did not end within {timeout:g} s",
+            f"a command on {self.host.name} did not finish within {timeout:g} s",
             self.host.name,
             command=first,
-            waited_for="the end of the command",
+            waited_for="the command to finish",
             waited_seconds=seconds,
-            hint=f"{route(self.host).ssh_command()}  and look at what it does there: ps axf",
+            hint=f"see what it is doing: {route(self.host).ssh_command()} ps axf",
         )
 
     def _lost(self, script: str, error: Exception, seconds: float) -> ConnectionLost:
         noise = error.noise if isinstance(error, Ended) else str(error)
         shell_only = isinstance(error, Ended) and error.orderly
-        what = f"the shell on {self.host.name} ended" if shell_only else f"the connection to {self.host.name} broke"
+        what = f"the shell on {self.host.name} exited" if shell_only else f"the connection to {self.host.name} broke"
         hint = f"run the same command again; {route(self.host).ssh_command()}"
         return ConnectionLost(
             f"{what} during a command",
             self.host.name,
             command=_first_line(script),
-            waited_for="the end of the command",
+            waited_for="the command to finish",
             waited_seconds=seconds,
             evidence=noise,
             hint=hint,

@@ -3,7 +3,7 @@
 # No byte of a script or of data then ever passes through a terminal. Written under the same rules as root_shell.sh.
 t=$1; umask 077;
 d=; for b in /dev/shm /tmp; do mkdir "$b/hardway-tty.$t" 2>/dev/null && { d=$b/hardway-tty.$t; break; }; done;
-[ -n "$d" ] || { echo "no place for pipes: /dev/shm and /tmp refuse"; exit 1; };
+[ -n "$d" ] || { echo "cannot create a directory for pipes in /dev/shm or /tmp"; exit 1; };
 # The hang-up that ends us must not end the rm as well.
 trap "trap \"\" HUP INT TERM PIPE; rm -rf $d" EXIT; trap exit HUP INT TERM PIPE;
 mkfifo "$d/i" "$d/o" || exit 1;

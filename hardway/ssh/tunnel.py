@@ -23,9 +23,14 @@ def carry(sock: socket.socket, channel: paramiko.Channel) -> None:
     """Start moving bytes both ways; half-closed connections stay open in the other direction."""
     channel.settimeout(None)
     both_done = threading.Barrier(2, action=lambda: _close(sock, channel))
-    ways = ((sock.recv, channel.sendall, channel.shutdown_write), (channel.recv, sock.sendall, lambda: sock.shutdown(socket.SHUT_WR)))
+    ways = (
+        (sock.recv, channel.sendall, channel.shutdown_write),
+        (channel.recv, sock.sendall, lambda: sock.shutdown(socket.SHUT_WR)),
+    )
     for receive, send, finish in ways:
-        threading.Thread(target=_one_way, args=(receive, send, finish, both_done), daemon=True, name="hardway-tunnel").start()
+        threading.Thread(
+            target=_one_way, args=(receive, send, finish, both_done), daemon=True, name="hardway-tunnel"
+        ).start()
 
 
 def _close(sock: socket.socket, channel: paramiko.Channel) -> None:
@@ -35,7 +40,9 @@ def _close(sock: socket.socket, channel: paramiko.Channel) -> None:
         channel.close()
 
 
-def _one_way(receive: Callable[[int], bytes], send: Callable[[bytes], None], finish: Callable, both_done: threading.Barrier) -> None:
+def _one_way(
+    receive: Callable[[int], bytes], send: Callable[[bytes], None], finish: Callable, both_done: threading.Barrier
+) -> None:
     with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
         while data := receive(BLOCK):
             send(data)
@@ -47,7 +54,8 @@ def _one_way(receive: Callable[[int], bytes], send: Callable[[bytes], None], fin
 
 @contextlib.contextmanager
 def listening(dial: Callable[[], paramiko.Channel]) -> Iterator[int]:
-    """A port on our loopback, each connection to it joined to a channel that `dial` opens; closed with all connections at the end."""
+    """A port on our loopback, each connection to it joined to a channel that `dial` opens; closed with all connections
+    at the end."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=64)
     accepted: list[socket.socket] = []
     thread = threading.Thread(target=_accept, args=(listener, dial, accepted), daemon=True, name="hardway-forward")

@@ -1,4 +1,5 @@
-"""Writing files so that neither a crash nor a power cut leaves half of one, and their content is never seen with a wrong mode."""
+"""Writing files so that neither a crash nor a power cut leaves half of one, and their content is never seen with a
+wrong mode."""
 
 from __future__ import annotations
 

@@ -25,6 +25,7 @@ __all__ = ["Frozen", "Overlay", "StateDir", "Store", "sync_directory", "write_sy
 
 IGNORE_EVERYTHING = b"# Keys live here: nothing in this folder belongs in version control.\n*\n"
 OLD = "pki/old"
+LOCK = "lock"
 LOGS = "logs"  # of runs; neither keys nor anything a run needs
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}")
 
@@ -39,6 +40,7 @@ class StateDir(Store):
 
     def __init__(self, path: Path):
         self.path = Path(path).expanduser()
+        self.history: list[str] = []
         self.made: Callable[[str, bytes], None] = lambda name, data: None  # hears of every file before it is written
         self._ready = False
         self._guard = RLock()
@@ -61,10 +63,17 @@ class StateDir(Store):
 
     def names(self) -> frozenset[str]:
         files = (path.relative_to(self.path).as_posix() for path in self.path.rglob("*") if path.is_file())
-        return frozenset(name for name in files if not name.startswith((f"{OLD}/", f"{LOGS}/")) and not Path(name).name.startswith("."))
+        return frozenset(
+            name
+            for name in files
+            if not name.startswith((f"{OLD}/", f"{LOGS}/")) and not Path(name).name.startswith(".")
+        )
 
     def logs(self, make: bool) -> Path | None:
-        """The folder of the runs' logs; None where there can be none. Without `make` only in a state directory that is there."""
+        """The folder of the runs' logs; None where there can be none.
+
+        Without `make` only in a state directory that is there.
+        """
         try:
             if make:
                 self._prepare()
@@ -82,9 +91,10 @@ class StateDir(Store):
                 # A link, unlike a rename, fails when the name is taken: an existing file cannot be lost to a race.
                 os.link(temporary, self.path / name)
             except FileExistsError:
-                hint = f"look at {self.where(name)}; if another run made it, run the same command again"
+                hint = f"check {self.where(name)}; if another run created it, run the same command again"
                 raise PkiError(f"{self.where(name)} exists already and was not overwritten", hint=hint) from None
             sync_directory((self.path / name).parent)
+            self.history.append(name)
 
     def replace(self, name: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
         refuse_key(name)
@@ -93,6 +103,7 @@ class StateDir(Store):
                 self._keep_old(name)
             os.rename(temporary, self.path / name)
             sync_directory((self.path / name).parent)
+            self.history.append(name)
 
     def discard(self, name: str) -> None:
         refuse_key(name)
@@ -104,7 +115,7 @@ class StateDir(Store):
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         self._prepare()
-        with lockfile.held(self.path / "lock"):
+        with lockfile.held(self.path / LOCK):
             self._sweep()
             yield
 
@@ -124,7 +135,7 @@ class StateDir(Store):
         """Delete every file but those below `keep`: only ever on a user's explicit word."""
         for path in sorted(self.path.rglob("*"), reverse=True):
             name = path.relative_to(self.path).as_posix()
-            if name.startswith((keep, f"{LOGS}/")) or f"{name}/" == keep or name in (".gitignore", "lock", LOGS):
+            if name.startswith((keep, f"{LOGS}/")) or f"{name}/" == keep or name in (".gitignore", LOCK, LOGS):
                 continue
             path.rmdir() if path.is_dir() else path.unlink()
 
@@ -160,16 +171,22 @@ class StateDir(Store):
         ignore, said = self.path / ".gitignore", self._ignored()
         ours = self.ours
         # Only pki/ is a user who brings a CA of their own; lab/ was made with the machines, before there was a cluster.
-        known = ("pki", "lab", *([ignore.name] if IGNORE_EVERYTHING.startswith(said) else []))  # one a run died over is cut short
+        known = (
+            "pki",
+            "lab",
+            *([ignore.name] if IGNORE_EVERYTHING.startswith(said) else []),
+        )  # one a run died over is cut short
         foreign = [] if ours else [entry.name for entry in self.path.iterdir() if entry.name not in known]
         if foreign:
             evidence = "\n".join(sorted(foreign)[:10])
-            hint = "name an empty folder with --state-dir"
+            hint = "choose an empty folder with --state-dir"
             raise PkiError(f"{self.path} is not a hardway state directory and not empty", evidence=evidence, hint=hint)
         self.path.chmod(0o700)
         if stat.S_IMODE(self.path.stat().st_mode) != 0o700:
-            hint = "name a folder on a native file system of this machine with --state-dir"
-            raise PkiError(f"the file system of {self.path} cannot keep keys private: mode 0700 does not stick", hint=hint)
+            hint = "choose a folder on a native file system of this machine with --state-dir"
+            raise PkiError(
+                f"the file system of {self.path} cannot keep keys private: it does not keep mode 0700", hint=hint
+            )
         if not ours:
             ignore.unlink(missing_ok=True)
             write_synced(ignore, IGNORE_EVERYTHING, 0o600)
@@ -187,5 +204,7 @@ class StateDir(Store):
 
     def _failed(self, action: str, name: str, error: OSError) -> PkiError:
         remedies = {errno.ENOSPC: "free some disk space", errno.EROFS: "choose another folder with --state-dir"}
-        hint = remedies.get(error.errno or 0, f"check the owner and mode of {self.where()}, or choose another folder with --state-dir")
+        hint = remedies.get(
+            error.errno or 0, f"check the owner and mode of {self.where()}, or choose another folder with --state-dir"
+        )
         return PkiError(f"cannot {action} {self.where(name)}: {error.strerror or error}", hint=hint)

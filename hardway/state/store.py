@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 from ..errors import PkiError, ReadOnlyError
 
 PRIVATE_FILE = 0o600
+FOUNDED = "founded.json"  # which cluster was founded with these keys; see hardway.living.founded
 
 
 class Store(ABC):
-    """What StateDir and Overlay have in common. Names are relative paths such as `pki/ca.crt`."""
+    """What StateDir and Overlay have in common. Names are relative paths such as `pki/ca.crt`.
+
+    `history` names every file that was written through this object, in that order.
+    """
+
+    history: Sequence[str] = ()
 
     @abstractmethod
     def read(self, name: str) -> bytes | None:
@@ -27,7 +34,8 @@ class Store(ABC):
 
     @abstractmethod
     def replace(self, name: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
-        """Put a re-issued certificate or kubeconfig in place of the old one, which is kept under pki/old; never for keys."""
+        """Put a re-issued certificate or kubeconfig in place of the old one, which is kept under pki/old; never for
+        keys."""
 
     @abstractmethod
     def discard(self, name: str) -> None:
@@ -35,7 +43,7 @@ class Store(ABC):
 
     @abstractmethod
     def lock(self) -> contextlib.AbstractContextManager[None]:
-        """Hold the folder for this process; PkiError naming the owner when another process has it."""
+        """Hold the folder for this process; InUseError naming the owner when another process has it."""
 
     @abstractmethod
     def where(self, name: str = "") -> str:
@@ -48,7 +56,9 @@ class Store(ABC):
             self.create(name, f"{value}\n".encode())
         elif recorded.decode(errors="replace").strip() != value:
             evidence = f"recorded in {self.where(name)}: {recorded.decode(errors='replace').strip()}\nnow: {value}"
-            raise PkiError(f"the state directory {self.where()} belongs to another {meaning}", evidence=evidence, hint=hint)
+            raise PkiError(
+                f"the state directory {self.where()} belongs to another {meaning}", evidence=evidence, hint=hint
+            )
 
 
 def refuse_key(name: str) -> None:
@@ -60,32 +70,37 @@ class Frozen(Store):
     """Somebody else's store as it is: nothing can be written to it."""
 
     def __init__(self, below: Store):
-        self.read, self.names, self.where = below.read, below.names, below.where
+        self._read, self._names, self._where = below.read, below.names, below.where
 
-    def read(self, name: str) -> bytes | None: ...
+    def read(self, name: str) -> bytes | None:
+        return self._read(name)
 
-    def names(self) -> frozenset[str]: ...
+    def names(self) -> frozenset[str]:
+        return self._names()
 
-    def where(self, name: str = "") -> str: ...
+    def where(self, name: str = "") -> str:
+        return self._where(name)
 
     def create(self, name: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
-        raise ReadOnlyError(f"{self.where(name)} was to be written by a session that only looks")
+        raise ReadOnlyError(f"a read-only session tried to write {self.where(name)}")
 
     def replace(self, name: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
         self.create(name, data, mode)
 
     def discard(self, name: str) -> None:
-        raise ReadOnlyError(f"{self.where(name)} was to be removed by a session that only looks")
+        raise ReadOnlyError(f"a read-only session tried to remove {self.where(name)}")
 
     def lock(self) -> contextlib.AbstractContextManager[None]:
-        raise ReadOnlyError(f"{self.where()} was to be locked by a session that only looks")
+        raise ReadOnlyError(f"a read-only session tried to lock {self.where()}")
 
 
 class Overlay(Store):
-    """A scratch copy: writes stay in memory and vanish with the object, so a plan can issue certificates without a trace."""
+    """A scratch copy: writes stay in memory and vanish with the object, so a plan can issue certificates without a
+    trace."""
 
     def __init__(self, below: Store):
         self.below = below
+        self.history: list[str] = []
         self._written: dict[str, bytes] = {}
 
     @property
@@ -105,16 +120,20 @@ class Overlay(Store):
     def create(self, name: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
         if self.read(name) is not None:
             raise PkiError(f"{self.where(name)} exists already and was not overwritten")
-        self._written[name] = data
+        self._write(name, data)
 
     def replace(self, name: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
         refuse_key(name)
+        self._write(name, data)
+
+    def _write(self, name: str, data: bytes) -> None:
         self._written[name] = data
+        self.history.append(name)
 
     def discard(self, name: str) -> None:
         refuse_key(name)
         if self.below.read(name) is not None:
-            raise ReadOnlyError(f"{self.where(name)} was to be removed from a scratch copy, which it is not in")
+            raise ReadOnlyError(f"cannot remove {self.where(name)} from an in-memory copy that does not hold it")
         self._written.pop(name, None)
 
     def lock(self) -> contextlib.AbstractContextManager[None]:

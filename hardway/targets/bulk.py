@@ -30,7 +30,8 @@ GZIP_PAYS_BELOW = 40e6
 
 
 def pays(transport: Transport, blobs: Sequence[Blob], clock: Callable[[], float] = time.monotonic) -> bool:
-    """Whether to compress these for this host: as its inventory says, or by the speed of a sample and gzip's presence there."""
+    """Whether to compress these for this host: as its inventory says, or by the speed of a sample and gzip's presence
+    there."""
     choice = transport.host.ssh.compress
     if choice != "auto" or sum(blob.size for blob in blobs) < WORTH_ASKING:
         return choice == "always"
@@ -83,7 +84,8 @@ def gzipped(data: bytes) -> bytes:
 
 
 def packed(blob: Blob) -> Iterator[bytes]:
-    """A blob as a gzip member; files are packed once per process and kept in a nameless file, so nothing is left behind."""
+    """A blob as a gzip member; files are packed once per process and kept in a nameless file, so nothing is left
+    behind."""
     if not blob.path:
         yield gzipped(blob.data or b"")
         return

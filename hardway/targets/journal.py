@@ -1,4 +1,5 @@
-"""One line of a log, from the journal's JSON or a container's log file, and lines of several hosts in the order of time."""
+"""One line of a log, from the journal's JSON or a container's log file, and lines of several hosts in the order of
+time."""
 
 from __future__ import annotations
 
@@ -8,6 +9,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+# What runs in pods is read where the kubelet keeps it, so that it can be read without an API: the pods' folders begin
+# with this.
+PODS = {"coredns": "kube-system_coredns-"}
 # What a runtime writes for each line of a container: when, which stream, whether the line is whole.
 CONTAINER = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d) (?:stdout|stderr) [FP] (.*)")
 
@@ -39,7 +43,11 @@ def _journal(host: str, line: str) -> Entry | None:
     said = fields.get("MESSAGE")
     # What is not UTF-8 the journal gives as numbers, one a byte; a field given twice as a list of both.
     if isinstance(said, list):
-        said = bytes(said).decode("utf-8", "replace") if all(isinstance(byte, int) for byte in said) else "\n".join(map(str, said))
+        said = (
+            bytes(said).decode("utf-8", "replace")
+            if all(isinstance(byte, int) for byte in said)
+            else "\n".join(map(str, said))
+        )
     return Entry(moment, host, str(said or ""))
 
 

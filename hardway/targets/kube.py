@@ -14,7 +14,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import AddressTakenError, ConflictError, ConnectionFailed, HardwayError, RemoteCommandError
+from ..errors import (
+    AddressTakenError,
+    ApiUnavailable,
+    ConflictError,
+    ConnectionFailed,
+    HardwayError,
+    RemoteCommandError,
+)
 from ..pki.secret import Secret
 from ..resources.kubernetes import UNKNOWN, node_patch
 from ..vocabulary import Answers, Op, Probe
@@ -35,17 +42,17 @@ def tls_context(ca: bytes, cert: bytes, key: Secret) -> ssl.SSLContext:
 
 
 class Connection(http.client.HTTPConnection):
-    """HTTP over TLS over whatever `dial` returns."""
+    """HTTP over TLS over whatever `dial` returns; the server's certificate must be for `name`."""
 
-    def __init__(self, dial: Callable[[], socket.socket], context: ssl.SSLContext, timeout: float):
-        super().__init__("kubernetes", timeout=timeout)
+    def __init__(self, dial: Callable[[], socket.socket], context: ssl.SSLContext, timeout: float, name: str):
+        super().__init__(name, timeout=timeout)
         self.dial, self.context = dial, context
 
     def connect(self):
         raw = self.dial()
         raw.settimeout(self.timeout)
         try:
-            self.sock = self.context.wrap_socket(raw, server_hostname="kubernetes")
+            self.sock = self.context.wrap_socket(raw, server_hostname=self.host)
         except BaseException:
             raw.close()
             raise
@@ -54,15 +61,28 @@ class Connection(http.client.HTTPConnection):
 class KubeApi:
     """One API endpoint. Connections are kept open, one per thread."""
 
-    def __init__(self, dial: Callable[[], socket.socket], context: ssl.SSLContext, timeout: float = 10.0):
-        self.dial, self.context, self.timeout = dial, context, timeout
-        self.tell: Callable[[str], None] = lambda line: None  # hears of every request, never of what is sent or answered
+    def __init__(
+        self,
+        dial: Callable[[], socket.socket],
+        context: ssl.SSLContext,
+        timeout: float = 10.0,
+        name: str = "kubernetes",
+    ):
+        self.dial, self.context, self.timeout, self.name = dial, context, timeout, name
+        self.tell: Callable[[str], None] = lambda line: (
+            None
+        )  # hears of every request, never of what is sent or answered
         self.local = threading.local()
 
-    def request(self, method: str, path: str, body: bytes | None = None, content_type: str = "application/json") -> tuple[int, bytes]:
-        """(status, body). OSError kinds when the endpoint cannot be reached; one fresh try for a kept connection and for a GET."""
+    def request(
+        self, method: str, path: str, body: bytes | None = None, content_type: str = "application/json"
+    ) -> tuple[int, bytes]:
+        """(status, body).
+
+        OSError kinds when the endpoint cannot be reached; one fresh try for a kept connection and for a GET.
+        """
         begun = time.monotonic()
-        outcome = "broke off"
+        outcome = "interrupted"
         try:
             status, answer = self._persistently(method, path, body, content_type)
             outcome = f"{status}, {len(answer)} bytes"
@@ -86,9 +106,11 @@ class KubeApi:
 
     def _once(self, method: str, path: str, body: bytes | None, content_type: str) -> tuple[int, bytes]:
         if getattr(self.local, "connection", None) is None:
-            self.local.connection = Connection(self.dial, self.context, self.timeout)
+            self.local.connection = Connection(self.dial, self.context, self.timeout, self.name)
         try:
-            self.local.connection.request(method, path, body, {"Content-Type": content_type, "Accept": "application/json"})
+            self.local.connection.request(
+                method, path, body, {"Content-Type": content_type, "Accept": "application/json"}
+            )
             response = self.local.connection.getresponse()
             return response.status, response.read()
         except BaseException:
@@ -120,13 +142,12 @@ class KubeApi:
     @staticmethod
     def _judged(method: str, path: str, status: int, body: bytes) -> dict[str, Any]:
         if status >= 300:
-            taken = status == 422 and b"provided IP is already allocated" in body
-            raise (AddressTakenError if taken else ConflictError if status == 409 else RemoteCommandError)(
+            raise refusal(status, body)(
                 f"the API answered {status}",
                 host="kubernetes",
                 command=f"{method} {path}",
                 evidence=body.decode("utf-8", "replace")[-2000:],
-                hint="hardway status shows whether the control plane is healthy",
+                hint="check the control plane: hardway status INV",
             )
         return json.loads(body) if body else {}
 
@@ -167,7 +188,9 @@ class ApiRemote:
         except BROKEN as error:
             if self.may_be_absent:
                 return dict.fromkeys(probes, UNKNOWN)
-            raise RemoteCommandError(f"the API cannot be reached: {error}", host="kubernetes", hint="hardway status INV") from error
+            raise ApiUnavailable(
+                f"the API cannot be reached: {error}", host="kubernetes", hint="hardway status INV"
+            ) from error
         return {probe: "absent" if body is None else json.dumps(body) for probe, body in found.items()}
 
     def change(self, ops: Sequence[Op]) -> None:
@@ -175,8 +198,11 @@ class ApiRemote:
             try:
                 getattr(self, f"_{op.verb}")(op)
             except BROKEN as error:
-                raise RemoteCommandError(
-                    f"the API broke off: {error}", host="kubernetes", command=str(op), hint="run the same command again"
+                raise ApiUnavailable(
+                    f"the connection to the API broke: {error}",
+                    host="kubernetes",
+                    command=str(op),
+                    hint="run the same command again",
                 ) from error
 
     def _apply(self, op: Op) -> None:
@@ -187,13 +213,16 @@ class ApiRemote:
             self._apply_once(op)
 
     def _apply_once(self, op: Op) -> None:
-        self.api().send("PATCH", f"{op.args[0]}?fieldManager=hardway&force=true", op.blob.data, "application/apply-patch+yaml")
+        self.api().send(
+            "PATCH", f"{op.args[0]}?fieldManager=hardway&force=true", op.blob.data, "application/apply-patch+yaml"
+        )
 
     def _free_address(self, op: Op) -> None:
-        """Free a fixed Service address reserved for this very Service, which does not exist; AddressTakenError for another's.
+        """Free a fixed Service address reserved for this very Service, which does not exist; AddressTakenError for
+        another's.
 
-        The API server reserves the address first and creates the Service then. If it dies between the two, the reservation
-        expires after a minute (kubernetes: pkg/registry/core/service/ipallocator/controller/repairip.go).
+        The API server reserves the address first and creates the Service then. If it dies between the two, the
+        reservation expires after a minute (kubernetes: pkg/registry/core/service/ipallocator/controller/repairip.go).
         """
         address = json.loads(op.blob.data)["spec"]["clusterIP"]
         path = f"/apis/networking.k8s.io/v1/ipaddresses/{address}"
@@ -223,9 +252,25 @@ class ApiRemote:
         node = self.api().get(op.args[0])
         if node is None:
             raise RemoteCommandError(
-                "the node is not registered", host="kubernetes", command=str(op), hint="look at its kubelet: journalctl -u kubelet"
+                "the node is not registered",
+                host="kubernetes",
+                command=str(op),
+                hint="on the node: journalctl -u kubelet",
             )
         self.api().send("PATCH", op.args[0], node_patch(node, json.loads(op.blob.data)), "application/merge-patch+json")
+
+
+def refusal(status: int, body: bytes) -> type[RemoteCommandError]:
+    """The kind of error that an answer is.
+
+    The API asks its clients to come again with 429, as long as it fills its caches, and with 5xx, while etcd has no
+    leader (https://kubernetes.io/docs/reference/using-api/api-concepts/).
+    """
+    if status == 422 and b"provided IP is already allocated" in body:
+        return AddressTakenError
+    if status == 429 or status >= 500:
+        return ApiUnavailable
+    return ConflictError if status == 409 else RemoteCommandError
 
 
 def taken(address: str, holder: dict[str, str], path: str) -> AddressTakenError:
@@ -235,8 +280,8 @@ def taken(address: str, holder: dict[str, str], path: str) -> AddressTakenError:
     where = f"{kind} {namespace}/{holder['name']}" if namespace else f"{kind} {holder['name']}"
     look = f"kubectl {f'-n {namespace} ' if namespace else ''}get {kind} {holder['name']} -o yaml"
     return AddressTakenError(
-        f"the address {address}, which every kubelet hands to its pods, belongs to {where}",
+        f"the address {address}, which every kubelet gives to its pods, belongs to {where}",
         host="kubernetes",
         command=f"PATCH {path}",
-        hint=f"recreate that one with another clusterIP: {look}",
+        hint=f"recreate it with another clusterIP: {look}",
     )

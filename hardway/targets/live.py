@@ -1,23 +1,31 @@
-"""The living cluster as checks see it: hosts, etcd's health, the API by each road to it. Nothing here changes anything."""
+"""The living cluster as checks see it: hosts, etcd's health, the API by each road to it.
+
+Nothing here changes anything.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import copy
 import http.client
+import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from ..cluster import Cluster, Host
-from ..errors import HardwayError, NotReadyError
+from ..errors import ConnectionFailed, HardwayError, NotReadyError
+from ..etcd.command import Etcdctl, beside
+from ..etcd.interface import EtcdClient
 from ..facts import Facts, parse
 from ..pki.credentials import Credentials
+from ..ports import ETCD_HEALTH
 from ..resources.unit import properties
 from ..transport import Transport
 from ..vocabulary import Probe
+from .away import Away
 from .kube import KubeApi, tls_context
 from .readonly import ReadingKube, ReadingTransport
 from .remote import HostRemote
@@ -32,26 +40,35 @@ class Live:
         self,
         cluster: Cluster,
         credentials: Credentials,
-        transports: Mapping[str, Transport | ReadingTransport],
+        transports: Mapping[str, Transport | ReadingTransport | Away],
         sent: Callable[[str, int], None] = lambda host, count: None,
         tell: Callable[[str], None] = lambda line: None,
+        permit: Callable[[], None] = lambda: None,
     ):
-        self.cluster, self.credentials, self.transports = cluster, credentials, transports
+        self.cluster, self.credentials, self.transports = cluster, credentials, dict(transports)
         reading = {name: transport for name, transport in transports.items() if isinstance(transport, ReadingTransport)}
-        self.remotes = {name: reading.get(name) or HostRemote(transport, partial(sent, name)) for name, transport in transports.items()}
+        self.remotes = {
+            name: reading.get(name) or HostRemote(transport, partial(sent, name), permit)
+            for name, transport in transports.items()
+        }
         self._kind, self._tell = ReadingKube if reading else KubeApi, tell
         self.concerned = frozenset(transports)
         self._apis: dict[tuple[str, str], KubeApi] = {}
         self._lock = threading.Lock()
 
-    def without(self, names: Set[str]) -> Live:
-        """The same view of the cluster, for which some hosts are none of its concern."""
+    def give_up(self, name: str, error: HardwayError) -> None:
+        """Connect to a host no more: nobody waits a second time for one that does not answer."""
+        refused = error if isinstance(error, ConnectionFailed) else ConnectionFailed(error.message, host=name)
+        self.transports[name] = self.remotes[name] = Away(self.transports[name], refused)
+
+    def trusting(self, credentials: Credentials) -> Live:
+        """The same view with other keys and certificates; hosts and connections are shared."""
         other = copy.copy(self)
-        other.concerned = self.concerned - names
+        other.credentials, other._apis = credentials, {}
         return other
 
     def among(self, hosts: Sequence[Host]) -> list[Host]:
-        """Those of the hosts that this run is about: a run limited to some does not wait for the others."""
+        """Those of the hosts that this run is about."""
         return [host for host in hosts if host.name in self.concerned]
 
     def survey(self, host: Host) -> Facts:
@@ -79,12 +96,17 @@ class Live:
     def serves(self, host: Host, unit: str, port: int) -> bool:
         """Whether a service is active and listens on its loopback port, with no restart of it still to come.
 
-        systemd calls a plain program active as soon as it is started, and one that ends at once and is started again so every time.
+        systemd calls a plain program active as soon as it is started, and one that ends at once and is started again so
+        every time.
         """
         state = self.unit(host.name, f"{unit}.service")
         if state.get("ActiveState") != "active" or state.get("Job") not in ("", "0"):
             return False
-        with contextlib.suppress(*UNREACHABLE), contextlib.closing(self.transports[host.name].dial(port)):
+        return self.listens(host, port)
+
+    def listens(self, host: Host, port: int, address: str = "127.0.0.1") -> bool:
+        """Whether somebody takes a connection to address:port from this host."""
+        with contextlib.suppress(*UNREACHABLE), contextlib.closing(self.transports[host.name].dial(port, address)):
             return True
         return False
 
@@ -92,7 +114,7 @@ class Live:
         """Why a member is not healthy, or an empty string; asked on the loopback port that serves health alone."""
         try:
             connection = http.client.HTTPConnection("127.0.0.1", timeout=3)
-            connection.sock = self.transports[host.name].dial(2381)
+            connection.sock = self.transports[host.name].dial(ETCD_HEALTH)
             with contextlib.closing(connection):
                 connection.sock.settimeout(3)
                 connection.request("GET", "/health")
@@ -100,6 +122,18 @@ class Live:
         except UNREACHABLE as error:
             return str(error) or type(error).__name__
         return "" if '"health":"true"' in body.replace(" ", "") else body.strip()
+
+    def encryption(self, host: Host) -> str | None:
+        """The sha256 of the encryption configuration that the API server on a host has loaded, empty when it has none;
+        None without an answer."""
+        with contextlib.suppress(*UNREACHABLE):
+            status, metrics = self.kube(host).request("GET", "/metrics")
+            return loaded(metrics) if status == 200 else None
+        return None
+
+    def etcd(self, host: Host) -> EtcdClient:
+        """etcd by way of the member on a host, which alone is asked, over the host's own loopback address."""
+        return Etcdctl(self.transports[host.name], beside(host, (host,)))
 
     def kube(self, host: Host | None = None) -> KubeApi:
         """The API server on a host, or the first that is ready; as the identity that needs no RBAC."""
@@ -112,12 +146,31 @@ class Live:
         return self.kube(first)
 
     def balanced(self, via: Host | None = None) -> KubeApi:
-        """The API at the address every client uses, dialled from a control-plane host: this one, or the first that can be reached."""
+        """The API at the address every client uses, dialled from a control-plane host: this one, or the first that can
+        be reached."""
         return self._api(via or self._door(), "super-admin", self.cluster.api.port, self.cluster.api.address)
+
+    def shared(self) -> KubeApi:
+        """The API at the address that load balancers share; the cluster must have one."""
+        return self._api(self._door(), "super-admin", self.cluster.api.port, str(self.cluster.api.vip))
+
+    def road(self, host: Host) -> str:
+        """Why the API does not answer a client on this host at the address all clients use, its certificate being for
+        that address; empty when it does."""
+        wanted = self.cluster.api
+        api = self._api(host, "super-admin", wanted.port, wanted.address, wanted.address)
+        try:
+            return api.not_ready()
+        finally:
+            api.close()  # a connection that is open says nothing of the road that the next one takes
 
     def administrator(self) -> KubeApi:
         """The same as the administrator of the kubeconfig we hand over."""
         return self._api(self._door(), "admin", self.cluster.api.port, self.cluster.api.address)
+
+    def node(self, host: Host) -> dict[str, Any]:
+        """A worker's Node object; empty when there is none."""
+        return self.kube().get(f"/api/v1/nodes/{host.name}") or {}
 
     def nodes(self) -> dict[str, dict[str, Any]]:
         """Node objects by name."""
@@ -130,14 +183,14 @@ class Live:
                 return host
         return self.cluster.control_plane[0]
 
-    def _api(self, host: Host, identity: str, port: int, address: str) -> KubeApi:
-        key = (host.name, f"{identity} {address}:{port}")
+    def _api(self, host: Host, identity: str, port: int, address: str, name: str = "kubernetes") -> KubeApi:
+        key = (host.name, f"{identity} {address}:{port} {name}")
         with self._lock:
             if key not in self._apis:
                 pair = self.credentials.certificate(identity)
                 context = tls_context(self.credentials.ca(), pair.cert, pair.key)
                 transport = self.transports[host.name]
-                self._apis[key] = self._kind(lambda: transport.dial(port, address), context)
+                self._apis[key] = self._kind(lambda: transport.dial(port, address), context, name=name)
                 self._apis[key].tell = lambda line: self._tell(f"{host.name} {line}")
             return self._apis[key]
 
@@ -146,12 +199,29 @@ class Live:
             transport.close()
 
 
-def wait(check: Callable[[], Any], seconds: float, describe: Callable[[Any], str], interval: float = 0.15) -> float:
-    """Poll until `check` returns something false; the seconds it took. NotReadyError with what was still missing."""
-    start = time.monotonic()
+def loaded(metrics: bytes) -> str:
+    """The sha256 of the encryption configuration that an API server reports in its metrics (since 1.34), or nothing.
+
+    It is there from the start, whether or not the file is watched.
+    """
+    info = rb'^apiserver_encryption_config_controller_last_config_info\{.*\bhash="sha256:(\w+)"'
+    found = re.search(info, metrics, re.MULTILINE)
+    return found[1].decode() if found else ""
+
+
+def wait(
+    check: Callable[[], Any],
+    seconds: float,
+    describe: Callable[[Any], str],
+    interval: float = 0.15,
+    stop: threading.Event | None = None,
+) -> float:
+    """Poll until `check` returns something false; the seconds it took. NotReadyError with what was still missing, also
+    when `stop` is set meanwhile."""
+    start, pause = time.monotonic(), stop or threading.Event()
     while missing := check():
         waited = time.monotonic() - start
-        if waited > seconds:
-            raise NotReadyError(f"gave up waiting for {describe(missing)}", waited_for=describe(missing), waited_seconds=waited)
-        time.sleep(interval)
+        if waited > seconds or pause.wait(interval):
+            what = describe(missing)
+            raise NotReadyError(f"gave up waiting for {what}", waited_for=what, waited_seconds=waited)
     return time.monotonic() - start

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 # What a kubelet calls an image it cannot have.
-IMAGE_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError"})
-CRASH_REASONS = frozenset({"CrashLoopBackOff", "RunContainerError", "CreateContainerError", "CreateContainerConfigError"})
+IMAGE_REASONS = frozenset(
+    {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError"}
+)
+CRASH_REASONS = frozenset(
+    {"CrashLoopBackOff", "RunContainerError", "CreateContainerError", "CreateContainerConfigError"}
+)
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,9 @@ class Stuck:
         return f"{self.pod}: {self.reason} {self.image}"
 
 
-def stuck(pods: Iterable[Mapping[str, Any]], reasons: frozenset[str] = IMAGE_REASONS | CRASH_REASONS) -> Iterator[Stuck]:
+def stuck(
+    pods: Iterable[Mapping[str, Any]], reasons: frozenset[str] = IMAGE_REASONS | CRASH_REASONS
+) -> Iterator[Stuck]:
     """Containers that wait for one of these reasons."""
     for pod in pods:
         about, status = pod["metadata"], pod.get("status", {})

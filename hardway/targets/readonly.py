@@ -1,7 +1,8 @@
 """What a session that only looks is given in place of connections that can act.
 
-Nothing here has to be remembered by a phase or a command: a script, content or a request that could change something has
-no way onto these objects. Hosts answer the questions of `host/read.sh`, the API is asked with GET, etcd for its members and keys.
+Nothing here has to be remembered by a phase or a command: a script, content or a request that could change something
+has no way onto these objects. Hosts answer the questions of `host/read.sh`, the API is asked with GET, etcd for its
+members and keys.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from ..vocabulary import Answers, Probe
 from .kube import REVIEW, KubeApi
 from .remote import ask, follow
 
-# etcdctl's questions, as hardway.etcd.command puts them, and one of kubectl's: words without any character that means something to a shell.
+# etcdctl's questions, as hardway.etcd.command puts them, and one of kubectl's: words without any character that means
+# something to a shell.
 QUESTION = re.compile(
     r"PATH=/usr/local/bin:\$PATH\nexec etcdctl( --[a-z-]+=[\w:/.,-]+)* -w json "
     r"(member list|endpoint health|endpoint status|get -- [\w/.-]+)"
@@ -26,7 +28,10 @@ QUESTION = re.compile(
 
 
 class ReadingTransport:
-    """One host that answers questions. It carries no script of the caller's and no content; see hardway.transport.Transport."""
+    """One host that answers questions.
+
+    It carries no script of the caller's and no content; see hardway.transport.Transport.
+    """
 
     def __init__(self, transport: Transport):
         self.host = transport.host
@@ -57,7 +62,7 @@ def _listening(transport: Transport) -> Callable[..., int]:
 def _etcdctl(transport: Transport) -> Callable[..., Result]:
     def run(script: str, *, timeout: float = 60.0) -> Result:
         if not QUESTION.fullmatch(script):
-            raise ReadOnlyError("a command was to be run on a host by a session that only looks", host=transport.host.name)
+            raise ReadOnlyError("a read-only session tried to run a command on a host", host=transport.host.name)
         return transport.run(script, timeout=timeout)
 
     return run
@@ -66,9 +71,13 @@ def _etcdctl(transport: Transport) -> Callable[..., Result]:
 class ReadingKube(KubeApi):
     """One API endpoint, asked with GET; the one POST allowed asks what we may do and is not kept."""
 
-    def request(self, method: str, path: str, body: bytes | None = None, content_type: str = "application/json") -> tuple[int, bytes]:
+    def request(
+        self, method: str, path: str, body: bytes | None = None, content_type: str = "application/json"
+    ) -> tuple[int, bytes]:
         if method != "GET" and (method, path) != ("POST", REVIEW):
-            raise ReadOnlyError("the API was to be changed by a session that only looks", host="kubernetes", command=f"{method} {path}")
+            raise ReadOnlyError(
+                "a read-only session tried to change the API", host="kubernetes", command=f"{method} {path}"
+            )
         return super().request(method, path, body, content_type)
 
 

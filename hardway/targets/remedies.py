@@ -1,4 +1,5 @@
-"""What to say and to try when an act on a host failed: by the act, since the host's own words are the evidence beside it."""
+"""What to say and to try when an act on a host failed: by the act, since the host's own words are the evidence beside
+it."""
 
 from __future__ import annotations
 
@@ -8,15 +9,22 @@ INSTALL = {"apt-get": "apt-get update && apt-get install -y", "apk": "apk add", 
 
 
 def advice(op: Op, host: str) -> tuple[str, str]:
-    """(message, next command) for a failed op; an empty message where the general one will do, an empty hint where nothing is known."""
+    """(message, next command) for a failed op; an empty message where the general one will do, an empty hint where
+    nothing is known."""
     if op.verb == "packages":
         manager, *names = op.args
         install = INSTALL.get(manager, f"{manager} install")
         return f"the packages {', '.join(names)} cannot be installed", f"on {host}: {install} {' '.join(names)}"
-    if op.verb in ("start", "restart"):
+    if op.verb == "check":
+        render = f"hardway render INV --host {host} -o DIR   writes the new file; on {host}: {op.args[0]} -v"
+        return f"{op.args[0]} does not accept its new configuration, so the one that is there stays in use", render
+    if op.verb in ("start", "restart", "load"):
         return "", f"on {host}: systemctl status {op.args[0]}; journalctl -b -u {op.args[0]}"
     if op.verb == "cluster":
-        return "another run has just made this host part of its own cluster", f"on {host}: who; last   tell who else is at work there"
+        return (
+            "another run has just added this host to its own cluster",
+            f"on {host}: who; last   show who else is logged in",
+        )
     if op.verb in ("put", "binary", "mkdir", "block"):
         return "", f"on {host}: df -h {op.args[0]}; findmnt -T {op.args[0]}"
     return "", ""

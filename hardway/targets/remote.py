@@ -18,25 +18,48 @@ LARGE = 1 << 20
 # A run that was killed may have left a script at work on the host: the next one waits for it to end.
 LOCK = "at=lock; if command -v flock >/dev/null 2>&1; then exec 9>/run/hardway.lock; flock -w 300 9; fi; at=content"
 # Content holds keys: whatever ends the script, nothing of it is left behind.
-CLEAN = """trap 'code=$?; rm -rf "$stage"; [ $code = 0 ] || echo "hardway-at:$at" >&2' EXIT; trap 'exit 143' HUP INT TERM"""
+CLEAN = (
+    """trap 'code=$?; rm -rf "$stage"; [ $code = 0 ] || echo "hardway-at:$at" >&2' EXIT; trap 'exit 143' HUP INT TERM"""
+)
 FREE = 'NR == 2 {print "free on " $6 ": " $4 " MB"}'
 
 
 class HostRemote:
-    """One host over its transport. `sent(bytes)` is told of every chunk of large content that goes over the wire."""
+    """One host over its transport.
 
-    def __init__(self, transport: Transport, sent: Callable[[int], None] = lambda n: None, clock: Callable[[], float] = time.monotonic):
+    `sent(bytes)` is told of every chunk of large content that goes over the wire. `permit` is asked before anything is
+    changed, and raises to forbid it.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        sent: Callable[[int], None] = lambda n: None,
+        permit: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ):
         self.transport = transport
         self.host = transport.host
-        self.sent, self.clock = sent, clock
+        self.sent, self.permit, self.clock = sent, permit, clock
         self.compress: bool | None = None
 
     def probe(self, probes: Sequence[Probe]) -> Answers:
         return ask(self.transport, probes)
 
     def change(self, ops: Sequence[Op]) -> None:
+        self.permit()
+        try:
+            self._carry_out(ops)
+        except RemoteCommandError:
+            self.permit()  # where that is lost, it is the cause
+            raise
+
+    def _carry_out(self, ops: Sequence[Op]) -> None:
         blobs = [op.blob for op in ops if op.blob]
-        stage = self._send_large(blobs) if any(blob.size > LARGE for blob in blobs) else ""
+        stage = ""
+        if any(blob.size > LARGE for blob in blobs):
+            stage = self._send_large(blobs)
+            self.permit()  # that takes its time
         result = self.transport.run(self._script(ops, stage), stdin=b"" if stage else pack(blobs), timeout=900)
         if result.code != 0:
             raise self._failure(ops, result)
@@ -52,7 +75,7 @@ class HostRemote:
         result = self.transport.stream(command, bulk.tar_stream(blobs, self.compress), sent=self.sent)
         if result.code != 0:
             raise RemoteCommandError(
-                "content could not be written to the host",
+                "files could not be written to the host",
                 host=self.host.name,
                 command=receive,
                 evidence=f"{result.error_text}{sum(blob.size for blob in blobs) / 1e6:.0f} MB were to be written",
@@ -74,13 +97,20 @@ class HostRemote:
 
     def _failure(self, ops: Sequence[Op], result: Result) -> RemoteCommandError:
         lines = [line for line in result.error_text.splitlines() if not line.startswith("hardway-at:")]
-        at = next((line.partition(":")[2] for line in reversed(result.error_text.splitlines()) if line.startswith("hardway-at:")), "")
+        at = next(
+            (
+                line.partition(":")[2]
+                for line in reversed(result.error_text.splitlines())
+                if line.startswith("hardway-at:")
+            ),
+            "",
+        )
         op = ops[int(at)] if at.isdigit() else None
         what = str(op or "unpack content")
         message, hint = advice(op, self.host.name) if op else ("", f"on {self.host.name}: df -h /run /tmp")
         if at == "lock":
-            what, message = "flock /run/hardway.lock", "another run is still at work on this host after 300 s"
-            hint = f"wait for its end, or see on {self.host.name} what it does: ps axf"
+            what, message = "flock /run/hardway.lock", "another run is still working on this host after 300 s"
+            hint = f"wait until it finishes, or see what it is doing: on {self.host.name}: ps axf"
         message = message or f"`{what}` failed with exit code {result.code}"
         return RemoteCommandError(message, host=self.host.name, command=what, evidence="\n".join(lines), hint=hint)
 
@@ -101,10 +131,10 @@ def ask(transport: Transport, probes: Sequence[Probe]) -> Answers:
     parts = result.text.split(mark)
     if not parts[-1].startswith("end"):
         raise RemoteCommandError(
-            "the host's answer broke off while its state was read",
+            "the host's answer ended early while hardway read its state",
             host=transport.host.name,
             evidence=result.error_text,
-            hint=f"run the same command again; if it persists, look at {transport.host.name} by hand: journalctl -b",
+            hint=f"run the same command again; if it fails again, on {transport.host.name}: journalctl -b",
         )
     return {wanted[i]: part.split("\n", 1)[1].strip() for i, part in enumerate(parts[1:-1])}
 

@@ -16,7 +16,10 @@ class OperatorRemote:
         self.credentials, self.store = credentials, credentials.store
 
     def probe(self, probes: Sequence[Probe]) -> Answers:
-        return {probe: self._issued(probe.args[0]) if probe.verb == "issued" else self._state(probe.args[0]) for probe in probes}
+        return {
+            probe: self._issued(probe.args[0]) if probe.verb == "issued" else self._state(probe.args[0])
+            for probe in probes
+        }
 
     def change(self, ops: Sequence[Op]) -> None:
         for op in ops:

@@ -1,4 +1,5 @@
-"""A small world of releases: every file the table names, with made-up content, served over HTTP or lying in a folder."""
+"""A small world of releases: every file the table names, with made-up content, served over HTTP or lying in a
+folder."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from pathlib import Path
 
 from hardway.assets.building.golang import toolchain
 from hardway.assets.table import needed, release, table
-from hardway.cluster import Api, Assets, Cluster, Host, Role, Versions
+from hardway.cluster import Cluster, Host, Role
+from hardway.settings import Api, Assets, Versions
 
 # None of these is pinned in the table, so made-up content can be right.
 VERSIONS = Versions("1.36.90", "3.6.13", "2.3.3", "1.4.2", "1.8.0", "1.36.1", "1.14.1", "3.10.9")
@@ -29,7 +31,9 @@ def cluster(mirror="", versions: Versions = VERSIONS, images="push", source="mir
 def module_downloads() -> tuple[Path, str]:
     """Where the user's Go keeps the modules it has downloaded, and GOPROXY: of whichever Go hardway would take."""
     go = toolchain("1.26.6", table()["building"]["go"], Path("~/.cache/hardway").expanduser(), print)
-    answer = subprocess.run([go.program, "env", "GOMODCACHE", "GOPROXY"], check=True, capture_output=True, text=True).stdout.splitlines()
+    answer = subprocess.run(
+        [go.program, "env", "GOMODCACHE", "GOPROXY"], check=True, capture_output=True, text=True
+    ).stdout.splitlines()
     return Path(answer[0]) / "cache/download", answer[1]
 
 
@@ -75,7 +79,8 @@ def release_files(versions: Versions = VERSIONS, archs=("amd64", "arm64")) -> di
         files[_strip(found.checksum_url)] = published if line in published else published + line
     for arch in archs:
         body = tgz({"coredns": content_of("coredns", versions.coredns, arch)})
-        path = f"github.com/coredns/coredns/releases/download/v{versions.coredns}/coredns_{versions.coredns}_linux_{arch}.tgz"
+        name = f"coredns_{versions.coredns}_linux_{arch}.tgz"
+        path = f"github.com/coredns/coredns/releases/download/v{versions.coredns}/{name}"
         files |= {path: body, path + ".sha256": f"{sha256(body)}  {path.rpartition('/')[2]}".encode()}
     return files
 
@@ -94,10 +99,16 @@ class Image:
         base, out, entries = f"{host}/v2/{repository}", {}, []
         for arch in self.archs:
             layer = tgz({"program": content_of(repository, tag, arch)})
-            config = json.dumps({"architecture": arch, "os": "linux", "rootfs": {"type": "layers", "diff_ids": []}}).encode()
-            blobs = [{"mediaType": "x", "digest": f"sha256:{sha256(blob)}", "size": len(blob)} for blob in (config, layer)]
+            config = json.dumps(
+                {"architecture": arch, "os": "linux", "rootfs": {"type": "layers", "diff_ids": []}}
+            ).encode()
+            blobs = [
+                {"mediaType": "x", "digest": f"sha256:{sha256(blob)}", "size": len(blob)} for blob in (config, layer)
+            ]
             media = "application/vnd.docker.distribution.manifest.v2+json"
-            manifest = json.dumps({"schemaVersion": 2, "mediaType": media, "config": blobs[0], "layers": blobs[1:]}).encode()
+            manifest = json.dumps(
+                {"schemaVersion": 2, "mediaType": media, "config": blobs[0], "layers": blobs[1:]}
+            ).encode()
             self.layers[arch] = layer
             out |= {f"{base}/blobs/sha256:{sha256(blob)}": blob for blob in (config, layer)}
             out[f"{base}/manifests/sha256:{sha256(manifest)}"] = manifest
@@ -115,7 +126,8 @@ def everything() -> dict[str, bytes]:
 
 
 def own_sums(files: dict[str, bytes], path: Path) -> str:
-    """A file of one's own with the digest of the made-up busybox, since the table has that of the real one; its name."""
+    """A file of one's own with the digest of the made-up busybox, since the table has that of the real one; its
+    name."""
     host, _, rest = BUSYBOX.reference.partition("/")
     repository, _, tag = rest.rpartition(":")
     path.write_text(f"{BUSYBOX.reference}: {sha256(files[f'{host}/v2/{repository}/manifests/{tag}'])}\n")

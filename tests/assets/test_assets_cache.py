@@ -138,5 +138,5 @@ def test_a_second_filler_waits_and_what_a_killed_one_left_is_swept(tmp_path):
         found = Cache(tmp_path, "releases")
         assert list((tmp_path / "work").glob("*/half-built"))
         with found.lock(kill_once_we_wait):
-            assert waited == [f"waiting for another hardway that fills {tmp_path}"]
+            assert waited == [f"waiting for another hardway that is filling {tmp_path}"]
             assert not (tmp_path / "work").exists()

@@ -1,4 +1,5 @@
-"""`assets.source: auto`: official files where their hosts answer, Go modules where not, and never the one after the other."""
+"""`assets.source: auto`: official files where their hosts answer, Go modules where not, and never the one after the
+other."""
 
 from __future__ import annotations
 
@@ -61,7 +62,7 @@ def test_releases_where_their_host_answers_even_with_404(published, server):
     said = []
     server.files.clear()
     assert reachable_or_built(published(f"{server.url}/x"), said.append) is Origin.RELEASES
-    assert len(said) == 1 and said[0].startswith("assets.source auto: taking official releases, 127.0.0.1")
+    assert len(said) == 1 and said[0].startswith("assets.source auto: using official releases, 127.0.0.1")
 
 
 def test_modules_where_nothing_listens_said_in_one_line(published):
@@ -77,14 +78,36 @@ def test_modules_where_a_host_accepts_and_says_nothing(published, monkeypatch):
     monkeypatch.setattr(download, "SILENCE", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         said = []
-        assert reachable_or_built(published(f"http://127.0.0.1:{mute.getsockname()[1]}/x"), said.append) is Origin.MODULES
+        assert (
+            reachable_or_built(published(f"http://127.0.0.1:{mute.getsockname()[1]}/x"), said.append) is Origin.MODULES
+        )
     assert "timed out" in said[0]
 
 
 def test_a_certificate_that_is_not_the_hosts_own_is_an_error_and_no_reason_to_build(published, tmp_path):
     key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1",
-                    "-subj", "/CN=somebody", "-keyout", key, "-out", certificate], check=True, capture_output=True)  # fmt: skip
+    subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "1",
+            "-subj",
+            "/CN=somebody",
+            "-keyout",
+            key,
+            "-out",
+            certificate,
+        ],
+        check=True,
+        capture_output=True,
+    )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     with socket.create_server(("127.0.0.1", 0)) as plain:

@@ -13,7 +13,6 @@ from assets_world import cluster
 
 from hardway.assets import AssetStore, default_versions
 from hardway.assets.building import homemade
-from hardway.assets.building.modules import Modules
 from hardway.assets.cache import Cache, sha256_of
 from hardway.assets.choice import Origin
 from hardway.errors import AssetError
@@ -81,10 +80,10 @@ def test_an_image_made_again_is_the_same_bytes(store, tmp_path, name):
             copy = tmp_path / path.relative_to(store.cache.directory)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, copy)
-    again = Modules(store.cluster, Cache(tmp_path, "modules"), print)
+    again = Cache(tmp_path, "modules")
     item = next(item for item in store.needed() if item.key == f"image:{name}")
-    homemade.images(again, item.arch, [item])
-    assert sha256_of(again.cache.path(item)) == store.image(name).sha256
+    homemade.images(store.cluster, again, print, [item])
+    assert sha256_of(again.path(item)) == store.image(name).sha256
 
 
 @pytest.fixture
@@ -93,11 +92,26 @@ def containerd(store, tmp_path):
     if os.geteuid():
         pytest.skip("needs root to start containerd")
     socket, log = tmp_path / "c.sock", (tmp_path / "log").open("w")
-    (tmp_path / "config.toml").write_text('version = 3\ndisabled_plugins = ["io.containerd.cri.v1.runtime", "io.containerd.grpc.v1.cri"]\n')
-    paths = ["--config", tmp_path / "config.toml", "--root", tmp_path / "root", "--state", tmp_path / "state", "--address", socket]
-    process = subprocess.Popen([str(word) for word in (store.binary("containerd").path, *paths)], stdout=log, stderr=log)
+    (tmp_path / "config.toml").write_text(
+        'version = 3\ndisabled_plugins = ["io.containerd.cri.v1.runtime", "io.containerd.grpc.v1.cri"]\n'
+    )
+    paths = [
+        "--config",
+        tmp_path / "config.toml",
+        "--root",
+        tmp_path / "root",
+        "--state",
+        tmp_path / "state",
+        "--address",
+        socket,
+    ]
+    process = subprocess.Popen(
+        [str(word) for word in (store.binary("containerd").path, *paths)], stdout=log, stderr=log
+    )
     deadline = time.monotonic() + 30
-    while "Server" not in output(store.binary("ctr").path, "--address", socket, "version") and time.monotonic() < deadline:
+    while (
+        "Server" not in output(store.binary("ctr").path, "--address", socket, "version") and time.monotonic() < deadline
+    ):
         time.sleep(0.1)
     yield socket
     process.terminate()
@@ -111,5 +125,9 @@ def test_containerd_imports_every_image_under_its_reference(store, containerd):
         assert "done" in output(*ctr, "import", "--local", "--snapshotter", "native", image.path)
         line = next(line for line in output(*ctr, "list").splitlines() if line.startswith(image.reference + " "))
         assert "linux/amd64" in line
-        checked = [line for line in output(*ctr, "check", "--snapshotter", "native").splitlines() if line.startswith(image.reference)]
+        checked = [
+            line
+            for line in output(*ctr, "check", "--snapshotter", "native").splitlines()
+            if line.startswith(image.reference)
+        ]
         assert "complete" in checked[0]

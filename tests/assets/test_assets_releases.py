@@ -8,11 +8,24 @@ import json
 import tarfile
 
 import pytest
-from assets_world import BUSYBOX, PAUSE, VERSIONS, cluster, content_of, everything, release_files, sha256, tgz, write_folder
+from assets_world import (
+    BUSYBOX,
+    PAUSE,
+    VERSIONS,
+    cluster,
+    content_of,
+    everything,
+    release_files,
+    sha256,
+    tgz,
+    write_folder,
+)
 
 from hardway.assets import AssetStore, default_versions
 from hardway.assets.table import binary_item, release, table
 from hardway.errors import AssetError
+
+pytestmark = pytest.mark.slow
 
 KUBERNETES = "dl.k8s.io/v1.36.90/kubernetes-server-linux-amd64.tar.gz"
 RUNC = "github.com/opencontainers/runc/releases/download/v1.4.2/runc.amd64"
@@ -33,7 +46,11 @@ def test_everything_is_gathered_verified_and_then_left_alone(server, tmp_path):
     assets = found.gather({"amd64", "arm64"})
     assert len(assets) == 42
     for (key, arch), asset in assets.items():
-        assert asset.arch == arch and asset.path.stat().st_size == asset.size and sha256(asset.path.read_bytes()) == asset.sha256
+        assert (
+            asset.arch == arch
+            and asset.path.stat().st_size == asset.size
+            and sha256(asset.path.read_bytes()) == asset.sha256
+        )
         assert key.startswith("image:") or asset.path.read_bytes() == content_of(key, asset.version, arch)
     assert assets["kubelet", "amd64"].path.stat().st_mode & 0o777 == 0o755
     assert any(line.startswith("kubelet 1.36.90 arm64  0.0 MB") for line in said)
@@ -71,7 +88,7 @@ def test_the_table_wins_over_what_a_mirror_publishes(server, tmp_path):
     versions = dataclasses.replace(VERSIONS, kubernetes="1.36.4")
     path = "dl.k8s.io/v1.36.4/kubernetes-server-linux-amd64.tar.gz"
     server.files |= {path: b"forged", f"{path}.sha512": hashlib.sha512(b"forged").hexdigest().encode()}
-    with pytest.raises(AssetError, match="the table of releases"):
+    with pytest.raises(AssetError, match="hardway's table of releases"):
         store(server.url, tmp_path, versions=versions).gather()
 
 
@@ -98,8 +115,10 @@ def test_a_resumed_mixture_is_fetched_once_more_from_the_start(server, tmp_path)
 
 
 def test_a_missing_checksum_names_where_it_was_looked_for(server, tmp_path):
-    server.files["github.com/opencontainers/runc/releases/download/v1.4.2/runc.sha256sum"] = f"{'0' * 64}  runc.s390x\n".encode()
-    with pytest.raises(AssetError, match="runc.sha256sum names no checksum for runc.amd64"):
+    server.files["github.com/opencontainers/runc/releases/download/v1.4.2/runc.sha256sum"] = (
+        f"{'0' * 64}  runc.s390x\n".encode()
+    )
+    with pytest.raises(AssetError, match="runc.sha256sum has no checksum for runc.amd64"):
         store(server.url, tmp_path).gather()
 
 
@@ -108,7 +127,7 @@ def test_an_archive_without_the_binary_is_refused(server, tmp_path):
     server.files[ETCD] = body
     sums = ETCD.rpartition("/")[0] + "/SHA256SUMS"
     server.files[sums] = f"{sha256(body)}  {ETCD.rpartition('/')[2]}\n".encode()
-    with pytest.raises(AssetError, match="holds no etcd-v3.6.13-linux-amd64/etcdctl"):
+    with pytest.raises(AssetError, match="does not contain etcd-v3.6.13-linux-amd64/etcdctl"):
         store(server.url, tmp_path).gather()
 
 
@@ -142,7 +161,10 @@ def test_the_coredns_image_wraps_the_released_binary_of_its_architecture(server,
     config = json.loads(files["blobs/sha256/" + manifest["config"]["digest"].removeprefix("sha256:")])
     assert entry["annotations"]["io.containerd.image.name"] == image.reference
     assert config["architecture"] == arch
-    assert content_of("coredns", "1.14.1", arch) in files["blobs/sha256/" + manifest["layers"][0]["digest"].removeprefix("sha256:")]
+    assert (
+        content_of("coredns", "1.14.1", arch)
+        in files["blobs/sha256/" + manifest["layers"][0]["digest"].removeprefix("sha256:")]
+    )
 
 
 @pytest.mark.parametrize(("name", "image"), [("pause", PAUSE), ("busybox", BUSYBOX)])
@@ -166,13 +188,15 @@ def test_a_registry_may_ask_for_a_token_and_its_blob_hosts_never_see_it(server, 
     found.gather()
     assert found.image("pause").size > 0
     assert all("Authorization" not in headers for headers in server.requests("blobs.example"))
-    assert any(headers.get("Authorization") == "Bearer anonymous-pull" for headers in server.requests("v2/pause/manifests"))
+    assert any(
+        headers.get("Authorization") == "Bearer anonymous-pull" for headers in server.requests("v2/pause/manifests")
+    )
 
 
 def test_a_blob_that_is_not_its_digest_is_refused(server, tmp_path):
     blob = f"registry.k8s.io/v2/pause/blobs/sha256:{sha256(PAUSE.layers['amd64'])}"
     server.files[blob] = flip(server.files[blob], 20)
-    with pytest.raises(AssetError, match="not what its digest says"):
+    with pytest.raises(AssetError, match="does not match its digest"):
         store(server.url, tmp_path).gather()
 
 
@@ -197,7 +221,7 @@ def test_pull_needs_no_archives(server, tmp_path):
 
 def test_a_pinned_image_is_refused_when_its_tag_stands_for_another(server, tmp_path, monkeypatch):
     monkeypatch.setitem(table()["digests"], PAUSE.reference, "0" * 64)
-    with pytest.raises(AssetError, match="not what its digest says"):
+    with pytest.raises(AssetError, match="does not match its digest"):
         store(server.url, tmp_path).gather()
 
 
@@ -210,7 +234,7 @@ def test_the_users_own_checksums_count_before_the_built_in_ones(server, tmp_path
     whole = dataclasses.replace(whole, assets=dataclasses.replace(whole.assets, checksums=str(own)))
     assert len(AssetStore(whole, tmp_path / "cache").gather()) == 21
     own.write_text(f"{url}: {'0' * 64}\n")
-    with pytest.raises(AssetError, match="assets.checksums gives"):
+    with pytest.raises(AssetError, match="the checksum in assets.checksums"):
         AssetStore(whole, tmp_path / "other").gather()
     own.write_text("nonsense\n")
     with pytest.raises(AssetError, match="is not a list of checksums"):
@@ -220,13 +244,17 @@ def test_the_users_own_checksums_count_before_the_built_in_ones(server, tmp_path
 def test_plain_http_needs_a_checksum_that_is_known_beforehand(server, tmp_path, monkeypatch):
     monkeypatch.setattr("hardway.assets.fetching.download.LOCAL", ())
     found = store(server.url, tmp_path)
-    with pytest.raises(AssetError, match="would come over plain http, and its (checksum|digest) is not known beforehand") as caught:
+    with pytest.raises(
+        AssetError, match="would be downloaded over plain http, without a known (checksum|digest)"
+    ) as caught:
         found.gather()
     assert "https" in caught.value.hint and server.log == []
     own = tmp_path / "sums.yaml"
-    own.write_text("".join(f"https://{path}: {sha256(body)}\n" for path, body in server.files.items() if "/v2/" not in path))
+    own.write_text(
+        "".join(f"https://{path}: {sha256(body)}\n" for path, body in server.files.items() if "/v2/" not in path)
+    )
     with_sums = dataclasses.replace(found.cluster, assets=dataclasses.replace(found.cluster.assets, checksums=str(own)))
-    with pytest.raises(AssetError, match="would come over plain http, and its digest is not known beforehand"):
+    with pytest.raises(AssetError, match="would be downloaded over plain http, without a known digest"):
         AssetStore(with_sums, tmp_path / "cache").gather()
     with own.open("a") as more:
         for image in (PAUSE, BUSYBOX):
@@ -241,19 +269,24 @@ def test_a_mirror_that_serves_something_else_under_a_right_checksum_is_refused(s
     """What is published for the first time has nothing to be compared with but itself."""
     elf = b"\x7fELF\x02\x01\x01" + bytes(11) + (62).to_bytes(2, "little")
     if path == KUBERNETES:
-        items = {i.name: elf + f"{i.name} 1.36.89".encode() for i in release(binary_item(VERSIONS, "kubelet", "amd64")).items}
+        items = {
+            i.name: elf + f"{i.name} 1.36.89".encode() for i in release(binary_item(VERSIONS, "kubelet", "amd64")).items
+        }
         body = tgz({f"kubernetes/server/bin/{name}": content for name, content in items.items()})
         server.files |= {path: body, f"{path}.sha512": hashlib.sha512(body).hexdigest().encode()}
     else:
         body = elf + b"crun version 1.20"
-        server.files |= {path: body, f"{path.rpartition('/')[0]}/runc.sha256sum": f"{sha256(body)}  runc.amd64".encode()}
-    with pytest.raises(AssetError, match="it does not know the version"):
+        server.files |= {
+            path: body,
+            f"{path.rpartition('/')[0]}/runc.sha256sum": f"{sha256(body)}  runc.amd64".encode(),
+        }
+    with pytest.raises(AssetError, match="the file does not contain the text"):
         store(server.url, tmp_path).gather()
 
 
 def test_half_a_file_is_refused(server, tmp_path):
     server.files[KUBERNETES] = server.files[KUBERNETES][:1000]
-    with pytest.raises(AssetError, match="does not have the checksum"):
+    with pytest.raises(AssetError, match="does not match the checksum"):
         store(server.url, tmp_path).gather()
 
 
@@ -261,4 +294,6 @@ def test_the_upstream_source_reads_no_mirror():
     from hardway.assets.fetching.releases import Releases
 
     upstream = AssetStore(cluster("http://ignored.example", versions=default_versions(), source="upstream"))
-    assert Releases(upstream.cluster, upstream.cache, print).site.location("https://dl.k8s.io/x") == "https://dl.k8s.io/x"
+    assert (
+        Releases(upstream.cluster, upstream.cache, print).site.location("https://dl.k8s.io/x") == "https://dl.k8s.io/x"
+    )

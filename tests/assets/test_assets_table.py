@@ -11,7 +11,8 @@ from assets_world import VERSIONS, cluster
 from hardway.assets import default_versions, image_reference
 from hardway.assets.fetching.checksums import is_checksum
 from hardway.assets.table import binary_item, needed, release, table
-from hardway.cluster import CoreDns, Role
+from hardway.cluster import Role
+from hardway.settings import CoreDns
 
 
 def names(found) -> list[str]:
@@ -51,7 +52,11 @@ def test_an_archive_yields_all_binaries_of_its_component():
 
 
 def test_hosts_need_what_their_roles_need():
-    assert names(needed(cluster(roles=frozenset({Role.ETCD, Role.LB}), images="pull"), "amd64")) == ["etcd", "etcdctl", "etcdutl"]
+    assert names(needed(cluster(roles=frozenset({Role.ETCD, Role.LB}), images="pull"), "amd64")) == [
+        "etcd",
+        "etcdctl",
+        "etcdutl",
+    ]
     assert len(needed(cluster(images="pull"), "amd64")) == 18
 
 

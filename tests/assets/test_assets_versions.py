@@ -12,7 +12,7 @@ from hardway.assets import default_versions, supported
 from hardway.assets.building import pinned
 from hardway.assets.table import table
 from hardway.assets.versions import minors
-from hardway.cluster import Versions
+from hardway.settings import Versions
 
 
 @pytest.mark.parametrize("minor", table()["sets"])
@@ -37,15 +37,15 @@ def test_an_older_patch_keeps_the_companions_of_its_minor():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"kubernetes": "1.28.3", "crictl": "1.28.0"}, "kubernetes: 1.28.3 is not supported, allowed are 1.34 to 1.37"),
-        ({"kubernetes": "1.20.2", "crictl": "1.20.0"}, "leave the key out to build 1.37.2, the newest"),
-        ({"kubernetes": "1.33.1", "crictl": "1.33.0"}, "goes up a minor at a time with the hardway that built it"),
+        ({"kubernetes": "1.28.3", "crictl": "1.28.0"}, "kubernetes: 1.28.3 is not supported, allowed: 1.34 to 1.37"),
+        ({"kubernetes": "1.20.2", "crictl": "1.20.0"}, "Remove the key to build 1.37.2, the newest"),
+        ({"kubernetes": "1.33.1", "crictl": "1.33.0"}, "upgrade it one minor at a time with the hardway that built it"),
         ({"kubernetes": "1.38.0", "crictl": "1.37.0", "etcd": "3.7.3"}, "kubernetes: 1.38.0 is not supported"),
-        ({"etcd": "3.5.21"}, "etcd: 3.5.21 does not go with Kubernetes 1.36, allowed is 3.6 to 3.7"),
-        ({"kubernetes": "1.37.2", "etcd": "3.6.16"}, "etcd: 3.6.16 does not go with Kubernetes 1.37, allowed is 3.7"),
+        ({"etcd": "3.5.21"}, "etcd: 3.5.21 does not work with Kubernetes 1.36, allowed: 3.6 to 3.7"),
+        ({"kubernetes": "1.37.2", "etcd": "3.6.16"}, "etcd: 3.6.16 does not work with Kubernetes 1.37, allowed: 3.7"),
         ({"etcd": "3.8.0"}, "etcd: 3.8.0"),
         ({"containerd": "1.7.34"}, "containerd: 1.7.34 is too old"),
-        ({"crictl": "1.34.0"}, "crictl: 1.34.0 is too far from Kubernetes 1.36.4"),
+        ({"crictl": "1.34.0"}, "crictl: 1.34.0 must be within one minor of Kubernetes 1.36.4"),
         ({"runc": "1.0.3"}, "runc: 1.0.3 is too old"),
         ({"cni_plugins": "0.9.1"}, "cni_plugins: 0.9.1 is too old"),
         ({"coredns": "latest"}, "coredns: 'latest' is not a version"),
@@ -65,7 +65,14 @@ def test_etcd_may_be_ahead_in_an_upgrade():
 
 
 def test_all_broken_rules_are_told_at_once():
-    assert len(supported(dataclasses.replace(default_versions("1.36.4"), etcd="2.3.8", containerd="1.4.0", crictl="1.20.0"))) == 3
+    assert (
+        len(
+            supported(
+                dataclasses.replace(default_versions("1.36.4"), etcd="2.3.8", containerd="1.4.0", crictl="1.20.0")
+            )
+        )
+        == 3
+    )
 
 
 @given(st.text())

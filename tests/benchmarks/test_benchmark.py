@@ -36,7 +36,10 @@ def test_its_lab_shares_no_address_with_the_demo(benchmark, tmp_path):
     own = bench_lab.prepare(tmp_path).cluster
     demo = load(ROOT / "inventory" / "lab.yaml")
     plans = (own.network, demo.network)
-    assert overlapping(*(network for plan in plans for network in (plan.node_cidr, plan.pod_cidr, plan.service_cidr))) == []
+    assert (
+        overlapping(*(network for plan in plans for network in (plan.node_cidr, plan.pod_cidr, plan.service_cidr)))
+        == []
+    )
     assert [(host.name, host.roles) for host in own.hosts] == [(host.name, host.roles) for host in demo.hosts]
     assert all(host.address in IPv4Network("10.242.0.0/24") for host in own.hosts)
 
@@ -63,7 +66,9 @@ def test_only_the_right_address_ends_the_probe(benchmark, tmp_path, address, hea
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
         threading.Thread(target=answer_once, args=(server, asked, address), daemon=True).start()
-        text = dns_probe.asking(cluster).replace(f"timeout 1 nc -u -w 1 -W 1 {cluster.network.dns_ip} 53", netcat(server.getsockname()[1]))
+        text = dns_probe.asking(cluster).replace(
+            f"timeout 1 nc -u -w 1 -W 1 {cluster.network.dns_ip} 53", netcat(server.getsockname()[1])
+        )
         assert (subprocess.run(["sh", "-c", text]).returncode == 0) is heard
     name = question("kubernetes.default.svc.cluster.local", 0)[4:]
     assert asked[0][2:] == name

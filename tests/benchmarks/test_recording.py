@@ -40,13 +40,13 @@ def test_it_is_small_and_needs_nothing_from_elsewhere():
     text = PICTURE.read_text()
     assert len(text) < 400_000
     assert not re.search(r"(?<!xmlns=\")https?://(?!\d)|<script|url\(", text)
-    assert "docs/bootstrap.svg" in (ROOT / "README.md").read_text().split("## On machines of your own")[0]
+    assert "docs/bootstrap.svg" in (ROOT / "README.md").read_text().split("## Two commands")[0]
 
 
 def test_frames_follow_the_run_to_its_end(shots):
     seen = ["\n".join(row.plain for row in shot.rows) for shot in shots]
     assert seen[0].startswith("$ hardway bootstrap ") and len(seen) > 20
-    assert any("MB/s" in text for text in seen) and any("waits for" in text for text in seen)
+    assert any("MB/s" in text for text in seen) and any("waiting for" in text for text in seen)
     assert "s  done: " in seen[-1] and "longest step" in seen[-1] and "✓" not in seen[-1]
     assert all(first.at < second.at for first, second in zip(shots, shots[1:], strict=False))
 

@@ -1,4 +1,5 @@
-"""A support bundle holds no secret: what is collected has none, and a search before it is written would find one in any form."""
+"""A support bundle holds no secret: what is collected has none, and a search before it is written would find one in any
+form."""
 
 import base64
 import datetime
@@ -32,7 +33,10 @@ def state(tmp_path_factory) -> StateDir:
     store.create("admin.conf", credentials.kubeconfig("admin").reveal())
     theirs = rsa.generate_private_key(65537, 2048)
     store.create("pki/own.key", theirs.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()))
-    store.create("lab/id_ed25519", ed25519.Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
+    store.create(
+        "lab/id_ed25519",
+        ed25519.Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()),
+    )
     return store
 
 
@@ -41,7 +45,12 @@ def test_every_form_of_every_secret_is_found(state):
     scan = Scan(state)
     wanted = secrets_of(state.path)
     assert {"pki/ca.key", "pki/own.key", "lab/id_ed25519", "passwords/keepalived.key"} <= wanted.keys()
-    missed = [(name, value[:4]) for name, values in wanted.items() for value in values if not scan.found(b"before " + value + b" after")]
+    missed = [
+        (name, value[:4])
+        for name, values in wanted.items()
+        for value in values
+        if not scan.found(b"before " + value + b" after")
+    ]
     assert missed == []
 
 
@@ -79,13 +88,13 @@ def test_the_refusal_names_secret_and_member_and_gives_nothing_away(state):
     [number, *_] = [value for value in secrets_of(state.path)["pki/sa.key"] if len(value) > 20]
     with pytest.raises(PkiError) as refused:
         Scan(state).refuse({"README.txt": b"", "hosts/lb/ports.txt": b"so: " + number})
-    assert "pki/sa.key stands in hosts/lb/ports.txt" in str(refused.value)
+    assert "pki/sa.key is in hosts/lb/ports.txt" in str(refused.value)
     assert not any(form in "\n".join(refused.value.lines()).encode() for form in forms(number))
 
 
 def test_nothing_is_written_when_something_was_found(state, tmp_path, monkeypatch):
     planted = state.read("pki/ca.key")
-    monkeypatch.setattr(writing, "gather", lambda session: ({"hosts/lb/files/etc/motd": planted}, []))
+    monkeypatch.setattr(writing, "gather", lambda session, items: ({"hosts/lb/files/etc/motd": planted}, []))
     session = type("Session", (), {"cluster": HA, "store": state})
     with pytest.raises(PkiError, match="hosts/lb/files/etc/motd"):
         writing.write(session, tmp_path / "bundle.tar.gz")
@@ -93,13 +102,13 @@ def test_nothing_is_written_when_something_was_found(state, tmp_path, monkeypatc
 
 
 def test_what_is_written_is_for_its_owner_alone_and_never_over_another_file(state, tmp_path, monkeypatch):
-    monkeypatch.setattr(writing, "gather", lambda session: ({"a": b"1", "hosts/lb/b": b"2"}, ["hosts/x: away"]))
+    monkeypatch.setattr(writing, "gather", lambda session, items: ({"a": b"1", "hosts/lb/b": b"2"}, ["hosts/x: away"]))
     session = type("Session", (), {"cluster": HA, "store": state})
     done = writing.write(session, tmp_path / "bundle.tar.gz")
     assert (done.path.stat().st_mode & 0o777, done.size, done.members) == (0o600, done.path.stat().st_size, 3)
     with tarfile.open(done.path) as archive:
         assert {name.partition("/")[2] for name in archive.getnames()} == {"README.txt", "a", "hosts/lb/b"}
-    with pytest.raises(UsageError, match="there already"):
+    with pytest.raises(UsageError, match="already exists"):
         writing.write(session, tmp_path / "bundle.tar.gz")
     with pytest.raises(UsageError, match="no folder"):
         writing.write(session, tmp_path / "none" / "bundle.tar.gz")
@@ -109,9 +118,17 @@ def test_what_is_written_is_for_its_owner_alone_and_never_over_another_file(stat
 def test_no_file_with_a_secret_is_asked_for(name):
     cluster = load(INVENTORIES / f"{name}.yaml")
     asked = {path for host in cluster.hosts for path in hosts.plain_files(cluster, host)}
-    assert {"/etc/hosts", "/etc/kubernetes/pki/ca.crt", "/etc/systemd/system/kubelet.service", "/etc/etcd/etcd.env"} <= asked
+    assert {
+        "/etc/hosts",
+        "/etc/kubernetes/pki/ca.crt",
+        "/etc/systemd/system/kubelet.service",
+        "/etc/etcd/etcd.env",
+    } <= asked
     closed = (".key", ".conf", "encryption-config.yaml")
-    assert {path for path in asked if path.endswith(closed)} <= {"/etc/modules-load.d/hardway.conf", "/etc/sysctl.d/90-hardway.conf"}
+    assert {path for path in asked if path.endswith(closed)} <= {
+        "/etc/modules-load.d/hardway.conf",
+        "/etc/sysctl.d/90-hardway.conf",
+    }
 
 
 def test_secrets_and_configmaps_are_not_among_the_kinds():
@@ -128,17 +145,19 @@ def test_objects_lose_what_people_put_secrets_in():
 
 
 def test_the_readme_is_written_from_what_is_collected():
-    text = writing.readme("lab", datetime.datetime(2026, 1, 1)).decode()
+    text = writing.readme("lab", datetime.datetime(2026, 1, 1), HOME_ITEMS).decode()
     for item in (*HOME_ITEMS, *hosts.HOST_ITEMS):
         assert item.path in text and item.what in text
     assert all(f"{kind}.yaml" in text for kind in objects.KINDS)
 
 
 def test_the_end_of_a_long_member_is_kept(monkeypatch):
-    monkeypatch.setattr(writing, "HOME_ITEMS", ())
     monkeypatch.setattr(hosts, "collect", lambda session, lacks: [("long", bytes(writing.MOST) + b"end")])
     monkeypatch.setattr(objects, "collect", lambda session, lacks: lacks("kubernetes", OSError("gone")) or [])
-    found, missing = writing.gather(None)
+    found, missing = writing.gather(None, ())
     assert len(found["long"]) < writing.MOST + 100 and found["long"].endswith(b"end")
     assert missing == ["kubernetes: gone"] and found["missing.txt"] == b"kubernetes: gone\n"
-    assert tarfile.open(fileobj=io.BytesIO(writing.packed(found, "x", datetime.datetime.now()))).getnames() == ["x/long", "x/missing.txt"]
+    assert tarfile.open(fileobj=io.BytesIO(writing.packed(found, "x", datetime.datetime.now()))).getnames() == [
+        "x/long",
+        "x/missing.txt",
+    ]

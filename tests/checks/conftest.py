@@ -4,12 +4,12 @@ from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
+from hardway.assets import default_versions
 from hardway.checks.pods import Pod
-from hardway.cluster import Api, Cluster, Host, LoadBalancer, Role, Versions
+from hardway.cluster import Cluster, Host, Role
+from hardway.settings import Api, LoadBalancer
 
-VERSIONS = Versions(
-    "1.34.4", etcd="3.6.16", containerd="2.3.7", runc="1.5.3", cni_plugins="1.10.0", crictl="1.34.0", coredns="1.15.0", pause="3.10"
-)
+VERSIONS = default_versions("1.34")
 
 
 @pytest.fixture
@@ -17,11 +17,18 @@ def cluster():
     both = frozenset({Role.ETCD, Role.CONTROL_PLANE})
     controllers = [Host(f"controller-{i}", IPv4Address(f"10.240.0.1{i}"), both) for i in range(3)]
     workers = [
-        Host(f"worker-{i}", IPv4Address(f"10.240.0.2{i}"), frozenset({Role.WORKER}), pod_cidr=IPv4Network(f"10.200.{i}.0/24"))
+        Host(
+            f"worker-{i}",
+            IPv4Address(f"10.240.0.2{i}"),
+            frozenset({Role.WORKER}),
+            pod_cidr=IPv4Network(f"10.200.{i}.0/24"),
+        )
         for i in range(2)
     ]
     lb = Host("lb", IPv4Address("10.240.0.9"), frozenset({Role.LB}))
-    return Cluster("test", (lb, *controllers, *workers), VERSIONS, Api("10.240.0.9", load_balancer=LoadBalancer.HAPROXY))
+    return Cluster(
+        "test", (lb, *controllers, *workers), VERSIONS, Api("10.240.0.9", load_balancer=LoadBalancer.HAPROXY)
+    )
 
 
 @pytest.fixture

@@ -11,7 +11,9 @@ from hardway.checks.access import execute, logs, port_forward
 from hardway.checks.scene import Scene
 
 BROKE_OFF = "Authorization error (user=kube-apiserver-kubelet-client, verb=get, resource=nodes, subresource=proxy)"
-REFUSED = json.dumps({"kind": "Status", "status": "Failure", "message": f"Internal error occurred: {BROKE_OFF}", "code": 500})
+REFUSED = json.dumps(
+    {"kind": "Status", "status": "Failure", "message": f"Internal error occurred: {BROKE_OFF}", "code": 500}
+)
 
 
 def result(code: int, out: bytes = b"", error: str = "") -> SimpleNamespace:

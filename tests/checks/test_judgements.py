@@ -16,6 +16,9 @@ from hardway.checks import etcd_cluster as etcd
 from hardway.checks.outcome import passed
 from hardway.errors import HardwayError, NotReadyError
 from hardway.etcd.interface import Health, Member, Status
+from hardway.facts import Facts
+from hardway.living import Lives, Node
+from hardway.living.departed import departed, pod_routes
 from hardway.pki.secret import Secret
 from hardway.resources import Unit
 from hardway.vocabulary import Probe
@@ -24,9 +27,8 @@ NOW = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC)
 
 
 def unit_answer(active="active", enabled="enabled", restarts="0"):
-    return (
-        f"LoadState=loaded\nActiveState={active}\nSubState=running\nUnitFileState={enabled}\nNRestarts={restarts}\nResult=exit-code\nStamp="
-    )
+    state = f"ActiveState={active}\nSubState=running\nUnitFileState={enabled}\nNRestarts={restarts}"
+    return f"LoadState=loaded\n{state}\nResult=exit-code\nStamp="
 
 
 def test_unit_that_runs_and_is_enabled_is_no_finding():
@@ -38,7 +40,7 @@ def test_unit_that_runs_and_is_enabled_is_no_finding():
     "answer, words",
     [
         (unit_answer(active="failed", restarts="7"), "etcd.service is failed (exit-code, restarted 7 times)"),
-        (unit_answer(enabled="disabled"), "would not start at the next boot"),
+        (unit_answer(enabled="disabled"), "will not start at the next boot"),
         ("", "etcd.service is inactive"),
     ],
 )
@@ -54,20 +56,60 @@ def test_restarts_are_counted_by_unit():
 
 def test_routes_right(cluster):
     worker = cluster.host("worker-0")
-    assert hosts.route_findings(cluster, worker, ["default 10.240.0.1", "10.200.1.0/24 10.240.0.21"]) == []
+    assert (
+        hosts.route_findings(worker, cluster.pod_routes(worker), ["default 10.240.0.1", "10.200.1.0/24 10.240.0.21"])
+        == []
+    )
 
 
 @pytest.mark.parametrize(
     "lines, words",
     [
-        ([], "10.200.1.0/24 goes nowhere instead of via 10.240.0.21"),
-        (["10.200.1.0/24 10.240.0.99"], "goes via 10.240.0.99 instead of via 10.240.0.21"),
-        (["10.200.1.0/24 10.240.0.21", "10.200.0.0/24 10.240.0.1"], "its own pod CIDR 10.200.0.0/24 is sent away"),
+        ([], "the route to 10.200.1.0/24 is missing; it must go via 10.240.0.21"),
+        (["10.200.1.0/24 10.240.0.99"], "goes via 10.240.0.99; it must go via 10.240.0.21"),
+        (
+            ["10.200.1.0/24 10.240.0.21", "10.200.0.0/24 10.240.0.1"],
+            "its own pod CIDR 10.200.0.0/24 is routed via 10.240.0.1",
+        ),
     ],
 )
 def test_route_findings(cluster, lines, words):
-    (finding,) = hosts.route_findings(cluster, cluster.host("worker-0"), lines)
+    worker = cluster.host("worker-0")
+    (finding,) = hosts.route_findings(worker, cluster.pod_routes(worker), lines)
     assert words in finding
+
+
+def living(*names: str) -> Lives:
+    """Nodes of workers that are in the inventory, and others at 10.240.0.30 and above."""
+    known = {"worker-0": "10.240.0.20", "worker-1": "10.240.0.21"}
+    found = {name: Node(name, known.get(name, f"10.240.0.3{number}"), "") for number, name in enumerate(names)}
+    return Lives(nodes=found)
+
+
+def test_nodes_of_the_inventory_are_no_finding(cluster):
+    assert nodes.departed_findings(cluster, {}, living("worker-0")) == []
+
+
+def test_a_node_that_left_the_inventory_is_named_with_the_commands(cluster):
+    facts = {"lb": Facts(routes={"10.200.9.0/24": "10.240.0.32"})}
+    old, other = nodes.departed_findings(cluster, facts, living("worker-0", "worker-1", "old", "other"))
+    assert old.startswith(
+        "old (10.240.0.32, pods 10.200.9.0/24) is a node, but not in the inventory: kubectl drain old "
+    )
+    assert "hardway reset INV --limit old" in old and "kubectl delete node old" in old
+    assert other.startswith("other (10.240.0.33) is a node")
+
+
+def test_a_host_that_is_no_worker_any_more_is_told_as_well(cluster):
+    found = Lives(nodes={"lb": Node("lb", "10.240.0.9", "10.200.9.0/24")})
+    assert [line.split()[0] for line in nodes.departed_findings(cluster, {}, found)] == ["lb"]
+
+
+def test_routes_to_a_node_that_left_the_inventory_are_wanted_too(cluster):
+    worker, lives = cluster.host("worker-0"), Lives(nodes={"old": Node("old", "10.240.0.29", "10.200.9.0/24")})
+    routes = pod_routes(cluster, worker, Facts(), departed(cluster, {}, lives))
+    (finding,) = hosts.route_findings(worker, routes, ["10.200.1.0/24 10.240.0.21"])
+    assert "the route to 10.200.9.0/24 is missing; it must go via 10.240.0.29" in finding
 
 
 def certificate(days_old: int, days_left: int) -> x509.Certificate:
@@ -77,7 +119,9 @@ def certificate(days_old: int, days_left: int) -> x509.Certificate:
     return builder.sign(key, hashes.SHA256())
 
 
-@pytest.mark.parametrize("old, left, found", [(300, 65, False), (340, 29, True), (9, 3, False), (28, 2, True), (400, -1, True)])
+@pytest.mark.parametrize(
+    "old, left, found", [(300, 65, False), (340, 29, True), (9, 3, False), (28, 2, True), (400, -1, True)]
+)
 def test_expiry_is_30_days_or_a_tenth_of_a_short_life(old, left, found):
     finding = hosts.expiry_finding("admin", certificate(old, left), NOW)
     assert bool(finding) is found
@@ -85,7 +129,9 @@ def test_expiry_is_30_days_or_a_tenth_of_a_short_life(old, left, found):
 
 
 def members(cluster):
-    return [Member(i + 1, host.name, (f"https://{host.address}:2380",), ()) for i, host in enumerate(cluster.etcd_members)]
+    return [
+        Member(i + 1, host.name, (f"https://{host.address}:2380",), ()) for i, host in enumerate(cluster.etcd_members)
+    ]
 
 
 def test_members_of_the_inventory_are_no_finding(cluster):
@@ -96,10 +142,19 @@ def test_members_of_the_inventory_are_no_finding(cluster):
     "change, words",
     [
         (lambda all: all[1:], "controller-0 is not a member"),
-        (lambda all: [*all, Member(9, "stranger", ("https://10.9.9.9:2380",), ())], "stranger is a member and not in the inventory"),
-        (lambda all: [replace(all[0], learner=True), *all[1:]], "controller-0 is a learner"),
-        (lambda all: [replace(all[0], peer_urls=("https://10.9.9.9:2380",)), *all[1:]], "controller-0 is known at https://10.9.9.9:2380"),
-        (lambda all: [*all, Member(9, "", ("https://10.9.9.9:2380",), ())], "an unstarted member (https://10.9.9.9:2380)"),
+        (
+            lambda all: [*all, Member(9, "stranger", ("https://10.9.9.9:2380",), ())],
+            "stranger is a member but not in the inventory",
+        ),
+        (lambda all: [replace(all[0], learner=True), *all[1:]], "controller-0 is still a learner"),
+        (
+            lambda all: [replace(all[0], peer_urls=("https://10.9.9.9:2380",)), *all[1:]],
+            "controller-0 has the peer URL https://10.9.9.9:2380",
+        ),
+        (
+            lambda all: [*all, Member(9, "", ("https://10.9.9.9:2380",), ())],
+            "an unstarted member (https://10.9.9.9:2380)",
+        ),
     ],
 )
 def test_member_findings(cluster, change, words):
@@ -121,11 +176,11 @@ def test_agreement():
 @pytest.mark.parametrize(
     "health, statuses, words",
     [
-        ([Health("a", True), Health("b", False, "timed out")], [status("a", 1, 1)], "b is not healthy: timed out"),
-        (HEALTHY, [status("a", 1, 1)], "b gives no status"),
+        ([Health("a", True), Health("b", False, "timed out")], [status("a", 1, 1)], "b is unhealthy: timed out"),
+        (HEALTHY, [status("a", 1, 1)], "b reports no status"),
         (HEALTHY, [status("a", 1, 1), status("b", 2, 2)], "do not agree on a leader"),
         (HEALTHY, [status("a", 1, 0), status("b", 2, 0)], "do not agree on a leader"),
-        (HEALTHY, [status("a", 1, 9), status("b", 2, 9)], "is none of the inventory's members"),
+        (HEALTHY, [status("a", 1, 9), status("b", 2, 9)], "is not a member in the inventory"),
     ],
 )
 def test_agreement_findings(health, statuses, words):
@@ -135,15 +190,15 @@ def test_agreement_findings(health, statuses, words):
 
 def test_refusal_is_any_answer_but_http():
     assert etcd.refusal_finding("nobody", (0, "bad certificate")) == ""
-    assert etcd.refusal_finding("nobody", (200, "{}")) == "answers nobody with 200: {}"
+    assert etcd.refusal_finding("nobody", (200, "{}")) == "accepts nobody: 200 {}"
 
 
 @pytest.mark.parametrize(
     "lease, words",
     [
         ({"spec": {"holderIdentity": "controller-1_b9c3"}}, ""),
-        (None, "nobody holds"),
-        ({"spec": {"holderIdentity": None}}, "nobody holds"),
+        (None, "no process holds"),
+        ({"spec": {"holderIdentity": None}}, "no process holds"),
         ({"spec": {"holderIdentity": "elsewhere_b9c3"}}, "held by elsewhere"),
     ],
 )
@@ -154,8 +209,14 @@ def test_holder(cluster, lease, words):
 
 def test_unavailable_api_services_are_named_with_the_reason():
     good = {"metadata": {"name": "v1."}, "status": {"conditions": [{"type": "Available", "status": "True"}]}}
-    bad = {"metadata": {"name": "v1.x"}, "status": {"conditions": [{"type": "Available", "status": "False", "message": "no endpoints"}]}}
-    assert control_plane.unavailable([good, bad, {"metadata": {"name": "v1.y"}}]) == ["v1.x: no endpoints", "v1.y: no condition"]
+    bad = {
+        "metadata": {"name": "v1.x"},
+        "status": {"conditions": [{"type": "Available", "status": "False", "message": "no endpoints"}]},
+    }
+    assert control_plane.unavailable([good, bad, {"metadata": {"name": "v1.y"}}]) == [
+        "v1.x: no endpoints",
+        "v1.y: no condition",
+    ]
 
 
 def behind(*addresses):
@@ -172,10 +233,18 @@ def test_kubernetes_service_right(cluster):
 @pytest.mark.parametrize(
     "service, endpoints, words",
     [
-        ({"spec": {"clusterIP": "10.96.0.1"}}, behind(*ALL), "its address is 10.96.0.1 instead of 10.32.0.1"),
-        (None, behind(*ALL), "its address is absent"),
-        ({"spec": {"clusterIP": "10.32.0.1"}}, behind(*ALL[1:]), "10.240.0.10:6443 is missing behind it"),
-        ({"spec": {"clusterIP": "10.32.0.1"}}, behind(*ALL, "10.9.9.9"), "10.9.9.9:6443 is behind it and is no control-plane host"),
+        (
+            {"spec": {"clusterIP": "10.96.0.1"}},
+            behind(*ALL),
+            "the kubernetes Service is 10.96.0.1 instead of 10.32.0.1",
+        ),
+        (None, behind(*ALL), "the kubernetes Service is absent"),
+        ({"spec": {"clusterIP": "10.32.0.1"}}, behind(*ALL[1:]), "has no endpoint 10.240.0.10:6443"),
+        (
+            {"spec": {"clusterIP": "10.32.0.1"}},
+            behind(*ALL, "10.9.9.9"),
+            "has endpoint 10.9.9.9:6443, which is not a control-plane host",
+        ),
     ],
 )
 def test_kubernetes_service_findings(cluster, service, endpoints, words):
@@ -204,13 +273,15 @@ def watching(*answers):
 def test_an_api_server_that_lost_the_race_for_its_endpoint_is_given_time(cluster):
     get, wait = watching(behind(*ALL[1:]), behind(*ALL))
     scene = SimpleNamespace(cluster=cluster, api=SimpleNamespace(get=get), wait=wait)
-    assert control_plane.kubernetes_service(scene) == passed("10.32.0.1 leads to 3 API servers")
+    assert control_plane.kubernetes_service(scene) == passed("10.32.0.1 reaches 3 API servers")
 
 
 def test_an_api_server_that_stays_away_is_named(cluster):
     get, wait = watching(behind(*ALL[1:]))
-    outcome = control_plane.kubernetes_service(SimpleNamespace(cluster=cluster, api=SimpleNamespace(get=get), wait=wait))
-    assert outcome.detail == "10.240.0.10:6443 is missing behind it (for 25 s)"
+    outcome = control_plane.kubernetes_service(
+        SimpleNamespace(cluster=cluster, api=SimpleNamespace(get=get), wait=wait)
+    )
+    assert outcome.detail == "the kubernetes Service has no endpoint 10.240.0.10:6443 (waited 25 s)"
 
 
 def node(ready="True", address="10.240.0.20", version="v1.34.4", runtime="containerd://2.3.7", pressure="False"):
@@ -219,7 +290,13 @@ def node(ready="True", address="10.240.0.20", version="v1.34.4", runtime="contai
         {"type": "DiskPressure", "status": pressure, "message": "full"},
     ]
     info = {"kubeletVersion": version, "containerRuntimeVersion": runtime}
-    return {"status": {"conditions": conditions, "addresses": [{"type": "InternalIP", "address": address}], "nodeInfo": info}}
+    return {
+        "status": {
+            "conditions": conditions,
+            "addresses": [{"type": "InternalIP", "address": address}],
+            "nodeInfo": info,
+        }
+    }
 
 
 @pytest.mark.parametrize("version", ["v1.34.4", ""])
@@ -248,7 +325,7 @@ def test_dns_deployment(cluster):
     assert name_service.dns_findings(cluster, {"status": {"readyReplicas": 2}}, service) == []
     assert name_service.dns_findings(cluster, {"status": {}}, service) == ["0 of 2 replicas are ready"]
     (finding,) = name_service.dns_findings(cluster, {"status": {"readyReplicas": 2}}, None)
-    assert "at no address instead of 10.32.0.10" in finding
+    assert "kube-dns is absent instead of 10.32.0.10" in finding
 
 
 def dns_answer(*addresses: str, code: int = 0) -> bytes:
@@ -265,7 +342,12 @@ def service(name, address, made):
 
 
 def test_the_newest_services_are_asked_for():
-    listed = [service("d", "10.32.0.4", 4), service("a", "10.32.0.1", 1), service("headless", "None", 9), service("outside", "", 9)]
+    listed = [
+        service("d", "10.32.0.4", 4),
+        service("a", "10.32.0.1", 1),
+        service("headless", "None", 9),
+        service("outside", "", 9),
+    ]
     listed += [service("b", "10.32.0.2", 2), service("c", "10.32.0.3", 3)]
     wanted = name_service.newest(listed, "cluster.local")
     assert {name.partition(".")[0]: str(address) for name, address in wanted.items()} == {
@@ -282,18 +364,21 @@ def test_a_replica_that_lost_its_watch_is_named():
 
     def ask(address, name):
         if name not in known[address]:
-            raise HardwayError("the name server answers with code 3")
+            raise HardwayError("the name server returns error code 3")
         return [known[address][name]]
 
     replicas, wanted = {"coredns-1": "10.200.0.2", "coredns-2": "10.200.1.2"}, known["10.200.0.2"]
     assert list(name_service.stale(replicas, wanted, ask)) == [
-        "to coredns-2 new is unknown (the name server answers with code 3) instead of 10.32.0.2"
+        "coredns-2 resolves new to nothing (the name server returns error code 3) instead of 10.32.0.2"
     ]
     assert list(name_service.stale({"coredns-1": "10.200.0.2"}, wanted, ask)) == []
 
 
 def test_dns_answers_are_read():
-    assert dns_query.addresses(dns_answer("10.32.0.1", "10.32.0.2")) == [IPv4Address("10.32.0.1"), IPv4Address("10.32.0.2")]
+    assert dns_query.addresses(dns_answer("10.32.0.1", "10.32.0.2")) == [
+        IPv4Address("10.32.0.1"),
+        IPv4Address("10.32.0.2"),
+    ]
     assert dns_query.addresses(dns_answer()) == []
 
 
@@ -310,13 +395,20 @@ def test_encrypted_bytes():
     assert security.storage_findings("aescbc", b"k8s:enc:aescbc:v1:key1:\x00\xff\x12", SECRET) == []
 
 
+def test_bytes_without_encryption_where_the_inventory_says_none():
+    plain = b"k8s\x00\n\x0c\n\x02v1\x12\x06Secret" + SECRET.reveal()
+    assert security.storage_findings("identity", plain, SECRET) == []
+    (finding,) = security.storage_findings("identity", b"k8s:enc:aescbc:v1:key1:\x00", SECRET)
+    assert "encryption.provider is none" in finding
+
+
 @pytest.mark.parametrize(
     "raw, words",
     [
-        (None, "etcd has no such key"),
-        (b"k8s:enc:secretbox:v1:key1:\x00", "begins with"),
-        (b"k8s\x00\n\x0c\n\x02v1\x12\x06Secret", "begins with"),
-        (b"k8s:enc:aescbc:v1:key1:" + SECRET.reveal(), "can be read in etcd"),
+        (None, "not in etcd under this key"),
+        (b"k8s:enc:secretbox:v1:key1:\x00", "starts with"),
+        (b"k8s\x00\n\x0c\n\x02v1\x12\x06Secret", "starts with"),
+        (b"k8s:enc:aescbc:v1:key1:" + SECRET.reveal(), "is readable in etcd"),
     ],
 )
 def test_storage_findings(raw, words):
@@ -334,11 +426,11 @@ def test_audit_right():
 @pytest.mark.parametrize(
     "lines, words",
     [
-        ([], "no line tells"),
-        ([CREATED.replace("create", "get")], "no line tells"),
-        ([CREATED.replace('"ns"', '"other"')], "no line tells"),
-        ([CREATED, f'{{"requestObject":"{SECRET.reveal().decode()}"}}'], "value stands in the audit log"),
-        ([CREATED, f'{{"requestObject":"{security.traces(SECRET)[1].decode()}"}}'], "value stands in the audit log"),
+        ([], "does not record the Secret's creation"),
+        ([CREATED.replace("create", "get")], "does not record the Secret's creation"),
+        ([CREATED.replace('"ns"', '"other"')], "does not record the Secret's creation"),
+        ([CREATED, f'{{"requestObject":"{SECRET.reveal().decode()}"}}'], "value is in the audit log"),
+        ([CREATED, f'{{"requestObject":"{security.traces(SECRET)[1].decode()}"}}'], "value is in the audit log"),
     ],
 )
 def test_audit_findings(lines, words):

@@ -59,15 +59,27 @@ def test_good_answers_have_no_findings(pods, judge):
     [
         ("pairs", {"pod echo-1": "failed: exit code 143"}, "worker-0 to worker-1 (10.200.1.7): failed: exit code 143"),
         ("pairs", {"pod echo-1": "echo-0 10.200.0.7"}, "worker-0 to worker-1"),
-        ("source", {"pod echo-1": "echo-1 10.240.0.20"}, "worker-1 sees the pod of worker-0 as 10.240.0.20 instead of 10.200.0.7"),
+        (
+            "source",
+            {"pod echo-1": "echo-1 10.240.0.20"},
+            "worker-1 sees the pod of worker-0 as 10.240.0.20 instead of 10.200.0.7",
+        ),
         ("source", {"pod echo-0": "echo-0 10.240.0.20"}, "worker-0 sees the pod of worker-0 as 10.240.0.20"),
         ("service", {"service": "echo-0"}, "from worker-0: the server on worker-1 never answers"),
-        ("hairpin", {"service": "echo-1\nfailed: exit code 143"}, "the pod on worker-0 does not reach itself"),
+        ("hairpin", {"service": "echo-1\nfailed: exit code 143"}, "the pod on worker-0 cannot reach itself"),
         ("port", {"node worker-1": "failed: exit code 1"}, "from the pod on worker-0 to worker-1: failed: exit code 1"),
         ("port", {"node worker-1": "somebody else"}, "somebody else"),
         ("names", {"name echo": "wget: bad address 'echo:8080'"}, "on worker-0: echo: wget: bad address"),
-        ("names", {"lookup echo.ns.svc.cluster.local": LOOKUP.replace("0.77", "0.78")}, "is 10.32.0.78 instead of 10.32.0.77"),
-        ("names", {"lookup echo.ns.svc.cluster.local": ";; connection timed out"}, "is ;; connection timed out instead of 10.32.0.77"),
+        (
+            "names",
+            {"lookup echo.ns.svc.cluster.local": LOOKUP.replace("0.77", "0.78")},
+            "resolves to 10.32.0.78 instead of 10.32.0.77",
+        ),
+        (
+            "names",
+            {"lookup echo.ns.svc.cluster.local": ";; connection timed out"},
+            "resolves to nothing (;; connection timed out) instead of 10.32.0.77",
+        ),
     ],
 )
 def test_bad_answers_are_found(pods, judge, changed, words):
@@ -97,14 +109,20 @@ def test_who(answer, heard):
 
 def test_resolver_right(cluster):
     assert names.resolver_findings(cluster, "ns", RESOLV) == []
-    assert names.resolver_findings(cluster, "ns", RESOLV.replace("cluster.local\nname", "cluster.local example.org\nname")) == []
+    assert (
+        names.resolver_findings(cluster, "ns", RESOLV.replace("cluster.local\nname", "cluster.local example.org\nname"))
+        == []
+    )
 
 
 @pytest.mark.parametrize(
     "text, words",
     [
         (RESOLV.replace("10.32.0.10", "10.96.0.10"), "nameserver is 10.96.0.10 instead of 10.32.0.10"),
-        (RESOLV.replace("nameserver 10.32.0.10", "nameserver 10.32.0.10\nnameserver 1.1.1.1"), "nameserver is 10.32.0.10, 1.1.1.1"),
+        (
+            RESOLV.replace("nameserver 10.32.0.10", "nameserver 10.32.0.10\nnameserver 1.1.1.1"),
+            "nameserver is 10.32.0.10, 1.1.1.1",
+        ),
         (RESOLV.replace("ns.svc", "default.svc"), "search is default.svc.cluster.local"),
         (RESOLV.replace("ndots:5", "ndots:1"), "without ndots:5"),
     ],
@@ -151,7 +169,9 @@ def test_a_cut_off_answer_is_left_out():
 def test_backends_stops_when_all_have_answered(shell, tmp_path):
     """With a wget that answers as each of two servers in turn."""
     turn, wget = tmp_path / "turn", tmp_path / "wget"
-    wget.write_text(f"#!/bin/sh\nn=$(cat {turn} 2>/dev/null || echo 0); echo $((n + 1)) >{turn}; echo echo-$((n % 2))\n")
+    wget.write_text(
+        f"#!/bin/sh\nn=$(cat {turn} 2>/dev/null || echo 0); echo $((n + 1)) >{turn}; echo echo-$((n % 2))\n"
+    )
     wget.chmod(0o755)
     functions = interview.FUNCTIONS.replace("wget", str(wget))
     done = subprocess.run(shell, input=f"{functions}\nbackends http://x/ 2", capture_output=True, text=True, timeout=20)
@@ -181,15 +201,17 @@ def test_a_silent_name_counts_when_lookups_fail_too(pods):
 @pytest.mark.parametrize(
     "workers, left_out, ready, words",
     [
-        (1, 0, 1, "one worker only"),
-        (2, 1, 1, "one worker takes pods only: worker-1 cordoned"),
-        (2, 0, 1, "a pod became ready on worker-0 only"),
+        (1, 0, 1, "there is only one worker"),
+        (2, 1, 1, "only one worker accepts pods; cordoned: worker-1"),
+        (2, 0, 1, "a pod became ready only on worker-0"),
     ],
 )
 def test_crossing_checks_are_skipped_with_the_reason(cluster, pods, workers, left_out, ready, words):
     chosen = cluster.workers[:workers]
     suite = SimpleNamespace(workers=chosen[: workers - left_out], left_out=chosen[workers - left_out :])
-    scene = SimpleNamespace(cluster=SimpleNamespace(workers=chosen), suite=suite, smoke=SimpleNamespace(pods=pods[:ready]))
+    scene = SimpleNamespace(
+        cluster=SimpleNamespace(workers=chosen), suite=suite, smoke=SimpleNamespace(pods=pods[:ready])
+    )
     crossing = {check.name: check for check in network.CHECKS}
     for name in ("pod-to-pod", "source-address"):
         outcome = crossing[name].run(scene)

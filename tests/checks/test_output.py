@@ -3,16 +3,21 @@
 import json
 from xml.etree import ElementTree
 
-from hardway.checks.outcome import Check, Outcome, Status, failed, judged, passed
+from hardway.checks.check import Check
+from hardway.checks.outcome import Outcome, Status, failed, judged, passed
 from hardway.checks.output import to_json, to_junit, to_text
 
 CHECK = Check(
-    "pod-routes", "Every host knows where pods live", "These routes are the pod network.", "hardway bootstrap INV", lambda scene: passed("")
+    "pod-routes",
+    "Every host has routes to the pods",
+    "These routes are the pod network.",
+    "hardway bootstrap INV",
+    lambda scene: passed(""),
 )
 RESULTS = [
     (CHECK, Outcome(Status.PASSED, "10 routes", 0.25)),
     (CHECK, Outcome(Status.FAILED, "worker-0: nowhere\nworker-1: \x1b[31mgone\x00", 1.0)),
-    (CHECK, Outcome(Status.SKIPPED, "one worker only", 0.0)),
+    (CHECK, Outcome(Status.SKIPPED, "there is only one worker", 0.0)),
 ]
 
 TEXT = """\
@@ -21,7 +26,7 @@ FAILED   pod-routes            worker-0: nowhere
                                worker-1: \x1b[31mgone\x00
                                why:  These routes are the pod network.
                                next: hardway bootstrap INV
-skipped  pod-routes            one worker only
+skipped  pod-routes            there is only one worker
 1 passed, 1 failed, 1 skipped
 """
 
@@ -35,9 +40,14 @@ def test_json():
     assert document["passed"] is False
     assert document["counts"] == {"passed": 1, "failed": 1, "skipped": 1}
     assert document["checks"][0] == {
-        "name": "pod-routes", "title": "Every host knows where pods live", "status": "passed", "detail": "10 routes", "seconds": 0.25,
-        "reason": "These routes are the pod network.", "remedy": "hardway bootstrap INV",
-    }  # fmt: skip
+        "name": "pod-routes",
+        "title": "Every host has routes to the pods",
+        "status": "passed",
+        "detail": "10 routes",
+        "seconds": 0.25,
+        "reason": "These routes are the pod network.",
+        "remedy": "hardway bootstrap INV",
+    }
     assert json.loads(to_json(RESULTS[::2]))["passed"] is True
 
 
@@ -47,10 +57,15 @@ def test_junit():
         "name": "hardway verify lab", "tests": "3", "failures": "1", "errors": "0", "skipped": "1", "time": "1.250",
     }  # fmt: skip
     ok, bad, skip = suite.findall("testcase")
-    assert ok.attrib == {"classname": "hardway.verify", "name": "pod-routes", "time": "0.250"} and ok.findtext("system-out") == "10 routes"
+    assert (
+        ok.attrib == {"classname": "hardway.verify", "name": "pod-routes", "time": "0.250"}
+        and ok.findtext("system-out") == "10 routes"
+    )
     assert bad.find("failure").attrib["message"] == "worker-0: nowhere"
-    assert "worker-1: ?[31mgone?" in bad.findtext("failure") and "next: hardway bootstrap INV" in bad.findtext("failure")
-    assert skip.find("skipped").attrib["message"] == "one worker only"
+    assert "worker-1: ?[31mgone?" in bad.findtext("failure") and "next: hardway bootstrap INV" in bad.findtext(
+        "failure"
+    )
+    assert skip.find("skipped").attrib["message"] == "there is only one worker"
 
 
 def test_nothing_checked():

@@ -1,4 +1,5 @@
-"""The running of checks: selection, what a failed preparation means for the rest, and that clearing up always happens."""
+"""The running of checks: selection, what a failed preparation means for the rest, and that clearing up always
+happens."""
 
 import datetime
 import json
@@ -7,16 +8,22 @@ from types import SimpleNamespace
 import pytest
 
 from hardway.checks import manifests, pods, smoke, suite
-from hardway.checks.outcome import Check, Status, passed
-from hardway.cluster import Taint
+from hardway.checks.check import Check
+from hardway.checks.outcome import Status, passed
 from hardway.errors import RemoteCommandError, UsageError
 from hardway.pki.secret import Secret
+from hardway.settings import Taint
 
 
 def test_names_are_unique_and_every_check_says_why_and_what_next():
     assert len({check.name for check in suite.CHECKS}) == len(suite.CHECKS)
     for check in suite.CHECKS:
-        assert check.name == check.name.lower() and check.title and check.reason.endswith((".", "surprise.")) and check.remedy
+        assert (
+            check.name == check.name.lower()
+            and check.title
+            and check.reason.endswith((".", "surprise."))
+            and check.remedy
+        )
 
 
 def test_a_smoke_check_brings_making_and_clearing_along():
@@ -90,7 +97,9 @@ def test_outcomes_are_in_order_with_their_seconds_and_the_clearing_comes_first_o
 
 def test_an_unreachable_host_is_a_failed_check_and_not_the_end(verification):
     error = RemoteCommandError("the API answered 500", evidence="one\nlast words")
-    (_, outcome), *others = verification((check("a", raising(error)), check("b", raising(ConnectionResetError("reset"))))).run()
+    (_, outcome), *others = verification(
+        (check("a", raising(error)), check("b", raising(ConnectionResetError("reset"))))
+    ).run()
     assert outcome.status is Status.FAILED and outcome.detail == "the API answered 500; last words"
     assert others[0][1].detail == "reset"
 
@@ -109,7 +118,9 @@ def test_an_interrupt_or_a_bug_clears_up_and_goes_on(verification, error):
 
 
 def pod(node, ready=True, address="10.200.0.7", **status):
-    conditions = [{"type": "Ready", "status": "True" if ready else "False", "message": "containers with unready status"}]
+    conditions = [
+        {"type": "Ready", "status": "True" if ready else "False", "message": "containers with unready status"}
+    ]
     described = {"phase": "Running", "podIP": address, "conditions": conditions, **status}
     return {"metadata": {"name": f"echo-{node}"}, "spec": {"nodeName": node} if node else {}, "status": described}
 
@@ -122,8 +133,14 @@ def test_every_worker_has_its_pod(cluster):
 
 def test_reasons_of_pods_that_are_not_ready(cluster):
     unscheduled = pod(None, ready=False)
-    unscheduled["status"]["conditions"] = [{"type": "PodScheduled", "status": "False", "message": "0/2 nodes are available"}]
-    pulling = pod("worker-0", ready=False, containerStatuses=[{"state": {"waiting": {"reason": "ErrImagePull", "message": "not found"}}}])
+    unscheduled["status"]["conditions"] = [
+        {"type": "PodScheduled", "status": "False", "message": "0/2 nodes are available"}
+    ]
+    pulling = pod(
+        "worker-0",
+        ready=False,
+        containerStatuses=[{"state": {"waiting": {"reason": "ErrImagePull", "message": "not found"}}}],
+    )
     first, second = pods.pod_findings([pulling, unscheduled], cluster.workers)
     assert first == "worker-0: pod echo-worker-0 is Running: ErrImagePull not found"
     assert second == "worker-1: no pod was scheduled to it: 0/2 nodes are available"
@@ -132,9 +149,13 @@ def test_reasons_of_pods_that_are_not_ready(cluster):
 
 def test_slices_tell_what_is_ready():
     ready, unready, unsaid = (
-        {"addresses": [address], "conditions": said} for address, said in zip("abc", ({"ready": True}, {"ready": False}, {}), strict=True)
+        {"addresses": [address], "conditions": said}
+        for address, said in zip("abc", ({"ready": True}, {"ready": False}, {}), strict=True)
     )
-    assert pods.ready_addresses([{"endpoints": [ready, unready]}, {"endpoints": None}, {"endpoints": [unsaid]}]) == {"a", "c"}
+    assert pods.ready_addresses([{"endpoints": [ready, unready]}, {"endpoints": None}, {"endpoints": [unsaid]}]) == {
+        "a",
+        "c",
+    }
 
 
 def namespace(name="hardway-verify-0a1b2c3d", minutes=11, labels=None, phase="Active"):
@@ -165,14 +186,23 @@ def test_a_suite_names_its_namespace_so_that_it_is_known_as_ours():
 
 def test_pods_go_to_the_workers_only_whatever_their_taints(cluster):
     spec = manifests.deployment("busybox:1", cluster.workers)["spec"]
-    terms = spec["template"]["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
-    assert spec["replicas"] == 2 and [term["matchFields"][0]["values"] for term in terms] == [["worker-0"], ["worker-1"]]
+    terms = spec["template"]["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][
+        "nodeSelectorTerms"
+    ]
+    assert spec["replicas"] == 2 and [term["matchFields"][0]["values"] for term in terms] == [
+        ["worker-0"],
+        ["worker-1"],
+    ]
     taint = Taint("dedicated", "NoSchedule", "batch")
-    assert manifests.tolerations([taint, taint]) == [{"key": "dedicated", "operator": "Equal", "value": "batch", "effect": "NoSchedule"}]
+    assert manifests.tolerations([taint, taint]) == [
+        {"key": "dedicated", "operator": "Equal", "value": "batch", "effect": "NoSchedule"}
+    ]
 
 
 def test_the_secret_is_nowhere_but_in_its_own_object():
     value = Secret(b"open sesame")
     made = manifests.secret(value)
     assert made["data"] == {"token": "b3BlbiBzZXNhbWU="}
-    assert "sesame" not in json.dumps([made["metadata"], repr(smoke.Smoke("ns", value, (), "10.32.0.7", 30000))], default=str)
+    assert "sesame" not in json.dumps(
+        [made["metadata"], repr(smoke.Smoke("ns", value, (), "10.32.0.7", 30000))], default=str
+    )

@@ -19,6 +19,8 @@ from assets_world import VERSIONS, everything, own_sums, write_folder
 from docs.test_help import ALL
 from failures.desk import ADDRESS, Desk, keys_of
 
+pytestmark = pytest.mark.slow
+
 TESTS = Path(__file__).parents[1]
 LEAVES = {" ".join(path) for path, command in ALL if not hasattr(command, "commands")}
 RUN: set[str] = set()
@@ -45,7 +47,11 @@ class Counter(Desk):
         self.cluster = self.inventory(
             kubernetes=VERSIONS.kubernetes,
             versions=kept,
-            assets={"source": "mirror", "mirror": str(folder / "mirror"), "checksums": own_sums(self.world, folder / "sums.yaml")},
+            assets={
+                "source": "mirror",
+                "mirror": str(folder / "mirror"),
+                "checksums": own_sums(self.world, folder / "sums.yaml"),
+            },
             ssh={"config": str(config), "connect_timeout": 1, "agent": False},
             drills=True,
         )
@@ -103,9 +109,12 @@ def test_assets_come_from_a_mirror_and_are_hashed_again(desk: Counter):
     desk.hardway("assets", "fetch", desk.cluster).ok(8)
     desk.assets()
     assert "verified in" in desk.hardway("assets", "fetch", desk.cluster).ok().out
-    assert "1.36.90 is not among the Go modules that hardway pins" in desk.hardway("assets", "build", desk.cluster).ok(8).err
+    assert (
+        "1.36.90 is not among the Go modules that hardway pins"
+        in desk.hardway("assets", "build", desk.cluster).ok(8).err
+    )
     assert "there is no component kernel" in desk.hardway("assets", "pin", "kernel=6.1").ok(8).err
-    assert "every asset is what its checksum says" in desk.hardway("assets", "verify", desk.cluster).ok().out
+    assert "the checksum of every asset is correct" in desk.hardway("assets", "verify", desk.cluster).ok().out
     assert " cached " in desk.hardway("assets", "list", desk.cluster).ok().out
     assert "verified in copy" in desk.hardway("assets", "mirror", desk.cluster, "copy").ok().out
 
@@ -138,6 +147,8 @@ def test_keys_that_were_copied_are_recorded(desk: Counter):
         (("plan", "--output", "json", "--exit-code"), 4),
         (("bootstrap",), 4),
         (("bootstrap", "--dry-run"), 4),
+        (("bootstrap", "--found-anew", "refused"), 4),
+        (("bootstrap", "--found-anew", "refused", "--dry-run"), 4),
         (("verify", "--only", "no-drift"), 7),
         (("reset", "--yes"), 4),
         (("doctor",), 4),
@@ -158,6 +169,22 @@ def test_hosts_that_do_not_answer_are_named(desk: Counter, words: tuple[str, ...
         json.loads(ran.out)
 
 
+@runs("bootstrap")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("refuse",), "--found-anew refuse is not the name of this inventory's cluster"),
+        (("",), "is not the name of this inventory's cluster"),
+        (("refuse", "--dry-run"), "is not the name of this inventory's cluster"),
+        (("refused", "--step"), "--found-anew cannot be used with --step or --plan-file"),
+        (("refused", "--plan-file", "plan"), "--found-anew cannot be used with --step or --plan-file"),
+    ],
+)
+def test_a_cluster_is_created_again_only_by_its_name(desk: Counter, words: tuple[str, ...], said: str):
+    desk.keys()
+    assert said in desk.hardway("bootstrap", desk.cluster, "--found-anew", *words).ok(2).err
+
+
 @runs("drill", "support-bundle")
 def test_what_can_be_told_without_the_hosts_is_told(desk: Counter):
     desk.keys()
@@ -169,7 +196,7 @@ def test_what_can_be_told_without_the_hosts_is_told(desk: Counter):
 @pytest.mark.parametrize("name", sorted(name for name in LEAVES if name.startswith("lab ")))
 def test_a_lab_is_made_only_where_one_is_described(desk: Counter, name: str):
     hosts = ["node-1"] if name == "lab ssh" else []
-    assert "describes no lab" in desk.hardway(*name.split(), desk.cluster, *hosts).ok(2).err
+    assert "has no `lab:` section" in desk.hardway(*name.split(), desk.cluster, *hosts).ok(2).err
 
 
 def run_in_the_lab(name: str) -> bool:

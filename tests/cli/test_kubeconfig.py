@@ -11,6 +11,8 @@ import yaml
 from failures.desk import Desk, keys_of
 from stage import Ran
 
+pytestmark = pytest.mark.slow
+
 THEIRS = {
     "apiVersion": "v1",
     "kind": "Config",
@@ -85,7 +87,7 @@ def test_merging_twice_changes_nothing_but_closes_a_file_that_was_opened_to_othe
     home.merge().ok()
     home.config.chmod(0o644)
     before = sorted((path, path.read_bytes()) for path in home.config.parent.iterdir())
-    assert "holds it already" in home.merge().ok().out
+    assert "already holds the same entries" in home.merge().ok().out
     assert sorted((path, path.read_bytes()) for path in home.config.parent.iterdir()) == before and private(home.config)
 
 
@@ -93,7 +95,7 @@ def test_merging_twice_changes_nothing_but_closes_a_file_that_was_opened_to_othe
 def test_a_file_that_is_no_kubeconfig_is_left_alone(home: Home, text: str):
     home.theirs().write_text(text)
     ran = home.merge().ok(8)
-    assert f"{home.config} is not a kubeconfig" in ran.err and "next: mend or move" in ran.err and ran.out == ""
+    assert f"{home.config} is not a kubeconfig" in ran.err and "next: repair or move" in ran.err and ran.out == ""
     assert home.config.read_text() == text and len(list(home.config.parent.iterdir())) == 1
 
 
@@ -125,7 +127,10 @@ def test_a_kubeconfig_in_a_state_directory_is_not_added_to(home: Home):
 def test_what_cannot_be_is_refused(home: Home):
     (home.folder / "folder").mkdir()
     assert "cannot merge into folder: Is a directory" in home.merge("folder").ok(8).err
-    assert "leave one of them out" in home.hardway("kubeconfig", home.cluster, "-o", "x", "--merge").ok(2).err
+    assert (
+        "-o and --merge cannot be used together"
+        in home.hardway("kubeconfig", home.cluster, "-o", "x", "--merge").ok(2).err
+    )
     other = home.inventory("unbuilt", cluster="unbuilt")
-    assert f"next: hardway bootstrap {other} makes it" in home.hardway("kubeconfig", other, "--merge").ok(8).err
+    assert f"next: create it: hardway bootstrap {other}" in home.hardway("kubeconfig", other, "--merge").ok(8).err
     assert not home.config.exists()

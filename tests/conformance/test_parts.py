@@ -36,6 +36,8 @@ from .suite import Names
 from .test_conformance import KUBERNETES, inventory
 from .verdicts import Excuse, Kind, Verdict
 
+pytestmark = pytest.mark.slow
+
 # --- names
 
 
@@ -430,8 +432,9 @@ def test_the_table():
 
 def test_the_table_as_markdown():
     found = [Verdict("a", Kind.PASSED), Verdict("b", Kind.FAILED, "a | b <nil>")]
-    assert table.markdown(ABOUT, Names(("a", "b"), ()), found) == (
-        "Conformance tests of Kubernetes 1.37.2, 2026-01-02, on 2 cores, 50 min:\n\n"
+    assert (
+        table.markdown(ABOUT, Names(("a", "b"), ()), found)
+        == "Conformance tests of Kubernetes 1.37.2, 2026-01-02, on 2 cores, 50 min:\n\n"
         "| | together | alone | all |\n|---|---|---|---|\n"
         "| passed | 1 | 0 | 1 |\n| passed when run again | 0 | 0 | 0 |\n| not runnable here | 0 | 0 | 0 |\n"
         "| failed | 1 | 0 | 1 |\n| all | 2 | 0 | 2 |\n\n"

@@ -21,7 +21,7 @@ def pytest_generate_tests(metafunc):
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     """What is awaited in memory comes at once or never."""
-    monkeypatch.setattr("hardway.run.runner.wait", functools.partial(wait, interval=0.001))
+    monkeypatch.setattr("hardway.run.waiting.wait", functools.partial(wait, interval=0.001))
 
 
 @pytest.fixture

@@ -9,7 +9,12 @@ from hardway.resources.kubernetes import UNKNOWN
 
 def predicted(done, hosts_only: bool = True):
     """A plan's or run's changes with their reasons, without the API's, which a bare cluster cannot be asked for."""
-    found = {(s.phase, s.target, c.key): c.restarts for s in done for c in s.changes if not (hosts_only and s.target == API.name)}
+    found = {
+        (s.phase, s.target, c.key): c.restarts
+        for s in done
+        for c in s.changes
+        if not (hosts_only and s.target == API.name)
+    }
     return dict(sorted(found.items()))
 
 
@@ -20,7 +25,11 @@ def test_a_bootstrap_of_bare_hosts_converges(inventory, bare):
     assert sum(len(step.changes) for step in done) > 100
     assert world.outdated() == []
     for host in world.cluster.hosts:
-        active = {name for name, unit in world.hosts[host.name].systemd.units.items() if unit.active == "active" and unit.enabled}
+        active = {
+            name
+            for name, unit in world.hosts[host.name].systemd.units.items()
+            if unit.active == "active" and unit.enabled
+        }
         assert active, f"nothing runs on {host.name}"
 
 
@@ -50,7 +59,9 @@ def test_a_plan_needs_one_round_trip_for_each_host(inventory, built):
     world = built(inventory)
     before = {name: host.round_trips for name, host in world.hosts.items()}
     world.plan()
-    assert {name: host.round_trips - before[name] for name, host in world.hosts.items()} == dict.fromkeys(world.hosts, 1)
+    assert {name: host.round_trips - before[name] for name, host in world.hosts.items()} == dict.fromkeys(
+        world.hosts, 1
+    )
 
 
 def test_units_are_started_once(inventory, built):

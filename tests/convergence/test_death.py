@@ -1,9 +1,12 @@
-"""A run that dies before any of its writes, whichever, is completed by the next: same hosts, nothing running with older files."""
+"""A run that dies before any of its writes, whichever, is completed by the next: same hosts, nothing running with older
+files."""
 
 from collections import Counter
 
 import pytest
 from fakes.world import Killed
+
+pytestmark = pytest.mark.slow
 
 EVERY, SOME = 1, 23
 
@@ -46,7 +49,8 @@ def complete(world) -> dict:
 
 
 @pytest.mark.parametrize(
-    ("name", "every", "counts"), [("lab", EVERY, whole), ("single", EVERY, anything), ("vagrant", SOME, anything), ("ha", SOME, anything)]
+    ("name", "every", "counts"),
+    [("lab", EVERY, whole), ("single", EVERY, anything), ("vagrant", SOME, anything), ("ha", SOME, anything)],
 )
 def test_a_bootstrap_that_dies_is_completed_by_the_next(name, every, counts, bare):
     world = bare(name)
@@ -89,9 +93,12 @@ def test_an_upgrade_that_dies_restarts_everything_that_changed(name, built):
     assert len(todo) > 10
 
 
-@pytest.mark.parametrize("path", ["/var/lib/kubelet/config.yaml", "/usr/local/bin/kubelet", "/etc/systemd/system/kubelet.service"])
+@pytest.mark.parametrize(
+    "path", ["/var/lib/kubelet/config.yaml", "/usr/local/bin/kubelet", "/etc/systemd/system/kubelet.service"]
+)
 def test_mending_what_somebody_changed_and_restarted_survives_death(path, built):
-    """The unit's stamp names the files we want, but it runs others: a run that dies between file and restart must not leave it so."""
+    """The unit's stamp names the files we want, but it runs others: a run that dies between file and restart must not
+    leave it so."""
     start = built("single")
     wanted, host = start.digest(), start.hosts["all-in-one"]
     host.disk.write(path, host.disk.read(path) + b"# by hand\n", host.disk.files[path].mode)

@@ -20,7 +20,11 @@ def test_a_file_edited_by_hand_is_named_with_its_restart_and_mended(inventory, b
     planned = world.plan()
     assert changes(planned) == {("kubelet", host): ["file /var/lib/kubelet/config.yaml", "unit kubelet.service"]}
     content, unit = next(step.changes for step in planned if step.changes)
-    assert "-maxPods: 7" in content.diff and unit.why == ("restart: /var/lib/kubelet/config.yaml changed",) and unit.restarts
+    assert (
+        "-maxPods: 7" in content.diff
+        and unit.why == ("restart: /var/lib/kubelet/config.yaml changed",)
+        and unit.restarts
+    )
     assert changes(world.run()) == changes(planned)
     assert restarted(world) == [(host, "kubelet.service")] and world.digest() == before
 
@@ -48,9 +52,11 @@ def test_a_program_replaced_and_restarted_by_hand_does_not_go_on_running(built):
     host.systemd.restart("kubelet.service")
     planned = world.plan()
     program, unit = ["binary /usr/local/bin/kubelet"], ["unit kubelet.service"]
-    assert changes(planned) == {("binaries", "all-in-one"): program, ("kubelet", "all-in-one"): unit}
+    assert changes(planned) == {("binaries", "all-in-one"): program, ("kubelet", "all-in-one"): program + unit}
     world.run()
-    assert restarted(world) == [("all-in-one", "kubelet.service")] and world.outdated() == [] and world.digest() == before
+    assert (
+        restarted(world) == [("all-in-one", "kubelet.service")] and world.outdated() == [] and world.digest() == before
+    )
 
 
 def test_a_stopped_and_a_disabled_unit_are_started_and_enabled(built):
@@ -78,7 +84,10 @@ def test_a_deleted_object_and_a_changed_field_come_back(built):
     world.objects.by_path[deployment]["spec"]["replicas"] = 7
     del world.objects.by_path["/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/hardway:cluster-admins"]
     found = {change.key: change.why for step in world.plan() for change in step.changes}
-    assert found == {"ClusterRoleBinding hardway:cluster-admins": ("new",), "Deployment kube-system/coredns": ("field spec.replicas",)}
+    assert found == {
+        "ClusterRoleBinding hardway:cluster-admins": ("new",),
+        "Deployment kube-system/coredns": ("field spec.replicas",),
+    }
     world.run()
     assert world.objects.digest() == before and len(world.log) == 2
 
@@ -91,14 +100,27 @@ def test_what_others_added_to_our_objects_is_left_alone(built):
     assert changes(world.run()) == {}
 
 
-def test_a_new_name_in_the_certificate_restarts_the_api_servers_only(built):
+def test_a_new_name_in_the_certificate_restarts_nothing(built):
+    """The API servers read their certificate again by themselves."""
     world = built("lab")
     world.use(replace(world.cluster, api=replace(world.cluster.api, extra_sans=("api.example.org",))))
     planned = changes(world.plan())
-    files = ["file /etc/kubernetes/pki/apiserver.crt", "unit kube-apiserver.service"]
-    assert planned == {("pki", "operator"): ["keys and certificates"]} | {("control-plane", f"controller-{i}"): files for i in range(3)}
-    assert changes(world.run()) == planned
-    assert sorted(restarted(world)) == [(f"controller-{i}", "kube-apiserver.service") for i in range(3)]
+    assert planned == {("pki", "operator"): ["keys and certificates"]} | {
+        ("control-plane", f"controller-{i}"): ["file /etc/kubernetes/pki/apiserver.crt"] for i in range(3)
+    }
+    assert changes(world.run()) == planned and restarted(world) == [] and world.outdated() == []
+
+
+def test_a_kubelet_that_goes_on_to_show_its_old_certificate_is_restarted(built):
+    """Before Kubernetes 1.36 it did so to clients that use its address."""
+    for version, restarts in (("1.35.4", [("worker-0", "kubelet.service")]), ("1.36.3", [])):
+        world = built("lab")
+        world.use(replace(world.cluster, versions=replace(world.cluster.versions, kubernetes=version)))
+        world.run()
+        world.log.clear()
+        world.hosts["worker-0"].disk.write("/var/lib/kubelet/pki/kubelet.crt", b"older")
+        world.run()
+        assert restarted(world) == restarts, version
 
 
 def test_one_more_worker_touches_the_others_only_where_it_must(built):
@@ -108,10 +130,13 @@ def test_one_more_worker_touches_the_others_only_where_it_must(built):
     world.use(replace(world.cluster, hosts=(*world.cluster.hosts, new)))
     done = changes(world.run())
     others = {key: value for key, value in done.items() if key[1] not in ("worker-2", "operator", "kubernetes")}
-    routes = ["file /etc/systemd/system/pod-routes.service", "unit pod-routes.service"]
+    routes = ["file /usr/local/bin/pod-routes", "unit pod-routes.service"]
     old = [host.name for host in world.cluster.hosts if host.name != "worker-2"]
-    assert others == {("prepare", name): ["block hardway in /etc/hosts"] for name in old} | {("pod-routes", name): routes for name in old}
+    assert others == {("prepare", name): ["block hardway in /etc/hosts"] for name in old} | {
+        ("pod-routes", name): routes for name in old
+    }
     assert before == {name: world.hosts[name].disk.read("/etc/kubernetes/pki/apiserver.crt") for name in before}
+    assert {unit for name, unit in restarted(world) if name != "worker-2"} == {"pod-routes.service"}
     assert all("10.200.2.0/24 10.240.0.22" in world.hosts[name].routes for name in old) and changes(world.run()) == {}
 
 
@@ -119,11 +144,16 @@ def test_labels_and_taints_follow_the_inventory(built):
     world = built("lab")
     node = world.objects.by_path["/api/v1/nodes/worker-0"]
     node["metadata"]["labels"]["theirs"] = "kept"
-    hosts = tuple(replace(host, labels={"disktype": "hdd"}) if host.name == "worker-0" else host for host in world.cluster.hosts)
+    hosts = tuple(
+        replace(host, labels={"disktype": "hdd"}) if host.name == "worker-0" else host for host in world.cluster.hosts
+    )
     world.use(replace(world.cluster, hosts=hosts))
-    assert changes(world.run()) == {("node-marks", "kubernetes"): ["Node worker-0 labels and taints"]}
+    assert changes(world.run()) == {("node-marks", "kubernetes"): ["Node worker-0 labels, taints and pod CIDR"]}
     labels = world.objects.by_path["/api/v1/nodes/worker-0"]["metadata"]["labels"]
-    assert labels == {"kubernetes.io/hostname": "worker-0", "theirs": "kept", "disktype": "hdd"} and changes(world.run()) == {}
+    assert (
+        labels == {"kubernetes.io/hostname": "worker-0", "theirs": "kept", "disktype": "hdd"}
+        and changes(world.run()) == {}
+    )
 
 
 def test_a_foreign_file_in_our_place_is_kept_aside(bare):

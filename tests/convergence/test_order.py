@@ -7,16 +7,28 @@ import threading
 
 import pytest
 from fakes.disk import Refused
+from fakes.memory_kube import MemoryKube
+from fakes.past import expire
 from fakes.world import changes
 
 from hardway.cluster import Host
-from hardway.errors import ConnectionLost, HostErrors, NotReadyError, QuorumError, RemoteCommandError
+from hardway.errors import (
+    ApiUnavailable,
+    ConnectionLost,
+    HostErrors,
+    NotReadyError,
+    QuorumError,
+    RemoteCommandError,
+    SickPeerError,
+)
 from hardway.parallel import each
 from hardway.phases import PHASES
 
 
 def first(world, target: str, verb: str, argument: str) -> int:
-    return next(i for i, (name, op) in enumerate(world.log) if name == target and op.verb == verb and op.args[:1] == (argument,))
+    return next(
+        i for i, (name, op) in enumerate(world.log) if name == target and op.verb == verb and op.args[:1] == (argument,)
+    )
 
 
 def ends(world, verb: str, argument: str) -> int:
@@ -26,7 +38,14 @@ def ends(world, verb: str, argument: str) -> int:
 def test_every_phase_begins_after_those_it_needs_are_ready(inventory, bare, monkeypatch):
     world, events, guard = bare(inventory), [], threading.Lock()
     runner = world.runner()
-    said = lambda kind: lambda phase, *rest: guard.acquire() and (events.append((kind, phase)), guard.release())  # noqa: E731
+
+    def said(kind: str):
+        def heard(phase: str, *rest) -> None:
+            with guard:
+                events.append((kind, phase))
+
+        return heard
+
     monkeypatch.setattr(runner.report, "step_started", said("start"))
     monkeypatch.setattr(runner.report, "phase_ready", said("ready"))
     runner.run()
@@ -34,7 +53,9 @@ def test_every_phase_begins_after_those_it_needs_are_ready(inventory, bare, monk
         starts = [i for i, event in enumerate(events) if event == ("start", phase.name)]
         gates = [need for need in phase.needs(runner.inputs) if ("start", need) in events]
         for need in gates:
-            assert not starts or events.index(("ready", need)) < starts[0], f"{phase.name} began before {need} was ready"
+            assert not starts or events.index(("ready", need)) < starts[0], (
+                f"{phase.name} began before {need} was ready"
+            )
     assert ("ready", "dns") in events
 
 
@@ -83,7 +104,7 @@ def test_a_rolling_restart_stops_at_the_first_host_that_does_not_come_back(built
     cause, *rest = caught.value.errors
     assert isinstance(cause, NotReadyError) and "kube-apiserver" in cause.message
     assert "the last 20 lines of kube-apiserver" in cause.evidence
-    assert [error.message for error in rest] == ["not restarted, because another host failed before its turn"] * 2
+    assert [error.message for error in rest] == ["not restarted, because another host failed first"] * 2
     restarts = [target for target, op in world.log if op.verb == "restart" and op.args[0] == "kube-apiserver.service"]
     assert restarts == [cause.host]
 
@@ -108,7 +129,7 @@ def test_etcd_is_not_restarted_when_that_would_lose_its_quorum(built):
     world = built("lab")
     world.hosts["controller-0"].systemd.unit("etcd.service").active = "failed"
     world.hosts["controller-1"].systemd.broken.add("etcd.service")
-    world.hosts["controller-1"].disk.write("/etc/etcd/pki/server.crt", b"other", owner="etcd", group="etcd")
+    world.hosts["controller-1"].disk.write("/etc/etcd/pki/ca.crt", b"other", owner="etcd", group="etcd")
     world.live.sick["controller-0"] = "disk full"
     with pytest.raises(QuorumError) as caught:
         world.run(tuple(impatient(phase) for phase in world.phases))
@@ -120,13 +141,19 @@ def test_etcd_is_not_restarted_when_that_would_lose_its_quorum(built):
 def test_a_member_that_this_run_has_just_started_is_given_time_before_another_restarts(built, monkeypatch):
     world = built("lab")
     world.hosts["controller-2"].systemd.unit("etcd.service").active = "inactive"
-    world.hosts["controller-0"].disk.write("/etc/etcd/pki/server.crt", b"other", owner="etcd", group="etcd")
+    world.hosts["controller-0"].disk.write("/etc/etcd/pki/ca.crt", b"other", owner="etcd", group="etcd")
     health, catching_up = world.live.etcd_health, iter(["catching up"] * 5)
     monkeypatch.setattr(
-        world.live, "etcd_health", lambda host: health(host) or (next(catching_up, "") if host.name == "controller-2" else "")
+        world.live,
+        "etcd_health",
+        lambda host: health(host) or (next(catching_up, "") if host.name == "controller-2" else ""),
     )
     world.run()
-    acts = [(target, op.verb) for target, op in world.log if op.args[:1] == ("etcd.service",) and op.verb in ("start", "restart")]
+    acts = [
+        (target, op.verb)
+        for target, op in world.log
+        if op.args[:1] == ("etcd.service",) and op.verb in ("start", "restart")
+    ]
     assert acts == [("controller-2", "start"), ("controller-0", "restart")]
 
 
@@ -144,10 +171,12 @@ def test_a_sick_member_is_restarted_however_the_others_are(built):
     """Its restart is the remedy, and it cannot take a quorum away that it is no part of."""
     world = built("lab")
     world.live.sick |= {"controller-1": "corrupt", "controller-2": "corrupt"}
-    world.hosts["controller-1"].disk.write("/etc/etcd/pki/server.crt", b"other", owner="etcd", group="etcd")
+    world.hosts["controller-1"].disk.write("/etc/etcd/pki/ca.crt", b"other", owner="etcd", group="etcd")
     with pytest.raises(NotReadyError):
         world.run(tuple(impatient(phase) for phase in world.phases))
-    assert ("controller-1", "etcd.service") in [(target, op.args[0]) for target, op in world.log if op.verb == "restart"]
+    assert ("controller-1", "etcd.service") in [
+        (target, op.args[0]) for target, op in world.log if op.verb == "restart"
+    ]
 
 
 def test_failures_of_several_hosts_are_all_told(bare):
@@ -195,6 +224,29 @@ def test_what_never_becomes_ready_says_so_with_the_journal(bare):
     assert "the last 20 lines of kubelet.service on worker-1" in error.evidence and "hardway bootstrap" in error.hint
 
 
+@pytest.mark.parametrize(("silent", "done"), [(1, True), (2, True), (3, False)])
+@pytest.mark.parametrize("method", ["get", "send"])
+def test_a_step_that_the_api_leaves_without_an_answer_is_tried_again(bare, monkeypatch, method, silent, done):
+    """What was sent and not answered may have been carried out; the step reads first."""
+    world, real, dumb = bare("single"), getattr(MemoryKube, method), list(range(silent))
+
+    def asked(kube, *words):
+        answer = real(kube, *words)
+        if any("coredns" in word for word in words if isinstance(word, str)) and dumb:
+            dumb.pop()
+            raise TimeoutError("The read operation timed out")
+        return answer
+
+    monkeypatch.setattr(MemoryKube, method, asked)
+    if done:
+        world.run()
+        assert changes(world.plan()) == {}
+    else:
+        with pytest.raises(ApiUnavailable, match="The read operation timed out") as caught:
+            world.run()
+        assert caught.value.phase == "dns" and caught.value.exit_code == 5
+
+
 def test_what_is_still_different_after_a_write_is_an_error(bare):
     world = bare("single")
     host = world.hosts["all-in-one"]
@@ -202,7 +254,9 @@ def test_what_is_still_different_after_a_write_is_an_error(bare):
     host.w_modprobe = lambda name: load(name) if name != "nf_conntrack" else None
     with pytest.raises(RemoteCommandError) as caught:
         world.run()
-    assert "still different" in caught.value.message and caught.value.evidence == "kernel module nf_conntrack: not loaded"
+    assert (
+        "still different" in caught.value.message and caught.value.evidence == "kernel module nf_conntrack: not loaded"
+    )
 
 
 def test_a_unit_that_fails_right_after_its_start_shows_its_journal(bare):
@@ -210,7 +264,10 @@ def test_a_unit_that_fails_right_after_its_start_shows_its_journal(bare):
     world.hosts["all-in-one"].systemd.broken.add("kubelet.service")
     with pytest.raises(RemoteCommandError) as caught:
         world.run()
-    assert "unit kubelet.service: is failed" in caught.value.evidence and "the last 20 lines of kubelet.service" in caught.value.evidence
+    assert (
+        "unit kubelet.service: is failed" in caught.value.evidence
+        and "the last 20 lines of kubelet.service" in caught.value.evidence
+    )
 
 
 def test_a_host_whose_connection_breaks_by_an_interruption_is_not_connected_again(bare, monkeypatch):
@@ -263,4 +320,196 @@ def test_a_failure_that_names_no_host_is_given_the_one_it_happened_on(bare):
 
     with pytest.raises(HostErrors) as caught:
         each(fail, bare("lab").cluster.hosts)
-    assert [error.host for error in caught.value.errors].count("lb") == 1 and "" not in [error.host for error in caught.value.errors]
+    assert [error.host for error in caught.value.errors].count("lb") == 1 and "" not in [
+        error.host for error in caught.value.errors
+    ]
+
+
+def acts(world, unit: str, *verbs: str) -> list[tuple[str, str]]:
+    return [(target, op.verb) for target, op in world.log if op.verb in verbs and op.args[:1] == (unit,)]
+
+
+def test_no_healthy_api_server_is_touched_while_another_is_sick(built):
+    """A flag that makes it crash takes the first one only, however often the command is repeated."""
+    world = built("lab")
+    world.live.not_ready_apiservers.add("controller-0")
+    for name in ("controller-1", "controller-2"):
+        world.hosts[name].disk.write("/etc/kubernetes/authentication.yaml", b"other")
+    for _ in range(2):
+        with pytest.raises(HostErrors) as caught:
+            world.run(tuple(impatient(phase) for phase in world.phases))
+        causes = [error for error in caught.value.errors if isinstance(error, SickPeerError)]
+        assert causes and causes[0].exit_code == 6 and "controller-0 is not ready" in causes[0].message
+        assert "hardway doctor" in causes[0].hint and "kube-apiserver" in causes[0].evidence
+    assert acts(world, "kube-apiserver.service", "restart", "start") == []
+    assert world.hosts["controller-1"].disk.read("/etc/kubernetes/authentication.yaml") == b"other"
+
+
+def test_a_host_outside_the_run_counts_as_well(built):
+    world = built("lab")
+    world.live.not_ready_apiservers.add("controller-2")
+    world.hosts["controller-0"].disk.write("/etc/kubernetes/authentication.yaml", b"other")
+    runner = world.runner(tuple(impatient(phase) for phase in world.phases))
+    for name in runner.plan:
+        runner.plan[name] = [target for target in runner.plan[name] if target.name != "controller-2"]
+    runner.ledger.left |= {name: len(targets) for name, targets in runner.plan.items()}
+    with pytest.raises(SickPeerError):
+        runner.run()
+    assert acts(world, "kube-apiserver.service", "restart") == []
+
+
+def test_the_sick_one_has_its_turn_first(built):
+    world = built("lab")
+    world.live.not_ready_apiservers.add("controller-2")
+    before_restart(world, lambda host: world.live.not_ready_apiservers.discard(host))
+    for name in ("controller-0", "controller-1", "controller-2"):
+        world.hosts[name].disk.write("/etc/kubernetes/authentication.yaml", b"other")
+    world.run()
+    order = [target for target, _ in acts(world, "kube-apiserver.service", "restart")]
+    assert order == ["controller-2", "controller-0", "controller-1"]
+
+
+@pytest.mark.parametrize(("at_once", "most"), [(1, 1), (2, 2), (0, 1)])
+def test_so_many_workers_at_once(inventory, built, at_once: int, most: int):
+    world = built(inventory)
+    running, worst, gate = set(), [], threading.Lock()
+    for worker in world.cluster.workers:
+        host = world.hosts[worker.name]
+        host.disk.write("/var/lib/kube-proxy/config.yaml", b"other")
+        restart = host.w_restart
+
+        def counted(name: str, how: str, worker=worker, restart=restart) -> None:
+            with gate:
+                running.add(worker.name)
+                worst.append(len(running))
+            threading.Event().wait(0.05)
+            restart(name, how)
+            with gate:
+                running.discard(worker.name)
+
+        host.w_restart = counted
+    world.run(workers_at_once=at_once)
+    assert max(worst) == min(most, len(world.cluster.workers)) and len(worst) == len(world.cluster.workers)
+
+
+def test_a_program_is_swapped_in_the_turn_of_its_unit(built):
+    world = built("lab")
+    world.assets.version = "2"
+    world.run()
+    for unit, program in (("etcd", "etcd"), ("kube-apiserver", "kube-apiserver"), ("containerd", "runc")):
+        path = f"/usr/local/bin/{program}"
+        for host in (host for host in world.hosts.values() if path in host.disk.files):
+            log = [op for target, op in world.log if target == host.host.name]
+            swap = next(i for i, op in enumerate(log) if op.verb == "swap" and op.args[0] == path)
+            restart = next(i for i, op in enumerate(log) if op.verb == "restart" and op.args[0] == f"{unit}.service")
+            unstamp = next(i for i, op in enumerate(log) if op.verb == "unstamp" and op.args[0] == f"{unit}.service")
+            assert unstamp < swap < restart
+    mine = [(target, op) for target, op in world.log if op.verb in ("swap", "restart")]
+    first_back = next(i for i, (_, op) in enumerate(mine) if op.verb == "restart" and op.args[0] == "etcd.service")
+    etcds = [i for i, (_, op) in enumerate(mine) if op.verb == "swap" and op.args[0] == "/usr/local/bin/etcd"]
+    assert len([i for i in etcds if i < first_back]) == 1, "the second member's program waits for its own turn"
+    assert not any(path.endswith(".next") for host in world.hosts.values() for path in host.disk.files)
+    assert changes(world.plan()) == {} and world.outdated() == []
+
+
+def test_the_new_process_is_asked_not_the_one_that_closes(built):
+    """A restart that is merely asked for leaves the old process answering for a while."""
+    world = built("lab")
+    world.assets.version = "2"
+    closing, seen = {}, []
+    for host in world.hosts.values():
+        restart, show = host.w_restart, host.q_unit
+
+        def slowly(name: str, how: str, host=host, restart=restart) -> None:
+            if name == "etcd.service":
+                closing[host.host.name] = [5, lambda: restart(name, how)]
+                seen.append(sorted(closing))
+            else:
+                restart(name, how)
+
+        def shown(name: str, host=host, show=show) -> str:
+            left = closing.get(host.host.name) if name == "etcd.service" else None
+            if left:
+                left[0] -= 1
+                if not left[0]:
+                    closing.pop(host.host.name)[1]()
+            return show(name)
+
+        host.w_restart, host.q_unit = slowly, shown
+    world.run()
+    assert [len(names) for names in seen] == [1, 1, 1], "two members were told to restart at the same time"
+    assert world.outdated() == []
+
+
+def test_after_a_turn_only_that_host_is_asked(built):
+    """Asking everybody after each of N turns would cost N times N."""
+    world = built("lab")
+    workers = world.cluster.workers
+    for worker in workers:
+        world.hosts[worker.name].disk.write("/var/lib/kube-proxy/config.yaml", b"other")
+    asked = []
+    serves = world.live.serves
+    world.live.serves = lambda host, unit, port: asked.append((host.name, unit)) or serves(host, unit, port)
+    world.run()
+    of_proxies = [name for name, unit in asked if unit == "kube-proxy"]
+    assert len(of_proxies) <= 3 * len(workers)
+
+
+def other_flags(world) -> None:
+    """Every member of etcd needs a restart."""
+    world.use(dataclasses.replace(world.cluster, extra_args={"etcd": {"heartbeat-interval": "150"}}))
+
+
+def slow_api_servers(world, monkeypatch, polls: int, but: tuple[str, ...] = ()) -> list[list[str]]:
+    """An API server is away while its host's member restarts, and for some polls after it; those that are away at each
+    restart of a member."""
+    away, seen, answer = dict.fromkeys(but, 10_000), [], world.live._apiserver
+
+    def asked(host) -> str:
+        if away.get(host.name):
+            away[host.name] -= 1
+            return "readyz 500 [-]etcd failed"
+        return answer(host)
+
+    monkeypatch.setattr(world.live, "_apiserver", asked)
+    for name, machine in world.hosts.items():
+
+        def restart(unit: str, how: str, name=name, before=machine.w_restart) -> None:
+            if unit == "etcd.service":
+                seen.append(sorted(one for one, left in away.items() if left))
+                away[name] = away.get(name) or polls
+            before(unit, how)
+
+        machine.w_restart = restart
+    return seen
+
+
+def test_the_next_member_waits_for_the_api_server_of_the_last(built, monkeypatch):
+    """Else each turn takes one API server more, and the last one the API."""
+    world = built("lab")
+    other_flags(world)
+    seen = slow_api_servers(world, monkeypatch, polls=20)
+    world.run()
+    assert seen == [[], [], []]
+
+
+def test_an_api_server_that_was_sick_before_holds_up_no_member(built, monkeypatch):
+    """What makes it well again comes after etcd's turns."""
+    world = built("lab")
+    other_flags(world)
+    seen = slow_api_servers(world, monkeypatch, polls=3, but=("controller-1",))
+    world.run(tuple(impatient(phase, 5) for phase in world.phases if phase.name in ("pki", "etcd")))
+    assert seen == [["controller-1"]] * 3
+
+
+def test_api_servers_can_connect_again_before_a_member_restarts(built):
+    """Their certificate for etcd has expired while they were connected."""
+    world = built("lab")
+    expire(world.cluster, world.store, "apiserver-etcd-client", None)
+    other_flags(world)
+    world.log.clear()
+    world.run()
+    done = [(op.verb, op.args[0]) for _, op in world.log if op.args]
+    renewed = [n for n, op in enumerate(done) if op == ("put", "/etc/kubernetes/pki/apiserver-etcd-client.crt")]
+    assert len(renewed) == 3 and max(renewed) < done.index(("restart", "etcd.service"))
+    assert changes(world.plan()) == {}

@@ -13,8 +13,12 @@ from fakes.terminal import Terminal
 from hardway.commands.bootstrap.stepping import QUESTION
 from hardway.phases import PHASES
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 LAB = HERE.parents[1] / "inventory" / "lab.yaml"
+# In a new cluster.
+NOTHING_TO_DO = ("etcd-members", "etcd-clients", "encryption-read", "kubectl", "former-roles", "old-addresses")
 ASKED = f"{QUESTION}?"
 
 
@@ -30,13 +34,13 @@ def terminal(tmp_path):
 def test_continuing_to_the_end_shows_every_phase_before_it_is_done(terminal):
     seen = []
     for phase in PHASES:
-        if phase.name in ("etcd-members", "kubectl"):
+        if phase.name in NOTHING_TO_DO:
             continue  # nothing to do for them in a new cluster, so nobody is asked
         shown = terminal.until(ASKED)
-        seen.append(re.search(r"^([a-z-]+) \(\d+ of 19\): ", shown, re.MULTILINE)[1])
+        seen.append(re.search(r"^([a-z-]+) \(\d+ of 23\): ", shown, re.MULTILINE)[1])
         assert phase.title in shown and f"  {phase.name} on " in shown
         terminal.type("c\n" if len(seen) % 2 else "\n")
-    assert seen == [phase.name for phase in PHASES if phase.name not in ("etcd-members", "kubectl")]
+    assert seen == [phase.name for phase in PHASES if phase.name not in NOTHING_TO_DO]
     assert terminal.ended() == 0 and "steps: " in terminal.screen
     assert "PRIVATE KEY" not in terminal.screen and "client-key-data" not in terminal.screen
 
@@ -44,15 +48,15 @@ def test_continuing_to_the_end_shows_every_phase_before_it_is_done(terminal):
 def test_explain_quit_and_what_is_no_answer(terminal):
     terminal.until(ASKED)
     terminal.type("x\n")
-    terminal.until("one letter of: c e s q")
+    terminal.until("answer with one letter of: c e s q")
     terminal.until(ASKED)
     terminal.type("e\n")
-    assert "1. preflight: Look at the hosts before touching them" in terminal.until(ASKED)
+    assert "1. preflight: Check the hosts before changing them" in terminal.until(ASKED)
     terminal.type("c\n")
     terminal.until(ASKED)
     terminal.type("q\n")
     assert terminal.ended() == 0
-    assert "stopped before pki; to go on: hardway " in terminal.screen and "--from pki" in terminal.screen
+    assert "stopped before pki; to continue: hardway " in terminal.screen and "--from pki" in terminal.screen
     assert "\nsteps: 2\n" in terminal.screen  # preflight on two workers
 
 
@@ -60,20 +64,30 @@ def test_skip_says_what_needs_the_phase(terminal):
     for _ in range(5):
         terminal.until(ASKED)
         terminal.type("c\n")
-    assert "binaries (6 of 19)" in terminal.until(ASKED)
+    assert "binaries (6 of 23)" in terminal.until(ASKED)
     terminal.type("c\n")
-    assert "etcd (8 of 19)" in terminal.until(ASKED)
+    assert "etcd (9 of 23)" in terminal.until(ASKED)
     terminal.type("s\n")
-    left_out = terminal.until("control-plane (9 of 19)")
-    assert "etcd is left out; these need it and may fail or wait in vain: etcd-quorum\n" in left_out
+    left_out = terminal.until("control-plane (11 of 23)")
+    assert "etcd is skipped; these phases need it and may fail or time out: etcd-quorum\n" in left_out
     terminal.type("\x04")  # the end of the input is a way to quit
     assert terminal.ended() == 0 and "stopped before control-plane" in terminal.screen
 
 
 @pytest.mark.parametrize(
-    ("words", "said"), [(("--step",), "there is no terminal to ask on"), (("--step", "--dry-run"), "does not go with --step")]
+    ("words", "said"),
+    [(("--step",), "needs a terminal"), (("--step", "--dry-run"), "cannot be used with --step")],
 )
 def test_without_a_terminal_it_is_wrong_usage(tmp_path, words, said):
-    argv = [sys.executable, "-m", "hardway.cli.app", "bootstrap", str(LAB), "--state-dir", str(tmp_path / "state"), *words]
+    argv = [
+        sys.executable,
+        "-m",
+        "hardway.cli.app",
+        "bootstrap",
+        str(LAB),
+        "--state-dir",
+        str(tmp_path / "state"),
+        *words,
+    ]
     done = subprocess.run(argv, cwd=tmp_path, input="c\n", capture_output=True, text=True, timeout=60)
     assert done.returncode == 2 and said in done.stderr and not (tmp_path / "state").exists()

@@ -13,10 +13,17 @@ import pytest
 from hardway.cli.app import cli
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "inventory").glob("*.yaml"))]
-# From the word to what ends a command in a shell, in a sentence within backticks, or in a comment. After a word of a sentence,
-# as in "another hardway is at work", it is no command.
-COMMAND = re.compile(r"(?:^|(?<=[\s`(/]))(?:(?<![a-z] )|(?<=sudo ))hardway((?: (?:'[^']*'|\"[^\"]*\"|[^\s`;&|#<>)\"',]+))+)")
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "inventory").glob("*.yaml")),
+]
+# From the word to what ends a command in a shell, in a sentence within backticks, or in a comment. After a word of a
+# sentence, as in "another hardway process", it is no command.
+COMMAND = re.compile(
+    r"(?:^|(?<=[\s`(/]))(?:(?<![a-z] )|(?<=sudo ))hardway((?: (?:'[^']*'|\"[^\"]*\"|[^\s`;&|#<>)\"',]+))+)"
+)
 
 
 def told(page: Path) -> Iterator[tuple[str, bool]]:
@@ -56,12 +63,20 @@ def wrong(words: list[str], whole: bool) -> str:
     return ""
 
 
-TOLD = sorted({(" ".join(usage(words)), whole) for page in PAGES for words, whole in told(page)} - {("COMMAND -h", False)})
+TOLD = sorted(
+    {(" ".join(usage(words)), whole) for page in PAGES for words, whole in told(page)} - {("COMMAND -h", False)}
+)
 
 
 def test_they_are_found():
     lines = {line for line, _ in TOLD}
-    assert {"bootstrap inventory/lab.yaml", "validate cluster.yaml", "plan INV", "trust INV HOST", "lab power-off INV HOST"} <= lines
+    assert {
+        "bootstrap inventory/lab.yaml",
+        "validate cluster.yaml",
+        "plan INV",
+        "trust INV HOST",
+        "lab power-off INV HOST",
+    } <= lines
     assert len(lines) > 40
 
 

@@ -4,6 +4,10 @@ import configparser
 import fnmatch
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -33,7 +37,8 @@ def test_every_other_file_belongs_to_a_package():
     lost = [
         path
         for path in others
-        if path not in modules and (path.parent not in packages or not any(fnmatch.fnmatch(path.name, p) for p in data["*"].split(", ")))
+        if path not in modules
+        and (path.parent not in packages or not any(fnmatch.fnmatch(path.name, p) for p in data["*"].split(", ")))
     ]
     assert {"read.sh", "releases.yaml", "go.sum"} <= {path.name for path in others}
     assert lost == []

@@ -1,4 +1,5 @@
-"""The README agrees with the code: commands, phases, exit codes, inventory sections, and what lands on the hosts."""
+"""The README and the pages below docs/ agree with the code: commands, phases, exit codes, inventory sections, and what
+lands on the hosts."""
 
 import re
 from pathlib import Path
@@ -6,47 +7,72 @@ from pathlib import Path
 import pytest
 
 from hardway import errors
+from hardway.assets.placeholders import Placeholders
 from hardway.facts import Facts
 from hardway.inventory import load, schema
 from hardway.inventory.reference import page
+from hardway.living import page as changes
+from hardway.living.changes import flags, restarting, rows
 from hardway.phase import Inputs
 from hardway.phases import PHASES
 from hardway.pki.credentials import Credentials
 from hardway.resources import Binary, Directory, File
-from hardway.session import Placeholders
 from hardway.state.statedir import Overlay, StateDir
 
 from .test_help import ALL
 
 ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text()
-PAGES = [path for path in ROOT.glob("**/*.md") if not {".venv", ".hardway", "node_modules", ".pytest_cache"} & set(path.parts)]
+COMMANDS = (DOCS / "commands.md").read_text()
+PAGES = [
+    path
+    for path in ROOT.glob("**/*.md")
+    if not {".venv", ".hardway", "node_modules", ".pytest_cache"} & set(path.parts)
+]
 
 
 @pytest.mark.parametrize("path", [path for path, _ in ALL if path], ids="/".join)
 def test_every_command_is_told(path):
-    table = README.split("## Commands")[1].split("## Speed")[0]
+    table = COMMANDS.split("<!-- table: commands -->")[1].split("\n\n")[0]
     assert re.search(rf"`(hardway {path[0]} )?{path[-1]}[ `]|`hardway {' '.join(path)}[ `]", table)
 
 
 def test_every_phase_is_told_in_its_order():
-    table = README.split("| phase | what it does |")[1].split("\n\n")[0]
+    table = (DOCS / "how-it-works.md").read_text().split("| phase | what it does |")[1].split("\n\n")[0]
     assert re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE) == [phase.name for phase in PHASES]
+    assert f"{len(PHASES)} **phases**" in README
 
 
 def test_every_exit_code_is_told():
-    table = README.split("| exit code | meaning |")[1].split("\n\n")[0]
+    table = COMMANDS.split("| exit code | meaning |")[1].split("\n\n")[0]
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.HardwayError)]
-    assert set(map(int, re.findall(r"^\| (\d) \|", table, re.MULTILINE))) == {0, *(kind("").exit_code for kind in kinds)}
+    assert set(map(int, re.findall(r"^\| (\d+) \|", table, re.MULTILINE))) == {
+        0,
+        *(kind("").exit_code for kind in kinds),
+    }
 
 
 def test_every_section_of_the_inventory_is_told():
-    table = README.split("## The inventory")[1].split("## What lands")[0]
-    assert set(schema()["properties"]) <= set(re.findall(r"`([a-z_]+)`", table))
+    table = (DOCS / "first-inventory.md").read_text().split("<!-- table: sections -->")[1].split("\n\n")[0]
+    named = {name for line in table.splitlines() for name in re.findall(r"`([a-z_]+)`", line.strip("|").split("|")[0])}
+    assert named == set(schema()["properties"])
 
 
 def test_the_page_of_keys_is_current():
-    assert (ROOT / "docs" / "inventory.md").read_text() == page(), "python -m hardway.inventory.reference > docs/inventory.md"
+    assert (DOCS / "inventory.md").read_text() == page(), "python -m hardway.inventory.reference > docs/inventory.md"
+
+
+def test_the_page_of_changes_is_current():
+    assert (DOCS / "changes.md").read_text() == changes.page(), "python -m hardway.living.page > docs/changes.md"
+
+
+def test_the_page_of_changes_has_every_row_and_names_what_refuses():
+    text = changes.page()
+    for row in rows():
+        assert all(f"`{key}`" in text for key in row.keys) and row.what.replace("|", "&#124;") in text
+        assert row.command in text and (row.refused.endswith("Error") or f"`{row.refused}`" in text or not row.refused)
+    assert text.count("\n| `") == len(rows()) + len(restarting()) + sum(map(len, flags().values()))
 
 
 def test_the_page_of_keys_explains_each():
@@ -63,7 +89,7 @@ def braces(pattern: str) -> set[str]:
 
 def told() -> set[tuple[str, str, str]]:
     found = set()
-    for line in README.split("<!-- table: landing -->")[1].split("\n\n")[0].splitlines()[3:]:
+    for line in (DOCS / "files.md").read_text().split("<!-- table: landing -->")[1].split("\n\n")[0].splitlines()[3:]:
         path, mode, *_ = (cell.strip() for cell in line.strip("|").split("|"))
         found |= {(name.rstrip("/"), mode.split()[0], (mode.split() + ["root"])[1]) for name in braces(path.strip("`"))}
     return found
@@ -87,12 +113,32 @@ def test_what_lands_on_the_hosts_is_told_and_nothing_else(tmp_path):
     assert actual - told() == set()
 
 
+def prose(page_: Path) -> str:
+    """A page without what stands in fences."""
+    return re.sub(r"```.*?```", "", page_.read_text(), flags=re.DOTALL)
+
+
+def anchors(page_: Path) -> set[str]:
+    """The names by which the headings of a page can be linked to."""
+    headings = re.findall(r"^#+ (.*)", prose(page_), re.MULTILINE)
+    return {re.sub(r"[^a-z0-9 -]", "", line.lower()).replace(" ", "-") for line in headings}
+
+
 @pytest.mark.parametrize("page_", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(page_):
-    text = re.sub(r"```.*?```", "", page_.read_text(), flags=re.DOTALL)
-    headings = {re.sub(r"[^a-z0-9 -]", "", line.lower()).replace(" ", "-") for line in re.findall(r"^#+ (.*)", text, re.MULTILINE)}
-    for target in re.findall(r"\]\(([^)]+)\)", text):
+    for target in re.findall(r"\]\(([^)]+)\)", prose(page_)):
         if not target.startswith(("http://", "https://")):
             path, _, anchor = target.partition("#")
-            assert (page_.parent / path).exists(), target
-            assert path or anchor in headings, target
+            file = page_.parent / path if path else page_
+            assert file.exists(), target
+            assert not anchor or anchor in anchors(file), target
+
+
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= 150
+
+
+def test_the_index_leads_to_every_page():
+    linked = {target.partition("#")[0] for target in re.findall(r"\]\(([^)]+)\)", (DOCS / "README.md").read_text())}
+    assert {path.name for path in DOCS.glob("*.md")} - {"README.md"} <= linked
+    assert "docs/README.md" in README

@@ -14,6 +14,8 @@ from failures.desk import keys_of
 from readme import INSTALL, block, edit, typed
 from stage import Ran
 
+pytestmark = pytest.mark.slow
+
 # What each command ends with when no host answers.
 ENDS = {"init": 0, "validate": 0, "assets": 0, "plan": 4, "bootstrap": 4, "verify": 7, "kubeconfig": 0}
 
@@ -29,7 +31,11 @@ def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Ran]:
     monkeypatch.setenv("HARDWAY_CACHE", str(tmp_path / "cache"))
     write_folder(tmp_path / "mirror", world := everything())
     versions = {name: value for name, value in asdict(VERSIONS).items() if name not in ("kubernetes", "busybox")}
-    mirror = {"source": "mirror", "mirror": str(tmp_path / "mirror"), "checksums": own_sums(world, tmp_path / "sums.yaml")}
+    mirror = {
+        "source": "mirror",
+        "mirror": str(tmp_path / "mirror"),
+        "checksums": own_sums(world, tmp_path / "sums.yaml"),
+    }
     edits = {"kubernetes": VERSIONS.kubernetes, "versions": versions, "assets": mirror}
     commands = edit(block(), "".join(f"{key}: {json.dumps(value)}\n" for key, value in edits.items()))
     with socket.socket() as nobody:  # bound and not listening: whoever connects is refused at once

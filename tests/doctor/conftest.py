@@ -4,11 +4,11 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from hardway.cluster import Api, Cluster, Host, LoadBalancer, Role, Versions
+from hardway.assets import default_versions
+from hardway.cluster import Cluster, Host, Role
+from hardway.settings import Api, LoadBalancer
 
-VERSIONS = Versions(
-    "1.34.4", etcd="3.6.16", containerd="2.3.7", runc="1.5.3", cni_plugins="1.10.0", crictl="1.34.0", coredns="1.15.0", pause="3.10"
-)
+VERSIONS = default_versions("1.34")
 
 
 @pytest.fixture
@@ -17,4 +17,6 @@ def cluster() -> Cluster:
     hosts += [Host(f"c-{i}", IPv4Address(f"10.0.0.1{i}"), frozenset({Role.ETCD, Role.CONTROL_PLANE})) for i in range(3)]
     hosts += [Host("w-0", IPv4Address("10.0.0.20"), frozenset({Role.WORKER}))]
     arguments = {"kube-apiserver": {"no-such-flag": "1"}, "etcd": {"no-such": "1"}}
-    return Cluster("shop", tuple(hosts), VERSIONS, Api("10.0.0.9", load_balancer=LoadBalancer.HAPROXY), extra_args=arguments)
+    return Cluster(
+        "shop", tuple(hosts), VERSIONS, Api("10.0.0.9", load_balancer=LoadBalancer.HAPROXY), extra_args=arguments
+    )

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hardway.assets.placeholders import Placeholders
 from hardway.checks import CHECKS
 from hardway.checks.suite import READING
 from hardway.commands.doctor import DIAGNOSES, Diagnosis, Finding
@@ -20,7 +21,6 @@ from hardway.phase import Inputs
 from hardway.phases import PHASES
 from hardway.pki.credentials import Credentials
 from hardway.resources import Unit
-from hardway.session import Placeholders
 from hardway.state.statedir import Overlay, StateDir
 
 INVENTORIES = Path(__file__).parents[2] / "inventory"
@@ -36,7 +36,10 @@ def found(*names: str) -> list[Finding]:
 def arranged(*names: str) -> dict[str, list[str]]:
     """Causes with their consequences, in the same writing."""
     written = lambda one: f"{one.name}@{one.host}" if one.host else one.name  # noqa: E731
-    return {written(cause.finding): [written(one) for one in cause.consequences] for cause in causes(DIAGNOSES, found(*names))}
+    return {
+        written(cause.finding): [written(one) for one in cause.consequences]
+        for cause in causes(DIAGNOSES, found(*names))
+    }
 
 
 @pytest.mark.parametrize(
@@ -85,14 +88,20 @@ def arranged(*names: str) -> dict[str, list[str]]:
             id="the-load-balancer-is-everybodys",
         ),
         pytest.param(
-            ("disk-full@w-0?", "unit-kubelet@w-0"), {"disk-full@w-0": [], "unit-kubelet@w-0": []}, id="a-warning-explains-nothing"
+            ("disk-full@w-0?", "unit-kubelet@w-0"),
+            {"disk-full@w-0": [], "unit-kubelet@w-0": []},
+            id="a-warning-explains-nothing",
         ),
-        pytest.param(("drift@c-0", "unit-etcd@c-0"), {"unit-etcd@c-0": [], "drift@c-0": []}, id="what-differs-comes-last"),
+        pytest.param(
+            ("drift@c-0", "unit-etcd@c-0"), {"unit-etcd@c-0": [], "drift@c-0": []}, id="what-differs-comes-last"
+        ),
     ],
 )
 def test_causes(names, expected):
     got = arranged(*names)
-    assert {cause: sorted(follow) for cause, follow in got.items()} == {cause: sorted(follow) for cause, follow in expected.items()}
+    assert {cause: sorted(follow) for cause, follow in got.items()} == {
+        cause: sorted(follow) for cause, follow in expected.items()
+    }
     assert list(got) == list(expected)
 
 
@@ -131,7 +140,9 @@ def test_every_unit_has_its_diagnosis(tmp_path, name):
     assert {f"unit-{one.name.removesuffix('.service')}" for one in wanted if isinstance(one, Unit)} <= NAMES
 
 
-SOME = st.lists(st.tuples(st.sampled_from(sorted(NAMES)), st.sampled_from(["", "c-0", "c-1", "w-0"]), st.booleans()), max_size=7)
+SOME = st.lists(
+    st.tuples(st.sampled_from(sorted(NAMES)), st.sampled_from(["", "c-0", "c-1", "w-0"]), st.booleans()), max_size=7
+)
 
 
 @given(found_=SOME, chance=st.randoms(use_true_random=False))

@@ -1,16 +1,21 @@
-"""What each diagnosis thinks of what it sees: what is well is no finding, every way of being ill is named with its remedy."""
+"""What each diagnosis thinks of what it sees: what is well is no finding, every way of being ill is named with its
+remedy."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
-from hardway.cluster import Assets
+from hardway.commands.doctor import DIAGNOSES
 from hardway.commands.doctor.checks import placed
 from hardway.commands.doctor.etcd_cluster import QUOTA, SIZE, numbers, room_finding
-from hardway.commands.doctor.hosts import space_findings, spaces
+from hardway.commands.doctor.hosts import space_findings, spaces, unfit
 from hardway.commands.doctor.pods import image_finding
 from hardway.commands.doctor.units import Sick, described
+from hardway.preflight import Finding as Unfit
 from hardway.run.refusals import last_words, refusal
+from hardway.settings import Assets
 from hardway.targets.pods import CRASH_REASONS, IMAGE_REASONS, stuck
 
 SYSTEMD = """kube-apiserver.service: Main process exited, code=exited, status=1/FAILURE
@@ -49,10 +54,20 @@ def test_other_ends_are_no_refusals(cluster, journal):
 
 def test_the_last_words_are_the_programs_own_and_each_once():
     again = "I1126 15:00:0{0} 1{0} main.go:1] begins\nF1126 15:00:0{0} 1{0} main.go:9] no such file: x\n"
-    assert last_words("".join(again.format(number) + SYSTEMD for number in range(5))) == tuple(again.format(4).splitlines())
+    assert last_words("".join(again.format(number) + SYSTEMD for number in range(5))) == tuple(
+        again.format(4).splitlines()
+    )
 
 
-def sick(cluster, active, enabled="enabled", restarts="0", result="exit-code", journal="F panic\n", finding="x.service is odd"):
+def sick(
+    cluster,
+    active,
+    enabled="enabled",
+    restarts="0",
+    result="exit-code",
+    journal="F panic\n",
+    finding="x.service is odd",
+):
     state = {"ActiveState": active, "UnitFileState": enabled, "NRestarts": restarts, "Result": result}
     return described(Sick(cluster.host("c-0"), "x.service", state, finding, journal))
 
@@ -60,11 +75,15 @@ def sick(cluster, active, enabled="enabled", restarts="0", result="exit-code", j
 @pytest.mark.parametrize(
     ("state", "what", "evidence"),
     [
-        ({"active": "inactive", "result": "success"}, "x.service was stopped", ()),
-        ({"active": "inactive", "result": "success", "enabled": "disabled"}, "x.service was stopped, and disabled", ()),
-        ({"active": "inactive", "result": "success", "enabled": "masked"}, "x.service was stopped, and masked", ()),
-        ({"active": "activating", "restarts": "7"}, "x.service ends and is started again and again (7 times)", ("F panic",)),
-        ({"active": "activating"}, "x.service is starting and not ready", ("F panic",)),
+        ({"active": "inactive", "result": "success"}, "x.service is stopped", ()),
+        ({"active": "inactive", "result": "success", "enabled": "disabled"}, "x.service is stopped and disabled", ()),
+        ({"active": "inactive", "result": "success", "enabled": "masked"}, "x.service is stopped and masked", ()),
+        (
+            {"active": "activating", "restarts": "7"},
+            "x.service keeps exiting: systemd restarted it 7 times",
+            ("F panic",),
+        ),
+        ({"active": "activating"}, "x.service is starting and not ready yet", ("F panic",)),
         ({"active": "failed"}, "x.service is odd", ("F panic",)),
         ({"active": "active", "enabled": "disabled"}, "x.service is odd", ()),
     ],
@@ -111,9 +130,9 @@ def pod(reason, namespace="kube-system", image="registry.example/coredns:1"):
 @pytest.mark.parametrize(
     ("images", "namespace", "words"),
     [
-        ("push", "kube-system", "hardway bootstrap INV   puts the image there again"),
+        ("push", "kube-system", "hardway bootstrap INV   copies the image there again"),
         ("pull", "kube-system", "write `assets: {images: push}` in INV, then: hardway bootstrap INV"),
-        ("push", "shop", "let w-0 reach its registry"),
+        ("push", "shop", "give w-0 access to its registry"),
     ],
 )
 def test_images(cluster, reason, images, namespace, words):
@@ -135,8 +154,29 @@ def test_a_pod_that_crashes_is_no_image():
         ("w-0: kubelet.service is failed", ("w-0", "kubelet.service is failed")),
         ("c-1 is not a member", ("c-1", "c-1 is not a member")),
         ("c-10: is nobody", ("", "c-10: is nobody")),
-        ("nobody holds the lease", ("", "nobody holds the lease")),
+        ("no process holds the lease", ("", "no process holds the lease")),
     ],
 )
 def test_a_checks_line_is_put_to_its_host(cluster, line, place):
     assert placed(cluster, line) == place
+
+
+def preflight(name: str, warning: bool) -> Unfit:
+    return Unfit(name, "w-9", "what", "remedy", warning)
+
+
+def test_what_another_diagnosis_tells_with_more_evidence_is_told_once():
+    found = [preflight("Departed", True), preflight("Disk", True), preflight("Disk", False), preflight("Memory", True)]
+    told = [(one.what, one.warning) for one in unfit(SimpleNamespace(unfit=found))]
+    assert told == [("what", False), ("what", True)]
+
+
+def test_a_node_that_left_the_inventory_is_a_finding_of_its_own(cluster):
+    """By the check of verify: its commands are in the line itself."""
+    [known] = [one for one in DIAGNOSES if one.name == "nodes-known"]
+    node = {"metadata": {"name": "w-9"}, "status": {"addresses": [{"type": "InternalIP", "address": "10.0.0.29"}]}}
+    live = SimpleNamespace(nodes=lambda: {"w-9": node})
+    scene = SimpleNamespace(cluster=cluster, live=live, inputs=SimpleNamespace(facts={}))
+    [found] = known.look(SimpleNamespace(cluster=cluster, scene=scene))
+    assert known.needs_api and not found.warning and found.what.startswith("w-9 (10.0.0.29) is a node, but not in")
+    assert "kubectl drain w-9 " in found.what and found.next

@@ -11,9 +11,15 @@ from hardway.commands.doctor import Examination, Finding, to_json, to_text
 from hardway.commands.doctor.causes import Cause
 
 FOLLOWS = tuple(Finding("w-0", f"thing {number}", "look", name="nodes-ready") for number in range(10))
-CAUSE = Cause(Finding("lb", "haproxy.service was stopped", "hardway bootstrap INV", ("a line",), name="unit-haproxy"), FOLLOWS)
+CAUSE = Cause(
+    Finding("lb", "haproxy.service is stopped", "hardway bootstrap INV", ("a line",), name="unit-haproxy"), FOLLOWS
+)
 HEALTHY = Examination("shop", ("lb", "w-0"), (), (), (), (), 47, 2.5)
-ILL = replace(HEALTHY, causes=(CAUSE,), unseen=(("leaders", "no API server is ready"), ("coredns-ready", "no API server is ready")))
+ILL = replace(
+    HEALTHY,
+    causes=(CAUSE,),
+    unseen=(("leaders", "no API server is ready"), ("coredns-ready", "no API server is ready")),
+)
 
 
 @pytest.mark.parametrize(
@@ -31,13 +37,15 @@ def test_exit_codes(seen, code):
 
 
 def test_text_of_a_healthy_cluster():
-    assert to_text(HEALTHY).splitlines()[0] == "shop: 2 of 2 hosts answer, nothing wrong found by 47 diagnoses in 2.5 s"
+    assert to_text(HEALTHY).splitlines()[0] == "shop: 2 of 2 hosts answer, no problem found by 47 diagnoses in 2.5 s"
 
 
 def test_text():
     text = to_text(ILL)
-    assert text.startswith("1. [unit-haproxy] lb: haproxy.service was stopped\n   | a line\n   next: hardway bootstrap INV\n")
-    assert "so:   [nodes-ready] w-0: thing 0" in text and "thing 7" in text and "thing 8" not in text
+    assert text.startswith(
+        "1. [unit-haproxy] lb: haproxy.service is stopped\n   | a line\n   next: hardway bootstrap INV\n"
+    )
+    assert "leads to: [nodes-ready] w-0: thing 0" in text and "thing 7" in text and "thing 8" not in text
     assert "and 2 more (-v shows them)" in text
     assert "   no API server is ready: leaders, coredns-ready\n" in text
     assert "1 cause found, 10 consequences" in text

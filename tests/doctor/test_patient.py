@@ -1,4 +1,5 @@
-"""Doctor on a cluster of which nothing answers: the real session and every diagnosis, with connections that cannot be made."""
+"""Doctor on a cluster of which nothing answers: the real session and every diagnosis, with connections that cannot be
+made."""
 
 from __future__ import annotations
 
@@ -29,7 +30,9 @@ class Dead:
     def connect(self, *_: object, **__: object):
         self.tried += 1
         raise ConnectionFailed(
-            f"{self.host.address}:22 does not answer within 10.0 s", self.host.name, hint=f"ping -c 3 {self.host.address}"
+            f"{self.host.address}:22 does not answer within 10.0 s",
+            self.host.name,
+            hint=f"ping -c 3 {self.host.address}",
         )
 
     run = dial = forward = stream = follow = connect
@@ -49,7 +52,7 @@ def session(tmp_path, monkeypatch, made) -> Session:
         return made[-1]
 
     monkeypatch.setattr("hardway.ssh.connect", connect)
-    return Session(load(INVENTORY), tmp_path / "state", Report(stream=io.StringIO()), read_only=True)
+    return Session.open(load(INVENTORY), tmp_path / "state", Report(stream=io.StringIO()), read_only=True)
 
 
 def test_every_host_away(session, made, tmp_path):
@@ -71,7 +74,9 @@ def test_the_state_directory_is_another_clusters(session, tmp_path):
     [cause] = [cause for cause in seen.causes if cause.finding.name == "state-directory"]
     assert "belongs to another cluster" in cause.finding.what and "use another --state-dir" in cause.finding.next
     keyed = {one.name for one in DIAGNOSES if one.needs_keys or one.needs_api}
-    assert keyed == {name for name, reason in seen.unseen if reason == "the keys of this cluster are not here"}
+    assert keyed == {
+        name for name, reason in seen.unseen if reason == "the keys of this cluster are not on this computer"
+    }
 
 
 def test_a_host_that_is_away_stays_so(made):

@@ -1,4 +1,5 @@
-"""Drills: what is refused before a host is asked, what the hosts remember of one, and the text of each for clusters of every shape."""
+"""Drills: what is refused before a host is asked, what the hosts remember of one, and the text of each for clusters of
+every shape."""
 
 import re
 from pathlib import Path
@@ -22,7 +23,9 @@ LAB = load(INVENTORIES / "lab.yaml")
 
 def inventory(folder: Path, *roles: str, **keys) -> Path:
     """A cluster of machines with these roles (comma-separated), which are somebody's own."""
-    hosts = [{"name": f"node-{n}", "address": f"10.9.0.{n + 10}", "roles": words.split(",")} for n, words in enumerate(roles)]
+    hosts = [
+        {"name": f"node-{n}", "address": f"10.9.0.{n + 10}", "roles": words.split(",")} for n, words in enumerate(roles)
+    ]
     path = folder / "cluster.yaml"
     path.write_text(yaml.safe_dump({"cluster": "own", "hosts": hosts, **keys}))
     return path
@@ -54,9 +57,11 @@ def test_which_inventories_are_for_practice(name, allowed):
             require_practice(cluster)
 
 
-@pytest.mark.parametrize("words", [[], ["kubelet", "--list"], ["--list", "--restore"], ["--restore", "--host", "worker-0"]])
+@pytest.mark.parametrize(
+    "words", [[], ["kubelet", "--list"], ["--list", "--restore"], ["--restore", "--host", "worker-0"]]
+)
 def test_one_thing_at_a_time(words):
-    with pytest.raises(UsageError, match="name a drill, or say --list or --restore"):
+    with pytest.raises(UsageError, match="give the name of a drill, --list or --restore"):
         cli.main(["drill", str(INVENTORIES / "lab.yaml"), *words], standalone_mode=False)
 
 
@@ -64,9 +69,15 @@ def test_one_thing_at_a_time(words):
     ("roles", "name", "host", "error", "words"),
     [
         (["etcd,control-plane,worker"], "kublet", "", UsageError, "there is no drill kublet"),
-        (["etcd,control-plane,worker"], "lb", "", UsageError, "needs a load balancer of ours"),
+        (["etcd,control-plane,worker"], "lb", "", UsageError, "needs a load balancer that hardway runs"),
         (["etcd,control-plane,worker"], "node", "", UsageError, "needs a host that is a worker and nothing else"),
-        (["etcd,control-plane,worker"], "etcd-member", "", QuorumError, "would leave 0 of 1 etcd members, and 1 are a quorum"),
+        (
+            ["etcd,control-plane,worker"],
+            "etcd-member",
+            "",
+            QuorumError,
+            "would leave 0 of 1 etcd members, and 1 are a quorum",
+        ),
         (["lb", "etcd,control-plane", "worker"], "kubelet", "node-0", UsageError, "cannot be done on node-0 alone"),
         (["lb", "etcd,control-plane", "worker"], "lb", "node-0", UsageError, "cannot be done on node-0 alone"),
     ],

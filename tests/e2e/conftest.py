@@ -5,4 +5,3 @@ from __future__ import annotations
 from machines import can_lab, make_stage
 
 __all__ = ["can_lab", "make_stage"]
-

@@ -14,7 +14,8 @@ SCRIPT = (Path(__file__).parent / "machine.sh").read_text()
 
 @dataclass(frozen=True)
 class Look:
-    """`files` maps a path to its kind, mode, owner, size, time, link target and digest; `rest` is all else as "section: line"."""
+    """`files` maps a path to its kind, mode, owner, size, time, link target and digest; `rest` is all else as "section:
+    line"."""
 
     files: dict[str, tuple[str, ...]]
     rest: frozenset[str]
@@ -44,7 +45,8 @@ def parse(text: str) -> dict[str, list[str]]:
 
 
 def differences(before: Look, after: Look, but: Iterable[str] = (), times: bool = True) -> list[str]:
-    """What was not so before, as lines; `but` are patterns of paths and of lines that may differ, without `times` nobody asks when."""
+    """What was not so before, as lines; `but` are patterns of paths and of lines that may differ, without `times`
+    nobody asks when."""
     found = []
     for path in sorted(before.files.keys() | after.files.keys()):
         was, now = (_without_time(side.files.get(path), times) for side in (before, after))

@@ -1,4 +1,7 @@
-"""Fixtures for tests on lab machines: made by the command line, wiped at the end whatever happened. A conftest.py imports them."""
+"""Fixtures for tests on lab machines: made by the command line, wiped at the end whatever happened.
+
+A conftest.py imports them.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,8 @@ def can_lab() -> None:
 
 @pytest.fixture(scope="module")
 def make_stage(can_lab: None) -> Iterator[Callable[[dict], Stage]]:
-    """Makes stages; what an earlier run that was killed left of them is cleared away first, and all is cleared at the end."""
+    """Makes stages; what an earlier run that was killed left of them is cleared away first, and all is cleared at the
+    end."""
     with ExitStack() as stack:
 
         def make(inventory: dict) -> Stage:

@@ -1,4 +1,5 @@
-"""What anybody can read of every process of this computer while something runs; the lab's machines are processes of it too."""
+"""What anybody can read of every process of this computer while something runs; the lab's machines are processes of it
+too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The gathered programs laid out as their projects publish them: a complete mirror of real files, with checksums of our own."""
+"""The gathered programs laid out as their projects publish them: a complete mirror of real files, with checksums of our
+own."""
 
 from __future__ import annotations
 
@@ -14,7 +15,10 @@ from hardway.assets.table import binary_item, release
 def publish(store: AssetStore, folder: Path) -> Path:
     """Write every release file and image that `store` needs below `folder`; the file with their checksums."""
     sums = {}
-    binaries = [*(item for item in store.needed() if not item.is_image), binary_item(store.cluster.versions, "coredns", "amd64")]
+    binaries = [
+        *(item for item in store.needed() if not item.is_image),
+        binary_item(store.cluster.versions, "coredns", "amd64"),
+    ]
     for found in {(found := release(item)).url: found for item in binaries}.values():
         target = folder / found.url.partition("://")[2]
         target.parent.mkdir(parents=True, exist_ok=True)

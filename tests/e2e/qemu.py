@@ -35,7 +35,10 @@ NETWORK = "[Match]\nName=en*\n[Network]\nAddress={address}/24\nGateway={gateway}
 
 @dataclass(frozen=True)
 class System:
-    """A distribution's release. Beside Debian's own suites the same servers are asked for another `archive`, without a key to check it."""
+    """A distribution's release.
+
+    Beside Debian's own suites the same servers are asked for another `archive`, without a key to check it.
+    """
 
     suite: str
     kernel: str
@@ -91,7 +94,10 @@ def furnish(root: Path, name: str, files: Mapping[str, str]) -> None:
 
 @dataclass(frozen=True)
 class Machine:
-    """Where it lies, and by which address and cable it is reached. Its host key is read from its disk, not from the network."""
+    """Where it lies, and by which address and cable it is reached.
+
+    Its host key is read from its disk, not from the network.
+    """
 
     folder: Path
     name: str
@@ -133,7 +139,9 @@ class Machine:
         ip(f"tuntap add {self.tap} mode tap", f"addr add {self.gateway}/24 dev {self.tap}", f"link set {self.tap} up")
         try:
             with self.console.open("wb") as console:
-                process = subprocess.Popen(self._argv(), stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT)
+                process = subprocess.Popen(
+                    self._argv(), stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT
+                )
             try:
                 yield
             finally:
@@ -156,7 +164,12 @@ class Machine:
 
     def ssh(self, command: str, timeout: float = 120) -> str:
         """What a command prints; nothing when there is no answer."""
-        options = {"UserKnownHostsFile": self.known_hosts, "StrictHostKeyChecking": "yes", "ConnectTimeout": 5, "BatchMode": "yes"}
+        options = {
+            "UserKnownHostsFile": self.known_hosts,
+            "StrictHostKeyChecking": "yes",
+            "ConnectTimeout": 5,
+            "BatchMode": "yes",
+        }
         words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
         argv = ["ssh", "-F", "none", *words, "-i", str(self.key), f"root@{self.address}", command]
         with suppress(subprocess.TimeoutExpired):
@@ -165,7 +178,9 @@ class Machine:
 
     def boot(self) -> str:
         """Which boot it is at; empty while it does not answer or is not up."""
-        return self.ssh("systemctl is-system-running --wait >/dev/null; cat /proc/sys/kernel/random/boot_id", timeout=60)
+        return self.ssh(
+            "systemctl is-system-running --wait >/dev/null; cat /proc/sys/kernel/random/boot_id", timeout=60
+        )
 
 
 def has_kvm() -> bool:

@@ -1,4 +1,4 @@
-"""The commands of README.md for machines of one's own, typed into a shell as they stand there."""
+"""The commands of README.md for your own machines, typed into a shell as they stand there."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ EDITED = "hardway validate cluster.yaml"
 
 
 def block() -> list[str]:
-    """The first block of commands below "On machines of your own", line by line."""
-    chapter = README.read_text().partition("## On machines of your own\n")[2]
+    """The first block of commands below "Your own machines", line by line."""
+    chapter = README.read_text().partition("## Your own machines\n")[2]
     return [line.strip() for line in re.findall(r"(?:^    .*\n)+", chapter, re.MULTILINE)[0].splitlines()]
 
 

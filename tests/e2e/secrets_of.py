@@ -1,7 +1,8 @@
-"""Every secret of a cluster in every form its bytes could take, and the search for them in whatever a run leaves behind.
+"""Every secret of a cluster in every form its bytes could take, and the search for them in whatever a run leaves
+behind.
 
-    secrets = secrets_of(stage.state)
-    assert_no_secret(secrets, ran.out, stage.state / "logs", folder / "bundle.tar.gz")
+secrets = secrets_of(stage.state)
+assert_no_secret(secrets, ran.out, stage.state / "logs", folder / "bundle.tar.gz")
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ SHORTEST = 6  # shorter byte strings are found in anything
 
 
 def secrets_of(state: Path, **more: bytes) -> Secrets:
-    """The secrets of a state directory, all its private keys and passwords, and more by name (a sudo password, a token)."""
+    """The secrets of a state directory, all its private keys and passwords, and more by name (a sudo password, a
+    token)."""
     files = [path for path in sorted(state.rglob("*")) if path.is_file() and private(path)]
     found = {str(path.relative_to(state)): needles(path.read_bytes()) for path in files}
     assert any(name.startswith("pki/") for name in found), f"no key in {state}: there is nothing to search for"
@@ -84,8 +86,16 @@ def forms(value: bytes) -> Iterator[bytes]:
 
 
 def assert_no_secret(secrets: Secrets, *places: str | bytes | Path) -> None:
-    """AssertionError naming each secret found in texts, files, folders or archives, and where: never the secret itself."""
-    found = sorted({f"{name} in {where}" for place in places for where, content in contents(place) for name in within(secrets, content)})
+    """AssertionError naming each secret found in texts, files, folders or archives, and where: never the secret
+    itself."""
+    found = sorted(
+        {
+            f"{name} in {where}"
+            for place in places
+            for where, content in contents(place)
+            for name in within(secrets, content)
+        }
+    )
     assert not found, "secrets given away:\n" + "\n".join(found)
 
 
@@ -107,4 +117,8 @@ def contents(place: str | bytes | Path) -> Iterable[tuple[str, bytes]]:
         yield str(file), file.read_bytes()
         if tarfile.is_tarfile(file):
             with tarfile.open(file) as archive:
-                yield from ((f"{file}: {member.name}", archive.extractfile(member).read()) for member in archive if member.isfile())
+                yield from (
+                    (f"{file}: {member.name}", archive.extractfile(member).read())
+                    for member in archive
+                    if member.isfile()
+                )

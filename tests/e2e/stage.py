@@ -1,4 +1,5 @@
-"""What the end-to-end tests stand on: an inventory with machines of its own, worked on by the real command line alone."""
+"""What the end-to-end tests stand on: an inventory with machines of its own, worked on by the real command line
+alone."""
 
 from __future__ import annotations
 
@@ -33,7 +34,10 @@ class Ran:
     seconds: float
 
     def __str__(self) -> str:
-        return f"$ {' '.join(self.words)}\n{self.out[-6000:]}{self.err[-6000:]}exit code {self.code} after {self.seconds:.1f} s"
+        return (
+            f"$ {' '.join(self.words)}\n{self.out[-6000:]}{self.err[-6000:]}exit code {self.code} after"
+            f" {self.seconds:.1f} s"
+        )
 
     def ok(self, code: int = 0) -> Ran:
         """Itself, when it ended with this code; what it said otherwise."""
@@ -56,7 +60,9 @@ class Ran:
         return {(step["phase"], step["host"], change["resource"]) for step in steps for change in step["changes"]}
 
 
-def run(*words: str | Path, cwd: Path, timeout: float = 300, stdin: str = "", env: Mapping[str, str] | None = None) -> Ran:
+def run(
+    *words: str | Path, cwd: Path, timeout: float = 300, stdin: str = "", env: Mapping[str, str] | None = None
+) -> Ran:
     """Run a program to its end, in our environment or in this one."""
     argv = tuple(map(str, words))
     start = time.monotonic()
@@ -82,7 +88,12 @@ class Stage:
 
     def argv(self, *words: str) -> tuple[str, ...]:
         """A hardway command of this interpreter; the word INV stands for the inventory."""
-        return (sys.executable, "-m", "hardway.cli.app", *(str(self.inventory) if word == "INV" else word for word in words))
+        return (
+            sys.executable,
+            "-m",
+            "hardway.cli.app",
+            *(str(self.inventory) if word == "INV" else word for word in words),
+        )
 
     def hardway(self, *words: str, timeout: float = 300) -> Ran:
         return run(*self.argv(*words), cwd=self.folder, timeout=timeout)
@@ -99,7 +110,8 @@ class Stage:
         return self.hardway("bootstrap", "INV", "--output", "json", timeout=600).ok()
 
     def kubectl(self, *words: str, stdin: str = "") -> Ran:
-        """The gathered kubectl, with the administrator's kubeconfig: through the load balancer, from the operator's side."""
+        """The gathered kubectl, with the administrator's kubeconfig: through the load balancer, from the operator's
+        side."""
         found = (self.kubectl_program, "--kubeconfig", self.state / "admin.conf", "--request-timeout=5s", *words)
         return run(*found, cwd=self.folder, stdin=stdin, timeout=60)
 
@@ -117,7 +129,11 @@ class Stage:
         assert ran.code == 0, f"{failures(ran)}\n{ran.err[-3000:]}"
         checks = ran.json["checks"]
         assert len(checks) > 20
-        assert [check for check in checks if check["status"] != "passed" and not (check["status"] == "skipped" and check["detail"])] == []
+        assert [
+            check
+            for check in checks
+            if check["status"] != "passed" and not (check["status"] == "skipped" and check["detail"])
+        ] == []
         return ran
 
     def settled(self, seconds: float = 180) -> Ran:
@@ -135,14 +151,18 @@ class Stage:
     def keys(self) -> dict[str, bytes]:
         """Everything of the state directory that must never change once it exists: authorities, keys, certificates."""
         folders = (self.state / "pki", self.state / "encryption")
-        files = [path for folder in folders for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+        files = [
+            path for folder in folders for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")
+        ]
         return {path.relative_to(self.state).as_posix(): path.read_bytes() for path in files}
 
 
 def failures(ran: Ran) -> str:
     """The failed checks of a verify, or all it said when it got no further."""
     try:
-        return "\n".join(f"{check['name']}: {check['detail']}" for check in ran.json["checks"] if check["status"] == "failed")
+        return "\n".join(
+            f"{check['name']}: {check['detail']}" for check in ran.json["checks"] if check["status"] == "failed"
+        )
     except ValueError:
         return str(ran)
 
@@ -161,7 +181,11 @@ def of_the_lab(name: str, node: str, pods: str, services: str) -> dict[str, Any]
     """inventory/lab.yaml under another name in other networks, given as the first two or three bytes ("10.241.0")."""
     inventory = yaml.safe_load(SHARED_INVENTORY.read_text())
     inventory["cluster"] = name
-    inventory["network"] |= {"node_cidr": f"{node}.0/24", "pod_cidr": f"{pods}.0.0/16", "service_cidr": f"{services}.0/24"}
+    inventory["network"] |= {
+        "node_cidr": f"{node}.0/24",
+        "pod_cidr": f"{pods}.0.0/16",
+        "service_cidr": f"{services}.0/24",
+    }
     inventory["lab"]["gateway"] = f"{node}.1"
     for host in inventory["hosts"]:
         host["address"] = f"{node}.{host['address'].rpartition('.')[2]}"

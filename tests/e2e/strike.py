@@ -21,15 +21,20 @@ class Strike:
     host: str = ""
 
     def due(self, run: Watched) -> bool:
-        """Wait for the moment: so long after the phase's first step began, but before the phase is over; False when the run ended first."""
+        """Wait for the moment: so long after the phase's first step began, but before the phase is over; False when the
+        run ended first."""
         if self.phase and not run.until(lambda events: any(begins(event, self.phase) for event in events), LIMIT):
             return False
         deadline = time.monotonic() + self.seconds
-        run.until(lambda events: any(over(event, self.phase) for event in events), max(0.0, deadline - time.monotonic()))
+        run.until(
+            lambda events: any(over(event, self.phase) for event in events), max(0.0, deadline - time.monotonic())
+        )
         return True
 
     def __str__(self) -> str:
-        return f"{self.seconds:.2f} s after the beginning of {self.phase or 'the run'}" + (f", {self.host}" if self.host else "")
+        return f"{self.seconds:.2f} s after the beginning of {self.phase or 'the run'}" + (
+            f", {self.host}" if self.host else ""
+        )
 
 
 def begins(event: Event, phase: str) -> bool:
@@ -42,7 +47,8 @@ def over(event: Event, phase: str) -> bool:
 
 
 def strike(moment: float, phases: tuple[str, ...], rounds: int) -> Strike:
-    """The moments of a whole run as several rounds, each through all the phases; "" stands for the time before the first."""
+    """The moments of a whole run as several rounds, each through all the phases; "" stands for the time before the
+    first."""
     progress = moment * rounds % 1
     place = progress * len(phases)
     seconds = LEAST * (MOST / LEAST) ** (place % 1)

@@ -1,4 +1,5 @@
-"""The guide of a cluster, typed by bash alone on bare machines, builds that very cluster: hardway finds nothing to change."""
+"""The guide of a cluster, typed by bash alone on bare machines, builds that very cluster: hardway finds nothing to
+change."""
 
 from __future__ import annotations
 
@@ -30,13 +31,22 @@ def blocks(folder: Path) -> list[tuple[str, str]]:
 
 
 def typed(stage: Stage, commands: list[str]) -> tuple[list[str], str]:
-    """What each block printed, in one bash with ssh and openssl but without hardway; the shell ends at the first failure."""
+    """What each block printed, in one bash with ssh and openssl but without hardway; the shell ends at the first
+    failure."""
     script, log = stage.folder / "guide.sh", stage.folder / "guide.log"
     script.write_text("set -eo pipefail\n" + "".join(f"{block}\necho '{MARK}'\n" for block in commands))
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": os.environ["HOME"]}
     # Into files: ssh keeps a connection open behind its back, and with it the pipe of whoever waits for its end.
     with log.open("w") as out, (stage.folder / "guide.err").open("w+") as err:
-        subprocess.run(["bash", script], cwd=stage.folder, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err, timeout=400)
+        subprocess.run(
+            ["bash", script],
+            cwd=stage.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            timeout=400,
+        )
         err.seek(0)
         said = err.read()
     return log.read_text().split(f"{MARK}\n")[:-1], said
@@ -67,5 +77,8 @@ class TestGuide:
 
     def test_hardway_can_take_it_away_again(self, stage: Stage):
         stage.hardway("reset", "INV", "--yes").ok()
-        left = "ls -d /etc/kubernetes /etc/etcd /usr/local/bin/* /var/lib/etcd /var/lib/kubelet /var/lib/hardway 2>/dev/null || :"
+        left = (
+            "ls -d /etc/kubernetes /etc/etcd /usr/local/bin/* /var/lib/etcd /var/lib/kubelet /var/lib/hardway"
+            " 2>/dev/null || :"
+        )
         assert [stage.ssh(host, left) for host in stage.hosts] == [""] * len(stage.hosts)

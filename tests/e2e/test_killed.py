@@ -1,7 +1,7 @@
 """`bootstrap` dies by SIGKILL at any moment; the next `bootstrap` goes on, and no key that existed then has changed.
 
-The same half-built cluster is killed again and again, ever later; then a bootstrap must complete it, find nothing more to
-change, and all checks pass. After that the next round begins, with bare hosts and no keys.
+The same half-built cluster is killed again and again, ever later; then a bootstrap must complete it, find nothing more
+to change, and all checks pass. After that the next round begins, with bare hosts and no keys.
 """
 
 from __future__ import annotations
@@ -54,7 +54,10 @@ class TestKilled:
             met = when.due(run)
             if run.kill() and met:
                 toll.at.append((when.phase, run.at_work))
-                print(f"killed {when}: {len(run.events)} events, at work: {' '.join(sorted(run.at_work)) or 'nothing yet'}")
+                print(
+                    f"killed {when}: {len(run.events)} events, at work:"
+                    f" {' '.join(sorted(run.at_work)) or 'nothing yet'}"
+                )
             else:
                 assert run.ended(0).code == 0, f"it failed by itself\n{run.ended(0)}"
                 toll.missed.append(str(when))

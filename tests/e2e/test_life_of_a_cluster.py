@@ -1,4 +1,5 @@
-"""One highly available cluster from bare machines to bare machines, by the command line alone: each test is a step of one story."""
+"""One highly available cluster from bare machines to bare machines, by the command line alone: each test is a step of
+one story."""
 
 from __future__ import annotations
 
@@ -71,7 +72,9 @@ class TestLife:
 
     def test_machines_come_up(self, stage: Stage):
         stage.lab("up")
-        assert [row["state"] for row in stage.hardway("lab", "status", "INV", "--output", "json").ok().json] == ["running"] * 6
+        assert [row["state"] for row in stage.hardway("lab", "status", "INV", "--output", "json").ok().json] == [
+            "running"
+        ] * 6
 
     def test_plan_lists_everything_and_says_so_by_its_exit_code(self, stage: Stage, bare: dict[str, Look]):
         bare.update(looks(stage))
@@ -91,7 +94,7 @@ class TestLife:
     def test_what_moved_on_a_host_since_the_plan_was_saved_is_named(self, stage: Stage):
         stage.ssh("worker-0", "echo 'timeout: 9' >/etc/crictl.yaml")
         ran = stage.hardway("bootstrap", "INV", "--plan-file", "first.plan").ok(7)
-        assert "1 thing moved since the plan was made; nothing was changed" in ran.err
+        assert "1 difference from the saved plan; nothing was changed" in ran.err
         assert "containers on worker-0: file /etc/crictl.yaml: planned new; now content" in ran.err
         assert not (stage.state / "pki").exists() and not (stage.state / "plans").exists()
         stage.ssh("worker-0", "rm /etc/crictl.yaml")
@@ -100,7 +103,9 @@ class TestLife:
         ran = stage.hardway("bootstrap", "INV", "--plan-file", "first.plan", "--output", "json", timeout=600).ok()
         assert ran.events[-1]["event"] == "summary"
         steps = json.loads((stage.folder / "first.plan").read_text())["steps"]
-        planned = {(step["phase"], step["host"], change["resource"]): change for step in steps for change in step["changes"]}
+        planned = {
+            (step["phase"], step["host"], change["resource"]): change for step in steps for change in step["changes"]
+        }
         assert ran.changes - planned.keys() == set()
         assert {key for key in planned.keys() - ran.changes if not planned[key]["unknown"]} == set()
         remembered.update(stage.keys())
@@ -119,7 +124,9 @@ class TestLife:
     def test_the_operator_lists_ready_nodes_by_the_lines_env_prints(self, stage: Stage):
         lines = stage.hardway("env", "INV").ok().out
         script = f"shopt -s expand_aliases\n{lines}\nkubectl get nodes -o json\n"
-        done = subprocess.run(["bash", "-s"], input=script, capture_output=True, text=True, cwd=stage.folder, timeout=60)
+        done = subprocess.run(
+            ["bash", "-s"], input=script, capture_output=True, text=True, cwd=stage.folder, timeout=60
+        )
         assert done.returncode == 0, done.stderr
         assert ready_nodes(json.loads(done.stdout)) == WORKERS
 
@@ -140,9 +147,15 @@ class TestLife:
     def test_a_bootstrap_in_steps_shows_it_and_leaves_it_to_whoever_quits(self, stage: Stage):
         terminal = Terminal(stage.argv("bootstrap", "INV", "--step"), stage.folder, COLUMNS="200")
         shown = terminal.until(f"{QUESTION}?", 120)
-        assert "control-plane on controller-1\n" in shown and "kube-scheduler.service: content" in shown and "-# a note by hand" in shown
+        assert (
+            "control-plane on controller-1\n" in shown
+            and "kube-scheduler.service: content" in shown
+            and "-# a note by hand" in shown
+        )
         terminal.type("q\n")
-        assert terminal.ended() == 0 and "stopped before control-plane; to go on: hardway bootstrap" in terminal.screen
+        assert (
+            terminal.ended() == 0 and "stopped before control-plane; to continue: hardway bootstrap" in terminal.screen
+        )
         terminal.close()
 
     def test_bootstrap_mends_exactly_that(self, stage: Stage):
@@ -163,7 +176,10 @@ class TestLife:
         await_true(lambda: writes(stage, "first"), 60, "a write through the load balancer")
         # From now on no call may fail: the dead server is out of the balancer, and etcd has elected.
         await_true(lambda: all(writes(stage, f"n{number}") for number in range(5)), 60, "five writes in a row")
-        assert len(stage.kubectl("get", "configmaps", "-n", "default", "-l", "e2e=written", "-o", "name").ok().out.split()) >= 6
+        assert (
+            len(stage.kubectl("get", "configmaps", "-n", "default", "-l", "e2e=written", "-o", "name").ok().out.split())
+            >= 6
+        )
 
     def test_a_lost_control_plane_host_is_named(self, stage: Stage):
         ran = stage.hardway("plan", "INV")
@@ -204,14 +220,24 @@ class TestLife:
 
 def ready_nodes(document: dict) -> list[str]:
     """Names of the nodes whose condition Ready is True."""
-    ready = [node for node in document["items"] for c in node["status"]["conditions"] if (c["type"], c["status"]) == ("Ready", "True")]
+    ready = [
+        node
+        for node in document["items"]
+        for c in node["status"]["conditions"]
+        if (c["type"], c["status"]) == ("Ready", "True")
+    ]
     return sorted(node["metadata"]["name"] for node in ready)
 
 
 def writes(stage: Stage, name: str) -> bool:
     """Whether a new object can be written through the load balancer."""
     meta = {"name": f"e2e-{name}-{os.urandom(4).hex()}", "namespace": "default", "labels": {"e2e": "written"}}
-    return stage.kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta})).code == 0
+    return (
+        stage.kubectl(
+            "create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta})
+        ).code
+        == 0
+    )
 
 
 def traces(stage: Stage) -> list[str]:

@@ -1,4 +1,5 @@
-"""Every minor of Kubernetes that is supported besides the newest, which all other tests run: built, proven, taken away."""
+"""Every minor of Kubernetes that is supported besides the newest, which all other tests run: built, proven, taken
+away."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ OLDEST, *BETWEEN, NEWEST = (".".join(map(str, minor)) for minor in minors())
 
 def inventory(kubernetes: str) -> dict:
     return {
-        "cluster": "e2e-minor",
+        "cluster": f"e2e-minor-{kubernetes.split('.')[1]}",
         "kubernetes": kubernetes,
         **COMMON,
         "network": {"node_cidr": "10.245.0.0/24", "pod_cidr": "10.205.0.0/16", "service_cidr": "10.37.0.0/24"},

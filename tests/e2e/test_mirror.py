@@ -1,4 +1,5 @@
-"""A cluster whose programs come from a local server in the place of the projects' own: all real files, with checksums of our own."""
+"""A cluster whose programs come from a local server in the place of the projects' own: all real files, with checksums
+of our own."""
 
 from __future__ import annotations
 
@@ -34,7 +35,9 @@ def mirror(tmp_path: Path):
 
 
 @pytest.mark.soak
-def test_a_cluster_from_a_local_server(mirror: dict, make_stage: Callable[[dict], Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_cluster_from_a_local_server(
+    mirror: dict, make_stage: Callable[[dict], Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setitem(os.environ, "HARDWAY_CACHE", str(tmp_path / "cache"))
     base = AssetStore(load(SHARED_INVENTORY), Path("~/.cache/hardway").expanduser()).cache.directory / "lab"
     (tmp_path / "cache").mkdir()

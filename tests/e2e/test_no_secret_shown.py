@@ -1,4 +1,5 @@
-"""A whole life of a cluster, searched for its secrets: what commands said, all processes, the hosts' journals and files, our own folder."""
+"""A whole life of a cluster, searched for its secrets: what commands said, all processes, the hosts' journals and
+files, our own folder."""
 
 from __future__ import annotations
 
@@ -22,7 +23,10 @@ INVENTORY = {
     "api": {"vip": "10.234.3.5"},
     "addons": {"coredns": {"replicas": 1}},
     "lab": {"gateway": "10.234.3.1"},
-    "hosts": [host("node-0", "10.234.3.10", "lb", "etcd", "control-plane", "worker"), host("node-1", "10.234.3.11", "lb", "worker")],
+    "hosts": [
+        host("node-0", "10.234.3.10", "lb", "etcd", "control-plane", "worker"),
+        host("node-1", "10.234.3.11", "lb", "worker"),
+    ],
 }
 # Where programs leave things for a while, whoever may read them.
 PASSING = "run tmp var/tmp var/log"
@@ -77,7 +81,11 @@ def files(stage: Stage, host: str, folders: str) -> MEMBERS:
 
 def found(stage: Stage, host: str, folders: str, wanted: Secrets) -> list[tuple[str, str, int]]:
     """(secret, file, mode) of all secrets that stand in a machine's files."""
-    return [(name, member.name, member.mode) for member, content in files(stage, host, folders) for name in within(wanted, content)]
+    return [
+        (name, member.name, member.mode)
+        for member, content in files(stage, host, folders)
+        for name in within(wanted, content)
+    ]
 
 
 class TestSecrets:
@@ -108,13 +116,21 @@ class TestSecrets:
         assert list((stage.folder / "tmp").iterdir()) == []
 
     def test_the_state_directory_but_for_the_keys_themselves(self, stage: Stage):
-        ordinary = [path for path in stage.state.rglob("*") if path.is_file() and not private(path) and path.name not in KUBECONFIGS]
+        ordinary = [
+            path
+            for path in stage.state.rglob("*")
+            if path.is_file() and not private(path) and path.name not in KUBECONFIGS
+        ]
         assert len(ordinary) > 10
         assert_no_secret(secrets(stage), *ordinary)
 
     def test_keys_are_for_their_owner_alone(self, stage: Stage):
-        keys = [path for path in stage.state.rglob("*") if path.is_file() and (private(path) or path.name in KUBECONFIGS)]
-        assert {path.name for path in keys if path.stat().st_mode & 0o077} == set() and stage.state.stat().st_mode & 0o777 == 0o700
+        keys = [
+            path for path in stage.state.rglob("*") if path.is_file() and (private(path) or path.name in KUBECONFIGS)
+        ]
+        assert {
+            path.name for path in keys if path.stat().st_mode & 0o077
+        } == set() and stage.state.stat().st_mode & 0o777 == 0o700
 
     @pytest.mark.parametrize("host", ["node-0", "node-1"])
     def test_journals(self, stage: Stage, host: str):
@@ -138,7 +154,9 @@ class TestSecrets:
     def test_no_authority_is_where_it_does_not_belong(self, stage: Stage):
         """Whoever takes a worker can impersonate that worker alone."""
         names = {name for name, *_ in found(stage, "node-1", KEPT, secrets(stage, ours=True))}
-        assert [name for name in names if name.endswith(("ca.key", "sa.key", "admin.key")) or name.startswith("encryption")] == []
+        assert [
+            name for name in names if name.endswith(("ca.key", "sa.key", "admin.key")) or name.startswith("encryption")
+        ] == []
 
     def test_reset_leaves_no_secret_behind(self, stage: Stage, processes: Processes, said: list[str]):
         hardway(stage, said, "reset", "INV", "--yes", "-v")

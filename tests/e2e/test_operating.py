@@ -1,4 +1,5 @@
-"""Looking at a cluster that runs, and breaking it on purpose: status, logs, the support bundle and every drill, on one small cluster."""
+"""Looking at a cluster that runs, and breaking it on purpose: status, logs, the support bundle and every drill, on one
+small cluster."""
 
 from __future__ import annotations
 
@@ -55,7 +56,9 @@ class TestStatus:
         assert f"API https://10.233.1.9:6443 {'ready'}\n" in text
         for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"):
             assert re.search(rf"^{name} +\d+\.\d+\.\d+ +3 of 3  \d+\.\d+\.\d+$", text, re.MULTILINE), text
-        assert re.search(rf"^worker-0 +Ready +{re.escape(default_versions().kubernetes)} +1 of 110 ", text, re.MULTILINE)
+        assert re.search(
+            rf"^worker-0 +Ready +{re.escape(default_versions().kubernetes)} +1 of 110 ", text, re.MULTILINE
+        )
         assert "coredns: 1 of 1 ready" in text
 
     def test_the_same_for_programs(self, stage: Stage):
@@ -66,7 +69,11 @@ class TestStatus:
         assert wrong == []
         assert [member["leader"] for member in found["etcd"]].count(True) == 1
         assert all(member["db_bytes"] > 10000 and not member["problem"] for member in found["etcd"])
-        assert found["api"]["ready"] and found["nodes"][0]["ready"] and found["addons"] == [{"name": "coredns", "wanted": 1, "ready": 1}]
+        assert (
+            found["api"]["ready"]
+            and found["nodes"][0]["ready"]
+            and found["addons"] == [{"name": "coredns", "wanted": 1, "ready": 1}]
+        )
         assert {row["name"] for row in found["certificates"]} >= {"ca", "apiserver", "kubelet", "etcd-peer"}
         assert [row["ends"] for row in found["certificates"]] == sorted(row["ends"] for row in found["certificates"])
 
@@ -76,7 +83,11 @@ class TestStatus:
         fake = f"mv {real} {real}.real && printf '#!/bin/sh\\necho Kubernetes v1.99.0\\n' >{real} && chmod 755 {real}"
         stage.ssh("controller-1", fake)
         try:
-            [running] = [u["running"] for u in status(stage).json["units"] if (u["name"], u["host"]) == ("kube-scheduler", "controller-1")]
+            [running] = [
+                u["running"]
+                for u in status(stage).json["units"]
+                if (u["name"], u["host"]) == ("kube-scheduler", "controller-1")
+            ]
             assert running == default_versions().kubernetes
         finally:
             stage.ssh("controller-1", f"mv {real}.real {real}")
@@ -110,11 +121,15 @@ class TestLogs:
         reader = threading.Thread(target=lambda: heard.extend(process.stdout), daemon=True)
         reader.start()
         try:
-            await_true(lambda: {line[24:].split()[0] for line in heard} >= set(CONTROLLERS), 60, "a line from every host")
+            await_true(
+                lambda: {line[24:].split()[0] for line in heard} >= set(CONTROLLERS), 60, "a line from every host"
+            )
             assert len(readers(stage, "controller-0", f"{unit}.service")) == 1
             if component == "pod-routes":
                 stage.ssh("controller-2", "systemctl restart pod-routes")
-                await_true(lambda: any("controller-2" in line and "Stopp" in line for line in heard), 60, "what came later")
+                await_true(
+                    lambda: any("controller-2" in line and "Stopp" in line for line in heard), 60, "what came later"
+                )
         finally:
             process.send_signal(signal.SIGINT)
             code = process.wait(60)
@@ -144,17 +159,33 @@ class TestSupportBundle:
         assert file.stat().st_mode & 0o777 == 0o600
         assert_no_secret(secrets_of(stage.state, token=token.encode()), file)
         names = members(file)
-        assert {"README.txt", "inventory.yaml", "versions.json", "status.json", "plan.json", "certificates.json"} <= names
+        assert {
+            "README.txt",
+            "inventory.yaml",
+            "versions.json",
+            "status.json",
+            "plan.json",
+            "certificates.json",
+        } <= names
         for host in stage.hosts:
-            assert {f"hosts/{host}/{name}" for name in ("facts.json", "units.txt", "routes.txt", "disks.txt", "files.txt")} <= names
+            assert {
+                f"hosts/{host}/{name}" for name in ("facts.json", "units.txt", "routes.txt", "disks.txt", "files.txt")
+            } <= names
         assert {f"hosts/{host}/journals/etcd.service.log" for host in CONTROLLERS} <= names
-        assert {"hosts/worker-0/files/etc/systemd/system/kubelet.service", "kubernetes/pods.yaml", "kubernetes/events.yaml"} <= names
+        assert {
+            "hosts/worker-0/files/etc/systemd/system/kubelet.service",
+            "kubernetes/pods.yaml",
+            "kubernetes/events.yaml",
+        } <= names
         assert [name for name in names if name.endswith((".key", "admin.conf", "encryption-config.yaml"))] == []
         assert b"cniVersion" in member(file, "hosts/worker-0/files/etc/cni/net.d/10-bridge.conflist")
         assert b"nothing is missing" in member(file, "missing.txt")
 
     def test_a_file_is_never_written_over(self, stage: Stage):
-        assert "there already" in stage.hardway("support-bundle", "INV", "-o", str(stage.folder / "bundle.tar.gz")).ok(2).err
+        assert (
+            "already exists"
+            in stage.hardway("support-bundle", "INV", "-o", str(stage.folder / "bundle.tar.gz")).ok(2).err
+        )
 
     def test_a_key_that_somebody_left_in_a_file_is_noticed(self, stage: Stage):
         key = (stage.state / "pki/sa.key").read_text()
@@ -166,7 +197,7 @@ class TestSupportBundle:
         finally:
             stage.ssh("lb", "mv /root/kept /etc/haproxy/haproxy.cfg")
         # The plan shows what is in a file that differs, so it is in there too.
-        assert "pki/sa.key stands in plan.json, hosts/lb/files/etc/haproxy/haproxy.cfg: no bundle was written" in ran.err
+        assert "pki/sa.key is in plan.json, hosts/lb/files/etc/haproxy/haproxy.cfg: no bundle was written" in ran.err
         assert not file.exists()
         assert_no_secret(secrets_of(stage.state), ran.out, ran.err)
 
@@ -198,7 +229,7 @@ class TestDrills:
 
     def test_an_api_server(self, stage: Stage):
         ran = stage.hardway("drill", "INV", "apiserver").ok()
-        assert "ok  the API answers at https://10.233.1.9:6443 all the same" in ran.out
+        assert "ok  the API still answers at https://10.233.1.9:6443" in ran.out
         assert f"hardway drill {stage.inventory} --restore" in ran.out
         assert on(stage) == {"apiserver": "controller-2"}
         assert units(status(stage))["kube-apiserver", "controller-2"] == "inactive"
@@ -233,7 +264,7 @@ class TestDrills:
     def test_an_unwell_cluster_is_refused(self, stage: Stage):
         stage.ssh("lb", "systemctl stop haproxy")
         try:
-            assert "not well enough to begin" in stage.hardway("drill", "INV", "apiserver").ok(6).err
+            assert "not healthy enough to start a drill" in stage.hardway("drill", "INV", "apiserver").ok(6).err
         finally:
             stage.ssh("lb", "systemctl start haproxy")
         assert units(status(stage))["kube-apiserver", "controller-2"] == "active"
@@ -241,7 +272,9 @@ class TestDrills:
     def test_a_member_that_the_quorum_needs_is_refused(self, stage: Stage):
         stage.ssh("controller-0", "systemctl stop etcd")
         try:
-            assert "this drill would leave 1 of 3 etcd members" in stage.hardway("drill", "INV", "etcd-member").ok(9).err
+            assert (
+                "this drill would leave 1 of 3 etcd members" in stage.hardway("drill", "INV", "etcd-member").ok(9).err
+            )
         finally:
             stage.ssh("controller-0", "systemctl start etcd")
         assert units(status(stage))["etcd", "controller-2"] == "active"
@@ -249,7 +282,10 @@ class TestDrills:
     def test_the_load_balancer(self, stage: Stage):
         await_true(lambda: stage.kubectl("get", "--raw", "/readyz").code == 0, 60, "the API")
         ran = stage.hardway("drill", "INV", "lb").ok()
-        assert "ok  every API server is ready when asked on its own host" in ran.out and "every container of before still runs" in ran.out
+        assert (
+            "ok  every API server is ready when asked on its own host" in ran.out
+            and "every container still runs" in ran.out
+        )
         assert stage.kubectl("get", "nodes").code != 0
         found = status(stage).json
         assert not found["api"]["ready"] and found["nodes"], "status asks the API servers themselves"
@@ -259,7 +295,9 @@ class TestDrills:
     def test_hardway_is_killed_in_the_middle_of_a_drill(self, stage: Stage):
         process = subprocess.Popen(stage.argv("drill", "INV", "kubelet"), cwd=stage.folder, stdout=subprocess.DEVNULL)
         try:
-            await_true(lambda: units(status(stage))["kubelet", "worker-0"] == "inactive", 120, "the kubelet to be stopped")
+            await_true(
+                lambda: units(status(stage))["kubelet", "worker-0"] == "inactive", 120, "the kubelet to be stopped"
+            )
         finally:
             process.kill()
             process.wait()
@@ -280,7 +318,7 @@ class TestDrills:
         assert units(status(stage))["kubelet", "worker-0"] == "unknown"
         assert found["api"]["ready"] and not found["nodes"][0]["ready"]
         ran = stage.hardway("logs", "INV", "pod-routes", "-n", "1").ok()
-        assert "worker-0 cannot be heard" in ran.err and len(ran.out.splitlines()) == 4
+        assert "no logs from worker-0: " in ran.err and len(ran.out.splitlines()) == 4
         file = stage.folder / "away.tar.gz"
         assert "missing: hosts/worker-0: " in stage.hardway("support-bundle", "INV", "-o", str(file)).ok().err
         assert "hosts/lb/facts.json" in members(file)

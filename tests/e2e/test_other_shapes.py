@@ -1,4 +1,5 @@
-"""Clusters of other shapes: one machine that is everything, and two load balancers that share an address and their machines."""
+"""Clusters of other shapes: one machine that is everything, and two load balancers that share an address and their
+machines."""
 
 from __future__ import annotations
 
@@ -62,7 +63,9 @@ class TestOneMachine:
     def test_the_kubelet_got_a_certificate_of_its_own(self, stage: Stage):
         requests = "{.items[*].status.conditions[*].type} {.items[*].status.certificate}"
         await_true(
-            lambda: re.fullmatch(r"(Approved )+\S+.*", stage.kubectl("get", "csr", "-o", f"jsonpath={requests}").ok().out),
+            lambda: re.fullmatch(
+                r"(Approved )+\S+.*", stage.kubectl("get", "csr", "-o", f"jsonpath={requests}").ok().out
+            ),
             60,
             "the kubelet's certificate request to be approved and signed",
         )

@@ -1,10 +1,12 @@
-"""A machine loses its power at any moment of a `bootstrap`: the run ends by itself and names it, and after power-on the next one completes.
+"""A machine loses its power at any moment of a `bootstrap`: the run ends by itself and names it, and after power-on the
+next one completes.
 
-Each run starts from bare hosts, and another machine is struck each time, ever later in the run. The bootstrap after it must find
-every key as it was and leave nothing to do; at the end of a round all checks pass, and the next round begins without keys.
+Each run starts from bare hosts, and another machine is struck each time, ever later in the run. The bootstrap after it
+must find every key as it was and leave nothing to do; at the end of a round all checks pass, and the next round begins
+without keys.
 
-A power cut of the lab ends all processes of a machine at once and its connections say no good-bye, but what it had written
-stays: the files are in this computer's memory. What a real machine loses with its own memory is not tried here.
+A power cut of the lab ends all processes of a machine at once and its connections say no good-bye, but what it had
+written stays: the files are in this computer's memory. What a real machine loses with its own memory is not tried here.
 """
 
 from __future__ import annotations
@@ -73,7 +75,10 @@ class TestPowerCuts:
                 struck = time.monotonic()
                 ran = run.ended(NAMED)
                 seconds = time.monotonic() - struck
-                print(f"{host} off {when}, at work: {sorted(at_work)}; exit {ran.code} after {seconds:.0f} s: {ran.err.splitlines()[:1]}")
+                print(
+                    f"{host} off {when}, at work: {sorted(at_work)}; exit {ran.code} after {seconds:.0f} s:"
+                    f" {ran.err.splitlines()[:1]}"
+                )
                 cuts.at.append((host, when.phase, ran.code, seconds))
                 self.told(host, ran, seconds)
                 stage.lab("power-on", host)
@@ -84,7 +89,8 @@ class TestPowerCuts:
 
     @staticmethod
     def told(host: str, ran: Ran, seconds: float) -> None:
-        """The host is named; or it answered the roll call at the very end, and went while the run said that it was done."""
+        """The host is named; or it answered the roll call at the very end, and went while the run said that it was
+        done."""
         if ran.code == 0:
             assert seconds < LAST_WORDS, f"done, they say, and {host} was off\n{ran}"
             return
@@ -104,10 +110,11 @@ class TestPowerCuts:
         cuts.completed(stage)
 
     def test_a_user_that_was_half_made_is_made_whole(self, stage: Stage):
-        """As useradd leaves it when the power goes after its first file, with the lock that some other process has by now."""
+        """As useradd leaves it when the power goes after its first file, with the lock that some other process has by
+        now."""
         host, keys = "controller-0", stage.keys()
         stage.ssh(host, "cd /etc; sed -i /^etcd:/d group gshadow; echo 1 >group.lock; touch -d @1000000000 group.lock")
-        assert "half made, without its group" in stage.hardway("plan", "INV").ok().out
+        assert "incomplete, missing group" in stage.hardway("plan", "INV").ok().out
         assert ("etcd", host, "user etcd") in stage.bootstrap().changes
         assert stage.ssh(host, "stat -c %U:%G /var/lib/etcd/member; ls /etc/*.lock 2>/dev/null || :") == "etcd:etcd\n"
         assert stage.keys() == keys

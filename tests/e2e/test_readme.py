@@ -1,4 +1,4 @@
-"""The README's commands for machines of one's own, typed as they stand on machines that know nothing of a lab."""
+"""The README's commands for your own machines, typed as they stand on machines that know nothing of a lab."""
 
 from __future__ import annotations
 

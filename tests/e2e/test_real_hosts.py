@@ -1,4 +1,7 @@
-"""Hosts as users have them, not the lab's: their kernel, their cgroup v2 and their reboots are their own. `make host-test`."""
+"""Hosts as users have them, not the lab's: their kernel, their cgroup v2 and their reboots are their own.
+
+`make host-test`.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,12 @@ def test_a_real_host(name: str, folder: Path):
     machine.make(SYSTEMS[name])
     with machine.running():
         await_true(lambda: bool(machine.boot()), 300, "the machine to boot", evidence=machine.console.read_text)
-        tell(machine.ssh("uname -sr; . /etc/os-release; echo $PRETTY_NAME; systemctl --version | head -n1; stat -fc %T /sys/fs/cgroup"))
+        tell(
+            machine.ssh(
+                "uname -sr; . /etc/os-release; echo $PRETTY_NAME; systemctl --version | head -n1; stat -fc %T"
+                " /sys/fs/cgroup"
+            )
+        )
         assert machine.ssh("stat -fc %T /sys/fs/cgroup") == "cgroup2fs"
         live(Stage(folder, inventory(name, machine)), machine)
 
@@ -74,7 +82,12 @@ def proven(stage: Stage) -> None:
 def reboot(machine: Machine) -> None:
     before, started = machine.boot(), time.monotonic()
     machine.ssh("systemctl reboot")
-    await_true(lambda: machine.boot() not in ("", before), 300, "the machine to be up again", evidence=machine.console.read_text)
+    await_true(
+        lambda: machine.boot() not in ("", before),
+        300,
+        "the machine to be up again",
+        evidence=machine.console.read_text,
+    )
     tell(f"reboot: {time.monotonic() - started:.0f} s")
 
 

@@ -48,8 +48,16 @@ def test_a_secret_is_found_in_whatever_form_and_named_but_not_shown(state, tmp_p
         content = (state / name).read_bytes().strip()
         lines = [line for line in content.splitlines() if not line.startswith(b"-----")]
         der = base64.b64decode(b"".join(lines) + b"==") if len(lines) > 1 else content
-        for form in (content, b"".join(lines), der, der.hex().encode(), base64.b64encode(content), base64.b64encode(b"x" + content),
-                     base64.b64encode(b"xy" + content), json.dumps({"log": content.decode()}).encode()):  # fmt: skip
+        for form in (
+            content,
+            b"".join(lines),
+            der,
+            der.hex().encode(),
+            base64.b64encode(content),
+            base64.b64encode(b"x" + content),
+            base64.b64encode(b"xy" + content),
+            json.dumps({"log": content.decode()}).encode(),
+        ):
             with pytest.raises(AssertionError, match=name) as caught:
                 assert_no_secret(secrets, b"before " + form + b" after")
             assert lines[0].decode() not in str(caught.value)
@@ -76,5 +84,9 @@ def test_the_arguments_and_the_environment_of_a_process_are_seen():
     with Processes() as processes:
         argv = [sys.executable, "-c", "import sys; sys.stdin.read()", mark]
         with subprocess.Popen(argv, stdin=subprocess.PIPE, env={"HIDDEN": hidden}) as child:
-            await_true(lambda: mark.encode() in processes.text and hidden.encode() in processes.text, 20, "the process to be seen")
+            await_true(
+                lambda: mark.encode() in processes.text and hidden.encode() in processes.text,
+                20,
+                "the process to be seen",
+            )
             child.stdin.close()

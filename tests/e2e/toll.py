@@ -16,7 +16,8 @@ class Toll:
     keys: dict[str, bytes] = field(default_factory=dict)
 
     def round_begins(self, stage: Stage, order: float) -> None:
-        """When the next blow is the first of a round: complete what the last round left, and start from bare hosts without keys."""
+        """When the next blow is the first of a round: complete what the last round left, and start from bare hosts
+        without keys."""
         if order < self.order and self.keys:
             self.completed(stage)
             stage.hardway("reset", "INV", "--yes", "--remove-pki").ok()

@@ -1,4 +1,5 @@
-"""A command that is watched while it works, to strike at a moment that is chosen by what it does rather than by the clock."""
+"""A command that is watched while it works, to strike at a moment that is chosen by what it does rather than by the
+clock."""
 
 from __future__ import annotations
 
@@ -72,6 +73,13 @@ class Watched:
     def interrupt(self) -> None:
         """What Ctrl-C does."""
         self._process.send_signal(signal.SIGINT)
+
+    def sleep(self) -> None:
+        """What closing a laptop's lid does to it."""
+        os.killpg(self._process.pid, signal.SIGSTOP)
+
+    def wake(self) -> None:
+        os.killpg(self._process.pid, signal.SIGCONT)
 
     def kill(self) -> bool:
         """Kill it with all its children; whether it was still alive."""

@@ -13,8 +13,10 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from hardway.assets import default_versions
-from hardway.cluster import Api, Cluster, Host, Role
+from hardway.cluster import Cluster, Host, Role
+from hardway.etcd.library import Etcd3, open_library
 from hardway.pki.credentials import Credentials
+from hardway.settings import Api
 from hardway.state.statedir import Overlay, StateDir
 from hardway.transport import Result
 
@@ -102,15 +104,51 @@ class RealEtcd:
             (self.pki(host) / f"{name}.crt").write_bytes(pair.cert)
             (self.pki(host) / f"{name}.key").write_bytes(pair.key.reveal())
 
-    def start(self, host: Host) -> None:
+    def use(self, cluster: Cluster) -> None:
+        """Another inventory; what is issued from now on is for that."""
+        self.cluster, self.credentials = cluster, Credentials(cluster, self.credentials.store)
+
+    def library(self) -> Etcd3:
+        """The library's client through the first member."""
+        return open_library(self.cluster, self.transport(self.cluster.hosts[0]), self.credentials)
+
+    def start(self, host: Host, state: str = "new") -> None:
         pki, url = self.pki(host), f"https://{host.address}"
         command = [self.binaries / "etcd", "--name", host.name, "--data-dir", self.folder / host.name / "data"]
         command += ["--listen-client-urls", f"{url}:2379", "--advertise-client-urls", f"{url}:2379"]
         command += ["--listen-peer-urls", f"{url}:2380", "--initial-advertise-peer-urls", f"{url}:2380"]
-        command += ["--initial-cluster", self.cluster.etcd_initial_cluster, "--initial-cluster-state", "new", "--logger", "zap"]
-        command += ["--cert-file", pki / "server.crt", "--key-file", pki / "server.key", "--trusted-ca-file", pki / "ca.crt"]
-        command += ["--peer-cert-file", pki / "peer.crt", "--peer-key-file", pki / "peer.key", "--peer-trusted-ca-file", pki / "ca.crt"]
-        command += ["--client-cert-auth", "--peer-client-cert-auth", "--heartbeat-interval", "50", "--election-timeout", "500"]
+        command += [
+            "--initial-cluster",
+            self.cluster.etcd_initial_cluster,
+            "--initial-cluster-state",
+            state,
+            "--logger",
+            "zap",
+        ]
+        command += [
+            "--cert-file",
+            pki / "server.crt",
+            "--key-file",
+            pki / "server.key",
+            "--trusted-ca-file",
+            pki / "ca.crt",
+        ]
+        command += [
+            "--peer-cert-file",
+            pki / "peer.crt",
+            "--peer-key-file",
+            pki / "peer.key",
+            "--peer-trusted-ca-file",
+            pki / "ca.crt",
+        ]
+        command += [
+            "--client-cert-auth",
+            "--peer-client-cert-auth",
+            "--heartbeat-interval",
+            "50",
+            "--election-timeout",
+            "500",
+        ]
         log = (self.folder / host.name / "log").open("ab")
         self.processes[host.name] = subprocess.Popen(command, stdout=log, stderr=log)
 
@@ -126,7 +164,13 @@ class RealEtcd:
         """What etcdctl itself says, asked without any of our code between; nothing when it fails and `check` is off."""
         first = self.cluster.hosts[0]
         pki = self.pki(first)
-        command = [self.binaries / "etcdctl", "--endpoints", f"https://{first.address}:2379", "--cacert", pki / "ca.crt"]
+        command = [
+            self.binaries / "etcdctl",
+            "--endpoints",
+            f"https://{first.address}:2379",
+            "--cacert",
+            pki / "ca.crt",
+        ]
         command += ["--cert", pki / "server.crt", "--key", pki / "server.key", *arguments]
         return subprocess.run(command, check=check, capture_output=True, text=True).stdout
 

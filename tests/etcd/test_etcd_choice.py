@@ -11,10 +11,12 @@ from real_etcd import LocalTransport, RealEtcd
 from hardway.errors import NotReadyError, ReadOnlyError, RemoteCommandError
 from hardway.etcd import command as etcd_command
 from hardway.etcd import library as etcd_library
+from hardway.etcd.client import open_etcd
 from hardway.etcd.command import Etcdctl
-from hardway.etcd.interface import open_etcd
 from hardway.etcd.library import Unusable, open_library
 from hardway.targets.readonly import ReadingEtcd, ReadingTransport
+
+pytestmark = pytest.mark.slow
 
 IMPORT = "from hardway.etcd.library import library; print(library().__version__)"
 
@@ -32,7 +34,7 @@ def test_the_library_imports_with_warnings_as_errors():
 
 
 def test_hardway_etcd_imports_nothing_heavy():
-    code = "import hardway.etcd.interface, hardway.etcd.library, hardway.etcd.command, sys\n"
+    code = "import hardway.etcd.client, hardway.etcd.library, hardway.etcd.command, sys\n"
     code += "print([m for m in ('grpc', 'google.protobuf', 'etcd3') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 
@@ -46,7 +48,9 @@ def test_an_import_that_fails_leads_to_etcdctl(silent_etcd):
 
 def test_a_library_that_cannot_be_imported_is_told_in_how(silent_etcd, monkeypatch):
     monkeypatch.setitem(sys.modules, "etcd3", None)
-    client = open_etcd(silent_etcd.cluster, silent_etcd.transport(silent_etcd.cluster.hosts[2]), silent_etcd.credentials)
+    client = open_etcd(
+        silent_etcd.cluster, silent_etcd.transport(silent_etcd.cluster.hosts[2]), silent_etcd.credentials
+    )
     assert isinstance(client, Etcdctl)
     assert client.how.startswith("etcdctl on etcd-2 (etcd3 cannot be imported: ")
 
@@ -54,7 +58,7 @@ def test_a_library_that_cannot_be_imported_is_told_in_how(silent_etcd, monkeypat
 def test_when_nothing_answers_the_call_says_so_not_the_opening(silent_etcd):
     transport = silent_etcd.transport(silent_etcd.cluster.hosts[0])
     with open_etcd(silent_etcd.cluster, transport, silent_etcd.credentials) as client:
-        assert isinstance(client, Etcdctl) and "etcd3 gets no connection" in client.how
+        assert isinstance(client, Etcdctl) and "etcd3 cannot connect" in client.how
         assert transport.open_forwards == 0
         with pytest.raises(RemoteCommandError) as failure:
             client.members()
@@ -73,7 +77,7 @@ def test_members_that_were_never_started_are_all_ill(silent_etcd, monkeypatch):
 
 def test_a_certificate_of_another_authority_is_refused_by_etcd(real_etcd, tmp_path, binaries):
     stranger = RealEtcd(tmp_path, binaries)
-    with pytest.raises(Unusable, match="no connection"):
+    with pytest.raises(Unusable, match="cannot connect"):
         open_library(real_etcd.cluster, real_etcd.transport(real_etcd.cluster.hosts[0]), stranger.credentials)
 
 
@@ -110,7 +114,9 @@ def test_a_proxy_of_the_environment_is_not_used(real_etcd, monkeypatch):
     for name in ("http_proxy", "https_proxy", "grpc_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.delenv("no_proxy", raising=False)
-    with open_library(real_etcd.cluster, real_etcd.transport(real_etcd.cluster.hosts[0]), real_etcd.credentials) as client:
+    with open_library(
+        real_etcd.cluster, real_etcd.transport(real_etcd.cluster.hosts[0]), real_etcd.credentials
+    ) as client:
         assert len(client.members()) == 3
 
 
@@ -118,11 +124,14 @@ def test_who_only_looks_can_ask_by_both_ways_and_add_by_none(real_etcd, monkeypa
     reading = ReadingTransport(real_etcd.transport(real_etcd.cluster.hosts[0]))
     with ReadingEtcd(open_etcd(real_etcd.cluster, reading, real_etcd.credentials)) as client:
         assert "etcd3" in client.how and len(client.members()) == 3
-        assert not hasattr(client, "add_member") and not hasattr(client, "remove_member")
+        assert not any(hasattr(client, f"{verb}_member") for verb in ("add", "remove", "update"))
+        assert not hasattr(client, "move_leader")
     etcdctl = Etcdctl(reading, real_etcd.cluster.etcd_members, pki=str(real_etcd.pki(real_etcd.cluster.hosts[0])))
     assert len(etcdctl.members()) == 3 and all(entry.healthy for entry in etcdctl.health())
     assert len(etcdctl.status()) == 3 and etcdctl.get("/no/such-key") is None
-    for write in (lambda: etcdctl.add_member("x", ("https://10.0.0.1:2380",)), lambda: etcdctl.remove_member(1)):
+    writes = [lambda: etcdctl.add_member("x", ("https://10.0.0.1:2380",)), lambda: etcdctl.remove_member(1)]
+    writes += [lambda: etcdctl.update_member(1, ("https://10.0.0.1:2380",)), lambda: etcdctl.move_leader(1)]
+    for write in writes:
         with pytest.raises(ReadOnlyError):
             write()
     assert len(etcdctl.members()) == 3

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 
 import pytest
 from real_etcd import eventually
 
 from hardway.errors import NotReadyError, RemoteCommandError
+from hardway.etcd.client import open_etcd
 from hardway.etcd.command import Etcdctl
-from hardway.etcd.interface import open_etcd
 from hardway.etcd.library import Etcd3, open_library
+
+pytestmark = pytest.mark.slow
 
 
 def open_way(way, etcd):
@@ -93,7 +96,8 @@ def test_a_member_is_added_seen_as_not_started_and_removed(client, way):
 
 
 def new_url():
-    """Never the same one twice: within one second etcd gives it the ID of the member removed before, which is refused for ever."""
+    """Never the same one twice: within one second etcd gives it the ID of the member removed before, which is refused
+    for ever."""
     return f"https://127.99.{secrets.randbelow(250)}.{secrets.randbelow(250)}:2380"
 
 
@@ -115,6 +119,46 @@ def test_a_learner_is_told_apart(client, real_etcd, way):
         assert [member.learner for member in client.members()] == [True, False, False, False]
     finally:
         client.remove_member(learner.id)
+
+
+def test_status_says_how_far_each_member_has_come(client):
+    leader = next(each for each in client.status() if each.is_leader)
+    for each in client.status():
+        assert each.raft_index >= each.raft_applied_index > 3
+        assert leader.raft_index - each.raft_applied_index < 100
+        assert each.raft_term == leader.raft_term and not each.is_learner
+
+
+def test_the_leader_hands_over_to_the_member_that_is_named(client, real_etcd):
+    leader = next(each for each in client.status() if each.is_leader)
+    heir = next(each for each in client.status() if not each.is_leader)
+    client.move_leader(heir.member_id)
+    eventually(lambda: [each.name for each in client.status() if each.is_leader] == [heir.name])
+    assert {each.leader for each in client.status()} == {heir.member_id} != {leader.member_id}
+
+
+def test_leadership_is_not_given_to_a_stranger(client):
+    with pytest.raises(RemoteCommandError) as refusal:
+        client.move_leader(12345)
+    assert "move-leader 3039" in refusal.value.command
+
+
+def test_a_member_is_given_another_peer_url(client):
+    before = client.members()[1]
+    elsewhere = new_url()
+    client.update_member(before.id, (elsewhere,))
+    try:
+        assert client.members()[1] == replace(before, peer_urls=(elsewhere,))
+    finally:
+        client.update_member(before.id, before.peer_urls)
+    assert client.members()[1] == before
+    eventually(lambda: all(each.healthy for each in client.health()))
+
+
+def test_a_peer_url_of_another_member_is_refused(client):
+    one, other, _ = client.members()
+    with pytest.raises(RemoteCommandError, match="member update .*exist"):
+        client.update_member(one.id, other.peer_urls)
 
 
 def test_a_refusal_says_what_was_refused(client, real_etcd):

@@ -15,7 +15,8 @@ SOMETHING = re.compile(r"(<[a-z][a-z -]*>|…)")
 
 @dataclass(frozen=True)
 class Case:
-    """`sees`, `evidence` and `next` are templates of lines that hardway must print; the page of failures shows the same words.
+    """`sees`, `evidence` and `next` are templates of lines that hardway must print; the page of failures shows the same
+    words.
 
     `injected` says how the test brings it about; `why` and `remedy` are for the page alone.
     """
@@ -43,5 +44,8 @@ class Case:
 
 def pattern(template: str) -> re.Pattern[str]:
     """A regular expression for text like the template."""
-    parts = (".*" if part == "…" else ".+" if SOMETHING.fullmatch(part) else re.escape(part) for part in SOMETHING.split(template))
+    parts = (
+        ".*" if part == "…" else ".+" if SOMETHING.fullmatch(part) else re.escape(part)
+        for part in SOMETHING.split(template)
+    )
     return re.compile("".join(parts))

@@ -36,10 +36,17 @@ class Desk:
         return path
 
     def ssh_to(self, server: Server, **changes: Any) -> Path:
-        """An inventory whose host is reached at this server; the address of the inventory is one of a network that is not there."""
+        """An inventory whose host is reached at this server; the address of the inventory is one of a network that is
+        not there."""
         config = self.folder / "ssh_config"
         config.write_text(f"Host node-1\n  HostName 127.0.0.1\n  Port {changes.pop('port', server.port)}\n")
-        ssh = {"key": str(server.key), "agent": False, "known_hosts": str(server.known_hosts), "config": str(config), **changes}
+        ssh = {
+            "key": str(server.key),
+            "agent": False,
+            "known_hosts": str(server.known_hosts),
+            "config": str(config),
+            **changes,
+        }
         return self.inventory(ssh=ssh)
 
     def hardway(self, *words: str | Path, environment: Mapping[str, str] = {}, timeout: float = 120) -> Ran:

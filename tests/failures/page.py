@@ -5,21 +5,21 @@ from __future__ import annotations
 from .case import Case
 from .cases import TOPICS
 
-HEAD = """# Failures that teach
+HEAD = """# Failures and what to do
 
-What you may see, why, and what to do. Each of these failures is caused for real by a test, which holds hardway to the
-words, the next command and the exit code shown here. `<something>` stands for what is particular to your case.
+What you see, why, and what to do. A test causes each of these failures for real and checks the words, the next command
+and the exit code shown here. `<something>` stands for a value of your case, `…` for any text or none.
 
-An error always has the same form: what happened and where, the evidence, and the next command to try.
+Every error has the same form: what happened and where, the evidence, and the next command to try.
 
     error: WHAT HAPPENED  (host HOST, phase PHASE)
       | EVIDENCE
       next: THE NEXT COMMAND
 
-Commands that act end with one line more, `log:` and the file that holds all of the run.
-On a cluster that lives `hardway doctor INV` says which of them it is, and what only follows from it.
+Commands that change hosts print one more line, `log:` and the file with the log of the whole run.
+On a running cluster `hardway doctor INV` finds which failure it is, and which other problems it causes.
 
-After the remedy run the same command again. It goes on where it stopped, and what was done is not done twice."""
+After the remedy run the same command again. It continues where it stopped, and does nothing twice."""
 
 
 def page() -> str:
@@ -40,7 +40,7 @@ def row(case: Case) -> str:
 
 def code(line: str) -> str:
     escaped = line.replace("|", "\\|")
-    return f"`{escaped}`"
+    return f"`` {escaped} ``" if "`" in line else f"`{escaped}`"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Binaries from mirrors that lack, break or forge them. The remedy is carried out each time, and the same command goes on."""
+"""Binaries from mirrors that lack, break or forge them.
+
+The remedy is carried out each time, and the same command goes on.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,9 @@ def mirror(world: dict[str, bytes]) -> Iterator[Mirror]:
 
 def fetch(desk: Desk, mirror: str | Path):
     inventory = desk.inventory(
-        kubernetes=VERSIONS.kubernetes, versions=PINNED, assets={"source": "mirror", "mirror": str(mirror), "images": "pull"}
+        kubernetes=VERSIONS.kubernetes,
+        versions=PINNED,
+        assets={"source": "mirror", "mirror": str(mirror), "images": "pull"},
     )
     return desk.hardway("assets", "fetch", inventory, environment={"HARDWAY_CACHE": str(desk.folder / "cache")})
 
@@ -86,11 +91,14 @@ def test_program_of_another_version(desk: Desk, mirror: Mirror, told):
 
 def put(mirror: Mirror, content: bytes) -> None:
     mirror.files[RUNC] = content
-    mirror.files[f"{RUNC.rpartition('/')[0]}/runc.sha256sum"] = f"{hashlib.sha256(content).hexdigest()}  runc.amd64\n".encode()
+    mirror.files[f"{RUNC.rpartition('/')[0]}/runc.sha256sum"] = (
+        f"{hashlib.sha256(content).hexdigest()}  runc.amd64\n".encode()
+    )
 
 
 def elf(machine: int, version: str = VERSIONS.runc) -> bytes:
-    """A program's header: 64 bits, little endian, executable, for this processor; and its version, as each has it somewhere."""
+    """A program's header: 64 bits, little endian, executable, for this processor; and its version, as each has it
+    somewhere."""
     return b"\x7fELF" + bytes([2, 1, 1]) + bytes(9) + struct.pack("<HHI", 2, machine, 1) + bytes(40) + version.encode()
 
 

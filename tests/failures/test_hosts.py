@@ -22,6 +22,8 @@ from .desk import Desk, keys_of
 
 pytestmark = pytest.mark.lab
 
+MARKED = "mkdir -p /var/lib/hardway; echo refused 0123456789abcdef >/var/lib/hardway/cluster"
+
 
 @pytest.fixture(scope="module")
 def stage(make_stage: Callable[[dict], Stage]) -> Stage:
@@ -61,11 +63,15 @@ def mended(stage: Stage, host: str, harm: str, remedy: str) -> Iterator[None]:
     ],
 )
 def test_port_taken(stage: Stage, told, host: str, port: int):
-    listen = f"systemd-run -q --unit=squatter nc -lk 0.0.0.0 {port}; until ss -Hltn sport = :{port} | grep -q .; do :; done"
+    listen = (
+        f"systemd-run -q --unit=squatter nc -lk 0.0.0.0 {port}; until ss -Hltn sport = :{port} | grep -q .; do :; done"
+    )
     with mended(stage, host, listen, "systemctl stop squatter"):
         ran = told(stage.hardway("bootstrap", "INV"), host)
         process = ran.err.partition("systemctl status ")[2].split()[0]
-        assert "squatter.service" in stage.ssh(host, f"systemctl status {process}"), "the next command must show whose it is"
+        assert "squatter.service" in stage.ssh(host, f"systemctl status {process}"), (
+            "the next command must show whose it is"
+        )
 
 
 @case("disk-full")
@@ -104,40 +110,76 @@ def test_hostname_not_the_inventorys(stage: Stage, told):
 @case("clock-skew")
 def test_clock_skew(stage: Stage, told):
     """Root's PATH has /usr/local/bin before /usr/bin."""
-    ahead = "printf '#!/bin/sh\\nexec /bin/date -d \"1 hour\" \"$@\"\\n' >/usr/local/bin/date; chmod 755 /usr/local/bin/date"
+    ahead = (
+        'printf \'#!/bin/sh\\nexec /bin/date -d "1 hour" "$@"\\n\' >/usr/local/bin/date; chmod 755 /usr/local/bin/date'
+    )
     with mended(stage, "two", ahead, "rm /usr/local/bin/date"):
         told(stage.hardway("bootstrap", "INV"), "two")
 
 
 @case("leftover-etcd-data")
 def test_leftover_etcd_data(stage: Stage, told):
-    with mended(stage, "one", "mkdir -p /var/lib/etcd/member/wal /var/lib/etcd/member/snap", "mv /var/lib/etcd /var/lib/etcd.old"):
+    with mended(
+        stage,
+        "one",
+        "mkdir -p /var/lib/etcd/member/wal /var/lib/etcd/member/snap",
+        "mv /var/lib/etcd /var/lib/etcd.old",
+    ):
         told(stage.hardway("bootstrap", "INV"), "one")
 
 
 @case("host-of-another-cluster")
 def test_host_of_another_cluster(stage: Stage, told):
-    with mended(stage, "two", "mkdir -p /var/lib/hardway; echo shop 0123456789abcdef >/var/lib/hardway/cluster", "rm -r /var/lib/hardway"):
+    with mended(
+        stage,
+        "two",
+        "mkdir -p /var/lib/hardway; echo shop 0123456789abcdef >/var/lib/hardway/cluster",
+        "rm -r /var/lib/hardway",
+    ):
         told(stage.hardway("bootstrap", "INV"), "two")
 
 
 @case("versions-too-far-apart")
 def test_versions_too_far_apart(stage: Stage, told):
     older = "printf '#!/bin/sh\\necho Kubernetes v1.18.20\\n' >/usr/local/bin/kubelet; chmod 755 /usr/local/bin/kubelet"
-    marked = "mkdir -p /var/lib/hardway; echo refused 0123456789abcdef >/var/lib/hardway/cluster"
-    with mended(stage, "two", f"{older}; {marked}", "rm -r /var/lib/hardway /usr/local/bin/kubelet"):
+    with mended(stage, "two", f"{older}; {MARKED}", "rm -r /var/lib/hardway /usr/local/bin/kubelet"):
+        told(stage.hardway("bootstrap", "INV"), "two")
+
+
+@case("etcd-patch-too-old")
+def test_etcd_patch_too_old(stage: Stage, told):
+    wanted = default_versions().etcd.split(".")
+    before = f"{wanted[0]}.{int(wanted[1]) - 1}.0"
+    older = f"printf '#!/bin/sh\\necho etcd Version: {before}\\n' >/usr/local/bin/etcd; chmod 755 /usr/local/bin/etcd"
+    with mended(stage, "one", f"{older}; {MARKED}", "rm -r /var/lib/hardway /usr/local/bin/etcd"):
+        told(stage.hardway("bootstrap", "INV"), "one")
+
+
+@case("version-lowered")
+def test_version_lowered(stage: Stage, told):
+    path = "/usr/local/bin/containerd"
+    newer = f"printf '#!/bin/sh\\necho containerd somewhere v9.0.0 0123\\n' >{path}; chmod 755 {path}"
+    with mended(stage, "two", f"{newer}; {MARKED}", f"rm -r /var/lib/hardway {path}"):
         told(stage.hardway("bootstrap", "INV"), "two")
 
 
 def elsewhere(stage: Stage, desk: Desk, **ssh) -> str:
-    """The inventory without its lab, as somebody has it whose machines are others'; `two` is reached by an SSH configuration."""
+    """The inventory without its lab, as somebody has it whose machines are others'; `two` is reached by an SSH
+    configuration."""
     inventory = yaml.safe_load(stage.inventory.read_text())
     own = stage.state / "lab"
     config = desk.folder / "config"
-    config.write_text("".join(f"{key} {value}\n" for key, value in {"Host": "two", "HostName": "10.254.0.21", **ssh}.items()))
+    config.write_text(
+        "".join(f"{key} {value}\n" for key, value in {"Host": "two", "HostName": "10.254.0.21", **ssh}.items())
+    )
     del inventory["lab"]
     known = desk.folder / "known_hosts"
-    inventory["ssh"] = {"key": str(own / "id_ed25519"), "known_hosts": str(known), "config": str(config), "agent": False}
+    inventory["ssh"] = {
+        "key": str(own / "id_ed25519"),
+        "known_hosts": str(known),
+        "config": str(config),
+        "agent": False,
+    }
     inventory["ssh"]["host_keys"] = "accept-new"
     path = desk.folder / "elsewhere.yaml"
     path.write_text(yaml.safe_dump(inventory))
@@ -150,6 +192,17 @@ def test_address_of_another_network(stage: Stage, desk: Desk, told):
     text = open(path).read()
     open(path, "w").write(text.replace("10.254.0.21", "10.254.0.99"))
     told(desk.hardway("bootstrap", path), "two")
+
+
+@case("next-hop-behind-a-router")
+def test_next_hop_behind_a_router(stage: Stage, desk: Desk, told):
+    path = elsewhere(stage, desk)
+    inventory = yaml.safe_load(Path(path).read_text())
+    del inventory["network"]["node_cidr"]
+    next(host for host in inventory["hosts"] if host["name"] == "two")["address"] = "10.99.0.2"
+    Path(path).write_text(yaml.safe_dump(inventory))
+    with mended(stage, "two", "ip address add 10.99.0.2/32 dev lo", "ip address del 10.99.0.2/32 dev lo"):
+        told(desk.hardway("bootstrap", path), "one")
 
 
 @case("no-systemd")
@@ -172,7 +225,8 @@ def copied_cache(desk: Desk) -> Path:
 
 
 def link(source: str, target: str) -> None:
-    """Records are copied, since a cache writes them anew; a hard link would change the time stamps of the user's file."""
+    """Records are copied, since a cache writes them anew; a hard link would change the time stamps of the user's
+    file."""
     shutil.copy2(source, target) if Path(source).name.startswith(".") else Path(target).symlink_to(source)
 
 
@@ -203,7 +257,9 @@ class TestBegun:
         ran = told(hardway("bootstrap", "INV", "--only", "kubelet"))
         assert (first := re.search(r"next: (rm \S+) &&", ran.err)) and str(own) in first[1]
         subprocess.run(first[1], shell=True, check=True)
-        assert f"kubelet {default_versions().kubernetes} amd64 is missing" in hardway("assets", "verify", "INV").ok(8).err
+        assert (
+            f"kubelet {default_versions().kubernetes} amd64 is missing" in hardway("assets", "verify", "INV").ok(8).err
+        )
 
     @case("state-lost")
     def test_state_lost(self, stage: Stage, told):
@@ -221,5 +277,11 @@ class TestBegun:
         inventory = elsewhere(stage, desk)
         keys_of(Path(inventory), desk.folder / "mine")
         told(desk.hardway("bootstrap", inventory, "--state-dir", "mine"), "two")
-        assert "belongs to another cluster of the name" in desk.hardway("reset", inventory, "--yes", "--state-dir", "mine").ok(5).err
-        assert "no changes" in desk.hardway("plan", inventory, "--state-dir", stage.state, "--until", "prepare", "--exit-code").ok().out
+        assert (
+            "belongs to another cluster named"
+            in desk.hardway("reset", inventory, "--yes", "--state-dir", "mine").ok(5).err
+        )
+        assert (
+            "no changes"
+            in desk.hardway("plan", inventory, "--state-dir", stage.state, "--until", "prepare", "--exit-code").ok().out
+        )

@@ -1,24 +1,20 @@
-"""What goes wrong in a cluster that lives, caused for real; after each remedy `bootstrap` completes and `verify` passes."""
+"""What goes wrong in a cluster that lives, caused for real; after each remedy `bootstrap` completes and `verify`
+passes."""
 
 from __future__ import annotations
 
 import contextlib
-import datetime
 import re
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
+from fakes.past import expire
 from stage import Ran, Stage, await_true, of_the_lab
 
 from hardway.inventory import load
 from hardway.phases import control_plane
-from hardway.pki import issuing
-from hardway.pki.authority import open_signer
-from hardway.pki.certificates import definition
-from hardway.pki.leaf import Leaf
 from hardway.state.statedir import StateDir
 
 from .cases import case
@@ -32,19 +28,23 @@ MACHINES = {"lb": ["lb", "etcd"], "one": ["etcd", "control-plane", "worker"], "t
 def stage(make_stage: Callable[[dict], Stage]) -> Stage:
     """Three machines, as few as can have an etcd that survives a loss, with a cluster on them."""
     inventory = of_the_lab("doctor", node="10.232.2", pods="10.186", services="10.66.0")
-    hosts = [{"name": name, "address": f"10.232.2.1{number}", "roles": roles} for number, (name, roles) in enumerate(MACHINES.items())]
+    hosts = [
+        {"name": name, "address": f"10.232.2.1{number}", "roles": roles}
+        for number, (name, roles) in enumerate(MACHINES.items())
+    ]
     inventory |= {"hosts": hosts, "addons": {"coredns": {"replicas": 1}}, "ssh": {"connect_timeout": 5}}
     stage = make_stage(inventory)
     stage.hardway("assets", "fetch", "INV", timeout=2400).ok()
     stage.lab("up")
-    assert "[not-built] nothing of cluster doctor is on the hosts" in doctor(stage).ok(7).out
+    assert "[not-built] cluster doctor is not built on any host that answers" in doctor(stage).ok(7).out
     stage.bootstrap()
     return stage
 
 
 @pytest.fixture(autouse=True)
 def whole_again(stage: Stage) -> Iterator[None]:
-    """The remedy of nearly all of these is `bootstrap`; nothing of what a test did is left, as far as verify's checks can look."""
+    """The remedy of nearly all of these is `bootstrap`; nothing of what a test did is left, as far as verify's checks
+    can look."""
     yield
     stage.bootstrap()
     last: list[Ran] = []
@@ -71,25 +71,15 @@ def edited(stage: Stage, **keys: Any) -> Iterator[None]:
         stage.inventory.write_text(before)
 
 
-def expired(stage: Stage, name: str) -> bytes:
-    """A leaf as the cluster's authority would have issued it 400 days ago; it is put into the state directory."""
-    store, cluster = StateDir(stage.state), load(stage.inventory)
-    row = definition(name)
-    then = SimpleNamespace(now=lambda zone: datetime.datetime.now(zone) - datetime.timedelta(days=400))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(issuing, "datetime", SimpleNamespace(datetime=then, UTC=datetime.UTC, timedelta=datetime.timedelta))
-        return Leaf(row, None, cluster, store).issue(open_signer(row.ca, cluster.pki, store, [])).cert
-
-
 def test_a_healthy_cluster_is_told_so(stage: Stage):
     ran = doctor(stage).ok()
-    assert "3 of 3 hosts answer, nothing wrong found" in ran.out
+    assert "3 of 3 hosts answer, no problem found" in ran.out
     assert doctor(stage, "--output", "json").ok().json["healthy"] is True
 
 
 @case("expired-certificate")
 def test_expired_certificate(stage: Stage, told):
-    certificate = expired(stage, "apiserver")
+    certificate = expire(load(stage.inventory), StateDir(stage.state), "apiserver")
     path = "/etc/kubernetes/pki/apiserver.crt"
     process = "systemctl show -P MainPID kube-apiserver"
     before = stage.ssh("one", process)
@@ -97,19 +87,73 @@ def test_expired_certificate(stage: Stage, told):
     # The one that is stopping reads the new certificate too, and then is gone in the middle of a question.
     await_true(lambda: stage.ssh("one", process) not in ("0\n", before), 60, "the new API server")
     served = ("verify", "INV", "--only", "certificates-served")
-    shown = re.compile(r"one: 10.232.2.11:6443 shows another certificate .*expired on \d{4}-")
+    shown = re.compile(r"one: 10.232.2.11:6443 serves another certificate .*expired on \d{4}-")
     await_true(lambda: shown.search(stage.hardway(*served).out) is not None, 60, "the API server to show it")
     told(doctor(stage), "one")
     assert ("control-plane", "one", f"file {path}") in stage.bootstrap().changes
 
 
-@pytest.mark.parametrize("program", [pytest.param(name, marks=case("argument-refused")) for name in ("kube-apiserver", "kube-scheduler")])
+@pytest.mark.parametrize(
+    "program", [pytest.param(name, marks=case("argument-refused")) for name in ("kube-apiserver", "kube-scheduler")]
+)
 def test_argument_refused(stage: Stage, told, program: str):
     with edited(stage, extra_args={program: {"no-such-flag": "1"}}):
         ran = told(stage.hardway("bootstrap", "INV"), "one")
         assert f"correct or remove extra_args.{program}.no-such-flag in {stage.inventory}" in ran.err
         assert int(re.search(r"waited (\d+) s for", ran.err)[1]) < control_plane.PHASE.deadline / 2
         assert f"[argument-refused] one: {program} refuses --no-such-flag" in doctor(stage).ok(7).out
+
+
+@case("network-of-a-living-cluster")
+def test_network_of_a_living_cluster(stage: Stage, told):
+    network = yaml.safe_load(stage.inventory.read_text())["network"]
+    with edited(stage, network={**network, "service_cidr": "10.69.0.0/24"}):
+        ran = told(stage.hardway("bootstrap", "INV"), "one")
+        assert "10.69.0.0/24" in ran.err and network["service_cidr"] in ran.err
+        assert "[ERROR NetworkFixed] one: network.service_cidr" in stage.hardway("plan", "INV").ok().out
+    assert "no changes" in stage.hardway("plan", "INV", "--exit-code").ok().out
+
+
+@case("flag-that-stays")
+def test_flag_that_stays(stage: Stage, told):
+    before = stage.kubectl("get", "all", "-A", "-o", "name").ok().out
+    with edited(stage, extra_args={"kube-apiserver": {"etcd-prefix": "/elsewhere"}}):
+        told(stage.hardway("bootstrap", "INV"), "one")
+        assert "[ERROR FixedFlag] one: " in stage.hardway("plan", "INV").out
+    assert stage.kubectl("get", "all", "-A", "-o", "name").ok().out == before
+
+
+@case("api-port-moves")
+def test_api_port_moves(stage: Stage, told):
+    hosts = yaml.safe_load(stage.inventory.read_text())["hosts"]
+    moved = {"lb": ["etcd"], "one": ["lb", *MACHINES["one"]]}
+    with edited(stage, hosts=[{**host, "roles": moved.get(host["name"], host["roles"])} for host in hosts]):
+        ran = told(stage.hardway("bootstrap", "INV"), "one")
+        assert "Port-6443" not in ran.err, "nobody is to stop the API server"
+    stage.kubectl("get", "--raw", "/readyz").ok()
+
+
+@case("encryption-key-unknown")
+def test_encryption_key_unknown(stage: Stage, told):
+    config = "/etc/kubernetes/encryption-config.yaml"
+    stage.ssh("one", f"cp -a {config} /root/kept && sed -i 's/name: key1/name: key2/' {config}")
+    changed = stage.ssh("one", f"sha256sum {config}")
+    try:
+        ran = told(stage.hardway("bootstrap", "INV"), "one")
+        assert "aescbc:key2=" in ran.err and stage.ssh("one", f"sha256sum {config}") == changed
+    finally:
+        stage.ssh("one", f"mv /root/kept {config}")
+
+
+@case("encryption-key-away")
+def test_encryption_key_away(stage: Stage, told):
+    key = stage.state / "encryption/aescbc-key1.key"
+    away = key.rename(stage.folder / "away.key")
+    try:
+        told(stage.hardway("bootstrap", "INV"), "one")
+        assert not key.exists()
+    finally:
+        away.rename(key)
 
 
 @case("image-missing")
@@ -120,7 +164,9 @@ def test_image_missing(stage: Stage, told):
         stage.kubectl("cordon", "one").ok()
         try:
             stage.kubectl("-n", "kube-system", "delete", "pod", "-l", "k8s-app=kube-dns", "--wait=false").ok()
-            await_true(lambda: "ImagePull" in stage.kubectl("get", "pods", "-A").out, 120, "the kubelet to miss the image")
+            await_true(
+                lambda: "ImagePull" in stage.kubectl("get", "pods", "-A").out, 120, "the kubelet to miss the image"
+            )
             told(doctor(stage), "two")
         finally:
             stage.kubectl("uncordon", "one").ok()
@@ -130,7 +176,9 @@ def test_image_missing(stage: Stage, told):
 @pytest.fixture
 def without_dns(stage: Stage) -> str:
     """The address of kube-dns, which is no more."""
-    address = stage.kubectl("-n", "kube-system", "get", "service", "kube-dns", "-o", "jsonpath={.spec.clusterIP}").ok().out
+    address = (
+        stage.kubectl("-n", "kube-system", "get", "service", "kube-dns", "-o", "jsonpath={.spec.clusterIP}").ok().out
+    )
     stage.kubectl("-n", "kube-system", "delete", "service", "kube-dns").ok()
     return address
 
@@ -145,10 +193,15 @@ def test_dns_address_taken(stage: Stage, without_dns: str, told):
 
 
 def test_an_address_reserved_for_a_service_that_was_never_made(stage: Stage, without_dns: str):
-    """As an API server leaves it that dies while it creates the Service; by itself it is cleared away after a minute."""
+    """As an API server leaves it that dies while it creates the Service; by itself it is cleared away after a
+    minute."""
     labels = {"ipaddress.kubernetes.io/ip-family": "IPv4", "ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io"}
     of = {"group": "", "resource": "services", "namespace": "kube-system", "name": "kube-dns"}
-    reserved = {"apiVersion": "networking.k8s.io/v1", "kind": "IPAddress", "metadata": {"name": without_dns, "labels": labels}}
+    reserved = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "IPAddress",
+        "metadata": {"name": without_dns, "labels": labels},
+    }
     stage.kubectl("create", "-f", "-", stdin=yaml.safe_dump({**reserved, "spec": {"parentRef": of}})).ok()
     assert ("dns", "kubernetes", "Service kube-system/kube-dns") in stage.bootstrap().changes
 
@@ -205,7 +258,9 @@ def test_swap_returns(stage: Stage, told):
 
 @case("dns-out-of-date")
 def test_dns_out_of_date(stage: Stage, told):
-    found = stage.kubectl("-n", "kube-system", "get", "pods", "-l", "k8s-app=kube-dns", "-o", "jsonpath={.items[0].spec.nodeName}").ok()
+    found = stage.kubectl(
+        "-n", "kube-system", "get", "pods", "-l", "k8s-app=kube-dns", "-o", "jsonpath={.items[0].spec.nodeName}"
+    ).ok()
     stage.ssh(found.out, "nsenter -t $(pgrep -x coredns) -n iptables -A INPUT -p tcp --sport 443 -j DROP")
     stage.kubectl("create", "service", "clusterip", "late", "--tcp=80").ok()
     told(doctor(stage))
@@ -231,28 +286,42 @@ def test_etcd_quorum_lost(stage: Stage, told):
     await_true(lambda: stage.kubectl("get", "--raw", "/readyz").code != 0, 60, "the API to notice")
     told(doctor(stage))
     stage.bootstrap()
-    stage.settled()  # kube-proxy and CoreDNS hear of the Services that verify makes: their watches have not died with the leader
+    # Kube-proxy and CoreDNS hear of the Services that verify makes: their watches have not died with the leader
+    stage.settled()
 
 
 @case("etcd-full")
 def test_etcd_full(stage: Stage, told):
     with edited(stage, extra_args={"etcd": {"quota-backend-bytes": "8000000"}}):
         stage.bootstrap()
-        load_ = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "fills-"}, "data": {"x": "y" * 900_000}}
+        load_ = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"generateName": "fills-"},
+            "data": {"x": "y" * 900_000},
+        }
         manifest = yaml.safe_dump(load_)
-        await_true(lambda: "database space exceeded" in stage.kubectl("create", "-f", "-", stdin=manifest).err, 60, "etcd to be full")
+        await_true(
+            lambda: "database space exceeded" in stage.kubectl("create", "-f", "-", stdin=manifest).err,
+            60,
+            "etcd to be full",
+        )
         ran = told(doctor(stage), "one")
         names = stage.kubectl("get", "configmaps", "-o", "name").ok().out.split()
         stage.kubectl("delete", *[name for name in names if "fills-" in name]).ok()
         for host in MACHINES:
-            [commands] = set(re.findall(rf"next: on {host}: give room back and clear the alarm: (.*)", ran.out)) or [""]
+            [commands] = set(re.findall(rf"next: on {host}: free space and clear the alarm: (.*)", ran.out)) or [""]
             if commands:
                 stage.ssh(host, commands)
 
 
 @case("disk-fills-up")
 def test_disk_fills_up(stage: Stage, told):
-    stage.ssh("two", "mount -t tmpfs -o size=16m tmpfs /var/log && { dd if=/dev/zero of=/var/log/filler bs=1M count=20 2>/dev/null; :; }")
+    stage.ssh(
+        "two",
+        "mount -t tmpfs -o size=16m tmpfs /var/log && { dd if=/dev/zero of=/var/log/filler bs=1M count=20 2>/dev/null;"
+        " :; }",
+    )
     try:
         told(doctor(stage), "two")
     finally:
@@ -267,7 +336,9 @@ class TestDoctorAmongRuins:
         try:
             ran = doctor(stage).ok(7)
             assert "[host-unfit] one: belongs to cluster doctor, whose keys are not in" in ran.out
-            assert "the keys of this cluster are not here: " in ran.out and not (stage.state / "pki").exists()
+            assert (
+                "the keys of this cluster are not on this computer: " in ran.out and not (stage.state / "pki").exists()
+            )
         finally:
             (stage.folder / "away").rename(stage.state / "pki")
 
@@ -293,11 +364,12 @@ def test_the_cluster_works_after_all_of_it(stage: Stage):
 
 
 def test_a_host_that_is_lost_does_not_keep_the_others_from_being_reset(stage: Stage):
-    """The next command of the error is carried out; once the host is back, the cluster is built anew (`whole_again`)."""
+    """The next command of the error is carried out; once the host is back, the cluster is built anew
+    (`whole_again`)."""
     stage.lab("power-off", "lb")
     try:
         refused = stage.hardway("reset", "INV", "--yes").ok(4)
-        [limits] = re.findall(rf"without lb: hardway reset {stage.inventory} (.*)", refused.err)
+        [limits] = re.findall(rf"to leave out lb: hardway reset {stage.inventory} (.*)", refused.err)
         stage.hardway("reset", "INV", "--yes", *limits.split()).ok()
     finally:
         stage.lab("power-on", "lb")

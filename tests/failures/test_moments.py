@@ -16,7 +16,11 @@ def test_a_sample_is_the_same_for_the_same_seed_and_a_part_of_all():
     sample = moments(7, "test_killed", soak=False, every=50, sample=3)
     assert len(sample) == 3 and sample == moments(7, "test_killed", soak=False, every=50, sample=3)
     assert sample.items() <= moments(7, "test_killed", soak=True, every=50, sample=3).items()
-    assert sample != moments(8, "test_killed", soak=False, every=50, sample=3) != moments(8, "test_off", soak=False, every=50, sample=3)
+    assert (
+        sample
+        != moments(8, "test_killed", soak=False, every=50, sample=3)
+        != moments(8, "test_off", soak=False, every=50, sample=3)
+    )
 
 
 @pytest.mark.moments(every=20, sample=2)

@@ -12,7 +12,8 @@ pytestmark = pytest.mark.lab
 PREFLIGHT = ("bootstrap", "INV", "--only", "preflight")
 THEIRS = """
 mkdir -p /tmp/theirs/DEBIAN
-printf '%s\\n' 'Package: theirs' 'Version: 1' 'Architecture: all' 'Maintainer: x <x@example.org>' 'Depends: socat' 'Description: x' \\
+printf '%s\\n' 'Package: theirs' 'Version: 1' 'Architecture: all' 'Maintainer: x <x@example.org>' \\
+  'Depends: socat' 'Description: x' \\
   >/tmp/theirs/DEBIAN/control
 dpkg-deb -b /tmp/theirs /tmp/theirs.deb && dpkg -i /tmp/theirs.deb
 """
@@ -34,7 +35,9 @@ def test_packages_wait_for_who_holds_their_lock_and_what_is_others_stays(stage: 
     await_true(lambda: "sleep 8" in stage.ssh("one", "ps -e -o args"), 30, "the upgrade to hold the lock")
     stage.hardway(*PREFLIGHT).ok()
     assert "ii" in stage.ssh("one", "dpkg -l keepalived conntrack")
-    assert "keepalived" not in stage.ssh("one", "cat /var/lib/hardway/packages/*").split(), "it was installed while we waited"
+    assert "keepalived" not in stage.ssh("one", "cat /var/lib/hardway/packages/*").split(), (
+        "it was installed while we waited"
+    )
     stage.ssh("one", THEIRS)
     stage.hardway("reset", "INV", "--yes").ok()
     left = stage.ssh("one", "dpkg-query -W -f '${Package} ${Status}\\n'")

@@ -25,7 +25,8 @@ PASSWORD_WANTED = "Defaults:{user} timestamp_timeout=0\n{user} ALL=(ALL) ALL"
 
 
 def let_in(ran: Ran) -> None:
-    """We are root on the machine: preflight has asked it, and found that it is not the one with the inventory's address."""
+    """We are root on the machine: preflight has asked it, and found that it is not the one with the inventory's
+    address."""
     assert ran.code == 5 and "is not on any interface" in ran.err, ran
 
 
@@ -129,7 +130,10 @@ def test_sudo_password_wanted(desk: Desk, server: Server, user: User, sudoers, p
 @case("sudo-password-wrong")
 def test_sudo_password_wrong(desk: Desk, server: Server, user: User, sudoers, password, told):
     sudoers(PASSWORD_WANTED)
-    ran = told(desk.hardway("bootstrap", desk.ssh_to(server, user=user.name), environment=password("not-the-word")), host="node-1")
+    ran = told(
+        desk.hardway("bootstrap", desk.ssh_to(server, user=user.name), environment=password("not-the-word")),
+        host="node-1",
+    )
     assert "not-the-word" not in f"{ran.out}{ran.err}"
 
 

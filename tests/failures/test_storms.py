@@ -1,16 +1,21 @@
-"""Three lab machines with etcd, which go away while it is formed or mended. After each remedy there is one etcd cluster of three."""
+"""Three lab machines with etcd, which go away while it is formed or mended.
+
+After each remedy there is one etcd cluster of three.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import yaml
-from stage import Ran, Stage, of_the_lab
+from stage import Ran, Stage, await_true, of_the_lab
 from strike import begins, over
 from watched import Event, Watched
 
@@ -20,6 +25,7 @@ pytestmark = pytest.mark.lab
 
 # A dead connection is given up after 20 s, and the host is asked again; this computer may be busy.
 NAMED = 120.0
+DATA = "/var/lib/etcd/member"
 CREDENTIALS = "--cacert /etc/etcd/pki/ca.crt --cert /etc/etcd/pki/server.crt --key /etc/etcd/pki/server.key"
 
 
@@ -47,9 +53,12 @@ def etcdctl(stage: Stage, host: str, *words: str) -> str:
 
 
 def one_cluster(stage: Stage) -> None:
-    """All three say that they belong to the same cluster, follow the same leader in the same term, and see what one of them is told."""
+    """All three say that they belong to the same cluster, follow the same leader in the same term, and see what one of
+    them is told."""
     endpoints = ",".join(f"https://{address(stage, host)}:2379" for host in stage.hosts)
-    status = [entry["Status"] for entry in json.loads(etcdctl(stage, "a", "-w json endpoint status --endpoints", endpoints))]
+    status = [
+        entry["Status"] for entry in json.loads(etcdctl(stage, "a", "-w json endpoint status --endpoints", endpoints))
+    ]
     assert len({one["header"]["member_id"] for one in status}) == 3
     assert len({(one["header"]["cluster_id"], one["leader"], one["raftTerm"]) for one in status}) == 1
     for host in stage.hosts:
@@ -77,6 +86,13 @@ def struck(stage: Stage, due: Callable[[Event], bool], *strike: str) -> Ran:
         return run.ended(NAMED)
 
 
+def copied(stage: Stage) -> Path:
+    """What a second person has: the state directory as it is now."""
+    copy = stage.folder / "copy"
+    shutil.rmtree(copy, ignore_errors=True)
+    return shutil.copytree(stage.state, copy)
+
+
 class TestFormation:
     """What happens before there is a cluster."""
 
@@ -99,7 +115,9 @@ class TestFormation:
     def test_nothing_is_founded_without_a_host_that_may_have_data(self, stage: Stage, told):
         stage.lab("power-off", "b")
         told(stage.hardway("bootstrap", "INV", "--limit", "a", "--limit", "c"), "b")
-        assert [host for host in "ac" if stage.ssh(host, "pgrep -x etcd; ls -d /var/lib/etcd/member 2>/dev/null; true")] == []
+        assert [
+            host for host in "ac" if stage.ssh(host, "pgrep -x etcd; ls -d /var/lib/etcd/member 2>/dev/null; true")
+        ] == []
         stage.lab("power-on", "b")
 
     @case("interrupted")
@@ -154,10 +172,72 @@ class TestLiving:
     def test_a_member_that_lost_its_data_is_replaced(self, stage: Stage, told):
         stage.ssh("b", "systemctl disable -q --now etcd && rm -rf /var/lib/etcd/member")
         ran = told(stage.hardway("bootstrap", "INV"), "b")
-        command = re.search(r"etcdctl (member remove [0-9a-f]+) on another member", ran.err)
+        command = re.search(r"on another member: etcdctl .*(member remove [0-9a-f]+); then run this again", ran.err)
         etcdctl(stage, "a", command[1])
         whole(stage, stage.keys())
         stage.verified()
+
+    @contextlib.contextmanager
+    def without_data(self, stage: Stage) -> Iterator[None]:
+        """No member has data for a while."""
+        for host in stage.hosts:
+            stage.ssh(host, f"systemctl stop etcd && mv {DATA} {DATA}.away")
+        try:
+            yield
+        finally:
+            for host in stage.hosts:
+                stage.ssh(host, f"mv {DATA}.away {DATA}")
+
+    def refuses(self, stage: Stage, told) -> None:
+        """Every command says it, and nothing is changed; the pods run on."""
+        pods = stage.ssh("a", "ctr -n k8s.io tasks ls -q | sort")
+        assert pods
+        told(stage.hardway("bootstrap", "INV"), "a")
+        told(stage.hardway("plan", "INV"), "a")
+        assert "same-cluster" in stage.hardway("verify", "INV").ok(7).out
+        seen = stage.hardway("doctor", "INV").ok(7).out
+        assert seen.startswith("1. [cluster-identity] this cluster was created") and "hardway bootstrap" not in seen
+        assert [host for host in stage.hosts if "absent" not in stage.ssh(host, f"ls {DATA} || echo absent")] == []
+        assert stage.ssh("a", "ctr -n k8s.io tasks ls -q | sort") == pods
+
+    @case("cluster-lost")
+    def test_no_empty_cluster_takes_the_place_of_one_whose_data_is_lost(self, stage: Stage, told):
+        stage.kubectl("create", "configmap", "canary", "--from-literal=a=b").ok()
+        with self.without_data(stage):
+            self.refuses(stage, told)
+        whole(stage, stage.keys())
+        stage.kubectl("get", "configmap", "canary").ok()
+
+    @case("cluster-lost-not-recorded")
+    def test_what_the_cluster_has_left_on_workers_is_enough(self, stage: Stage, told):
+        record = stage.state / "founded.json"
+        record.rename(stage.folder / "founded.json")
+        try:
+            with self.without_data(stage):
+                self.refuses(stage, told)
+        finally:
+            (stage.folder / "founded.json").rename(record)
+        whole(stage, stage.keys())
+
+    @case("cluster-not-lost")
+    def test_a_cluster_that_lives_is_not_created_again(self, stage: Stage, told):
+        stage.hardway("bootstrap", "INV", "--found-anew", "storms").ok(2)
+        told(stage.hardway("bootstrap", "INV", "--found-anew", stage.name), "a")
+        assert "no changes" in stage.hardway("plan", "INV", "--exit-code").ok().out
+
+    @case("another-cluster")
+    def test_another_cluster_is_not_taken_for_ours(self, stage: Stage, told):
+        record = stage.state / "founded.json"
+        before = record.read_text()
+        record.write_text(json.dumps({**json.loads(before), "uid": "00000000-0000-0000-0000-000000000000"}))
+        try:
+            for command in ("bootstrap", "plan"):
+                told(stage.hardway(command, "INV"))
+            assert "same-cluster" in stage.hardway("verify", "INV").ok(7).out
+            assert "[cluster-identity] this is another cluster" in stage.hardway("doctor", "INV").ok(7).out
+        finally:
+            record.write_text(before)
+        whole(stage, stage.keys())
 
     @case("host-moved-to-another-role")
     def test_hosts_are_given_another_role(self, stage: Stage, told):
@@ -169,16 +249,74 @@ class TestLiving:
         told(stage.hardway("bootstrap", str(edited)), "c")
         assert "no changes" in stage.hardway("plan", "INV", "--exit-code").ok().out
 
-    def test_two_people_with_the_same_keys_at_the_same_time(self, stage: Stage):
-        """The lock is in the state directory, so copies of it do not keep each other out. Hosts take one script after the other."""
+    @case("etcd-member-not-in-inventory")
+    def test_two_members_are_no_more_in_the_inventory(self, stage: Stage, told):
+        edited = stage.folder / "edited.yaml"
+        inventory = yaml.safe_load(stage.inventory.read_text())
+        edited.write_text(yaml.safe_dump({**inventory, "hosts": inventory["hosts"][:1]}))
+        ran = told(stage.hardway("bootstrap", str(edited)), "a")
+        assert re.findall(r"has the member (\w), but", ran.err) == ["b", "c"]
+        assert "no changes" in stage.hardway("plan", "INV", "--exit-code").ok().out
+
+    @case("etcd-members-moved-at-once")
+    def test_all_members_have_other_addresses(self, stage: Stage, told):
+        edited, inventory = stage.folder / "edited.yaml", yaml.safe_load(stage.inventory.read_text())
+        for number, host in enumerate(inventory["hosts"]):
+            host["address"] = f"10.234.1.{80 + number}"
+            stage.ssh(host["name"], f"ip address add {host['address']}/24 dev eth0")
+        edited.write_text(yaml.safe_dump(inventory))
+        told(stage.hardway("bootstrap", str(edited)), "c")
+        for host in inventory["hosts"]:
+            stage.ssh(host["name"], f"ip address del {host['address']}/24 dev eth0")
+        assert "no changes" in stage.hardway("plan", "INV", "--exit-code").ok().out
+
+    @case("another-run-at-work")
+    def test_two_people_with_the_same_keys_at_the_same_time(self, stage: Stage, told):
+        """Each has a copy of the state directory: the hosts keep them apart, and one of them goes on."""
         keys = stage.keys()
         stage.hardway("reset", "INV", "--yes").ok()
-        copy = stage.folder / "copy"
-        shutil.copytree(stage.state, copy)
+        copy = copied(stage)
         with Watched(stage) as one, Watched(stage, "--state-dir", str(copy)) as other:
-            ends = [one.ended(300), other.ended(300)]
-        assert [ran for ran in ends if "Traceback" in ran.err or ran.code == 1] == []
-        print([(ran.code, ran.err) for ran in ends])
+            ends = sorted([one.ended(300), other.ended(300)], key=lambda ran: ran.code)
+        ends[0].ok()
+        told(ends[1])
+        whole(stage, keys)
+        assert "no changes" in stage.hardway("plan", "INV", "--exit-code", "--state-dir", str(copy)).ok().out
+
+    @case("another-run-at-work")
+    def test_a_second_person_comes_while_the_first_is_at_work(self, stage: Stage, told):
+        """Whoever looks is told; whoever would change something is refused, until the first is gone."""
+        stage.hardway("reset", "INV", "--yes").ok()
+        keys, copy = stage.keys(), copied(stage)
+        with Watched(stage) as one:
+            assert one.until(lambda events: any(begins(event, "binaries") for event in events), 240)
+            told(stage.hardway("bootstrap", "INV", "--limit", "c", "--state-dir", str(copy)))
+            told(stage.hardway("reset", "INV", "--yes", "--state-dir", str(copy)))
+            shown = stage.hardway("plan", "INV", "--state-dir", str(copy)).ok()
+            assert "WARNING OtherRun" in shown.out and "has been running `hardway bootstrap`" in shown.out
+            assert stage.hardway("status", "INV", "--output", "json").ok().json["other_run"]
+            assert one.kill(), "it was over too soon"
+        stage.hardway("bootstrap", "INV", "--state-dir", str(copy), timeout=600).ok()
+        assert stage.hardway("status", "INV", "--output", "json").ok().json["other_run"] == ""
+        whole(stage, keys)
+
+    def test_a_person_who_falls_asleep_starts_nothing_more_when_another_has_come(self, stage: Stage):
+        """A computer whose lid is closed in the middle: its connections stay open, and it says nothing."""
+        stage.hardway("reset", "INV", "--yes").ok()
+        keys, copy = stage.keys(), copied(stage)
+        with Watched(stage) as one:
+            assert one.until(lambda events: any(begins(event, "binaries") for event in events), 240)
+            one.sleep()
+            await_true(
+                lambda: stage.hardway("bootstrap", "INV", "--state-dir", str(copy), timeout=600).code == 0,
+                300,
+                "the lease of the one that sleeps to expire",
+            )
+            began = stage.ssh("a", "systemctl show -p InvocationID etcd kube-apiserver")
+            one.wake()
+            ran = one.ended(NAMED).ok(10)
+        assert "this run has lost its lease of the cluster" in ran.err
+        assert stage.ssh("a", "systemctl show -p InvocationID etcd kube-apiserver") == began
         whole(stage, keys)
 
     def test_a_reset_that_dies_is_completed_by_the_next(self, stage: Stage):

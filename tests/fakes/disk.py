@@ -7,9 +7,20 @@ from dataclasses import dataclass, replace
 
 STATE = "/var/lib/hardway"
 TOP = (
-    "/etc/systemd/system", "/etc/modules-load.d", "/etc/sysctl.d", "/lib/systemd/system", "/opt", "/run", "/usr/bin", "/usr/lib",
-    "/usr/libexec", "/usr/local/bin", "/usr/sbin", "/var/lib", "/var/log",
-)  # fmt: skip
+    "/etc/systemd/system",
+    "/etc/modules-load.d",
+    "/etc/sysctl.d",
+    "/lib/systemd/system",
+    "/opt",
+    "/run",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/libexec",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/var/lib",
+    "/var/log",
+)
 
 
 class Refused(Exception):

@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from types import SimpleNamespace
 
-from hardway.cluster import Cluster, Host, LoadBalancer
+from hardway.cluster import Cluster, Host
+from hardway.errors import ConnectionFailed, HardwayError
+from hardway.ports import SSH
 from hardway.resources.unit import properties
+from hardway.targets.away import Away
 from hardway.targets.live import Live
 
+from .leasing import Machine
+from .memory_etcd import Membership, MemoryEtcd
 from .memory_host import MemoryHost
 from .memory_kube import MemoryKube, Objects
+from .memory_probes import SIGNED
+from .memory_roads import CLIENTS, HAPROXY, Roads, loaded
+
+COREDNS = "/apis/apps/v1/namespaces/kube-system/deployments/coredns"
+PODS = "/api/v1/namespaces/kube-system/pods"
 
 
 class FakeLive(Live):
     """Live, with every look at the network replaced by a look at the memory hosts."""
 
-    def __init__(self, cluster: Cluster, hosts: Mapping[str, MemoryHost], objects: Objects):
-        super().__init__(cluster, None, {host.name: SimpleNamespace(host=host, connect=lambda: None) for host in cluster.hosts})
-        self.hosts, self.objects = hosts, objects
+    def __init__(self, cluster: Cluster, hosts: Mapping[str, MemoryHost], objects: Objects, membership: Membership):
+        super().__init__(cluster, None, {host.name: Machine(host).way() for host in cluster.hosts})
+        self.hosts, self.objects, self.membership, self.remotes = hosts, objects, membership, hosts
+        self.roads = Roads(hosts, self._apiserver)
         self.sick: dict[str, str] = {}
         self.not_ready_nodes: set[str] = set()
         self.not_ready_apiservers: set[str] = set()
+        self.away: set[str] = set()
         objects.kubelets = self._kubelets
+
+    def give_up(self, name: str, error: HardwayError) -> None:
+        """The host stays what it is in the world."""
+        self.transports[name] = Away(self.transports[name], ConnectionFailed(error.message, name))
 
     def runs(self, host: Host, unit: str) -> bool:
         return self.hosts[host.name].systemd.unit(f"{unit}.service").active == "active"
@@ -34,46 +50,121 @@ class FakeLive(Live):
         return self.runs(host, unit)
 
     def unit(self, host: str, unit: str) -> dict[str, str]:
-        return properties(self.hosts[host].q_unit(unit))
+        return {} if host in self.away else properties(self.hosts[host].q_unit(unit))
 
     def etcd_health(self, host: Host) -> str:
-        running = [member for member in self.cluster.etcd_members if self.runs(member, "etcd")]
         if host.name in self.sick:
             return self.sick[host.name]
-        if host not in running:
+        if not self.runs(host, "etcd"):
             return "connection refused"
-        return "" if len(running) > len(self.cluster.etcd_members) // 2 else "no leader"
+        return "" if self.membership.has_quorum() else "no leader"
 
-    def _api(self, host: Host, identity: str, port: int, address: str) -> MemoryKube:
+    def etcd(self, host: Host) -> MemoryEtcd:
+        return MemoryEtcd(self.membership, host, (host,), self.etcd_health)
+
+    def client(self, via: Host) -> MemoryEtcd:
+        """A client that asks all members of the inventory."""
+        return MemoryEtcd(self.membership, via, self.cluster.etcd_members, self.etcd_health)
+
+    def _api(self, host: Host, identity: str, port: int, address: str, name: str = "kubernetes") -> MemoryKube:
         here = port == self.cluster.apiserver_port(host) and address == "127.0.0.1"
-        return MemoryKube(self.objects, (lambda: self._apiserver(host)) if here else self._balanced)
+        url, verified = f"https://{address}:{port}", name == address
+        road = (lambda: self._apiserver(host)) if here else lambda: self.roads.closed(url, verified)
+        return MemoryKube(self.objects, road, lambda: self.hosts[host.name].providers)
+
+    def listens(self, host: Host, port: int, address: str = "127.0.0.1") -> bool:
+        there = [one for one in self.hosts.values() if str(one.host.address) == address]
+        if port == SSH:
+            return bool(there)
+        return any(f"bind :{port}\n" in loaded(one, "haproxy", HAPROXY) for one in there)
 
     def _door(self) -> Host:
         return self.cluster.control_plane[0]
 
     def _apiserver(self, host: Host) -> str:
-        if not self.runs(host, "kube-apiserver"):
+        if not self.runs(host, "kube-apiserver") or host.name in self.away:
             return "connection refused"
         if host.name in self.not_ready_apiservers:
             return "readyz 500 [-]poststarthook failed"
+        if self.objects.unreadable(self.hosts[host.name].providers):
+            return "readyz 500 [-]informer-sync failed"
         healthy = [member for member in self.cluster.etcd_members if not self.etcd_health(member)]
         return "" if healthy else "readyz 500 [-]etcd failed"
 
-    def _balanced(self) -> str:
-        servers = [host for host in self.cluster.control_plane if not self._apiserver(host)]
-        doors = [host for host in self.cluster.load_balancers if self.runs(host, "haproxy")]
-        if self.cluster.api.load_balancer is LoadBalancer.HAPROXY and not doors:
-            return "no load balancer"
-        return "" if servers else "no API server is ready"
+    def encryption(self, host: Host) -> str | None:
+        answers = self.runs(host, "kube-apiserver") and host.name not in self.away
+        return self.hosts[host.name].loaded if answers else None
 
-    def _kubelets(self) -> None:
-        """Register the nodes whose kubelet runs and reaches the API, and report their condition."""
-        for host in self.cluster.workers:
-            path, works = f"/api/v1/nodes/{host.name}", self.runs(host, "kubelet") and not self._balanced()
-            if path not in self.objects.by_path and works:
+    def _servers(self) -> list[str]:
+        """The addresses of all API servers that run, be they in the inventory or not."""
+        units = {name: host.systemd.unit("kube-apiserver.service") for name, host in self.hosts.items()}
+        return [str(self.hosts[name].host.address) for name, unit in units.items() if unit.active == "active"]
+
+    def _reaches_api(self, host: Host) -> bool:
+        """Whether the kubelet on a host runs and reaches the API by its kubeconfig."""
+        machine = self.hosts[host.name]
+        urls = re.findall(r"^ *server: (\S+)$", loaded(machine, "kubelet", CLIENTS["kubelet"]), re.MULTILINE)
+        return bool(urls) and not any(map(self.roads.closed, urls))
+
+    def _kubelets(self, wanted: str) -> None:
+        """Register the nodes whose kubelet runs and reaches the API, sign each a certificate, report their condition:
+        of the node that is read, else of all."""
+        name = wanted.removeprefix("/api/v1/nodes/")
+        for host in [host for host in self.cluster.workers if host.name == name] or self.cluster.workers:
+            path, works = f"/api/v1/nodes/{host.name}", self._reaches_api(host)
+            machine = self.hosts[host.name]
+            starts = machine.systemd.unit("kubelet.service").starts
+            # A kubelet registers once, when it has started.
+            if path not in self.objects.by_path and works and starts != machine.registered:
+                machine.registered = starts
                 meta = {"name": host.name, "labels": {"kubernetes.io/hostname": host.name}}
                 self.objects.save(path, {"kind": "Node", "metadata": meta, "spec": {}})
+            if works:
+                machine.disk.write(SIGNED, b"signed by the API")
             if path in self.objects.by_path:
                 ready = works and self.runs(host, "containerd") and host.name not in self.not_ready_nodes
-                status = {"status": "True", "message": ""} if ready else {"status": "False", "message": "container runtime is down"}
-                self.objects.by_path[path]["status"] = {"conditions": [{"type": "Ready", **status}]}
+                status = (
+                    {"status": "True", "message": ""}
+                    if ready
+                    else {"status": "False", "message": "container runtime is down"}
+                )
+                self.objects.by_path[path]["status"] = {
+                    "addresses": [{"type": "InternalIP", "address": self._node_ip(host)}],
+                    "conditions": [{"type": "Ready", **status}],
+                }
+        if wanted.startswith((COREDNS, PODS)):
+            self._schedule()
+
+    def _schedule(self) -> None:
+        """Put the replicas of CoreDNS on Ready nodes; those of a node that is lost stay there for minutes."""
+        deployment = self.objects.by_path.get(COREDNS)
+        if not deployment:
+            return
+        ready, replicas = sorted(self._ready_nodes()), deployment["spec"]["replicas"]
+        for path, _ in self._pods()[replicas:] + [pod for pod in self._pods() if not self._exists(pod[1])]:
+            self.objects.by_path.pop(path, None)
+        for number in range(replicas if ready else 0):
+            if f"{PODS}/coredns-{number}" not in self.objects.by_path:
+                where = {"nodeName": ready[number % len(ready)]}
+                self.objects.save(f"{PODS}/coredns-{number}", {"kind": "Pod", "spec": where, "status": {}})
+        running = 0
+        for _, pod in self._pods():
+            runs = pod["spec"]["nodeName"] in ready
+            pod["status"] = {"conditions": [{"type": "Ready", "status": str(runs)}]}
+            running += runs
+        deployment["status"] = {"readyReplicas": running, "updatedReplicas": len(self._pods())}
+
+    def _pods(self) -> list[tuple[str, dict]]:
+        return [(path, body) for path, body in list(self.objects.by_path.items()) if path.startswith(PODS)]
+
+    def _exists(self, pod: dict) -> bool:
+        return f"/api/v1/nodes/{pod['spec']['nodeName']}" in self.objects.by_path
+
+    def _ready_nodes(self) -> list[str]:
+        nodes = [body for body in list(self.objects.by_path.values()) if body["kind"] == "Node" and "status" in body]
+        return [node["metadata"]["name"] for node in nodes if node["status"]["conditions"][0]["status"] == "True"]
+
+    def _node_ip(self, host: Host) -> str:
+        """The address that a kubelet reports: that of the unit it was installed with."""
+        unit = self.hosts[host.name].disk.read("/etc/systemd/system/kubelet.service").decode()
+        return next(iter(re.findall(r"--node-ip=(\S+)", unit)), "")

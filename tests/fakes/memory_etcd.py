@@ -1,35 +1,193 @@
-"""etcd's membership as it follows from the members that run on the memory hosts."""
+"""etcd as it follows from the members that run on the memory hosts: its own member list, a leader, and its clients."""
 
 from __future__ import annotations
 
-from hardway.etcd.interface import Health, Member
+import datetime
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
 
-from .fake_live import FakeLive
+from cryptography import x509
+
+from hardway.cluster import Host
+from hardway.errors import NotReadyError, RemoteCommandError
+from hardway.etcd.interface import Health, Member, Status, quorum
+
+from .memory_host import MemoryHost
+
+DATA, UNIT = "/var/lib/etcd/member", "etcd.service"
+PORT = ":2380"
+
+
+class Membership:
+    """What etcd itself knows, whatever an inventory says. A machine whose data is lost stays a member."""
+
+    def __init__(self, hosts: Mapping[str, MemoryHost]):
+        self.hosts = hosts
+        self.guard = threading.RLock()
+        self.known: dict[int, Member] = {}
+        # Machines that hold the data of a member which was removed: it never comes back with that.
+        self.removed: set[str] = set()
+        self.next = 1
+        self.leader, self.term, self.index = 0, 1, 100
+        # How many entries a member is behind, by the name of its host.
+        self.behind: dict[str, int] = {}
+
+    def copy(self, hosts: Mapping[str, MemoryHost]) -> Membership:
+        other = Membership(hosts)
+        other.known, other.behind, other.next = dict(self.known), dict(self.behind), self.next
+        other.removed = set(self.removed)
+        other.leader, other.term, other.index = self.leader, self.term, self.index
+        return other
+
+    def members(self) -> list[Member]:
+        """The list, after whoever has started since came into it; without any data anywhere there is none."""
+        with self.guard:
+            self._observe()
+            return sorted(self.known.values(), key=lambda member: (member.name, member.id))
+
+    def _observe(self) -> None:
+        holding = [name for name, host in self.hosts.items() if DATA in host.disk.dirs]
+        if not holding and not any(map(self.runs, self.hosts)):
+            self.known.clear()
+        self.removed &= set(holding)
+        for name in holding:
+            if name not in self.removed:
+                self._started(name)
+
+    def _started(self, name: str) -> None:
+        """A first member brings along all that it was told of; a later one is known by its URL, and so is one whose
+        machine was renamed."""
+        url = advertised(self.hosts[name])
+        if not self.known:
+            for other, at in initial_cluster(self.hosts[name]).items():
+                self.enter(Member(0, other, (at,), ()))
+        found = [one for one in self.known.values() if one.name == name]
+        found += [one for one in self.known.values() if one.name not in self.hosts and url in one.peer_urls]
+        if not found or not found[0].started or found[0].name != name:
+            own = found[0] if found else Member(0, name, (url,), ())
+            self.enter(replace(own, name=name, client_urls=(url.replace(PORT, ":2379"),)))
+
+    def enter(self, member: Member) -> Member:
+        entered = member if member.id else replace(member, id=self.next)
+        self.next += not member.id
+        self.known[entered.id] = entered
+        return entered
+
+    def runs(self, name: str) -> bool:
+        return name in self.hosts and self.hosts[name].systemd.unit(UNIT).active == "active"
+
+    def has_quorum(self) -> bool:
+        voting = [member for member in self.members() if not member.learner]
+        return bool(voting) and sum(self.runs(member.name) for member in voting) >= quorum(len(voting))
+
+    def leads(self) -> int:
+        """Who leads, 0 without a quorum; when the leader has gone the others elect one of them."""
+        voting = [member for member in self.members() if not member.learner and self.runs(member.name)]
+        if not self.has_quorum():
+            return 0
+        if self.leader not in [member.id for member in voting]:
+            self.leader, self.term = voting[0].id, self.term + 1
+        return self.leader
 
 
 class MemoryEtcd:
-    """What EtcdRemote asks of an EtcdClient; `announced` holds (name, peer URL) of members that were added and may not have started."""
+    """An EtcdClient by way of the member on one host; `asked` are the hosts of the inventory."""
 
-    def __init__(self, live: FakeLive, announced: set[tuple[str, str]]):
-        self.live, self.announced = live, announced
+    how = "memory"
+
+    def __init__(self, membership: Membership, via: Host, asked: tuple[Host, ...], health):
+        self.membership, self.via, self.asked, self.ill = membership, via, asked, health
 
     def __enter__(self) -> MemoryEtcd:
         return self
 
     def __exit__(self, *exc) -> None:
-        pass
+        self.close()
+
+    def close(self) -> None: ...
+
+    def _let_in(self) -> None:
+        """A member is asked with its own certificate, which others read at each handshake."""
+        host = self.membership.hosts[self.via.name]
+        if not self.membership.runs(self.via.name):
+            raise NotReadyError("etcd does not answer", evidence="connection refused")
+        if expired(host.disk.read("/etc/etcd/pki/server.crt")):
+            raise NotReadyError("etcd does not answer", evidence="tls: expired certificate")
+
+    def _agreed(self) -> None:
+        self._let_in()
+        if not self.membership.has_quorum():
+            raise NotReadyError("etcd does not answer", evidence="etcdserver: no leader")
 
     def members(self) -> tuple[Member, ...]:
-        founded = {host.name: f"https://{host.address}:2380" for host in self.live.cluster.etcd_members if self._has_data(host.name)}
-        names = {url: name for name, url in founded.items()} | {url: "" for name, url in self.announced if name not in founded}
-        return tuple(Member(i, name, (url,), ()) for i, (url, name) in enumerate(sorted(names.items())))
+        self._agreed()
+        return tuple(self.membership.members())
 
     def health(self) -> tuple[Health, ...]:
-        found = ((host.name, self.live.etcd_health(host)) for host in self.live.cluster.etcd_members)
-        return tuple(Health(name, not problem, problem) for name, problem in found)
+        return tuple(Health(host.name, not self.ill(host), self.ill(host)) for host in self.asked)
 
-    def add_member(self, name: str, peer_urls: tuple[str, ...]) -> None:
-        self.announced.add((name, peer_urls[0]))
+    def status(self) -> tuple[Status, ...]:
+        self._let_in()
+        raft, leader = self.membership, self.membership.leads()
+        of = {member.name: member for member in raft.members() if raft.runs(member.name)}
+        return tuple(self._status(host, of[host.name], leader) for host in self.asked if host.name in of)
 
-    def _has_data(self, name: str) -> bool:
-        return "/var/lib/etcd/member" in self.live.hosts[name].disk.dirs
+    def _status(self, host: Host, member: Member, leader: int) -> Status:
+        raft, applied = self.membership, self.membership.index - self.membership.behind.get(host.name, 0)
+        known = (member.id, leader, 7, raft.term, 20480, "3.7.3", 0xC1)
+        return Status(host.name, *known, raft.index, applied, member.learner)
+
+    def add_member(self, name: str, peer_urls: tuple[str, ...]) -> Member:
+        self._agreed()
+        return self.membership.enter(Member(0, "", peer_urls, ()))
+
+    def update_member(self, member_id: int, peer_urls: tuple[str, ...]) -> None:
+        self._agreed()
+        self._member(member_id)
+        if any(
+            set(peer_urls) & set(other.peer_urls) for other in self.membership.known.values() if other.id != member_id
+        ):
+            raise RemoteCommandError("etcd refused: Peer URLs already exists")
+        self.membership.known[member_id] = replace(self.membership.known[member_id], peer_urls=peer_urls)
+
+    def remove_member(self, member_id: int) -> None:
+        self._agreed()
+        self.membership.removed.add(self._member(member_id).name)
+        del self.membership.known[member_id]
+
+    def move_leader(self, member_id: int) -> None:
+        self._agreed()
+        heir = self._member(member_id)
+        if heir.learner or not self.membership.runs(heir.name):
+            raise RemoteCommandError("etcd refused: bad leader transferee")
+        self.membership.leader, self.membership.term = member_id, self.membership.term + 1
+
+    def get(self, key: str) -> bytes | None:
+        self._agreed()
+        return None
+
+    def _member(self, member_id: int) -> Member:
+        if member_id not in self.membership.known:
+            raise RemoteCommandError("etcd refused: member not found")
+        return self.membership.known[member_id]
+
+
+def advertised(host: MemoryHost) -> str:
+    """The peer URL with which the member on a host was started."""
+    found = re.search(r"--initial-advertise-peer-urls=(\S+)", (host.systemd.unit(UNIT).definition or b"").decode())
+    return found[1] if found else f"https://{host.host.address}{PORT}"
+
+
+def initial_cluster(host: MemoryHost) -> dict[str, str]:
+    """What a member is told of the others, as `NAME=URL` pairs."""
+    found = re.search(r"^ETCD_INITIAL_CLUSTER=(.*)$", host.disk.read("/etc/etcd/etcd.env").decode(), re.MULTILINE)
+    return dict(pair.split("=", 1) for pair in (found[1] if found else "").split(",") if pair)
+
+
+def expired(certificate: bytes) -> bool:
+    try:
+        return x509.load_pem_x509_certificate(certificate).not_valid_after_utc < datetime.datetime.now(datetime.UTC)
+    except ValueError:
+        return True

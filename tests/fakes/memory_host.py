@@ -16,7 +16,7 @@ from hardway.errors import RemoteCommandError
 from hardway.vocabulary import Answers, Op, Probe
 
 from .disk import STATE, Disk, Refused
-from .memory_probes import SWAP_UNIT, MemoryProbes
+from .memory_probes import CONFIG, SWAP_UNIT, MemoryProbes, providers
 from .packages import CONFIGURATION, PACKAGES, PREINSTALLED, unit_of
 from .systemd import Systemd
 
@@ -37,7 +37,12 @@ class MemoryHost(MemoryProbes):
         self.configured: set[str] = set()
         self.routes: set[str] = set()
         self.left = dict.fromkeys(("pods", "mounts", "cni", "iptables", "runtime", "haproxy"), 0)
+        self.unreachable: set[str] = set()
+        # The sha256 of the encryption configuration that the API server was started with, and what it can read.
+        self.loaded, self.providers = "", list[str]()
         self.survey: dict[str, str] = {}
+        self.neighbours: dict[str, MemoryHost] = {}
+        self.registered = 0  # which start of the kubelet has registered the node
         self.ops: list[Op] = []
         self.round_trips = 0
         self.disk.write("/etc/hosts", b"127.0.0.1 localhost\n")
@@ -69,10 +74,19 @@ class MemoryHost(MemoryProbes):
     def digest(self) -> dict[str, object]:
         """Everything that makes this host what it is; equal digests are equal hosts."""
         files = {p: (e.sha256, e.meta) for p, e in self.disk.files.items() if not p.startswith(f"{STATE}/digests/")}
-        units = {n: (u.active, u.enabled, u.started) for n, u in self.systemd.units.items() if u.active != "inactive" or u.enabled}
+        units = {
+            n: (u.active, u.enabled, u.started)
+            for n, u in self.systemd.units.items()
+            if u.active != "inactive" or u.enabled
+        }
         known = (self.users, self.groups, self.images, self.unpacked, self.configured)
         plain = (*known, self.modules, self.sysctls, self.swap, self.masked, self.routes)
-        return {"files": files, "dirs": dict(self.disk.dirs), "units": units, "rest": repr([sorted(part) for part in plain])}
+        return {
+            "files": files,
+            "dirs": dict(self.disk.dirs),
+            "units": units,
+            "rest": repr([sorted(part) for part in plain]),
+        }
 
     # Ops on files.
 
@@ -102,6 +116,17 @@ class MemoryHost(MemoryProbes):
         self.w_put(path, mode, owner, group, blob)
         self.again("put")
         self.disk.mark(f"digests{path}", f"{sha256} {self.disk.files[path].born}".encode())
+
+    def w_swap(self, path: str, mode: str, owner: str, group: str, sha256: str) -> None:
+        beside = "{}/.{}.next".format(*path.rsplit("/", 1))
+        if self.disk.files[beside].sha256 != sha256:
+            raise Refused(f"{beside} is not what was brought here")
+        self.keep_aside(path)
+        self.disk.write(path, self.disk.files.pop(beside).content, mode, owner, group)
+        self.again("moved")
+        self.disk.mark(f"digests{path}", f"{sha256} {self.disk.files[path].born}".encode())
+        self.disk.forget(f"ours{beside}")
+        self.disk.forget(f"digests{beside}")
 
     def w_own(self, path: str, mode: str, owner: str, group: str) -> None:
         self._known(owner, group)
@@ -142,7 +167,9 @@ class MemoryHost(MemoryProbes):
         self.disk.write(path, entry.content + block, entry.mode, entry.owner, entry.group)
 
     def w_dropblock(self, path: str, mark: str) -> None:
-        rest = re.sub(rf"^# BEGIN {mark}\n.*?^# END {mark}\n", "", self.disk.read(path).decode(), flags=re.MULTILINE | re.DOTALL)
+        rest = re.sub(
+            rf"^# BEGIN {mark}\n.*?^# END {mark}\n", "", self.disk.read(path).decode(), flags=re.MULTILINE | re.DOTALL
+        )
         self.disk.write(path, rest.encode())
 
     # Ops on the system.
@@ -194,7 +221,9 @@ class MemoryHost(MemoryProbes):
     def w_modprobe(self, name: str) -> None:
         self.modules.add(name)
         if name == "br_netfilter":
-            self.sysctls |= dict.fromkeys(("net.bridge.bridge-nf-call-iptables", "net.bridge.bridge-nf-call-ip6tables"), "0")
+            self.sysctls |= dict.fromkeys(
+                ("net.bridge.bridge-nf-call-iptables", "net.bridge.bridge-nf-call-ip6tables"), "0"
+            )
 
     def w_sysctl(self, path: str) -> None:
         for key, value in re.findall(r"^([a-z][\w.-]*) *= *(.*)$", self.disk.read(path).decode(), re.MULTILINE):
@@ -223,6 +252,14 @@ class MemoryHost(MemoryProbes):
     def w_restart(self, name: str, how: str) -> None:
         self.systemd.restart(name)
         self._heard(name, how)
+
+    def w_load(self, name: str, how: str) -> None:
+        self.systemd.reread(name)
+        self._heard(name, how)
+
+    def w_check(self, program: str, blob) -> None:
+        if self.q_tool(program) != "absent" and b"\nfrontend " not in blob.data:
+            raise Refused(f"{program}: no frontend in the configuration")
 
     def w_stop(self, name: str) -> None:
         self.systemd.stop(name)
@@ -269,7 +306,10 @@ class MemoryHost(MemoryProbes):
             raise Refused("pods come back while their kubelet runs")
         if kind == "pods":
             self.systemd.unit("containerd.service").active = "inactive"
-        self.left[kind] = 0
+        if kind == "routes":
+            self.routes = set()
+        else:
+            self.left[kind] = 0
 
     def w_forget(self) -> None:
         self.disk.remove_tree(STATE)
@@ -281,6 +321,9 @@ class MemoryHost(MemoryProbes):
             raise Refused(f"Job for {name} failed")
 
     def _started(self, name: str, active: bool) -> None:
+        if name == "kube-apiserver.service" and active:
+            self.loaded = self.systemd.unit(name).started.get(CONFIG, "")
+            self.providers = providers(self.disk.read(CONFIG)) if self.loaded else ["identity"]
         if name == "etcd.service" and active:
             self.disk.dirs["/var/lib/etcd/member"] = "700 etcd etcd"
         if name == "containerd.service" and active:
@@ -289,10 +332,10 @@ class MemoryHost(MemoryProbes):
             self.left |= {"pods": 2, "mounts": 4, "cni": 1}
         if name == "kube-proxy.service" and active:
             self.left["iptables"] = 3
-        if name == "pod-routes.service":
-            lines = self.systemd.unit(name).definition.decode()
-            found = {f"{cidr} {hop}" for cidr, hop in re.findall(r"ip route replace (\S+) via (\S+)", lines)}
-            self.routes = self.routes | found if active else set()
+        if name == "pod-routes.service" and active:
+            wanted = {f"{cidr} {hop}" for cidr, hop in self.scripted_routes()}
+            self.routes = {route for route in wanted if route.split()[1] not in self.unreachable}
+            self.systemd.unit(name).active = "active" if self.routes == wanted else "activating"
 
     def _install(self, name: str) -> None:
         self._unpack(name)

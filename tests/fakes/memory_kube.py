@@ -5,14 +5,19 @@ from __future__ import annotations
 import copy
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from hardway.errors import ConflictError
+from hardway.errors import ConflictError, RemoteCommandError
 
 CONTAINER = {"terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File"}
 PROBE = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
-POD = {"restartPolicy": "Always", "terminationGracePeriodSeconds": 30, "securityContext": {}, "schedulerName": "default-scheduler"}
+POD = {
+    "restartPolicy": "Always",
+    "terminationGracePeriodSeconds": 30,
+    "securityContext": {},
+    "schedulerName": "default-scheduler",
+}
 DEPLOYMENT = {"progressDeadlineSeconds": 600, "revisionHistoryLimit": 10}
 SERVICE = {"type": "ClusterIP", "sessionAffinity": "None", "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack"}
 
@@ -25,7 +30,12 @@ class Objects:
         self.by_path: dict[str, dict[str, Any]] = {}
         self.versions = itertools.count(1)
         self.writes: list[str] = []
-        self.kubelets: Callable[[], None] = lambda: None
+        self.kubelets: Callable[[str], None] = lambda path: None  # hears which object is about to be read
+        self.stored: dict[str, str] = {}  # the provider with which each Secret was written
+
+    def unreadable(self, providers: Sequence[str]) -> list[str]:
+        """The Secrets that a server with these providers cannot read."""
+        return [path for path, provider in self.stored.items() if provider not in providers]
 
     def save(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         meta = body.setdefault("metadata", {})
@@ -36,29 +46,40 @@ class Objects:
         return body
 
     def digest(self) -> str:
+        """All but what the cluster reports of itself, which changes although nobody writes."""
         plain = copy.deepcopy(self.by_path)
         for body in plain.values():
             body["metadata"].pop("resourceVersion")
+            body.pop("status", None)
         return json.dumps(plain, sort_keys=True)
 
 
 class MemoryKube:
-    """What KubeApi offers, over Objects; refuses connections while `up` says why not."""
+    """What KubeApi offers, over Objects; refuses connections while `up` says why not.
 
-    def __init__(self, objects: Objects, up: Callable[[], str]):
-        self.objects, self.not_ready = objects, up
+    `providers` are those of the server's encryption, the one that writes first.
+    """
+
+    def __init__(
+        self, objects: Objects, up: Callable[[], str], providers: Callable[[], Sequence[str]] = lambda: ["identity"]
+    ):
+        self.objects, self.not_ready, self.providers = objects, up, providers
 
     def get(self, path: str) -> dict[str, Any] | None:
         self._connect()
-        self.objects.kubelets()
-        if path == "/api/v1/nodes":
-            return {"items": [copy.deepcopy(body) for body in list(self.objects.by_path.values()) if body["kind"] == "Node"]}
+        self.objects.kubelets(path)
+        kind = {"/api/v1/nodes": "Node", "/api/v1/namespaces/kube-system/pods": "Pod"}.get(path.partition("?")[0])
+        if kind:
+            found = [body for body in list(self.objects.by_path.values()) if body["kind"] == kind]
+            return {"items": copy.deepcopy(found)}
         return copy.deepcopy(self.objects.by_path.get(path))
 
     def send(self, method: str, path: str, body: Any, content_type: str = "application/json") -> dict[str, Any]:
         self._connect()
         path, wanted = path.partition("?")[0], json.loads(body) if isinstance(body, bytes) else copy.deepcopy(body)
         self._write(f"{method} {path}")
+        if "/secrets/" in path:
+            self.objects.stored[path] = self.providers()[0]
         actual = copy.deepcopy(self.objects.by_path.get(path, {}))
         if content_type == "application/merge-patch+json":
             return self.objects.save(path, self._merged(path, actual, wanted))
@@ -68,6 +89,9 @@ class MemoryKube:
         self._connect()
         self._write(f"DELETE {path}")
         self.objects.by_path.pop(path, None)
+
+    def close(self) -> None:
+        pass
 
     def forbidden(self) -> str:
         binding = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/hardway:cluster-admins"
@@ -85,6 +109,10 @@ class MemoryKube:
     def _merged(path: str, actual: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
         if patch.get("metadata", {}).get("resourceVersion", "") not in ("", actual["metadata"]["resourceVersion"]):
             raise ConflictError("the API answered 409", host="kubernetes", command=f"PATCH {path}")
+        block = actual.get("spec", {}).get("podCIDR")
+        if block and patch.get("spec", {}).get("podCIDR", block) != block:
+            evidence = 'spec.podCIDRs: Forbidden: node updates may not change podCIDR except from "" to valid'
+            raise RemoteCommandError("the API answered 422", host="kubernetes", evidence=evidence)
         return merge_patch(actual, patch)
 
 
@@ -102,13 +130,16 @@ def merge_patch(actual: Any, patch: Any) -> Any:
 
 
 def applied(actual: Any, wanted: Any) -> Any:
-    """Server-side apply by one manager: declared fields win, other fields stay; of the lists, containers keep what others added."""
+    """Server-side apply by one manager: declared fields win, other fields stay; of the lists, containers keep what
+    others added."""
     if isinstance(wanted, dict) and isinstance(actual, dict):
         return actual | {key: applied(actual.get(key), value) for key, value in wanted.items()}
     if not (_containers(wanted) and _containers(actual)):
         return wanted
     mine, theirs = ({item["name"]: item for item in items} for items in (wanted, actual))
-    return [applied(theirs.get(name), item) for name, item in mine.items()] + [item for name, item in theirs.items() if name not in mine]
+    return [applied(theirs.get(name), item) for name, item in mine.items()] + [
+        item for name, item in theirs.items() if name not in mine
+    ]
 
 
 def _containers(items: Any) -> bool:
@@ -124,7 +155,9 @@ def defaulted(body: dict[str, Any]) -> dict[str, Any]:
         body["spec"]["strategy"] = {"type": "RollingUpdate"} | spec.get("strategy", {})
         pod = body["spec"]["template"]["spec"] = POD | spec["template"]["spec"]
         pod["containers"] = [_container(container) for container in pod["containers"]]
-        pod["volumes"] = [{**volume, "configMap": {"defaultMode": 420, **volume["configMap"]}} for volume in pod["volumes"]]
+        pod["volumes"] = [
+            {**volume, "configMap": {"defaultMode": 420, **volume["configMap"]}} for volume in pod["volumes"]
+        ]
         body["status"] = {"readyReplicas": spec["replicas"], "updatedReplicas": spec["replicas"]}
     if body["kind"] == "Service":
         body["spec"] = SERVICE | {"clusterIPs": [spec["clusterIP"]]} | spec

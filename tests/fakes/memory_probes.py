@@ -5,14 +5,40 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import yaml
 
 from hardway.cluster import Host
+from hardway.pki.encryption import named
+from hardway.targets.host import READ
 
 from .disk import STATE, Disk
+from .memory_roads import CLIENTS, HAPROXY, KEEPALIVED, holders, inside
 from .packages import PACKAGES
 from .systemd import Systemd
 
+if TYPE_CHECKING:
+    from .memory_host import MemoryHost
+
 SWAP_UNIT = "dev-sda2.swap"
+SIGNED = "/var/lib/kubelet/pki/kubelet-client-current.pem"
+# The names are read.sh's, so that both tell of the same flags.
+FLAGS = frozenset(re.findall(r"--\(([a-z|-]+)\)=", READ)[0].split("|"))
+CONFIG = "/etc/kubernetes/encryption-config.yaml"
+
+
+def providers(config: bytes) -> list[str]:
+    """What s_providers of read.sh says of an encryption configuration."""
+    try:
+        rules = yaml.safe_load(config)["resources"]
+    except (yaml.YAMLError, TypeError, KeyError):
+        return []
+    others = [f"resources:{name}" for rule in rules for name in rule["resources"] if name != "secrets"]
+    found = [(kind, key) for rule in rules for one in rule["providers"] for kind, body in one.items()
+             for key in (body.get("keys") or [None])]  # fmt: skip
+    return others + [named(kind, key["name"], key["secret"]) if key else kind for kind, key in found]
 
 
 class MemoryProbes:
@@ -33,6 +59,7 @@ class MemoryProbes:
     routes: set[str]
     left: dict[str, int]
     survey: dict[str, str]
+    neighbours: Mapping[str, MemoryHost]
 
     def q_file(self, path: str, want: str, kind: str) -> str:
         if path in self.disk.dirs:
@@ -83,6 +110,9 @@ class MemoryProbes:
         states = (f"{unit}={'running' if self._active(unit) else 'stopped'}" for unit in units)
         return " ".join((name, since, *states))
 
+    def q_lease(self) -> str:
+        return ""
+
     def q_containers(self) -> str:
         return "one\ntwo" if self.left.get("pods") else ""
 
@@ -90,7 +120,9 @@ class MemoryProbes:
         return f"{what} of {self.host.name}"
 
     def q_block(self, path: str, mark: str) -> str:
-        found = re.search(rf"^# BEGIN {mark}\n(.*?)^# END {mark}$", self.disk.read(path).decode(), re.MULTILINE | re.DOTALL)
+        found = re.search(
+            rf"^# BEGIN {mark}\n(.*?)^# END {mark}$", self.disk.read(path).decode(), re.MULTILINE | re.DOTALL
+        )
         return base64.encodebytes(found[1].encode()).decode() if found else ""
 
     def q_sysctl(self, key: str) -> str:
@@ -101,11 +133,17 @@ class MemoryProbes:
 
     def q_swap(self) -> str:
         lines = [f"active {device}" for device in sorted(self.swap)]
-        lines += [f"fstab {words[0]}" for line in self._fstab() if (words := line.split()) and words[0][0] != "#" and words[2] == "swap"]
+        lines += [
+            f"fstab {words[0]}"
+            for line in self._fstab()
+            if (words := line.split()) and words[0][0] != "#" and words[2] == "swap"
+        ]
         return "\n".join(lines + ([f"unit {SWAP_UNIT}"] if self.swap and SWAP_UNIT not in self.masked else []))
 
     def q_tool(self, name: str) -> str:
-        return next((path for folder in ("/usr/bin", "/usr/sbin") if (path := f"{folder}/{name}") in self.disk.files), "absent")
+        return next(
+            (path for folder in ("/usr/bin", "/usr/sbin") if (path := f"{folder}/{name}") in self.disk.files), "absent"
+        )
 
     def q_library(self, name: str) -> str:
         return "present" if f"/usr/lib/{name}" in self.disk.files else "absent"
@@ -127,11 +165,20 @@ class MemoryProbes:
         unpacked = any(path in self.disk.files for path in PACKAGES[name])
         return "whole" if name in self.configured else "half iU" if unpacked else "absent"
 
+    def q_addresses(self) -> str:
+        shared = [address for address, names in holders(self.neighbours).items() if self.host.name in names]
+        return " ".join(["127.0.0.1=lo", *(f"{address}=eth0" for address in (self.host.address, *shared))])
+
     def q_routes(self) -> str:
         return "\n".join(sorted(self.routes))
 
     def q_leftover(self, kind: str) -> str:
-        return str(self.left.get(kind, 0))
+        return str(len(self.routes) if kind == "routes" else self.left.get(kind, 0))
+
+    def scripted_routes(self) -> list[tuple[str, str]]:
+        """Block and next hop of each route that the unit would set."""
+        script = self.disk.read("/usr/local/bin/pod-routes").decode()
+        return re.findall(r"^ip route replace (\S+) via (\S+)", script, re.MULTILINE)
 
     def q_space(self, *paths: str) -> str:
         return "/ 20% 20971520 1%"
@@ -143,14 +190,93 @@ class MemoryProbes:
         units = [name for name, unit in self.systemd.units.items() if unit.active == "active"]
         env = dict(re.findall(r"^(ETCD_[A-Z_]+)=(.*)$", self.disk.read("/etc/etcd/etcd.env").decode(), re.MULTILINE))
         said = {
-            "arch": "x86_64", "hostname": self.host.name, "uid": "0", "init": "systemd", "machine_id": f"id-{self.host.name}",
-            "memory_kb": str(8 << 20), "cpus": "2", "disk_free_kb": str(20 << 20), "var_free_kb": str(20 << 20), "os": "debian",
-            "addresses": f"127.0.0.1=lo {self.host.address}=eth0", "cgroup": "2", "read_only": "", "resolv_conf": "/etc/resolv.conf",
-            "nameservers": "192.0.2.53", "package_manager": "apt-get", "filesystem_overlay": "yes", "units": " ".join(units),
-            "cluster": self.disk.read(f"{STATE}/cluster").decode(), "etcd_state": env.get("ETCD_INITIAL_CLUSTER_STATE", ""),
+            "arch": "x86_64",
+            "hostname": self.host.name,
+            "systemd": "252",
+            "uid": "0",
+            "init": "systemd",
+            "machine_id": f"id-{self.host.name}",
+            "memory_kb": str(8 << 20),
+            "cpus": "2",
+            "disk_free_kb": str(20 << 20),
+            "var_free_kb": str(20 << 20),
+            "os": "debian",
+            "addresses": self.q_addresses(),
+            "cgroup": "2",
+            "read_only": "",
+            "resolv_conf": "/etc/resolv.conf",
+            "nameservers": "192.0.2.53",
+            "package_manager": "apt-get",
+            "filesystem_overlay": "yes",
+            "units": " ".join(units),
+            "cluster": self.disk.read(f"{STATE}/cluster").decode(),
+            "etcd_state": env.get("ETCD_INITIAL_CLUSTER_STATE", ""),
             "etcd_data": "yes" if "/var/lib/etcd/member" in self.disk.dirs else "no",
-        }  # fmt: skip
+        }
+        said |= self._lives_by()
         return "\n".join(f"{key}={value}" for key, value in (said | self.survey).items())
+
+    def _lives_by(self) -> dict[str, str]:
+        """What a host of ours lives by, out of the files that are there (see s_lives in read.sh)."""
+        if not self.disk.read(f"{STATE}/cluster"):
+            return {}
+        unit = lambda name: self.disk.read(f"/etc/systemd/system/{name}.service").decode()  # noqa: E731
+        found = lambda pattern, text: next(iter(re.findall(pattern, text)), "")  # noqa: E731
+        certificate = self.disk.read("/var/lib/kubelet/pki/kubelet.crt").decode().splitlines()
+        config = self.disk.files.get(CONFIG)
+        return {
+            "kubernetes": self._program("kube-apiserver") or self._program("kubelet"),
+            "etcd": self._program("etcd"),
+            "containerd": self._program("containerd"),
+            "peer_url": found(r"--initial-advertise-peer-urls=(\S+)", unit("etcd")),
+            "pod_block": found(r'"subnet": "([^"]+)"', self.disk.read("/etc/cni/net.d/10-bridge.conflist").decode()),
+            "kubelet_cert": "".join(certificate[1:-1]),
+            "routes": " ".join(f"{block}={hop}" for block, hop in self.scripted_routes()),
+            "encryption": config.sha256 if config else "",
+            "providers": " ".join(providers(config.content)) if config else "",
+            "service_cidr": found(r"--service-cluster-ip-range=(\S+)", unit("kube-apiserver")),
+            "flags": " ".join(self._flags()),
+            "issuer": found(r"--service-account-issuer=(\S+)", unit("kube-apiserver")),
+            "pod_cidr": found(r"--cluster-cidr=(\S+)", unit("kube-controller-manager")),
+            "joined": "yes" if SIGNED in self.disk.files else "",
+            **self._roads(),
+        }
+
+    def _roads(self) -> dict[str, str]:
+        """How its clients come to the API (see s_roads in read.sh)."""
+        read = lambda path: self.disk.read(path).decode()  # noqa: E731
+        files = [*CLIENTS.values(), "/etc/kubernetes/admin.conf"]
+        servers = {url for path in files for url in re.findall(r"^ *server: (\S+)", read(path), re.MULTILINE)}
+        stamped = all(
+            path not in self.disk.files or f"{STATE}/stamps/{name}.service" in self.disk.files
+            for name, path in CLIENTS.items()
+        )
+        ours = [path.removeprefix(f"{STATE}/ours") for path in self.disk.below(f"{STATE}/ours")]
+        components = [path for path in ours if path.endswith(".service") or path in (HAPROXY, KEEPALIVED)]
+        config = read(KEEPALIVED) if KEEPALIVED in ours else ""
+        return {
+            "servers": " ".join(sorted(servers)),
+            "unsettled": "" if stamped else "yes",
+            "components": " ".join(path.rpartition("/")[2].rpartition(".")[0] for path in components),
+            "bound": " ".join(re.findall(r"^ *bind :(\d+)", read(HAPROXY), re.MULTILINE)) if HAPROXY in ours else "",
+            "shared": " ".join(inside("virtual_ipaddress", config)),
+            "peers": " ".join(inside("unicast_peer", config)),
+            "sender": next(iter(re.findall(r"unicast_src_ip (\S+)", config)), ""),
+        }
+
+    def _flags(self) -> Iterator[str]:
+        """What read.sh's s_flags says, with the names that it looks for."""
+        for component in ("etcd", "kube-apiserver", "kubelet", "containerd"):
+            unit = self.disk.read(f"/etc/systemd/system/{component}.service").decode()
+            if unit:
+                yield f"{component}="
+            for name, value in re.findall(r"^ *--([\w-]+)=(\S*)", unit, re.MULTILINE):
+                if name in FLAGS:
+                    yield f"{component}.{name}={value}"
+
+    def _program(self, name: str) -> str:
+        """The version of a program that is there, as FakeAssets writes it into its file."""
+        return self.disk.read(f"/usr/local/bin/{name}").decode().partition(f"binary {name} ")[2].partition(" ")[0]
 
     def _active(self, unit: str) -> bool:
         return self.systemd.unit(unit).active == "active"

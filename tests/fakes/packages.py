@@ -1,4 +1,5 @@
-"""The Debian packages a bootstrap may install, as the files they bring; a service is enabled and started by its package."""
+"""The Debian packages a bootstrap may install, as the files they bring; a service is enabled and started by its
+package."""
 
 from __future__ import annotations
 

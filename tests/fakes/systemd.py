@@ -1,4 +1,5 @@
-"""systemd on a Disk: definitions are loaded before they count, and a unit goes on with the files it was started with."""
+"""systemd on a Disk: definitions are loaded before they count, and a unit goes on with the files it was started
+with."""
 
 from __future__ import annotations
 
@@ -11,18 +12,25 @@ from .disk import Disk, Refused
 FOLDERS = ("/etc/systemd/system", "/lib/systemd/system")
 PATH = re.compile(r"/[\w.@-]+(?:/[\w.@-]+)+")
 # Read by etcd only while its data folder is empty, and rewritten on purpose without a restart once there is a quorum.
-NOT_RESTARTED_FOR = ("/etc/etcd/etcd.env",)
+ONCE = ("/etc/etcd/etcd.env",)
+# Read again by the programs themselves: etcd's certificates at each handshake, the API server's and the kubelet's when
+# they change.
+AGAIN = re.compile(
+    r"/etc/etcd/pki/(server|peer)\.(crt|key)|/etc/kubernetes/pki/(apiserver.*|front-proxy-client)\.(crt|key)"
+    r"|/var/lib/kubelet/pki/kubelet\.(crt|key)"
+)
 
 
 @dataclass
 class Service:
-    """One unit. `started` maps every file it was started with to its sha256."""
+    """One unit. `started` maps every file it was started with to its sha256, `loaded` to its content."""
 
     definition: bytes | None = None
     active: str = "inactive"
     enabled: bool = False
     starts: int = 0
     started: dict[str, str] = field(default_factory=dict)
+    loaded: dict[str, bytes] = field(default_factory=dict)
 
 
 class Systemd:
@@ -44,7 +52,15 @@ class Systemd:
         stale = unit.definition is not None and unit.definition != self.disk.read(path)
         load = "loaded" if path or unit.definition is not None else "not-found"
         enabled = ("enabled" if unit.enabled else "disabled") if path else ""
-        return f"LoadState={load}\nActiveState={unit.active}\nUnitFileState={enabled}\nNeedDaemonReload={'yes' if stale else 'no'}"
+        reload = "yes" if stale else "no"
+        said = {
+            "LoadState": load,
+            "ActiveState": unit.active,
+            "UnitFileState": enabled,
+            "NeedDaemonReload": reload,
+            "InvocationID": str(unit.starts or ""),
+        }
+        return "\n".join(f"{name}={value}" for name, value in said.items())
 
     def reload(self) -> None:
         for name, unit in self.units.items():
@@ -73,8 +89,21 @@ class Systemd:
                 raise Refused(f"{name}: {program}: No such file or directory")
         unit.starts += 1
         unit.active = "failed" if name in self.broken else "active"
-        unit.started = self.closure(unit.definition, self.file(name))
+        self.read(name)
         self.on_change(name, unit.active == "active")
+
+    def read(self, name: str) -> None:
+        """A unit takes the files that are there now."""
+        unit = self.load(name)
+        unit.started = self.closure(unit.definition, self.file(name))
+        unit.loaded = {path: self.disk.read(path) for path in unit.started}
+
+    def reread(self, name: str) -> None:
+        """Reload or restart, as systemctl does it."""
+        if self.unit(name).active == "active":
+            self.read(name)
+        else:
+            self.restart(name)
 
     def stop(self, name: str) -> None:
         unit = self.unit(name)
@@ -89,7 +118,7 @@ class Systemd:
         while todo:
             for name in PATH.findall(todo.pop().decode("utf-8", "replace")):
                 name = str(PurePosixPath(name))
-                if name in self.disk.files and name not in found and name not in NOT_RESTARTED_FOR:
+                if name in self.disk.files and name not in found and not (name in ONCE or AGAIN.fullmatch(name)):
                     found[name] = self.disk.files[name].sha256
                     todo.append(self.disk.files[name].content)
         return found
@@ -97,9 +126,15 @@ class Systemd:
     def outdated(self) -> list[str]:
         """Units that run with other files than those that are there now: must be empty after every run."""
         active = {name: unit for name, unit in self.units.items() if unit.active == "active"}
-        now = {name: self.closure(self.disk.read(self.file(name)), self.file(name)) for name in active if self.file(name)}
+        now = {
+            name: self.closure(self.disk.read(self.file(name)), self.file(name)) for name in active if self.file(name)
+        }
         out = []
         for name, unit in active.items():
             there = now.get(name, {})
-            out += [f"{name}: {path}" for path in sorted(unit.started.keys() | there.keys()) if unit.started.get(path) != there.get(path)]
+            out += [
+                f"{name}: {path}"
+                for path in sorted(unit.started.keys() | there.keys())
+                if unit.started.get(path) != there.get(path)
+            ]
         return out

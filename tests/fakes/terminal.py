@@ -17,7 +17,13 @@ class Terminal:
     def __init__(self, argv: Sequence[str], cwd: Path, **environment: str):
         self.ours, theirs = pty.openpty()
         self.process = subprocess.Popen(
-            argv, cwd=cwd, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, env=os.environ | environment
+            argv,
+            cwd=cwd,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            env=os.environ | environment,
         )
         os.close(theirs)
         self.screen, self.read_to = "", 0

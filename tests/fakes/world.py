@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import io
@@ -10,22 +11,31 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from hardway.cluster import Cluster
+from hardway.cluster import Cluster, Host
+from hardway.errors import HardwayError
+from hardway.etcd.interface import Status
 from hardway.facts import Facts, etcd_born, parse
+from hardway.living import Founded, Lives, roads
+from hardway.living.asking import COREDNS, balancers, with_encryption
+from hardway.living.departed import departed
+from hardway.living.encryption import UNIT, settled
+from hardway.living.lives import forward, node
 from hardway.phase import API, ETCD, OPERATOR, Inputs, Phase
 from hardway.phases import PHASES
 from hardway.pki.credentials import Credentials
 from hardway.report import Report
-from hardway.run.runner import Done, Runner, plan
+from hardway.run.planning import plan
+from hardway.run.runner import Runner
+from hardway.run.step import Done
 from hardway.state.statedir import Overlay, StateDir
-from hardway.targets.etcd_members import EtcdRemote
+from hardway.targets.etcd_members import EtcdRemote, MemberRemote
 from hardway.targets.kube import ApiRemote
 from hardway.targets.workstation import OperatorRemote
 from hardway.vocabulary import Answers, Op, Probe, ReadOnly
 
 from .fake_assets import FakeAssets
 from .fake_live import FakeLive
-from .memory_etcd import MemoryEtcd
+from .memory_etcd import DATA, Membership, MemoryEtcd
 from .memory_host import MemoryHost
 from .memory_kube import Objects
 
@@ -35,7 +45,10 @@ class Killed(BaseException):
 
 
 class World:
-    """`death` is asked before every write anywhere; when it says so, this and every later write raises Killed."""
+    """`death` is asked before every write anywhere; when it says so, this and every later write raises Killed.
+
+    Hosts that are `away` are not asked; of those that are `left_out` no run or plan is about them either.
+    """
 
     def __init__(self, cluster: Cluster, folder: Path, store: Overlay | None = None):
         self.cluster = cluster
@@ -46,8 +59,11 @@ class World:
         self.dead = False
         self.log: list[tuple[str, Op]] = []
         self.whole: set[tuple[tuple[str, int], ...]] = set()
-        self.announced: set[tuple[str, str]] = set()
-        self.hosts = {host.name: MemoryHost(host, self.point) for host in cluster.hosts}
+        self.founded = 1
+        self.hosts: dict[str, MemoryHost] = {}
+        self.membership = Membership(self.hosts)
+        self.limited: frozenset[str] | None = None
+        self.left_out: frozenset[str] = frozenset()
         self.objects = Objects(lambda what: self.point(API.name, Op(what)))
         self.use(cluster)
 
@@ -55,12 +71,16 @@ class World:
         """Go on with another inventory on the same machines; new hosts are new machines."""
         self.cluster = cluster
         for host in cluster.hosts:
-            self.hosts.setdefault(host.name, MemoryHost(host, self.point))
+            self.hosts.setdefault(host.name, MemoryHost(host, self.point)).neighbours = self.hosts
         self.assets.cluster = cluster
-        self.live = FakeLive(cluster, self.hosts, self.objects)
+        away = self.away if hasattr(self, "live") else set()
+        self.live = FakeLive(cluster, self.hosts, self.objects, self.membership)
+        self.away = away
         self.credentials = Credentials(cluster, self.store)
         self.phases = tuple(remembered(phase, {}) for phase in PHASES)
-        self.removals = tuple(remembered(phase, {}) for phase in PHASES)  # a reset renders with keys that are never written
+        self.removals = tuple(
+            remembered(phase, {}) for phase in PHASES
+        )  # a reset renders with keys that are never written
 
     def point(self, target: str, op: Op) -> None:
         with self.guard:
@@ -76,41 +96,137 @@ class World:
 
     @property
     def facts(self) -> dict[str, Facts]:
-        return {host.name: parse(self.hosts[host.name].q_survey(), 0.0, 0.0) for host in self.cluster.hosts}
+        silent = self.away | self.left_out
+        asked = {host.name for host in self.cluster.hosts} - silent
+        said = {name: parse(self.hosts[name].q_survey(), 0.0, 0.0) for name in asked}
+        return {host.name: said.get(host.name, Facts(known=False)) for host in self.cluster.hosts}
 
     def inputs(self) -> Inputs:
-        return Inputs(self.cluster, self.facts, self.credentials, self.assets)
+        founded, facts = Founded.read(self.store), self.facts
+        concerned = self.names if self.limited or self.left_out else None
+        self.credentials.keep(roads.names_in_use(self.cluster, facts))
+        return Inputs(self.cluster, facts, self.credentials, self.assets, self.lives, founded, concerned)
+
+    def limit(self, *hosts: str) -> None:
+        """What follows is about these hosts alone, or about all of them again."""
+        self.limited = frozenset([*hosts, OPERATOR.name, ETCD.name, API.name]) if hosts else None
+
+    @property
+    def away(self) -> set[str]:
+        """The hosts that do not answer us, whatever runs on them."""
+        return self.live.away
+
+    @away.setter
+    def away(self, hosts: set[str]) -> None:
+        self.live.away = hosts
+
+    @property
+    def lives(self) -> Lives:
+        """What the cluster on the machines says of itself: their etcd and API server, as far as they run."""
+        members = [host for host in self.cluster.etcd_members if host.name not in self.away]
+        etcd = [found for host in members if (found := own_status(self.live, host))]
+        said = None
+        with contextlib.suppress(HardwayError):
+            said = self.live.etcd(self.cluster.host(etcd[0].name)).members() if etcd else None
+        servers = [host for host in self.cluster.control_plane if host.name not in self.away]
+        served = any(not self.live._apiserver(host) for host in servers)
+        self.live._kubelets("")
+        nodes = [node(found) for path, found in self.objects.by_path.items() if path.startswith("/api/v1/nodes/")]
+        lives = Lives(
+            etcd="e7cd" if etcd else "",  # a cluster that is founded anew on the same hosts has the same
+            members=said,
+            uid=self.founding if served else "",
+            nodes={one.name: one for one in nodes} if served else None,
+            servers=self._servers() if served else None,
+            forward=forward(self.objects.by_path.get(COREDNS)) if served else None,
+            listening=balancers(self.live, self.facts),
+        )
+        facts = self.facts
+        return lives if settled(self.cluster, facts) else with_encryption(self.live, facts, lives)
+
+    def _servers(self) -> frozenset[str]:
+        """The addresses that running API servers announce, whatever the inventory says of their hosts."""
+        surveyed = (parse(host.q_survey(), 0.0, 0.0) for host in self.hosts.values())
+        running = [facts.flags for facts in surveyed if "kube-apiserver.service" in facts.units]
+        return frozenset(flags.get("kube-apiserver.advertise-address", "") for flags in running)
+
+    @property
+    def founding(self) -> str:
+        """The identity of the cluster whose data is on the machines; empty before one was founded."""
+        return f"cluster-{self.founded}" if any(DATA in host.disk.dirs for host in self.hosts.values()) else ""
+
+    def reinstall(self, *names: str) -> None:
+        """New disks in machines of the same names and addresses."""
+        for name in names:
+            self.hosts[name] = MemoryHost(self.cluster.host(name), self.point)
+        self.forgotten()
+
+    def empty_etcd(self, *names: str) -> None:
+        """Somebody stops etcd and deletes its data, and nothing else."""
+        for name in names:
+            self.hosts[name].systemd.unit("etcd.service").active = "inactive"
+            self.hosts[name].disk.remove_tree(DATA)
+        self.forgotten()
+
+    def forgotten(self) -> None:
+        """Where no data is left, all objects are lost: what is founded next is another cluster."""
+        if not self.founding:
+            self.founded += 1
+            self.objects.by_path.clear()
+
+    def bound(self) -> None:
+        """What a bootstrap that has succeeded binds in the state directory."""
+        Founded.of(self.cluster, self.lives, "2026-11-29").bind(self.store)
 
     def remotes(self, may_be_absent: bool = False) -> dict[str, Any]:
         operator = Dying(OPERATOR.name, Operator(self.credentials, self.whole), self.point)
-        etcd = Dying(ETCD.name, EtcdRemote(lambda: MemoryEtcd(self.live, self.announced)), self.point)
-        return {**self.hosts, OPERATOR.name: operator, ETCD.name: etcd, API.name: ApiRemote(self.live.kube, may_be_absent)}
+        etcd = Dying(ETCD.name, EtcdRemote(self.etcd, may_be_absent), self.point)
+        members = {host.name: MemberRemote(self.hosts[host.name], etcd) for host in self.cluster.etcd_members}
+        return {
+            **self.hosts,
+            **members,
+            OPERATOR.name: operator,
+            ETCD.name: etcd,
+            API.name: ApiRemote(self.live.kube, may_be_absent),
+        }
+
+    def etcd(self) -> MemoryEtcd:
+        """A client by way of the first member of the inventory that has data and runs."""
+        with_data = [host for host in self.cluster.etcd_members if DATA in self.hosts[host.name].disk.dirs]
+        running = [host for host in with_data if self.live.runs(host, "etcd")]
+        return self.live.client((running or with_data)[0])
 
     def run(self, phases: Sequence[Phase] = (), parallel: int = 32, **permit: Any) -> list[Done]:
         return self.runner(phases, parallel, **permit).run()
 
-    def runner(self, phases: Sequence[Phase] = (), parallel: int = 32, report: Report | None = None, **permit: Any) -> Runner:
+    def runner(
+        self, phases: Sequence[Phase] = (), parallel: int = 32, report: Report | None = None, **permit: Any
+    ) -> Runner:
         report = report or Report(stream=io.StringIO())
-        return Runner(self.inputs(), self.live, self.remotes(), phases or self.phases, self.names, report, parallel, **permit)
+        return Runner(
+            self.inputs(), self.live, self.remotes(), phases or self.phases, self.names, report, parallel, **permit
+        )
 
     @property
     def names(self) -> frozenset[str]:
-        return frozenset([*(host.name for host in self.cluster.hosts), OPERATOR.name, ETCD.name, API.name])
+        every = frozenset([*(host.name for host in self.cluster.hosts), OPERATOR.name, ETCD.name, API.name])
+        return (self.limited or every) - self.left_out
 
     def plan(self, phases: Sequence[Phase] = ()) -> list[Done]:
-        inputs = dataclasses.replace(self.inputs(), credentials=Credentials(self.cluster, Overlay(self.store)))
+        inputs = self.inputs()
+        inputs = dataclasses.replace(inputs, credentials=self.credentials.over(Overlay(self.store)))
         return plan(inputs, self.readers(), phases or PHASES, self.names)
 
     def readers(self) -> dict[str, ReadOnly]:
         readers = {name: ReadOnly(remote) for name, remote in self.remotes(may_be_absent=True).items()}
-        return readers | {OPERATOR.name: ReadOnly(OperatorRemote(Credentials(self.cluster, self.store)))}
+        return readers | {OPERATOR.name: ReadOnly(OperatorRemote(self.credentials.over(self.store)))}
 
-    def reset(self) -> int:
-        """What `hardway reset` does on every host; the number of ops."""
-        from hardway.actions import take_away
+    def reset(self, *names: str) -> int:
+        """What `hardway reset` does on every host, or on some; the number of ops."""
+        from hardway.commands.reset import by_name, take_away
 
-        inputs, count = dataclasses.replace(self.inputs(), credentials=Credentials(self.cluster, Overlay(self.store))), 0
-        for host in self.cluster.hosts:
+        inputs, count = by_name(self.cluster, self.facts), 0
+        for host in [host for host in self.cluster.hosts if host.name in names or not names]:
             for phase in reversed(self.removals):
                 if host in phase.targets(self.cluster):
                     count += take_away(self.hosts[host.name], phase, inputs, host)
@@ -128,26 +244,38 @@ class World:
     def copy(self) -> World:
         """The same cluster once more, to be changed independently."""
         other = copy.copy(self)
-        other.guard, other.log, other.announced = threading.Lock(), [], set(self.announced)
+        other.guard, other.log = threading.Lock(), []
         other.store = Overlay(self.store.below)
         other.store._written = dict(self.store._written)
-        other.hosts = {name: copy.deepcopy(host, {id(host.point.__self__): other}) for name, host in self.hosts.items()}
+        other.assets = FakeAssets(self.cluster, self.assets.folder, self.assets.version)
+        other.hosts = {}
+        for name, host in self.hosts.items():
+            other.hosts[name] = copy.deepcopy(host, {id(host.point.__self__): other, id(self.hosts): other.hosts})
         other.objects = Objects(lambda what: other.point(API.name, Op(what)))
         other.objects.by_path = copy.deepcopy(self.objects.by_path)
-        other.live = FakeLive(other.cluster, other.hosts, other.objects)
+        other.objects.stored = dict(self.objects.stored)
+        other.membership = self.membership.copy(other.hosts)
+        other.live = FakeLive(other.cluster, other.hosts, other.objects, other.membership)
+        other.away = set(self.away)
         other.revive()
         return other
 
 
 class Operator(OperatorRemote):
-    """The real operator; a state directory found complete is not read again while every file in it is the very same object."""
+    """The real operator; a state directory found complete is not read again while every file in it is the very same
+    object."""
 
     def __init__(self, credentials: Credentials, whole: set[tuple[tuple[str, int], ...]]):
         super().__init__(credentials)
         self.whole = whole
 
     def _issued(self, kind: str) -> str:
-        seen = ((f"{kind} {hash(self.credentials.cluster.api_sans)}", 0), *((name, id(data)) for name, data in self.store._written.items()))
+        cluster = self.credentials.cluster
+        named = (cluster.api_sans, [(host.name, host.address, sorted(host.roles)) for host in cluster.hosts])
+        seen = (
+            (f"{kind} {named} {self.credentials.kept} {cluster.encryption}", 0),
+            *((name, id(data)) for name, data in self.store._written.items()),
+        )
         if seen in self.whole:
             return ""
         found = super()._issued(kind)
@@ -171,14 +299,33 @@ class Dying:
             self.remote.change([op])
 
 
+def own_status(live: FakeLive, host: Host) -> Status | None:
+    """What a member says of itself, as far as it can be asked."""
+    with contextlib.suppress(HardwayError):
+        return next(iter(live.etcd(host).status()), None)
+    return None
+
+
 def remembered(phase: Phase, known: dict[Any, Any]) -> Phase:
     """The same phase, rendering each desired state once: it is a pure function, and hundreds of runs ask for it."""
 
     def desired(inputs: Inputs, host):
         fleeting = {"units": frozenset(), "listening": frozenset(), "clock_offset": 0.0, "cluster": "", "authority": ""}
+        fleeting |= {"joined": False, "flags": {}}
         about = dataclasses.replace(inputs.facts.get(host.name, Facts()), **fleeting)
-        empty = [name for name, facts in inputs.facts.items() if not facts.etcd_data]
-        key = (host.name, repr(about), etcd_born(inputs.facts), repr(empty), inputs.assets.version)
+        hosts = {one.name: inputs.facts[one.name] for one in inputs.cluster.etcd_members if one.name in inputs.facts}
+        empty = [name for name, facts in hosts.items() if not facts.etcd_data]
+        members = (repr(inputs.lives.members), repr(sorted(inputs.concerned or ())))
+        secrets = [(name, facts.encryption, facts.known, UNIT in facts.units) for name, facts in inputs.facts.items()]
+        secrets += [inputs.lives.loaded, inputs.credentials.encryption_keys()]
+        gone = departed(inputs.cluster, inputs.facts, inputs.lives) if inputs.lives.nodes is not None else None
+        others = [
+            (facts.known, facts.servers, facts.unsettled, "keepalived" in facts.components, facts.nameservers)
+            for facts in inputs.facts.values()
+        ]
+        rest = repr((secrets, others, sorted(inputs.phases), gone, inputs.lives.forward))
+        version = getattr(inputs.assets, "version", "")
+        key = (host.name, repr(about), etcd_born(hosts), repr(empty), version, members, rest)
         if key not in known:
             known[key] = phase.desired(inputs, host)
         return known[key]

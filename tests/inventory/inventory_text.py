@@ -26,7 +26,8 @@ GONE = object()
 
 
 def changed(changes: dict[str, object]) -> dict:
-    """RIGHT with values set (or GONE) at paths such as `hosts.4.name` or `api/port`; / splits where a key holds dots."""
+    """RIGHT with values set (or GONE) at paths such as `hosts.4.name` or `api/port`; / splits where a key holds
+    dots."""
     data = copy.deepcopy(RIGHT)
     for path, value in changes.items():
         *parents, last = path.split("/" if "/" in path else ".")

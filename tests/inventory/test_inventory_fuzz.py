@@ -4,6 +4,7 @@ import re
 import tempfile
 from pathlib import Path
 
+import pytest
 import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -13,18 +14,36 @@ from hardway import inventory
 from hardway.inventory.keys import Inventory
 from hardway.inventory.shape import places_of
 
+pytestmark = pytest.mark.slow
+
 TEXT = next(path for path in SHIPPED if path.name == "lab.yaml").read_text()
 HA = yaml.safe_load(next(path for path in SHIPPED if path.name == "ha.yaml").read_text())
 KEYS = sorted(
-    {place[-1] for name in Inventory.model_fields for place in places_of(name)} | {"hosts", "name", "roles", "ssh", "pod_cidr", "v"}
+    {place[-1] for name in Inventory.model_fields for place in places_of(name)}
+    | {"hosts", "name", "roles", "ssh", "pod_cidr", "v"}
 )
 WORDS = st.sampled_from(
-    ["", "worker", "etcd", "10.0.0.1", "10.0.0.0/8", "0.0.0.0/0", "255.255.255.255", "1.36.4", "a=b:NoExecute", "true", "~x/y", "\0"]
+    [
+        "",
+        "worker",
+        "etcd",
+        "10.0.0.1",
+        "10.0.0.0/8",
+        "0.0.0.0/0",
+        "255.255.255.255",
+        "1.36.4",
+        "a=b:NoExecute",
+        "true",
+        "~x/y",
+        "\0",
+    ]
 )
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20), WORDS)
 VALUES = st.recursive(
     SCALARS,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=8), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=8), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -93,7 +112,9 @@ def _places(value):
 @given(
     st.lists(
         st.tuples(
-            st.integers(0, len(TEXT)), st.integers(0, 30), st.text(alphabet=st.sampled_from("a:-[]{}#&*!\t \n'\"0\x07é"), max_size=6)
+            st.integers(0, len(TEXT)),
+            st.integers(0, 30),
+            st.text(alphabet=st.sampled_from("a:-[]{}#&*!\t \n'\"0\x07é"), max_size=6),
         ),
         min_size=1,
         max_size=4,

@@ -14,19 +14,34 @@ BROKEN = [
     ({"hosts.4.adress": "x"}, "hosts[4].adress: unknown key, did you mean address?"),
     ({"hosts.4.zzz": "x"}, "hosts[4].zzz: unknown key. Allowed here: name, address, roles, ssh"),
     ({"extra_args": {"kube-apiservr": {}}}, "extra_args.kube-apiservr: unknown key, did you mean kube-apiserver?"),
-    ({"extra_args": {"kubelet": {"--v": 2}}}, "extra_args.kubelet.--v: must be a flag's long name without the leading dashes"),
-    ({"extra_args": {"kubelet": {"event_qps": 2}}}, "extra_args.kubelet.event_qps: must be a flag's long name without the leading dashes"),
-    ({"addons": {"coredns": {"stub_domains": {"A.b": ["1.1.1.1"]}}}}, 'addons.coredns.stub_domains."A.b": must be a DNS domain in lower'),
-    ({"addons": {"coredns": {"stub_domains": {"a": "10.0.0.1"}}}}, "addons.coredns.stub_domains.a: must be a list of nameserver addresses"),
+    (
+        {"extra_args": {"kubelet": {"--v": 2}}},
+        "extra_args.kubelet.--v: must be a flag's long name without the leading dashes",
+    ),
+    (
+        {"extra_args": {"kubelet": {"event_qps": 2}}},
+        "extra_args.kubelet.event_qps: must be a flag's long name without the leading dashes",
+    ),
+    (
+        {"addons": {"coredns": {"stub_domains": {"A.b": ["1.1.1.1"]}}}},
+        'addons.coredns.stub_domains."A.b": must be a DNS domain in lower',
+    ),
+    (
+        {"addons": {"coredns": {"stub_domains": {"a": "10.0.0.1"}}}},
+        "addons.coredns.stub_domains.a: must be a list of nameserver addresses",
+    ),
     ({"extra_args": {"kubelet": {"v": [2]}}}, "extra_args.kubelet.v: must be text, not a list"),
-    ({"extra_args": {"kubelet": {"v": None}}}, 'extra_args.kubelet.v: must be text, not empty (write "" for an empty text)'),
+    (
+        {"extra_args": {"kubelet": {"v": None}}},
+        'extra_args.kubelet.v: must be text, not empty (write "" for an empty text)',
+    ),
     ({"extra_args": {"kubelet": {"v": "a\nb"}}}, "extra_args.kubelet.v: must be text on one line"),
     ({"extra_args": {"kubelet": [1]}}, "extra_args.kubelet: must be a mapping of names to values, not a list"),
     ({"cluster": GONE}, "cluster: is missing. The cluster's name"),
     ({"cluster": "My_Cluster"}, "cluster: must be a DNS label of at most 63 characters"),
     ({"cluster": {"name": "x"}}, "cluster: must be text, not a mapping"),
     ({"hosts": GONE}, "hosts: is missing. The machines."),
-    ({"hosts": {"a": 1}}, "hosts: must be a list (lines beginning with -, or [a, b]), not a mapping"),
+    ({"hosts": {"a": 1}}, "hosts: must be a list (lines starting with -, or [a, b]), not a mapping"),
     ({"hosts.4": "worker-0"}, "hosts[4]: must be a mapping with the keys name, address, roles"),
     ({"hosts.4.name": GONE}, "hosts[4].name: is missing. The machine's short host name"),
     ({"hosts.4.name": "worker.example.org"}, "hosts[4].name: must be a DNS label"),
@@ -58,7 +73,10 @@ BROKEN = [
     ({"versions.kubelet": "1.2.3"}, "versions.kubelet: unknown key"),
     (
         {"network.pod_cidr": "10.200.3.0/16"},
-        'network.pod_cidr: must be an IPv4 network, but "10.200.3.0/16" is an address inside one: did you mean 10.200.0.0/16?',
+        (
+            'network.pod_cidr: must be an IPv4 network, but "10.200.3.0/16" is an address inside one: did you mean'
+            " 10.200.0.0/16?"
+        ),
     ),
     ({"network.service_cidr": "fd00::/108"}, "network.service_cidr: must be an IPv4 network"),
     ({"network.node_prefix": "24x"}, "network.node_prefix: must be a whole number from 8 to 28"),
@@ -83,8 +101,11 @@ BROKEN = [
     ({"ssh.key": " "}, "ssh.key: must be the path of a file"),
     ({"ssh.bastion": "jump.example"}, "ssh.bastion: must be a mapping with the keys address, user, port, key"),
     ({"ssh.bastion": {"user": "x"}}, "ssh.bastion.address: is missing. Name or address of the jump host."),
-    ({"ssh.password": "x"}, "ssh.password: secrets are never written in an inventory"),
-    ({"pki.algorithm": "ed25519"}, "pki.algorithm: must be one of ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072, rsa-4096"),
+    ({"ssh.password": "x"}, "ssh.password: never write a secret in an inventory"),
+    (
+        {"pki.algorithm": "ed25519"},
+        "pki.algorithm: must be one of ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072, rsa-4096",
+    ),
     ({"pki.validity_days": "1y"}, "pki.validity_days: must be a whole number from 1 to 36500"),
     ({"encryption.provider": "kms"}, "encryption.provider: must be one of aescbc, secretbox, none"),
     ({"audit.max_size_mb": 0}, "audit.max_size_mb: must be a whole number from 1 to 10000"),
@@ -94,11 +115,14 @@ BROKEN = [
     ({"drill": True}, "drill: unknown key, did you mean drills?"),
     ({"assets.source": "github"}, "assets.source: must be one of auto, upstream, modules, mirror"),
     ({"assets.images": "both"}, "assets.images: must be one of pull, push"),
-    ({"addons": {"coredns": {"forward": "8.8.8.8"}}}, "addons.coredns.forward: must be auto, none, or a list of nameserver addresses"),
+    (
+        {"addons": {"coredns": {"forward": "8.8.8.8"}}},
+        "addons.coredns.forward: must be auto, none, or a list of nameserver addresses",
+    ),
     ({"addons": {"coredns": {"forward": ["dns.example"]}}}, "addons.coredns.forward: must be an IP address"),
     ({"addons": {"dashboard": {}}}, "addons.dashboard: unknown key. Allowed here: coredns"),
     ({"lab": {"memory": "lots"}}, "lab.memory: must be an amount of memory such as 512M"),
-    ({"lab": {"memory": "2G"}}, "lab.gateway: is missing. The lab bridge's own address"),
+    ({"lab": {"memory": "2G"}}, "lab.gateway: is missing. The lab bridge's address"),
 ]
 
 
@@ -161,7 +185,11 @@ def test_the_schema_describes_every_key():
     assert schema["$defs"]["Host"]["required"] == ["name", "address", "roles"]
     assert schema["$defs"]["Pki"]["properties"]["algorithm"]["enum"][0] == "ecdsa-p256"
     assert set(schema["$defs"]["Args"]["properties"]) == set(keys_at(("extra_args",)))
-    described = [key for section in ("Host", "Ssh", "Network", "Api", "Pki") for key in schema["$defs"][section]["properties"].values()]
+    described = [
+        key
+        for section in ("Host", "Ssh", "Network", "Api", "Pki")
+        for key in schema["$defs"][section]["properties"].values()
+    ]
     assert all(key.get("description") for key in described)
 
 

@@ -8,8 +8,9 @@ from inventory_text import GONE, RIGHT, SHIPPED, changed, text_of, written
 
 from hardway import inventory
 from hardway.assets import default_versions
-from hardway.cluster import Bastion, Cluster, LoadBalancer, Role, Taint
+from hardway.cluster import Cluster, Role
 from hardway.errors import InventoryError
+from hardway.settings import Bastion, LoadBalancer, Taint
 
 
 def loaded(folder: Path, changes: dict, **options) -> Cluster:
@@ -17,7 +18,13 @@ def loaded(folder: Path, changes: dict, **options) -> Cluster:
 
 
 def test_inventories_are_shipped():
-    assert [path.name for path in SHIPPED] == ["ha.yaml", "lab.yaml", "single.yaml", "vagrant-small.yaml", "vagrant.yaml"]
+    assert [path.name for path in SHIPPED] == [
+        "ha.yaml",
+        "lab.yaml",
+        "single.yaml",
+        "vagrant-small.yaml",
+        "vagrant.yaml",
+    ]
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
@@ -33,7 +40,10 @@ def test_the_lab():
     assert cluster.name == "lab" and cluster.versions == default_versions() and cluster.assets.source == "auto"
     assert cluster.api.address == "10.240.0.9" and cluster.api.load_balancer is LoadBalancer.HAPROXY
     assert [host.name for host in cluster.etcd_members] == ["controller-0", "controller-1", "controller-2"]
-    assert {host.name: str(host.pod_cidr) for host in cluster.workers} == {"worker-0": "10.200.0.0/24", "worker-1": "10.200.1.0/24"}
+    assert {host.name: str(host.pod_cidr) for host in cluster.workers} == {
+        "worker-0": "10.200.0.0/24",
+        "worker-1": "10.200.1.0/24",
+    }
     assert cluster.host("worker-0").labels["disktype"] == "ssd"
     assert (cluster.lab.gateway, cluster.lab.prefix) == (IPv4Address("10.240.0.1"), 24)
     ssh = cluster.host("lb").ssh
@@ -69,7 +79,9 @@ def test_whatever_is_not_written_has_the_models_default(tmp_path):
 
 def test_pod_blocks_stay_when_a_worker_comes_or_goes(tmp_path):
     before = {host.name: host.pod_cidr for host in loaded(tmp_path, {}).workers}
-    more = loaded(tmp_path, {"hosts.6": {"name": "worker-7", "address": "10.240.0.5", "roles": ["worker"]}, "hosts.4": GONE})
+    more = loaded(
+        tmp_path, {"hosts.6": {"name": "worker-7", "address": "10.240.0.5", "roles": ["worker"]}, "hosts.4": GONE}
+    )
     after = {host.name: host.pod_cidr for host in more.workers}
     assert after == {"worker-1": before["worker-1"], "worker-7": IPv4Network("10.200.7.0/24")}
 
@@ -124,7 +136,9 @@ def test_versions_written_down_win(tmp_path):
 
 
 def test_values_reach_components_as_they_were_written(tmp_path):
-    args = loaded(tmp_path, {"extra_args": {"kubelet": {"feature-gates": "A=true", "image-gc-high-threshold": 80, "x": True}}}).extra_args
+    args = loaded(
+        tmp_path, {"extra_args": {"kubelet": {"feature-gates": "A=true", "image-gc-high-threshold": 80, "x": True}}}
+    ).extra_args
     assert args == {"kubelet": {"feature-gates": "A=true", "image-gc-high-threshold": "80", "x": "true"}}
 
 
@@ -140,6 +154,9 @@ def test_a_wrong_inventory_is_one_error_with_all_problems(tmp_path):
 
 def test_a_thousand_hosts(tmp_path):
     hosts = [*RIGHT["hosts"][:4]]
-    hosts += [{"name": f"worker-{n}", "address": f"10.240.{4 + n // 250}.{n % 250 + 1}", "roles": ["worker"]} for n in range(1000)]
+    hosts += [
+        {"name": f"worker-{n}", "address": f"10.240.{4 + n // 250}.{n % 250 + 1}", "roles": ["worker"]}
+        for n in range(1000)
+    ]
     cluster = loaded(tmp_path, {"hosts": hosts, "network": {"node_cidr": "10.240.0.0/16", "pod_cidr": "10.0.0.0/12"}})
     assert len({host.pod_cidr for host in cluster.workers}) == 1000

@@ -14,9 +14,17 @@ BROKEN = [
     ("a list", "\n- a\n- b\n", "2: must be a mapping of keys"),
     ("a word", "hello", '1: must be a mapping of keys (`cluster: ...`, `hosts: ...`), not "hello"'),
     ("two documents", "cluster: a\n---\ncluster: b\n", "2: a second document starts here"),
-    ("duplicate key", "cluster: a\nhosts: []\ncluster: b\n", '3: duplicate key \\"cluster\\", first on line 1'.replace("\\", "")),
+    (
+        "duplicate key",
+        "cluster: a\nhosts: []\ncluster: b\n",
+        '3: duplicate key \\"cluster\\", first on line 1'.replace("\\", ""),
+    ),
     ("duplicate below", "hosts:\n- name: a\n  name: b\n", '3: hosts[0]: duplicate key "name", first on line 2'),
-    ("tab", "cluster: a\nnetwork:\n\tdomain: b\n\tnode_prefix: 24\n", "4: indented with a tab: YAML allows only spaces"),
+    (
+        "tab",
+        "cluster: a\nnetwork:\n\tdomain: b\n\tnode_prefix: 24\n",
+        "4: indented with a tab: YAML allows only spaces",
+    ),
     ("unclosed", "cluster: [a\nhosts: b\n", "2: not valid YAML"),
     ("bad indentation", "cluster: a\n  hosts: []\n", "2: not valid YAML: mapping values are not allowed here"),
     ("anchor", LAUGHS, '1: anchors and aliases are not supported: write "a" out'),
@@ -52,7 +60,9 @@ def test_tabs_do_not_hide_what_else_is_wrong(tmp_path):
 
 
 def test_tabs_within_a_line(tmp_path):
-    assert found(tmp_path, text_of(RIGHT).replace("cluster: lab", "cluster: lab\t# tab")) == ["1: a tab: YAML wants spaces here"]
+    assert found(tmp_path, text_of(RIGHT).replace("cluster: lab", "cluster: lab\t# tab")) == [
+        "1: a tab: YAML allows only spaces here"
+    ]
     assert found(tmp_path, text_of(RIGHT).replace("cluster: lab", "cluster: lab # a\ttab")) == []
 
 

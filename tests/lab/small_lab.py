@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address
 
-from hardway.cluster import Api, Cluster, Host, Lab, Role, Ssh, Versions
+from hardway.cluster import Cluster, Host, Role
+from hardway.settings import Api, Lab, Ssh, Versions
 
 VERSIONS = Versions("1.34.4", "3.6.16", "2.3.7", "1.5.3", "1.10.0", "1.34.0", "1.15.0", "3.10")
 
@@ -15,4 +16,6 @@ def make_cluster(name: str = "labtest", network: str = "10.251.0", ports: tuple[
         Host(host, IPv4Address(f"{network}.{number}"), frozenset({Role.WORKER}), ssh=Ssh(port=port))
         for host, number, port in (("alpha", 10, ports[0]), ("beta", 11, ports[1]))
     )
-    return Cluster(name=name, hosts=hosts, versions=VERSIONS, api=Api("alpha"), lab=Lab(gateway=IPv4Address(f"{network}.1"), **lab))
+    return Cluster(
+        name=name, hosts=hosts, versions=VERSIONS, api=Api("alpha"), lab=Lab(gateway=IPv4Address(f"{network}.1"), **lab)
+    )

@@ -33,7 +33,9 @@ def host(root: Path, mounts: str, own: str, systemd: bool = False) -> Cgroups:
 
 
 def parents(layout: Cgroups) -> dict[str, str]:
-    return {",".join(sorted(h.controllers)): str(parent) for h, parent, _ in cgroups.machine_groups(layout, "lab", "alpha")}
+    return {
+        ",".join(sorted(h.controllers)): str(parent) for h, parent, _ in cgroups.machine_groups(layout, "lab", "alpha")
+    }
 
 
 def test_ordinary_host_is_unified_and_the_machine_lives_in_our_delegated_unit(tmp_path):
@@ -83,7 +85,7 @@ def test_a_mount_that_shows_a_part_of_the_tree_is_not_entered_twice(tmp_path):
 def test_no_groups_at_all_is_one_sentence_with_a_remedy(tmp_path):
     with pytest.raises(LabError) as caught:
         host(tmp_path, "", "0::/")
-    assert "no control groups" in caught.value.message
+    assert "no cgroups" in caught.value.message
     assert caught.value.hint.startswith("mount -t cgroup2")
 
 
@@ -118,7 +120,9 @@ def test_real_groups_hold_a_process_that_kill_ends_and_remove_leaves_nothing():
     groups = cgroups.machine_groups(layout, f"pytest-{id(layout)}", "alpha")
     folders = cgroups.make(groups, 0)
     try:
-        sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], preexec_fn=lambda: cgroups.enter(folders))
+        sleeper = subprocess.Popen(
+            [sys.executable, "-c", "import time; time.sleep(60)"], preexec_fn=lambda: cgroups.enter(folders)
+        )
         assert all(str(sleeper.pid) in (folder / "cgroup.procs").read_text().split() for folder in folders)
         cgroups.kill(folders)
         assert sleeper.wait(timeout=10) == -9

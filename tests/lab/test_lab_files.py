@@ -1,7 +1,9 @@
-"""What the lab reads and writes as text: apt's mirrors, known_hosts, OpenSSH configuration, the recipe, the shell programs."""
+"""What the lab reads and writes as text: apt's mirrors, known_hosts, OpenSSH configuration, the recipe, the shell
+programs."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -12,11 +14,13 @@ import pytest
 from small_lab import make_cluster
 
 from hardway.errors import LabError
-from hardway.lab import state
+from hardway.lab import LabMachines, state
 from hardway.lab.access import Access, known_host
 from hardway.lab.image import packages, recipe, sources
 from hardway.lab.image.sources import Mirror
 from hardway.lab.spec import LabSpec, machine_specs
+from hardway.state.statedir import StateDir
+from hardway.state.store import FOUNDED
 
 TARGETS = """\
 http://security.example.org/debian-security/ bookworm-security main amd64
@@ -35,6 +39,20 @@ def test_mirrors_are_this_suites_main_and_its_updates_suite_first():
     ]
 
 
+def test_a_lab_that_is_wiped_has_its_cluster_forgotten_and_its_keys_kept(tmp_path, monkeypatch):
+    """Its machines were destroyed on purpose, so the next bootstrap is not to look for their data."""
+    for part in ("preconditions.require_root", "registry.working_on", "disk.made", "LabMachines._down"):
+        monkeypatch.setattr(f"hardway.lab.machines.{part}", lambda *_: contextlib.nullcontext())
+    monkeypatch.setattr("hardway.lab.machines.disk.made", lambda lab: [])
+    store = StateDir(tmp_path / "state")
+    for name in (FOUNDED, "pki/ca.key"):
+        store.create(name, b"x")
+    LabMachines(make_cluster("small"), tmp_path / "state").wipe()
+    assert store.names() & {FOUNDED, "pki/ca.key"} == {"pki/ca.key"}
+    LabMachines(make_cluster("small"), tmp_path / "elsewhere").wipe()
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_updates_alone_are_no_mirror(monkeypatch):
     assert sources.parse(TARGETS.replace(" bookworm ", " trixie "), "bookworm") == []
     monkeypatch.setattr(sources, "run", lambda *argv: "")
@@ -46,7 +64,9 @@ def test_updates_alone_are_no_mirror(monkeypatch):
 def test_apts_proxy_is_handed_on_but_never_over_the_environments(monkeypatch):
     monkeypatch.delenv("http_proxy", raising=False)
     monkeypatch.setenv("https_proxy", "http://mine:1")
-    monkeypatch.setattr(sources, "run", lambda *argv: "http_proxy='http://proxy:3142'\nhttps_proxy='http://proxy:3142'\n")
+    monkeypatch.setattr(
+        sources, "run", lambda *argv: "http_proxy='http://proxy:3142'\nhttps_proxy='http://proxy:3142'\n"
+    )
     assert sources.proxies() == {"http_proxy": "http://proxy:3142"}
 
 
@@ -71,9 +91,15 @@ def test_openssh_reads_the_configuration_as_meant(tmp_path):
     access.public_key()
     access.write(machines(tmp_path))
     for name in ("beta", "10.251.0.11"):
-        said = subprocess.run(["ssh", "-G", "-F", access.config, name], capture_output=True, text=True, check=True).stdout
+        said = subprocess.run(
+            ["ssh", "-G", "-F", access.config, name], capture_output=True, text=True, check=True
+        ).stdout
         options = dict(line.split(" ", 1) for line in said.splitlines())
-        assert {key: options[key] for key in ("hostname", "port", "user")} == {"hostname": "10.251.0.11", "port": "2222", "user": "root"}
+        assert {key: options[key] for key in ("hostname", "port", "user")} == {
+            "hostname": "10.251.0.11",
+            "port": "2222",
+            "user": "root",
+        }
         assert options["stricthostkeychecking"] == "true"
         assert str(access.known_hosts) in options["userknownhostsfile"]
 
@@ -100,16 +126,21 @@ def test_what_bootstrap_must_install_is_offered_but_not_installed():
 
 def test_packages_are_printed_by_a_bare_python():
     """A Makefile asks before anything is installed, so no third-party module may be needed."""
-    root = Path(packages.__file__).parents[2]
+    root = Path(packages.__file__).parents[3]
     done = subprocess.run(
-        [sys.executable, "-S", "-m", "hardway.lab.image.packages"], cwd=root, env={}, capture_output=True, text=True, check=True
+        [sys.executable, "-S", "-m", "hardway.lab.image.packages"],
+        cwd=root,
+        env={},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert tuple(done.stdout.split()) == packages.PACKAGES
     assert "systemd-container" in packages.PACKAGES
 
 
 def test_supervisor_needs_only_the_standard_library():
-    root = Path(packages.__file__).parents[2]
+    root = Path(packages.__file__).parents[3]
     code = "import hardway.lab.supervisor, sys; sys.exit('hardway.lab.machines' in sys.modules)"
     subprocess.run([sys.executable, "-S", "-c", code], cwd=root, env={}, check=True)
 

@@ -78,21 +78,35 @@ def test_the_operators_umask_does_not_lock_the_machines_users_out(lab):
 
 def test_unknown_host_keys_are_refused(lab, tmp_path):
     (tmp_path / "empty").touch()
-    words = ["ssh", "-F", str(lab.access.config), "-o", f"UserKnownHostsFile={tmp_path}/empty", "-o", "BatchMode=yes", "alpha", "true"]
+    words = [
+        "ssh",
+        "-F",
+        str(lab.access.config),
+        "-o",
+        f"UserKnownHostsFile={tmp_path}/empty",
+        "-o",
+        "BatchMode=yes",
+        "alpha",
+        "true",
+    ]
     done = subprocess.run(words, capture_output=True, text=True, timeout=30)
     assert done.returncode == 255
 
 
 def test_machines_reach_each_other_by_name_and_nobody_else(lab):
     assert "1 received" in ssh(lab, "alpha", "ping -c1 -W2 beta")
-    addresses = subprocess.run(["ip", "-4", "-o", "route", "show", "default"], capture_output=True, text=True, check=True).stdout.split()
+    addresses = subprocess.run(
+        ["ip", "-4", "-o", "route", "show", "default"], capture_output=True, text=True, check=True
+    ).stdout.split()
     outside = addresses[addresses.index("via") + 1] if "via" in addresses else "192.0.2.1"
     for address in (outside, "169.254.169.254"):
         assert ssh(lab, "alpha", f"ping -c1 -W1 {address}", check=False) != "0"
 
 
 def test_memory_is_limited(lab):
-    limit = ssh(lab, "alpha", "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null || true")
+    limit = ssh(
+        lab, "alpha", "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null || true"
+    )
     assert str(384 << 20) in limit.split()
 
 
@@ -109,14 +123,18 @@ def test_units_get_the_limits_they_ask_for(lab):
 def test_node_requirements_are_there_and_private(lab):
     before = Path("/proc/sys/vm/overcommit_memory").read_text()
     ssh(
-        lab, "alpha", "modprobe overlay && modprobe br_netfilter && sysctl -qw vm.overcommit_memory=1 kernel.panic=10 net.ipv4.ip_forward=1"
+        lab,
+        "alpha",
+        "modprobe overlay && modprobe br_netfilter && sysctl -qw vm.overcommit_memory=1 kernel.panic=10"
+        " net.ipv4.ip_forward=1",
     )
     assert Path("/proc/sys/vm/overcommit_memory").read_text() == before
 
 
 def test_containerds_folder_carries_an_overlay(lab):
     script = (
-        "cd /var/lib/containerd && mkdir -p l u w m && mount -t overlay o -o lowerdir=l,upperdir=u,workdir=w m && umount m && rm -r l u w m"
+        "cd /var/lib/containerd && mkdir -p l u w m && mount -t overlay o -o lowerdir=l,upperdir=u,workdir=w m &&"
+        " umount m && rm -r l u w m"
     )
     ssh(lab, "alpha", script)
 
@@ -126,7 +144,8 @@ def test_missing_tools_install_without_any_network(lab):
     ssh(
         lab,
         "beta",
-        "apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y socat conntrack ipset haproxy keepalived 2>&1",
+        "apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y socat conntrack ipset haproxy"
+        " keepalived 2>&1",
     )
     assert len(ssh(lab, "beta", "command -v socat conntrack ipset haproxy").split()) == 4
 

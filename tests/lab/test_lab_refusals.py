@@ -16,6 +16,8 @@ from hardway.lab import LabMachines, power, preconditions, registry
 from hardway.lab.image import packages
 from hardway.lab.spec import LabSpec, machine_specs
 
+pytestmark = pytest.mark.slow
+
 
 def test_not_root(monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
@@ -40,7 +42,7 @@ def test_missing_packages_come_with_the_command_that_installs_them(monkeypatch):
 
 def test_too_little_space(monkeypatch, tmp_path):
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=10))
-    with pytest.raises(LabError, match="2 new machines want 1.0 GB"):
+    with pytest.raises(LabError, match="2 new machines need 1.0 GB"):
         preconditions.require_disk(LabSpec.of(make_cluster(directory=tmp_path)), 2)
 
 
@@ -53,7 +55,7 @@ def test_a_file_system_that_carries_no_overlay_is_found_by_trying(tmp_path):
     options = f"lowerdir={tmp_path}/lower,upperdir={tmp_path}/upper,workdir={tmp_path}/work"
     subprocess.run(["mount", "-t", "overlay", "test", "-o", options, tmp_path / "root"], check=True)
     try:
-        with pytest.raises(LabError, match="overlayfs.* carries no overlay") as caught:
+        with pytest.raises(LabError, match="overlayfs.* does not support overlays") as caught:
             preconditions.require_disk(LabSpec.of(make_cluster(directory=tmp_path / "root/lab")), 1)
     finally:
         subprocess.run(["umount", tmp_path / "root"], check=True)
@@ -102,7 +104,7 @@ def test_overlapping_networks_name_the_other_lab_and_its_remedy(cluster, run_dir
 def test_the_same_name_with_other_disks_is_another_lab(cluster, run_directory):
     other_lab(run_directory, name="labtest")
     lab = LabSpec.of(cluster)
-    with pytest.raises(LabError, match="another lab named labtest is up, its disks are in /var/lib/x"):
+    with pytest.raises(LabError, match="another lab named labtest is up, with its disks in /var/lib/x"):
         registry.claim(lab)
     assert registry.held_elsewhere(lab)
 
@@ -136,7 +138,8 @@ def test_another_runs_lock_is_waited_for_then_named(run_directory):
 
 
 def test_labs_that_come_and_go_meanwhile_disturb_nobody(run_directory, tmp_path):
-    """Claims are read without a lock too: one is there as a whole or not at all, and may vanish between a look and the next."""
+    """Claims are read without a lock too: one is there as a whole or not at all, and may vanish between a look and the
+    next."""
     lab = LabSpec.of(make_cluster(directory=tmp_path))
     registry.claim(lab)
     before = (run_directory / "labtest.json").stat().st_ino
@@ -165,9 +168,11 @@ def test_a_dead_supervisor_is_given_up_at_once_with_the_consoles_end(tmp_path):
     cluster = make_cluster(network="127.0.0", ports=(9, 9), directory=tmp_path)
     machine = machine_specs(cluster, LabSpec.of(cluster), tmp_path)["alpha"]
     machine.home.mkdir(parents=True)
-    machine.state.write_text(json.dumps({"pid": 1 << 22, "started": "5", "groups": [], "ended": "systemd-nspawn ended with code 1"}))
+    machine.state.write_text(
+        json.dumps({"pid": 1 << 22, "started": "5", "groups": [], "ended": "systemd-nspawn exited with code 1"})
+    )
     machine.console.write_text("".join(f"line {number}\n" for number in range(30)))
-    with pytest.raises(LabError, match="ended with code 1") as caught:
+    with pytest.raises(LabError, match="exited with code 1") as caught:
         power.await_answer(machine, deadline=30)
     assert caught.value.evidence.splitlines() == [f"line {number}" for number in range(10, 30)]
 

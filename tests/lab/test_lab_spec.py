@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from small_lab import make_cluster
 
-from hardway.cluster import Lab
 from hardway.errors import LabError
 from hardway.lab.spec import LabSpec, MachineSpec, machine_specs, memory_bytes
 from hardway.lab.supervisor import command
+from hardway.settings import Lab
 
 
 def test_names_fit_interfaces_and_tell_labs_apart():
@@ -63,7 +63,8 @@ def test_a_cluster_without_lab_is_told_so(cluster):
 
 
 @pytest.mark.parametrize(
-    ("text", "size"), [("", 0), ("2G", 2 << 30), ("512M", 512 << 20), ("512MiB", 512 << 20), ("1024k", 1 << 20), ("77", 77)]
+    ("text", "size"),
+    [("", 0), ("2G", 2 << 30), ("512M", 512 << 20), ("512MiB", 512 << 20), ("1024k", 1 << 20), ("77", 77)],
 )
 def test_memory_sizes(text, size):
     assert memory_bytes(text) == size

@@ -55,7 +55,13 @@ def test_a_line_of_a_container(line, moment):
 def test_hosts_are_merged_by_time_and_one_moment_keeps_its_order():
     a = [Entry(1, "a", "1"), Entry(3, "a", "2"), Entry(3, "a", "3")]
     b = [Entry(2, "b", "1"), Entry(3, "b", "2")]
-    assert [(entry.host, entry.text) for entry in merged([*a, *b])] == [("a", "1"), ("b", "1"), ("a", "2"), ("a", "3"), ("b", "2")]
+    assert [(entry.host, entry.text) for entry in merged([*a, *b])] == [
+        ("a", "1"),
+        ("b", "1"),
+        ("a", "2"),
+        ("a", "3"),
+        ("b", "2"),
+    ]
 
 
 def test_what_comes_close_together_is_sorted_and_the_end_of_all_readers_is_the_end():

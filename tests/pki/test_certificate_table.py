@@ -13,16 +13,22 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from pki_lab import lab
 
-from hardway.cluster import Pki
 from hardway.pki.certificates import authorities, definition, definitions
 from hardway.pki.credentials import Credentials
 from hardway.pki.inspection import sans
 from hardway.pki.issuing import load_key
+from hardway.settings import Pki
 from hardway.state.statedir import StateDir
 
 LOOPBACK = {"localhost", "127.0.0.1"}
 API_SANS = LOOPBACK | {
-    *("kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local", "10.32.0.1"),
+    *(
+        "kubernetes",
+        "kubernetes.default",
+        "kubernetes.default.svc",
+        "kubernetes.default.svc.cluster.local",
+        "10.32.0.1",
+    ),
     *("lb", "10.240.0.9", "controller-0", "10.240.0.10", "controller-1", "10.240.0.11", "controller-2", "10.240.0.12"),
 }
 # name, host: (authority, CN, O, usages, SANs, files on which hosts)
@@ -36,7 +42,6 @@ EXPECTED = {
     ("super-admin", ""): ("ca", "kubernetes-super-admin", ["system:masters"], {"client"}, set(), ""),
     ("controller-manager", ""): ("ca", "system:kube-controller-manager", [], {"client"}, set(), "controller"),
     ("scheduler", ""): ("ca", "system:kube-scheduler", [], {"client"}, set(), "controller"),
-    ("kube-proxy", ""): ("ca", "system:kube-proxy", ["system:node-proxier"], {"client"}, set(), "worker"),
 }
 for i in range(3):
     host, names = f"controller-{i}", LOOPBACK | {f"controller-{i}", f"10.240.0.1{i}"}
@@ -45,6 +50,7 @@ for i in range(3):
 for i in range(2):
     host, names = f"worker-{i}", LOOPBACK | {f"worker-{i}", f"10.240.0.2{i}"}
     EXPECTED["kubelet", host] = ("ca", f"system:node:{host}", ["system:nodes"], {"client"}, set(), "worker")
+    EXPECTED["kube-proxy", host] = ("ca", f"kube-proxy:{host}", ["hardway:kube-proxies"], {"client"}, set(), "worker")
     EXPECTED["kubelet-server", host] = ("ca", f"system:node:{host}", ["system:nodes"], {"server"}, names, "worker")
 
 USAGES = {"server": ExtendedKeyUsageOID.SERVER_AUTH, "client": ExtendedKeyUsageOID.CLIENT_AUTH}
@@ -78,7 +84,11 @@ def issued(request, tmp_path_factory):
 
 def test_the_table_has_exactly_these_rows():
     cluster = lab()
-    rows = {(row.name, host.name if host else "") for row in definitions() for host in (row.hosts(cluster) if row.per_host else (None,))}
+    rows = {
+        (row.name, host.name if host else "")
+        for row in definitions()
+        for host in (row.hosts(cluster) if row.per_host else (None,))
+    }
     assert rows == set(EXPECTED)
     assert [authority.name for authority in authorities()] == ["ca", "etcd-ca", "front-proxy-ca"]
 
@@ -105,7 +115,9 @@ def test_extensions_of_a_leaf(issued, name, host):
     assert usage.value.key_encipherment == isinstance(leaf.public_key(), rsa.RSAPublicKey)
     subject_key = extension(ca, x509.SubjectKeyIdentifier).value.digest
     assert extension(leaf, x509.AuthorityKeyIdentifier).value.key_identifier == subject_key
-    assert extension(leaf, x509.SubjectKeyIdentifier).value == x509.SubjectKeyIdentifier.from_public_key(leaf.public_key())
+    assert extension(leaf, x509.SubjectKeyIdentifier).value == x509.SubjectKeyIdentifier.from_public_key(
+        leaf.public_key()
+    )
     assert load_key(pair.key.reveal(), "key").public_key() == leaf.public_key()
     assert pair.key.reveal().startswith(b"-----BEGIN PRIVATE KEY-----\n")
 
@@ -113,7 +125,9 @@ def test_extensions_of_a_leaf(issued, name, host):
 def test_addresses_are_addresses_and_names_are_names(issued):
     leaf, _ = leaf_of(issued, "apiserver", "")
     names = extension(leaf, x509.SubjectAlternativeName).value
-    assert {str(address) for address in names.get_values_for_type(x509.IPAddress)} == {name for name in API_SANS if name[0].isdigit()}
+    assert {str(address) for address in names.get_values_for_type(x509.IPAddress)} == {
+        name for name in API_SANS if name[0].isdigit()
+    }
     assert set(names.get_values_for_type(x509.DNSName)) == {name for name in API_SANS if not name[0].isdigit()}
 
 
@@ -123,7 +137,10 @@ def test_extensions_of_an_authority(issued, name):
     constraints, usage = extension(ca, x509.BasicConstraints), extension(ca, x509.KeyUsage)
     assert constraints.critical and constraints.value.ca and constraints.value.path_length == 0
     assert usage.critical and usage.value.key_cert_sign and usage.value.crl_sign and not usage.value.digital_signature
-    assert extension(ca, x509.AuthorityKeyIdentifier).value.key_identifier == extension(ca, x509.SubjectKeyIdentifier).value.digest
+    assert (
+        extension(ca, x509.AuthorityKeyIdentifier).value.key_identifier
+        == extension(ca, x509.SubjectKeyIdentifier).value.digest
+    )
     ca.verify_directly_issued_by(ca)
 
 
@@ -166,7 +183,16 @@ def test_openssl_verifies_it_strictly_for_what_it_may_do(issued, tmp_path, name,
     (tmp_path / "leaf.crt").write_bytes(leaf_of(issued, name, host)[1].cert)
 
     def verify(purpose):
-        command = ["openssl", "verify", "-x509_strict", "-purpose", purpose, "-CAfile", tmp_path / "ca.crt", tmp_path / "leaf.crt"]
+        command = [
+            "openssl",
+            "verify",
+            "-x509_strict",
+            "-purpose",
+            purpose,
+            "-CAfile",
+            tmp_path / "ca.crt",
+            tmp_path / "leaf.crt",
+        ]
         return subprocess.run(command, capture_output=True, text=True)
 
     for usage in ("server", "client"):

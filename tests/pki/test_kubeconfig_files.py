@@ -41,7 +41,7 @@ def parsed(secret):
     [
         ("admin", "", "https://10.240.0.9:6443"),
         ("super-admin", "", "https://10.240.0.9:6443"),
-        ("kube-proxy", "", "https://10.240.0.9:6443"),
+        ("kube-proxy", "worker-0", "https://10.240.0.9:6443"),
         ("kubelet", "worker-1", "https://10.240.0.9:6443"),
         ("controller-manager", "controller-1", "https://127.0.0.1:6443"),
         ("scheduler", "controller-1", "https://127.0.0.1:6443"),
@@ -61,10 +61,20 @@ def test_equal_state_gives_equal_bytes_in_a_later_run(credentials, cluster, agai
     assert again(cluster).kubeconfig("admin").reveal() == credentials.kubeconfig("admin").reveal()
 
 
+def test_its_bytes_are_those_that_yaml_writes(credentials):
+    written = credentials.kubeconfig("kubelet", credentials.cluster.host("worker-1")).reveal()
+    assert yaml.safe_dump(yaml.safe_load(written), sort_keys=False).encode() == written
+
+
 def test_controllers_use_the_moved_port_when_one_shares_its_host_with_the_balancer(cluster, store):
-    hosts = [dataclasses.replace(h, roles=h.roles | {Role.LB}) if h.name == "controller-0" else h for h in cluster.hosts]
+    hosts = [
+        dataclasses.replace(h, roles=h.roles | {Role.LB}) if h.name == "controller-0" else h for h in cluster.hosts
+    ]
     credentials = Credentials(dataclasses.replace(cluster, hosts=tuple(hosts)), store)
-    ends = [parsed(credentials.kubeconfig("scheduler", credentials.cluster.host(f"controller-{i}")))[0]["server"] for i in (0, 1)]
+    ends = [
+        parsed(credentials.kubeconfig("scheduler", credentials.cluster.host(f"controller-{i}")))[0]["server"]
+        for i in (0, 1)
+    ]
     assert ends == ["https://127.0.0.1:6444"] * 2
 
 
@@ -127,7 +137,9 @@ def test_merging_twice_writes_once(credentials, theirs):
 def test_a_renewed_certificate_replaces_our_own_user_alone(credentials, theirs):
     kubeconfig.merge(theirs, credentials.kubeconfig("admin"))
     pair = credentials.certificate("super-admin")
-    renewed = kubeconfig.document("lab", "lab-admin", credentials.cluster.api_url, credentials.ca(), pair.cert, pair.key)
+    renewed = kubeconfig.document(
+        "lab", "lab-admin", credentials.cluster.api_url, credentials.ca(), pair.cert, pair.key
+    )
     merge = kubeconfig.merge(theirs, renewed)
     assert merge.replaced == ("users/lab-admin",) and merge.added == ()
     assert without_ours(yaml.safe_load(theirs.read_bytes())) == without_ours(USERS_OWN)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+import shutil
 import signal
 import stat
 import subprocess
@@ -14,9 +15,10 @@ import time
 
 import pytest
 
-from hardway.errors import PkiError, ReadOnlyError
+from hardway.errors import InUseError, PkiError, ReadOnlyError
 from hardway.pki.credentials import Credentials
 from hardway.pki.secret import Secret
+from hardway.state import lockfile
 from hardway.state.statedir import Frozen, Overlay, StateDir
 
 HOLDER = """
@@ -55,7 +57,9 @@ def test_everything_is_private_whatever_the_umask(cluster, store):
 def test_git_sees_nothing_of_it(cluster, tmp_path):
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
     Credentials(cluster, StateDir(tmp_path / ".hardway" / "lab")).ensure_all()
-    seen = subprocess.run(["git", "-C", tmp_path, "status", "--porcelain", "-uall"], check=True, capture_output=True, text=True)
+    seen = subprocess.run(
+        ["git", "-C", tmp_path, "status", "--porcelain", "-uall"], check=True, capture_output=True, text=True
+    )
     assert seen.stdout == ""
 
 
@@ -190,7 +194,9 @@ def test_threads_share_credentials(cluster, store):
 
     def work():
         start.wait()
-        results.append((credentials.certificate("admin"), credentials.service_account(), credentials.encryption_config()))
+        results.append(
+            (credentials.certificate("admin"), credentials.service_account(), credentials.encryption_config())
+        )
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:
@@ -215,7 +221,7 @@ def holder(store):
 
 
 def test_the_second_is_told_who_the_first_is(store, holder):
-    with pytest.raises(PkiError) as taken, store.lock():
+    with pytest.raises(InUseError) as taken, store.lock():
         pytest.fail("two hold the lock")
     owner = dict(line.split(" ", 1) for line in taken.value.evidence.splitlines())
     assert owner["pid"] == str(holder.pid) and owner["host"] == os.uname().nodename
@@ -244,13 +250,28 @@ def test_an_error_frees_it_and_a_child_does_not_inherit_it(store):
 
 
 def test_two_threads_of_one_process_exclude_each_other_too(store):
-    with store.lock(), pytest.raises(PkiError, match="another hardway is at work"), StateDir(store.path).lock():
+    with store.lock(), pytest.raises(InUseError, match="another hardway process is using"), StateDir(store.path).lock():
         pytest.fail("two hold the lock")
+
+
+def test_a_lock_is_known_by_its_file_on_this_computer_since_it_was_started(store, tmp_path, monkeypatch):
+    with store.lock():
+        found = lockfile.identity(store.path / "lock")
+    with store.lock():
+        assert found and lockfile.identity(store.path / "lock") == found
+    shutil.copytree(store.path, tmp_path / "copy")
+    assert lockfile.identity(tmp_path / "copy" / "lock") != found
+    assert lockfile.identity(tmp_path / "none") == ""
+    (tmp_path / "boot").write_text("another")
+    monkeypatch.setattr(lockfile, "BOOT", tmp_path / "boot")
+    assert lockfile.identity(store.path / "lock") != found
+    monkeypatch.setattr(lockfile, "BOOT", tmp_path / "no such file")
+    assert lockfile.identity(store.path / "lock") == ""
 
 
 def test_the_lock_does_not_wait(store, holder):
     started = time.monotonic()
-    with pytest.raises(PkiError), store.lock():
+    with pytest.raises(InUseError), store.lock():
         pytest.fail("two hold the lock")
     assert time.monotonic() - started < 5
 
@@ -260,7 +281,14 @@ def test_the_lock_does_not_wait(store, holder):
 
 def test_a_secret_shows_a_digest_and_nothing_else():
     secret = Secret(b"-----BEGIN PRIVATE KEY-----")
-    for text in (repr(secret), str(secret), f"{secret}", f"{secret!s:>40}".strip(), repr([secret]), repr({"key": secret})):
+    for text in (
+        repr(secret),
+        str(secret),
+        f"{secret}",
+        f"{secret!s:>40}".strip(),
+        repr([secret]),
+        repr({"key": secret}),
+    ):
         assert "PRIVATE" not in text and f"secret sha256:{secret.digest}" in text
     assert len(secret.digest) == 12 and secret.reveal() == b"-----BEGIN PRIVATE KEY-----"
 
@@ -284,7 +312,7 @@ def test_no_key_shows_in_any_repr_or_error(credentials, cluster, store):
     shown += [credentials.kubeconfig("admin"), credentials.certificate("kubelet", cluster.host("worker-0"))]
     shown += [credentials, vars(credentials), credentials._signers, store, credentials.plan()]
     text = repr(shown) + str(shown)
-    assert len(keys) == 25
+    assert len(keys) == 26
     for key in keys:
         body = key.decode().splitlines()[-2 if key.startswith(b"-----") else 0]
         assert body not in text

@@ -14,8 +14,8 @@ from cryptography import x509
 from cryptography.x509 import verification
 from pki_lab import lab
 
-from hardway.cluster import Pki
 from hardway.pki.credentials import Credentials
+from hardway.settings import Pki
 from hardway.state.statedir import StateDir
 
 # server certificate, its host, client certificate, its host, authority of both
@@ -24,7 +24,7 @@ ALLOWED = [
     ("apiserver", "", "super-admin", "", "ca"),
     ("apiserver", "", "controller-manager", "", "ca"),
     ("apiserver", "", "scheduler", "", "ca"),
-    ("apiserver", "", "kube-proxy", "", "ca"),
+    ("apiserver", "", "kube-proxy", "worker-1", "ca"),
     ("apiserver", "", "kubelet", "worker-0", "ca"),
     ("kubelet-server", "worker-0", "apiserver-kubelet-client", "", "ca"),
     ("etcd-server", "controller-0", "apiserver-etcd-client", "", "etcd-ca"),
@@ -102,7 +102,10 @@ def address_of(credentials, host):
 
 @pytest.mark.parametrize(("server", "at", "client", "of", "ca"), ALLOWED)
 def test_those_who_work_together_get_through(credentials, tmp_path, server, at, client, of, ca):
-    sides = context(credentials, tmp_path, "server", server, at, ca), context(credentials, tmp_path, "client", client, of, ca)
+    sides = (
+        context(credentials, tmp_path, "server", server, at, ca),
+        context(credentials, tmp_path, "client", client, of, ca),
+    )
     assert handshake(*sides, address_of(credentials, at)) == b"hello"
 
 
@@ -164,12 +167,18 @@ def verifier(credentials, ca):
 
 @pytest.mark.parametrize(("server", "at", "client", "of", "ca"), ALLOWED)
 def test_a_second_implementation_agrees(credentials, server, at, client, of, ca):
-    leaf = x509.load_pem_x509_certificate(credentials.certificate(server, credentials.cluster.host(at) if at else None).cert)
+    leaf = x509.load_pem_x509_certificate(
+        credentials.certificate(server, credentials.cluster.host(at) if at else None).cert
+    )
     subject = x509.IPAddress(ipaddress.ip_address(address_of(credentials, at)))
     assert len(verifier(credentials, ca).build_server_verifier(subject).verify(leaf, [])) == 2
-    leaf = x509.load_pem_x509_certificate(credentials.certificate(client, credentials.cluster.host(of) if of else None).cert)
+    leaf = x509.load_pem_x509_certificate(
+        credentials.certificate(client, credentials.cluster.host(of) if of else None).cert
+    )
     policy = verification.ExtensionPolicy.webpki_defaults_ee()
     # Clients of Kubernetes are known by their subject and have no alternative names.
     policy = policy.may_be_present(x509.SubjectAlternativeName, verification.Criticality.AGNOSTIC, None)
-    builder = verifier(credentials, ca).extension_policies(ca_policy=verification.ExtensionPolicy.webpki_defaults_ca(), ee_policy=policy)
+    builder = verifier(credentials, ca).extension_policies(
+        ca_policy=verification.ExtensionPolicy.webpki_defaults_ca(), ee_policy=policy
+    )
     assert len(builder.build_client_verifier().verify(leaf, []).chain) == 2

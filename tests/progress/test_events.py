@@ -49,7 +49,11 @@ def test_every_event_is_told_whole(kind: type[Event]):
 def test_an_event_with_other_fields_than_it_declares_is_refused():
     whole = {"schema": 1, "time": 1.0, "elapsed": 0.5, "event": "note", "message": "m"}
     assert Moment.parse(json.dumps(whole)).event.message == "m"
-    for wrong in ({**whole, "more": 1}, {key: value for key, value in whole.items() if key != "message"}, {**whole, "event": "what"}):
+    for wrong in (
+        {**whole, "more": 1},
+        {key: value for key, value in whole.items() if key != "message"},
+        {**whole, "event": "what"},
+    ):
         with pytest.raises((TypeError, KeyError)):
             Moment.parse(json.dumps(wrong))
 
@@ -58,7 +62,9 @@ def test_a_run_is_told_in_declared_events_from_its_start_to_its_summary(world, r
     bootstrap(world, report)
     events = [Moment.parse(line).event for line in report.told]  # refuses what is not declared
     assert (events[0].kind, events[-1].kind) == ("run-started", "summary")
-    assert {"planned", "step-started", "applying", "step-finished", "waiting", "phase-ready"} <= {event.kind for event in events}
+    assert {"planned", "step-started", "applying", "step-finished", "waiting", "phase-ready"} <= {
+        event.kind for event in events
+    }
     assert sum(event.kind == "phase-ready" for event in events) == len(world.phases)
 
 
@@ -109,7 +115,9 @@ def test_a_wait_is_told_when_it_is_for_something_else(world, report):
     phases = [dataclasses.replace(phase, deadline=1.2) if phase.name == "kubelet" else phase for phase in world.phases]
     with pytest.raises(Exception, match="gave up waiting"):
         world.runner(phases, report=report).run()
-    waits = [event for event in map(json.loads, report.told) if event["event"] == "waiting" and event["phase"] == "kubelet"]
+    waits = [
+        event for event in map(json.loads, report.told) if event["event"] == "waiting" and event["phase"] == "kubelet"
+    ]
     assert waits[0]["what"] == "" and any("node worker-1 to be Ready" in wait["what"] for wait in waits)
     assert all(wait["deadline"] == 1.2 for wait in waits) and len(waits) <= 5
 

@@ -23,6 +23,8 @@ from hardway.progress.runlog import KEPT, RunLog
 from hardway.progress.trace import Traced, essence
 from hardway.state.statedir import LOGS, StateDir
 
+pytestmark = pytest.mark.slow
+
 INVENTORIES = Path(__file__).parents[2] / "inventory"
 
 
@@ -101,10 +103,10 @@ def test_a_bug_is_kept_in_the_log(desk, monkeypatch, capsys):
     def broken(*_):
         raise ValueError("unforeseen")
 
-    monkeypatch.setattr("hardway.actions.bootstrap", broken)
+    monkeypatch.setattr("hardway.commands.bootstrap.bootstrap", broken)
     assert ran(monkeypatch, "bootstrap", "c.yaml") == 1
     [log] = logs(desk)
-    assert f"next: report it with {log.relative_to(desk)}" in capsys.readouterr().err
+    assert f"next: report it and attach {log.relative_to(desk)}" in capsys.readouterr().err
     assert "Traceback" in log.read_text() and "ValueError: unforeseen" in log.read_text()
 
 
@@ -143,8 +145,16 @@ def test_no_secret_passes_in_any_form(state):
         content = (state / name).read_bytes().strip()
         lines = [line for line in content.splitlines() if not line.startswith(b"-----")]
         der = base64.b64decode(b"".join(lines) + b"==") if len(lines) > 1 else content
-        forms = (content, b"".join(lines), der.hex().encode(), base64.b64encode(content), base64.b64encode(b"x" + content),
-                 base64.b64encode(b"xy" + content), json.dumps({"log": content.decode()}).encode(), *lines)  # fmt: skip
+        forms = (
+            content,
+            b"".join(lines),
+            der.hex().encode(),
+            base64.b64encode(content),
+            base64.b64encode(b"x" + content),
+            base64.b64encode(b"xy" + content),
+            json.dumps({"log": content.decode()}).encode(),
+            *lines,
+        )
         for form in forms:
             before = f"before {form.decode()} after"
             after = redact(before)
@@ -157,7 +167,11 @@ def test_what_is_no_secret_passes(state):
     for path in state.rglob("*.key"):
         redact.learn(path.read_bytes())
     digest = "a45de16600eafc57939b84013b0522c4670435471eb4073dd963d01e0eb5a217"
-    for text in (f"w_binary /usr/local/bin/etcd 755 root root {digest} 0", "node-1 GET /readyz?verbose: 200", "/a/very/long/path" * 20):
+    for text in (
+        f"w_binary /usr/local/bin/etcd 755 root root {digest} 0",
+        "node-1 GET /readyz?verbose: 200",
+        "/a/very/long/path" * 20,
+    ):
         assert redact(text) == text
 
 
@@ -218,8 +232,9 @@ def test_a_script_of_ours_is_told_by_its_calls():
 
     asking = f"{shell.READ}\necho '== 0123456789abcdef 0'; q_file /etc/x '' text\necho '== 0123456789abcdef end'"
     assert essence(asking) == "q_file /etc/x '' text"
-    assert essence(f"{shell.WRITE}\nset -eu\nat=-1\nat=0; w_put /x 600 root root 0\nat=1; w_start y.service wait") == (
-        "w_put /x 600 root root 0; w_start y.service wait"
+    assert (
+        essence(f"{shell.WRITE}\nset -eu\nat=-1\nat=0; w_put /x 600 root root 0\nat=1; w_start y.service wait")
+        == "w_put /x 600 root root 0; w_start y.service wait"
     )
 
 

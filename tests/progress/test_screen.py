@@ -17,7 +17,9 @@ def told(*happened: tuple[float, events.Event]) -> Board:
 
 
 def planned(targets: dict[str, list[str]], needs: dict[str, list[str]]) -> events.Planned:
-    return events.Planned([{"name": name, "title": "", "targets": at, "needs": needs.get(name, [])} for name, at in targets.items()])
+    return events.Planned(
+        [{"name": name, "title": "", "targets": at, "needs": needs.get(name, [])} for name, at in targets.items()]
+    )
 
 
 def text(board: Board, now: float, width: int = 80, height: int = 24) -> str:
@@ -33,23 +35,36 @@ BEGUN = (
 
 
 def test_before_anybody_has_answered():
-    assert "bootstrap c  0.4 s" in text(told(*BEGUN[:1]), 0.4) and "a  · being asked" in text(told(*BEGUN[:1]), 0.4)
+    assert "bootstrap c  0.4 s" in text(told(*BEGUN[:1]), 0.4) and "a  · reading facts" in text(told(*BEGUN[:1]), 0.4)
 
 
 def test_a_host_is_read_then_changed_and_then_waits_for_a_phase():
-    board = told(*BEGUN, (0.4, events.Applying("one", "b", ["file /x", "unit y"], 0)), (0.5, events.StepFinished("one", "a", 0.3, [])))
+    board = told(
+        *BEGUN,
+        (0.4, events.Applying("one", "b", ["file /x", "unit y"], 0)),
+        (0.5, events.StepFinished("one", "a", 0.3, [])),
+    )
     shown = text(board, 2.4)
     assert "b  ● one: 2 changes: file /x, unit y  2.0 s" in shown
-    assert "a  ◌ two: waits for one" in shown and "● one · two" in shown
+    assert "a  ◌ two: waiting for one" in shown and "● one · two" in shown
 
 
 def test_what_a_phase_waits_for_and_for_how_long():
-    board = told(*BEGUN, (0.5, events.StepFinished("one", "a", 0.3, [])), (0.6, events.StepFinished("one", "b", 0.3, [])),
-                 (1.0, events.Waiting("one", 60.0, "", "")), (2.0, events.Waiting("one", 60.0, "the moon on b", "b")))  # fmt: skip
-    assert "◌ one 3.0 of 60 s  waits for the moon on b" in text(board, 4.0)
+    board = told(
+        *BEGUN,
+        (0.5, events.StepFinished("one", "a", 0.3, [])),
+        (0.6, events.StepFinished("one", "b", 0.3, [])),
+        (1.0, events.Waiting("one", 60.0, "", "")),
+        (2.0, events.Waiting("one", 60.0, "the moon on b", "b")),
+    )
+    assert "◌ one 3.0 of 60 s  waiting for the moon on b" in text(board, 4.0)
     assert board.phases["one"].stand is Stand.WAITING
     board.see(Moment(0.0, 5.0, events.PhaseReady("one", 2, 0, 4.0)))
-    assert board.phases["one"].stand is Stand.READY and "the moon" not in text(board, 5.0) and "1/2 phases" in text(board, 5.0)
+    assert (
+        board.phases["one"].stand is Stand.READY
+        and "the moon" not in text(board, 5.0)
+        and "1/2 phases" in text(board, 5.0)
+    )
 
 
 def test_bytes_and_their_rate():
@@ -60,11 +75,17 @@ def test_bytes_and_their_rate():
 
 
 def test_a_turn_is_waited_for():
-    assert "b  ◌ one: waits for its turn to restart" in text(told(*BEGUN, (0.4, events.Queued("one", "b"))), 0.5)
+    assert "b  ◌ one: waiting to restart: one host at a time" in text(
+        told(*BEGUN, (0.4, events.Queued("one", "b"))), 0.5
+    )
 
 
 def test_a_step_that_began_again_is_one_step():
-    board = told(*BEGUN, (0.8, events.StepStarted("one", "a")), (0.9, events.StepFinished("one", "a", 0.1, [{"resource": "x", "why": []}])))
+    board = told(
+        *BEGUN,
+        (0.8, events.StepStarted("one", "a")),
+        (0.9, events.StepFinished("one", "a", 0.1, [{"resource": "x", "why": []}])),
+    )
     assert board.changes == 1 and board.phases["one"].at_work == {"b"}
 
 
@@ -99,5 +120,13 @@ def test_the_tables_tell_where_the_time_went(recorded):
 
 
 def test_working_and_waiting_of_a_host_add_up_to_its_last_step():
-    board = told(*BEGUN, (2.0, events.StepFinished("one", "a", 1.5, [])), (5.0, events.StepFinished("two", "a", 1.0, [])))
-    assert board.hours()["a"] == {"working": 2.5, "waiting": 2.5, "bytes": 0, "longest_step": 1.5, "longest_phase": "one"}
+    board = told(
+        *BEGUN, (2.0, events.StepFinished("one", "a", 1.5, [])), (5.0, events.StepFinished("two", "a", 1.0, []))
+    )
+    assert board.hours()["a"] == {
+        "working": 2.5,
+        "waiting": 2.5,
+        "bytes": 0,
+        "longest_step": 1.5,
+        "longest_phase": "one",
+    }

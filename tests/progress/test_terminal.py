@@ -14,6 +14,8 @@ from fakes.terminal import Terminal
 
 from hardway.progress.events import Moment
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
 PLAIN_LINE = re.compile(r" +\d+\.\d s  pki            1 host    1 change\n")
@@ -25,7 +27,14 @@ def terminal(tmp_path):
 
     def start(*words: str, **environment: str) -> Terminal:
         argv = [sys.executable, str(HERE / "watch_here.py"), str(tmp_path), *words]
-        settings = {"PYTHONPATH": str(HERE.parent), "TERM": "xterm", "NO_COLOR": "", "COLUMNS": "80", "LINES": "40", **environment}
+        settings = {
+            "PYTHONPATH": str(HERE.parent),
+            "TERM": "xterm",
+            "NO_COLOR": "",
+            "COLUMNS": "80",
+            "LINES": "40",
+            **environment,
+        }
         opened.append(Terminal(argv, tmp_path, **settings))
         return opened[-1]
 
@@ -50,7 +59,7 @@ def test_a_terminal_shows_hosts_and_phases_and_ends_with_lines_and_tables(termin
     assert run.screen.index(HIDE) < run.screen.index(SHOW)
     drawn, after = run.screen.rsplit(SHOW, 1)
     assert "bootstrap lab" in drawn and "worker-1      " in drawn
-    assert PLAIN_LINE.search(without_codes(drawn)) and "/19 phases" in drawn
+    assert PLAIN_LINE.search(without_codes(drawn)) and "/23 phases" in drawn
     last = without_codes(after)
     assert "s  done: " in last and "longest step" in last and "bootstrap lab" not in last
 
@@ -102,7 +111,7 @@ def test_a_question_has_the_terminal_for_itself(terminal):
     assert HIDE in after and "6 letters" in after and "done: " in after
 
 
-@pytest.mark.parametrize("moment", [HIDE, "preflight: is read and compared"])
+@pytest.mark.parametrize("moment", [HIDE, "preflight: reading and comparing"])
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, -signal.SIGINT)])
 def test_whoever_is_ended_leaves_a_terminal_with_its_cursor(terminal, number, code, moment):
     run = terminal("hang")
@@ -110,3 +119,11 @@ def test_whoever_is_ended_leaves_a_terminal_with_its_cursor(terminal, number, co
     os.kill(run.process.pid, number)
     assert run.ended() == code, run.screen[-3000:]
     assert run.screen.rindex(SHOW) > run.screen.rindex(HIDE)
+
+
+def test_whatever_line_it_is_ended_at(tmp_path):
+    argv = [sys.executable, str(HERE / "end_at_any_moment.py"), "97"]
+    env = {**os.environ, "PYTHONPATH": str(HERE.parent), "TERM": "xterm", "NO_COLOR": ""}
+    told = subprocess.run(argv, env=env, cwd=tmp_path, stdout=subprocess.PIPE, text=True, check=True, timeout=300)
+    moments, hidden, lost = told.stdout.split(maxsplit=2)
+    assert int(moments) > 1000 and int(hidden) > 20 and lost.strip() == "[]"

@@ -1,4 +1,5 @@
-"""A bootstrap of a cluster in memory, told on stdout as the command line tells it: python watch_here.py FOLDER [json|ask|hang|fail].
+"""A bootstrap of a cluster in memory, told on stdout as the command line tells it: python watch_here.py FOLDER
+[json|ask|hang|fail].
 
 With `ask` a host wants a password in the middle of it, with `hang` one never answers, with `fail` one
 refuses. Run by test_terminal.
@@ -15,12 +16,12 @@ from hardway.cli.options import ask
 from hardway.errors import HardwayError
 from hardway.inventory import load
 from hardway.report import Report
-from hardway.session import Session
+from hardway.session import Session, asking
 
 LAB = Path(__file__).parents[2] / "inventory" / "lab.yaml"
 folder, how = Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else ""
 world = World(load(LAB), folder)
-session = Session(world.cluster, folder / "state", Report("json" if how == "json" else "text"), prompt=ask)
+session = Session.open(world.cluster, folder / "state", Report("json" if how == "json" else "text"))
 
 
 def first(act) -> None:
@@ -37,7 +38,7 @@ def first(act) -> None:
 
 
 if how == "ask":
-    first(lambda: session.report.note(f"{len(session._asked('Password for worker-1?'))} letters"))
+    first(lambda: session.report.note(f"{len(asking(session.report, ask)('Password for worker-1?'))} letters"))
 if how == "hang":
     first(threading.Event().wait)
 if how == "fail":

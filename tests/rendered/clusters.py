@@ -1,9 +1,11 @@
-"""The clusters the rendering tests speak of: the oldest and the newest Kubernetes served, and one host for everything."""
+"""The clusters the rendering tests speak of: the oldest and the newest Kubernetes served, and one host for
+everything."""
 
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
-from hardway.cluster import Api, Audit, Cluster, CoreDns, Encryption, Host, Kubelet, LoadBalancer, Role, Versions
+from hardway.cluster import Cluster, Host, Role
+from hardway.settings import Api, Audit, CoreDns, Encryption, Kubelet, LoadBalancer, Versions
 
 COMPANIONS = {"runc": "1.5.3", "cni_plugins": "1.10.0", "coredns": "1.15.0", "pause": "3.10"}
 VERSIONS = {
@@ -23,6 +25,10 @@ EXTRA = {
     "resolv_conf": "/run/systemd/resolve/resolv.conf",
     "interface": "eth0",
     "password": "secret78",
+    "retries": True,
+    "former_ports": (),
+    "routers": [(4, ["10.0.0.4"])],
+    "peers": ["10.0.0.6"],
 }
 
 UNITS = {
@@ -45,6 +51,7 @@ CONFIGS = {
     "apiserver-to-kubelet.yaml": Role.CONTROL_PLANE,
     "admins.yaml": Role.CONTROL_PLANE,
     "kubelet-renewal.yaml": Role.CONTROL_PLANE,
+    "kube-proxies.yaml": Role.CONTROL_PLANE,
     "coredns.yaml": Role.CONTROL_PLANE,
     "haproxy.cfg": Role.LB,
     "keepalived.conf": Role.LB,
@@ -52,11 +59,17 @@ CONFIGS = {
     "kube-proxy-config.yaml": Role.WORKER,
     "containerd-config.toml": Role.WORKER,
     "10-bridge.conflist": Role.WORKER,
+    "pod-routes": Role.WORKER,
     "crictl.yaml": Role.WORKER,
     "hardway.modules.conf": Role.WORKER,
     "90-hardway.sysctl.conf": Role.WORKER,
     "hosts": Role.WORKER,
 }
+
+
+def extra(cluster: Cluster, host: Host) -> dict[str, object]:
+    """The same for templates that are given something of their own for each host."""
+    return {**EXTRA, "routes": cluster.pod_routes(host)}
 
 
 def machine(name: str, address: str, *roles: Role, pods: int | None = None) -> Host:
@@ -73,7 +86,8 @@ def lab() -> Cluster:
 
 
 def ha() -> Cluster:
-    """Hosts of their own for etcd, two load balancers with a virtual address, full audit, nftables, on the newest Kubernetes."""
+    """Hosts of their own for etcd, two load balancers with a virtual address, full audit, nftables, on the newest
+    Kubernetes."""
     balancers = [machine(f"lb-{i}", f"10.0.0.{5 + i}", Role.LB) for i in range(2)]
     members = [machine(f"etcd-{i}", f"10.0.0.{10 + i}", Role.ETCD) for i in range(3)]
     controllers = [machine(f"controller-{i}", f"10.0.0.{20 + i}", Role.CONTROL_PLANE) for i in range(2)]
@@ -94,7 +108,13 @@ def single() -> Cluster:
     """One host that is everything, with as little as possible switched on."""
     host = machine("node", "192.168.1.10", Role.ETCD, Role.CONTROL_PLANE, Role.WORKER, pods=0)
     return Cluster(
-        "single", (host,), NEW, Api("192.168.1.10"), encryption=Encryption("none"), audit=Audit("none"), coredns=CoreDns(replicas=1)
+        "single",
+        (host,),
+        NEW,
+        Api("192.168.1.10"),
+        encryption=Encryption("none"),
+        audit=Audit("none"),
+        coredns=CoreDns(replicas=1),
     )
 
 

@@ -16,6 +16,8 @@ from units import flags, unit
 from hardway.errors import InventoryError
 from hardway.render import COMPONENTS, render, unit_flags
 
+pytestmark = pytest.mark.slow
+
 SYSTEMD = next((path for path in ("/lib/systemd/systemd", "/usr/lib/systemd/systemd") if Path(path).exists()), None)
 
 
@@ -74,21 +76,29 @@ values = st.text(st.characters(min_codepoint=32, max_codepoint=126) | st.sampled
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
-        values | st.sampled_from(["%i", "$HOME", "${A}", "a b", 'say "x"', "it's", "\\n", "a;b", "#c", "a\\"]), min_size=1, max_size=30
+        values | st.sampled_from(["%i", "$HOME", "${A}", "a b", 'say "x"', "it's", "\\n", "a;b", "#c", "a\\"]),
+        min_size=1,
+        max_size=30,
     )
 )
 def test_systemd_hands_every_value_over_unchanged(given_values):
     if not SYSTEMD:
         pytest.skip("systemd is not installed")
     extra = {f"x{number:02}": value for number, value in enumerate(given_values)}
-    assert argv(unit("etcd", with_arguments("etcd", extra)))[-len(extra) :] == [f"--{name}={value}" for name, value in extra.items()]
+    assert argv(unit("etcd", with_arguments("etcd", extra)))[-len(extra) :] == [
+        f"--{name}={value}" for name, value in extra.items()
+    ]
 
 
 def argv(text: str) -> list[str]:
     """What systemd makes of a unit's ExecStart, from the state it dumps in test mode, which starts nothing."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "tried.service").write_text(text)
-        environment = {"XDG_RUNTIME_DIR": folder, "SYSTEMD_UNIT_PATH": f"{folder}:/usr/lib/systemd/user", "LC_ALL": "C.UTF-8"}
+        environment = {
+            "XDG_RUNTIME_DIR": folder,
+            "SYSTEMD_UNIT_PATH": f"{folder}:/usr/lib/systemd/user",
+            "LC_ALL": "C.UTF-8",
+        }
         command = [SYSTEMD, "--test", "--user", "--unit=tried.service"]
         who = _nobody(folder) if os.geteuid() == 0 else {}
         run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, **who)

@@ -66,7 +66,9 @@ def test_kubelet_and_containerd_agree(cluster):
 def test_cgroup_v1_is_allowed_only_when_asked(versions):
     asked = replace(ha(), versions=versions)
     assert yaml.safe_load(config("kubelet-config.yaml", asked))["failCgroupV1"] is False
-    assert "failCgroupV1" not in config("kubelet-config.yaml", replace(asked, kubelet=replace(asked.kubelet, fail_cgroup_v1=True)))
+    assert "failCgroupV1" not in config(
+        "kubelet-config.yaml", replace(asked, kubelet=replace(asked.kubelet, fail_cgroup_v1=True))
+    )
 
 
 @EVERY
@@ -86,13 +88,19 @@ def test_kube_proxy_works_as_the_inventory_says(mode, versions):
 def test_callers_without_a_name_may_ask_for_health_alone(cluster):
     found = yaml.safe_load(config("authentication.yaml", cluster))
     assert (found["apiVersion"], found["kind"]) == ("apiserver.config.k8s.io/v1", "AuthenticationConfiguration")
-    assert found["anonymous"] == {"enabled": True, "conditions": [{"path": path} for path in ("/healthz", "/livez", "/readyz")]}
+    assert found["anonymous"] == {
+        "enabled": True,
+        "conditions": [{"path": path} for path in ("/healthz", "/livez", "/readyz")],
+    }
 
 
 @pytest.mark.parametrize("cluster", [lab(), ha(), shared()], ids=["lab", "ha", "shared"])
 def test_haproxy_hears_of_a_stop_before_the_api_server_stops_serving(cluster):
     text = config("haproxy.cfg", cluster)
-    asked, paths = re.search(r"httpchk GET (\S+)", text)[1], yaml.safe_load(config("authentication.yaml", cluster))["anonymous"]
+    asked, paths = (
+        re.search(r"httpchk GET (\S+)", text)[1],
+        yaml.safe_load(config("authentication.yaml", cluster))["anonymous"],
+    )
     assert {"path": asked} in paths["conditions"], "HAProxy has no name"
     every, times = map(int, re.search(r" inter (\d+)ms fall (\d+) ", text).groups())
     delay = int(re.fullmatch(r"(\d+)s", flags("kube-apiserver", cluster)["shutdown-delay-duration"])[1])
@@ -104,9 +112,13 @@ def test_haproxy_hears_of_a_stop_before_the_api_server_stops_serving(cluster):
 def test_a_kubelet_that_renews_its_certificate_may_do_so(cluster):
     assert yaml.safe_load(config("kubelet-config.yaml", cluster))["rotateCertificates"] is True
     manifests = rbac.desired(Inputs(cluster, {}, None, None), API)
-    granted = {one.manifest["roleRef"]["name"]: one.manifest["subjects"] for one in manifests if "roleRef" in one.manifest}
+    granted = {
+        one.manifest["roleRef"]["name"]: one.manifest["subjects"] for one in manifests if "roleRef" in one.manifest
+    }
     nodes = granted["system:certificates.k8s.io:certificatesigningrequests:selfnodeclient"]
-    assert [(one["kind"], one["name"]) for one in nodes] == [("Group", "system:nodes")], "or its requests stay Pending for ever"
+    assert [(one["kind"], one["name"]) for one in nodes] == [("Group", "system:nodes")], (
+        "or its requests stay Pending for ever"
+    )
 
 
 def test_a_new_node_reports_early_but_not_often():
@@ -130,7 +142,9 @@ def test_coredns_forwards_only_where_it_can():
     given = corefile(lab(), forward=("1.1.1.1", "9.9.9.9"))
     assert "\n    forward . 1.1.1.1 9.9.9.9\n    loop\n" in given and "fallthrough" in given
     alone = corefile(lab(), forward=())
-    assert not [word for word in ("forward", "loop\n", "fallthrough") if word in alone], "an unknown name must be NXDOMAIN, not a failure"
+    assert not [word for word in ("forward", "loop\n", "fallthrough") if word in alone], (
+        "an unknown name must be NXDOMAIN, not a failure"
+    )
 
 
 @EVERY
@@ -161,11 +175,16 @@ def test_coredns_may_do_nothing_but_serve(cluster):
     [container] = pod["containers"]
     assert pod["securityContext"] == {"seccompProfile": {"type": "RuntimeDefault"}}
     assert container["securityContext"]["capabilities"] == {"add": ["NET_BIND_SERVICE"], "drop": ["ALL"]}
-    assert container["securityContext"]["readOnlyRootFilesystem"] and not container["securityContext"]["allowPrivilegeEscalation"]
+    assert (
+        container["securityContext"]["readOnlyRootFilesystem"]
+        and not container["securityContext"]["allowPrivilegeEscalation"]
+    )
     assert {verb for rule in found["ClusterRole"]["rules"] for verb in rule["verbs"]} == {"list", "watch"}
 
 
-def level(policy: str, verb: str, group: str, resource: str, user: str = "alice", groups=("system:authenticated",)) -> str:
+def level(
+    policy: str, verb: str, group: str, resource: str, user: str = "alice", groups=("system:authenticated",)
+) -> str:
     """The level of a request to a resource, by audit.k8s.io/v1's rule: the first that matches."""
     for rule in yaml.safe_load(policy)["rules"]:
         kinds = [(one["group"], name) for one in rule.get("resources", ()) for name in one["resources"]]
@@ -190,7 +209,9 @@ def test_audit_notes_secrets_but_never_their_bodies(template, group, resource, v
     assert level(config(template, lab()), verb, group, resource) == "Metadata"
 
 
-@pytest.mark.parametrize(("template", "wanted"), [("audit-policy-minimal.yaml", "Metadata"), ("audit-policy-full.yaml", "Request")])
+@pytest.mark.parametrize(
+    ("template", "wanted"), [("audit-policy-minimal.yaml", "Metadata"), ("audit-policy-full.yaml", "Request")]
+)
 def test_audit_notes_every_change_by_people(template, wanted):
     policy = config(template, lab())
     for group, resource in [
@@ -205,11 +226,16 @@ def test_audit_notes_every_change_by_people(template, wanted):
 
 @pytest.mark.parametrize("template", ["audit-policy-minimal.yaml", "audit-policy-full.yaml"])
 def test_audit_leaves_heartbeats_out(template):
-    policy, node = config(template, lab()), {"user": "system:node:worker-0", "groups": ("system:nodes", "system:authenticated")}
+    policy, node = (
+        config(template, lab()),
+        {"user": "system:node:worker-0", "groups": ("system:nodes", "system:authenticated")},
+    )
     assert level(policy, "update", "coordination.k8s.io", "leases", **node) == "None"
     assert level(policy, "patch", "", "nodes/status", **node) == "None"
     assert level(policy, "get", "", "secrets", **node) == "Metadata"
-    assert level(policy, "watch", "", "services", user="system:kube-proxy") == "None"
+    proxy = {"user": "kube-proxy:worker-0", "groups": ("hardway:kube-proxies", "system:authenticated")}
+    assert level(policy, "watch", "", "services", **proxy) == "None"
+    assert level(policy, "get", "", "secrets", **proxy) == "Metadata"
 
 
 @pytest.fixture(scope="module")
@@ -229,8 +255,18 @@ def test_haproxy_accepts_its_configuration(cluster, authority, tmp_path):
     text = config("haproxy.cfg", cluster)
     assert text.count("/etc/haproxy/ca.crt") == 1
     (tmp_path / "haproxy.cfg").write_text(text.replace("/etc/haproxy/ca.crt", str(authority)))
-    verdict = subprocess.run(["/usr/sbin/haproxy", "-c", "-f", tmp_path / "haproxy.cfg"], capture_output=True, text=True, timeout=60)
+    verdict = subprocess.run(
+        ["/usr/sbin/haproxy", "-c", "-f", tmp_path / "haproxy.cfg"], capture_output=True, text=True, timeout=60
+    )
     assert verdict.returncode == 0 and "WARNING" not in verdict.stderr, verdict.stderr
+
+
+def test_haproxy_serves_former_ports_beside_the_new_one():
+    assert re.findall(r"^    bind (.*)$", config("haproxy.cfg", lab(), former_ports=(8443, 9443)), re.MULTILINE) == [
+        ":6443",
+        ":8443",
+        ":9443",
+    ]
 
 
 def test_haproxy_asks_every_api_server_where_it_listens():
@@ -239,7 +275,11 @@ def test_haproxy_asks_every_api_server_where_it_listens():
 
 
 def test_two_load_balancers_share_one_address():
-    first, second = (render("keepalived.conf", ha(), host, **EXTRA).decode() for host in ha().load_balancers)
+    first, second = ha().load_balancers
+    first, second = (
+        render("keepalived.conf", ha(), host, **EXTRA | {"peers": [other.address]}).decode()
+        for host, other in ((first, second), (second, first))
+    )
     assert "unicast_src_ip 10.0.0.5" in first and "        10.0.0.6\n" in first
     assert "unicast_src_ip 10.0.0.6" in second and "        10.0.0.5\n" in second
     for text in (first, second):
@@ -247,12 +287,21 @@ def test_two_load_balancers_share_one_address():
     assert "priority 200" in first and "priority 199" in second
 
 
-def test_keepalived_accepts_its_configuration(tmp_path):
+SHARING = {
+    "two": {},
+    "one, alone": {"peers": []},
+    "two, and a former address": {"routers": [(4, ["10.0.0.4"]), (9, ["10.0.0.9"])]},
+    "two, and a former address with the same number": {"routers": [(4, ["10.0.0.4", "10.1.0.4"])]},
+}
+
+
+@pytest.mark.parametrize("sharing", SHARING.values(), ids=SHARING)
+def test_keepalived_accepts_its_configuration(sharing, tmp_path):
     if not shutil.which("keepalived", path="/usr/sbin:/usr/bin"):
         pytest.skip("keepalived is not installed")
     file = tmp_path / "keepalived.conf"
     # A bridge of our own: keepalived looks the interface up, in a network namespace that is gone afterwards.
-    file.write_text(config("keepalived.conf", ha(), interface="vrrp0"))
+    file.write_text(config("keepalived.conf", ha(), interface="vrrp0", **sharing))
     script = 'ip link add vrrp0 type veth && ip link set vrrp0 up && exec /usr/sbin/keepalived -t -f "$0"'
     verdict = subprocess.run(["unshare", "-rn", "sh", "-c", script, file], capture_output=True, text=True, timeout=60)
     assert (verdict.returncode, verdict.stderr) == (0, "")

@@ -1,12 +1,14 @@
-"""Every template for every test cluster, byte by byte as reviewed in golden/; `pytest --update-rendered` rewrites them."""
+"""Every template for every test cluster, byte by byte as reviewed in golden/; `pytest --update-rendered` rewrites
+them."""
 
 from pathlib import Path
 
 import pytest
-from clusters import CLUSTERS, CONFIGS, EXTRA, UNITS
+from clusters import CLUSTERS, CONFIGS, UNITS, extra
 
-from hardway.cluster import LoadBalancer, Role
+from hardway.cluster import Role
 from hardway.render import render
+from hardway.settings import LoadBalancer
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -20,7 +22,7 @@ def wanted(cluster) -> dict[str, bytes]:
             continue
         if role is Role.LB and cluster.api.load_balancer is not LoadBalancer.HAPROXY:
             continue
-        files[f"{hosts[0].name}/{template}"] = render(template, cluster, hosts[0], **EXTRA)
+        files[f"{hosts[0].name}/{template}"] = render(template, cluster, hosts[0], **extra(cluster, hosts[0]))
     return files
 
 

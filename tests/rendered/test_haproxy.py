@@ -1,4 +1,5 @@
-"""HAProxy itself, in front of API servers of which one stops or breaks: where new calls go, and whether open ones are cut."""
+"""HAProxy itself, in front of API servers of which one stops or breaks: where new calls go, and whether open ones are
+cut."""
 
 import http.client
 import re
@@ -72,7 +73,8 @@ def servers(tmp_path):
 
 @pytest.fixture
 def call(servers, tmp_path):
-    """call(path): the name of the server that answered, through an HAProxy with our configuration; "" when it was cut off."""
+    """call(path): the name of the server that answered, through an HAProxy with our configuration; "" when it was cut
+    off."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -84,7 +86,9 @@ def call(servers, tmp_path):
     (tmp_path / "haproxy.cfg").write_text(text)
 
     def call(path: str = "/") -> str:
-        connection = http.client.HTTPSConnection("127.0.0.1", port, context=ssl._create_unverified_context(), timeout=30)
+        connection = http.client.HTTPSConnection(
+            "127.0.0.1", port, context=ssl._create_unverified_context(), timeout=30
+        )
         try:
             connection.request("GET", path)
             return connection.getresponse().read().decode()
@@ -93,7 +97,9 @@ def call(servers, tmp_path):
         finally:
             connection.close()
 
-    running = subprocess.Popen([HAPROXY, "-f", tmp_path / "haproxy.cfg"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    running = subprocess.Popen(
+        [HAPROXY, "-f", tmp_path / "haproxy.cfg"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         until(lambda: {call() for _ in range(6)} == {server.name for server in servers})
         yield call

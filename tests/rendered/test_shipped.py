@@ -21,7 +21,7 @@ def test_every_host_of_a_shipped_inventory_can_be_rendered(path, name, tmp_path)
     assert all(str(host.address).encode() in content for host in cluster.hosts), "each host knows the others"
 
 
-def test_the_readme_names_each():
-    text = (Path(__file__).parents[2] / "README.md").read_text()
+def test_the_page_for_a_first_inventory_names_each():
+    text = (Path(__file__).parents[2] / "docs/first-inventory.md").read_text()
     for path in SHIPPED:
-        assert text.count(f"[{path.name}](inventory/{path.name})") == 1, path.name
+        assert text.count(f"[{path.name}](../inventory/{path.name})") == 1, path.name

@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 
 import pytest
 import yaml
-from clusters import CLUSTERS, CONFIGS, EXTRA, OLD, UNITS, VERSIONS, ha, lab, shared, single
+from clusters import CLUSTERS, CONFIGS, EXTRA, OLD, UNITS, VERSIONS, extra, ha, lab, shared, single
 from units import flags, unit
 
 from hardway.cluster import Role
@@ -16,7 +16,12 @@ from hardway.render import COMPONENTS, render, unit_flags
 
 EVERY = pytest.mark.parametrize("cluster", CLUSTERS.values(), ids=CLUSTERS)
 TARGETS = ("sysinit", "basic", "shutdown", "multi-user", "network-online")
-PROGRAMS = ("bin/sh", "sbin/ip", "sbin/iptables", "sbin/modprobe", *(f"usr/local/bin/{component}" for component in COMPONENTS))
+PROGRAMS = (
+    "bin/sh",
+    "sbin/modprobe",
+    "usr/local/bin/pod-routes",
+    *(f"usr/local/bin/{component}" for component in COMPONENTS),
+)
 
 
 @EVERY
@@ -75,20 +80,29 @@ def test_service_range_is_the_same_everywhere(cluster):
     assert kubelet["clusterDNS"] == [service["spec"]["clusterIP"]] == ["10.96.0.10"]
 
 
+def script(cluster, host) -> str:
+    return render("pod-routes", cluster, host, **extra(cluster, host)).decode()
+
+
 @EVERY
 def test_pod_range_is_the_same_everywhere(cluster):
     proxy = yaml.safe_load(render("kube-proxy-config.yaml", cluster, cluster.workers[0]))
-    masquerade = re.search(r"-s (\S+) ! -d (\S+)", unit("pod-routes", cluster, cluster.workers[0]))
-    assert flags("kube-controller-manager", cluster)["cluster-cidr"] == proxy["clusterCIDR"] == masquerade[2] == "10.200.0.0/16"
+    masquerade = re.search(r"-s (\S+) ! -d (\S+)", script(cluster, cluster.workers[0]))
+    assert (
+        flags("kube-controller-manager", cluster)["cluster-cidr"]
+        == proxy["clusterCIDR"]
+        == masquerade[2]
+        == "10.200.0.0/16"
+    )
     assert masquerade[1] == str(cluster.workers[0].pod_cidr)
 
 
 @EVERY
 def test_pod_routes_lead_to_every_other_worker(cluster):
     for host in cluster.hosts:
-        text = unit("pod-routes", cluster, host)
+        text = script(cluster, host)
         others = {(str(w.pod_cidr), str(w.address)) for w in cluster.workers if w != host}
-        assert set(re.findall(r"^ExecStart=/sbin/ip route replace (\S+) via (\S+)", text, re.MULTILINE)) == others
+        assert set(re.findall(r"^ip route replace (\S+) via (\S+)", text, re.MULTILINE)) == others
         assert ("MASQUERADE" in text) == host.is_(Role.WORKER)
 
 
@@ -100,13 +114,20 @@ def test_api_server_uses_the_member_beside_it_or_all_of_them():
 def test_api_server_stands_aside_where_haproxy_holds_the_port():
     assert flags("kube-apiserver", lab())["secure-port"] == "6443"
     assert flags("kube-apiserver", shared())["secure-port"] == "6444"
-    assert render("haproxy.cfg", shared(), shared().hosts[0]).count(b":6444\n") == 3
+    assert render("haproxy.cfg", shared(), shared().hosts[0], former_ports=()).count(b":6444\n") == 3
+    chosen = replace(shared(), api=replace(shared().api, server_port=7443))
+    assert flags("kube-apiserver", chosen)["secure-port"] == "7443"
 
 
 def test_switched_off_features_leave_no_flag():
     found = flags("kube-apiserver", single())
     assert not [flag for flag in found if flag.startswith("audit-") or "encryption" in flag]
     assert "LogsDirectory" not in unit("kube-apiserver", single())
+
+
+def test_a_cluster_that_was_encrypted_once_keeps_the_flag():
+    text = render("kube-apiserver.service", single(), single().hosts[0], encrypted=True).decode()
+    assert text.count("--encryption-provider-config=/etc/kubernetes/encryption-config.yaml \\\n") == 1
 
 
 # The flags that a component has on some versions only, with the first minor without them.
@@ -191,7 +212,9 @@ def test_cis_rows_of_configuration_files(cluster):
     assert kubelet["rotateCertificates"] is True, "4.2.10"
     assert proxy["metricsBindAddress"] == "127.0.0.1:10249", "4.3.1"
     assert yaml.safe_load(render("kube-scheduler.yaml", cluster))["enableProfiling"] is False, "1.4.1"
-    assert "User=etcd\nGroup=etcd\n" in unit("etcd", cluster) and "StateDirectoryMode=0700" in unit("etcd", cluster), "1.1.11, 1.1.12"
+    assert "User=etcd\nGroup=etcd\n" in unit("etcd", cluster) and "StateDirectoryMode=0700" in unit("etcd", cluster), (
+        "1.1.11, 1.1.12"
+    )
 
 
 @EVERY
@@ -199,5 +222,7 @@ def test_no_template_leaves_blank_edges_or_trailing_space(cluster):
     for template, role in (UNITS | CONFIGS).items():
         host = next(iter(cluster.with_role(role)), cluster.hosts[0])
         if template != "keepalived.conf" or cluster.api.vip:
-            text = render(template, cluster, host, **EXTRA).decode()
-            assert text == text.strip() + "\n" and "\n\n\n" not in text and not re.search(r"[ \t]$", text, re.MULTILINE), template
+            text = render(template, cluster, host, **extra(cluster, host)).decode()
+            assert (
+                text == text.strip() + "\n" and "\n\n\n" not in text and not re.search(r"[ \t]$", text, re.MULTILINE)
+            ), template

@@ -20,7 +20,7 @@ from hardway.targets import host as shell
 from hardway.targets.remote import HostRemote
 from hardway.vocabulary import Blob, Op, Probe
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="useradd for a folder needs root")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.geteuid() != 0, reason="useradd for a folder needs root")]
 
 ACCOUNTS = {
     "passwd": "root:x:0:0:root:/root:/bin/sh\n",
@@ -33,14 +33,18 @@ ETCD = User("etcd", "/var/lib/etcd")
 SHADOW_UTILS = ("useradd", "usermod", "userdel", "groupadd", "groupmod", "groupdel")
 # As busybox has them, which is not always built with them: no locks, and no way to add to a shadow file.
 BUSYBOX = {
-    "addgroup": """gid=990; while getopts Sg: o; do [ $o != g ] || gid=$OPTARG; done
+    "addgroup": (
+        """gid=990; while getopts Sg: o; do [ $o != g ] || gid=$OPTARG; done
 shift $((OPTIND - 1))
 grep -q "^$1:" ETC/group && exit 1
-while cut -d: -f3 ETC/group | grep -qx $gid; do gid=$((gid - 1)); done; echo "$1:x:$gid:" >>ETC/group""",
-    "adduser": """while getopts SDHh:s:G: o; do
+while cut -d: -f3 ETC/group | grep -qx $gid; do gid=$((gid - 1)); done; echo "$1:x:$gid:" >>ETC/group"""
+    ),
+    "adduser": (
+        """while getopts SDHh:s:G: o; do
 case $o in G) group=$OPTARG ;; s) shell=$OPTARG ;; h) home=$OPTARG ;; esac; done
 shift $((OPTIND - 1)); gid=$(grep "^$group:" ETC/group | cut -d: -f3); echo "$1:x:990:$gid::$home:$shell" >>ETC/passwd
-grep -q "^$1:" ETC/shadow || echo "$1:!:1::::::" >>ETC/shadow""",
+grep -q "^$1:" ETC/shadow || echo "$1:!:1::::::" >>ETC/shadow"""
+    ),
     "deluser": """sed -i "/^$1:/d" ETC/passwd ETC/shadow ETC/group""",
     "delgroup": """sed -i "/^$1:/d" ETC/group""",
 }
@@ -138,7 +142,7 @@ def test_what_useradd_had_not_come_to_is_made_up_for(host: Accounts, written: in
     before, user = host.others(), host.line("passwd")
     host.forget(*ORDER[written:])
     if (host.etc / ORDER[written]).exists():
-        assert host.change.why == (f"half made, without its {', '.join(_told(ORDER[written:], host))}",)
+        assert host.change.why == (f"incomplete, missing {', '.join(_told(ORDER[written:], host))}",)
         host.mend()
     whole(host)
     assert host.others() == before and host.line("passwd") == user, "the number that its files may have is kept"
@@ -170,7 +174,7 @@ def test_a_number_that_is_taken_by_now_is_not_taken_away(host: Accounts):
     gid = host.line("passwd")[3]
     host.forget("group", "gshadow")
     (host.etc / "group").write_text(f"{(host.etc / 'group').read_text()}others:x:{gid}:\n")
-    assert host.change.why[0].startswith("half made, without its group")
+    assert host.change.why[0].startswith("incomplete, missing group")
     host.mend()
     assert host.line("group")[2] != gid and f"others:x:{gid}:" in (host.etc / "group").read_text()
 
@@ -179,7 +183,7 @@ def test_a_group_made_by_hand_becomes_the_users(host: Accounts):
     """As one would who has read `chown: invalid group`."""
     host.mend()
     (host.etc / "group").write_text(re.sub("etcd:x:[0-9]+", "etcd:x:555", (host.etc / "group").read_text()))
-    assert host.change.why[0].startswith("half made, without its gid")
+    assert host.change.why[0].startswith("incomplete, missing gid")
     host.mend()
     assert host.line("passwd")[3] == "555"
 

@@ -1,4 +1,5 @@
-"""What a reset finds and takes away of kube-proxy's rules, with programs of the test's own in place of the kernel's tables."""
+"""What a reset finds and takes away of kube-proxy's rules, with programs of the test's own in place of the kernel's
+tables."""
 
 import shutil
 

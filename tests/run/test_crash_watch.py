@@ -1,4 +1,5 @@
-"""When a wait is given up before its deadline: a program that refuses its flags, or ends again and again; never one that is slow."""
+"""When a wait is given up before its deadline: a program that refuses its flags, or ends again and again; never one
+that is slow."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ REFUSED = "Error: unknown flag: --bad\n"
 
 
 class Unit:
-    """A unit whose restarts and journal are as they are told, and a clock that goes on by a second whenever it is looked at."""
+    """A unit whose restarts and journal are as they are told, and a clock that goes on by a second whenever it is
+    looked at."""
 
     def __init__(self, journal: str):
         self.cluster = SimpleNamespace(extra_args={"kube-apiserver": {"bad": "1"}}, override_args={})

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from types import SimpleNamespace
 
-from hardway.errors import ConnectionFailed, NotReachedError, NotReadyError, RemoteCommandError
+from hardway.errors import ConnectionFailed, InUseError, NotReachedError, NotReadyError, RemoteCommandError
 from hardway.inventory import load
 from hardway.phases import PHASES
-from hardway.run.runner import Runner
+from hardway.run.failures import in_order
 
-LAB = Path(__file__).parents[2] / "inventory/lab.yaml"
+HOSTS = load(Path(__file__).parents[2] / "inventory/lab.yaml").hosts
 FAILED = (
     ConnectionFailed("gone", host="worker-0", phase="kubelet"),
     ConnectionFailed("gone", host="worker-1", phase="etcd"),
@@ -19,14 +18,13 @@ FAILED = (
     NotReadyError("no quorum", host="controller-0", phase="etcd"),
     NotReadyError("not ready", host="controller-0", phase="control-plane"),
     NotReachedError("not restarted", host="controller-2", phase="etcd"),
+    InUseError("another run", host="worker-1", phase="dns"),
 )
-NEAREST = [FAILED[number] for number in (1, 0, 2, 3, 4, 5)]
+NEAREST = [FAILED[number] for number in (1, 0, 6, 2, 3, 4, 5)]
 
 
 def told(errors) -> list:
-    runner = Runner(SimpleNamespace(cluster=load(LAB)), SimpleNamespace(), {}, PHASES, frozenset(), SimpleNamespace())
-    runner.errors = list(errors)
-    return list(runner._told())
+    return list(in_order(errors, PHASES, HOSTS))
 
 
 def test_errors_are_told_in_one_order():

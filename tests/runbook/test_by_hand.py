@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 from test_guide import CLUSTERS, written
 
-from hardway.cluster import Cluster, Pki
+from hardway.cluster import Cluster
 from hardway.commands.runbook.writing.document import Code
 from hardway.pki.credentials import Credentials
+from hardway.settings import Pki
 from hardway.state.statedir import StateDir
+
+pytestmark = pytest.mark.slow
 
 LOCAL = ("start", "pki", "kubeconfigs", "encryption")
 
@@ -20,9 +23,16 @@ LOCAL = ("start", "pki", "kubeconfigs", "encryption")
 def typed(cluster: Cluster, folder: Path, *names: str) -> None:
     """Type the chapters' blocks that concern the operator's own machine."""
     chapters = {chapter.name: chapter for chapter in written(cluster, folder)}
-    blocks = [part.text for name in names for part in chapters[name].parts if isinstance(part, Code) and part.language == "bash"]
-    local = [block for block in blocks if "ssh -F" not in block and "KUBECTL\" --" not in block]
-    done = subprocess.run(["bash", "-eo", "pipefail"], input="\n".join(local), text=True, capture_output=True, cwd=folder)
+    blocks = [
+        part.text
+        for name in names
+        for part in chapters[name].parts
+        if isinstance(part, Code) and part.language == "bash"
+    ]
+    local = [block for block in blocks if "ssh -F" not in block and 'KUBECTL" --' not in block]
+    done = subprocess.run(
+        ["bash", "-eo", "pipefail"], input="\n".join(local), text=True, capture_output=True, cwd=folder
+    )
     assert done.returncode == 0, done.stderr
 
 

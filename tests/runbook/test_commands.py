@@ -37,9 +37,9 @@ def test_explain_all_explains_every_phase():
 
 def test_explain_tells_what_lands_where_and_why():
     text = " ".join(hardway("explain", "etcd", LAB).split())
-    assert "Waits for: pki, etcd-members." in text
+    assert "Waits for: pki, etcd-members, etcd-clients." in text
     assert "On controller-0, controller-1, controller-2: user etcd" in text
-    assert "file /etc/etcd/pki/peer.key: Members are client and server of each other." in text
+    assert "file /etc/etcd/pki/peer.key: Members are server and client of each other." in text
     assert "file /etc/systemd/system/etcd.service: One member of the etcd cluster" in text
 
 
@@ -58,7 +58,7 @@ def test_every_flag_of_every_unit_has_its_reason_and_no_reason_is_idle():
 
 def test_explain_says_why_each_flag_is_there():
     text = " ".join(hardway("explain", "control-plane", LAB).split())
-    assert "--authorization-mode: Node holds each kubelet to its own objects" in text
+    assert "--authorization-mode: Node limits each kubelet to its own objects" in text
 
 
 @pytest.fixture
@@ -71,8 +71,15 @@ def made(tmp_path) -> Path:
 
 def test_render_without_secrets_knows_none(tmp_path, made):
     hardway("render", LAB, "--state-dir", made, "--host", "controller-0", "-o", tmp_path / "out")
-    files = {path.relative_to(tmp_path / "out").as_posix(): path for path in (tmp_path / "out").rglob("*") if path.is_file()}
-    assert {"etc/kubernetes/pki/ca.key", "etc/systemd/system/etcd.service", "etc/hosts.hardway-block", "MANIFEST.json"} <= set(files)
+    files = {
+        path.relative_to(tmp_path / "out").as_posix(): path for path in (tmp_path / "out").rglob("*") if path.is_file()
+    }
+    assert {
+        "etc/kubernetes/pki/ca.key",
+        "etc/systemd/system/etcd.service",
+        "etc/hosts.hardway-block",
+        "MANIFEST.json",
+    } <= set(files)
     assert "--name=controller-0" in files["etc/systemd/system/etcd.service"].read_text()
     assert [name for name, path in files.items() if "BEGIN" in path.read_text() and not name.endswith("block")] == []
 
@@ -99,4 +106,6 @@ def test_render_refuses_a_folder_with_files_and_secrets_that_are_not_there(tmp_p
     with pytest.raises(UsageError):
         hardway("render", LAB, "--host", "lb", "-o", tmp_path)
     with pytest.raises(PkiError):
-        hardway("render", LAB, "--state-dir", tmp_path / "none", "--host", "lb", "-o", tmp_path / "out", "--with-secrets")
+        hardway(
+            "render", LAB, "--state-dir", tmp_path / "none", "--host", "lb", "-o", tmp_path / "out", "--with-secrets"
+        )

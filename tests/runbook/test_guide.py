@@ -10,18 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from hardway.cluster import Cluster, Role, Taint
-from hardway.commands.runbook import bare, handover, ops, survey
+from hardway.cluster import Cluster, Role
+from hardway.commands.runbook import bare, handover, ops
 from hardway.commands.runbook.chapters import guide, write_guide
 from hardway.commands.runbook.checks import CHECKS
 from hardway.commands.runbook.writing.document import Chapter, Code
 from hardway.phases import PHASES
 from hardway.pki.stand_ins import StandIns
+from hardway.run.supposed import assumed
+from hardway.settings import Taint
 
 sys.path.append(str(Path(__file__).parents[1] / "rendered"))
 from clusters import CLUSTERS
 
 from tests.fakes.fake_assets import FakeAssets
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(params=CLUSTERS.values(), ids=CLUSTERS.keys())
@@ -29,15 +33,24 @@ def cluster(request) -> Cluster:
     """Every shape, with labels and a taint on its first worker."""
     marked = request.param.workers[0]
     worker = dataclasses.replace(marked, labels={"disk": "ssd"}, taints=(Taint("dedicated", "NoSchedule", "batch"),))
-    return dataclasses.replace(request.param, hosts=tuple(worker if host is marked else host for host in request.param.hosts))
+    return dataclasses.replace(
+        request.param, hosts=tuple(worker if host is marked else host for host in request.param.hosts)
+    )
 
 
 def written(cluster: Cluster, folder: Path) -> list[Chapter]:
-    return guide(cluster, survey.assumed(cluster), FakeAssets(cluster, folder), Path(".hardway") / cluster.name, "Nobody was asked.")
+    return guide(
+        cluster, assumed(cluster), FakeAssets(cluster, folder), Path(".hardway") / cluster.name, "Nobody was asked."
+    )
 
 
 def commands(chapters: list[Chapter]) -> list[str]:
-    return [part.text for chapter in chapters for part in chapter.parts if isinstance(part, Code) and part.language == "bash"]
+    return [
+        part.text
+        for chapter in chapters
+        for part in chapter.parts
+        if isinstance(part, Code) and part.language == "bash"
+    ]
 
 
 def test_every_phase_has_its_chapter_in_order(cluster, tmp_path):
@@ -63,17 +76,24 @@ def test_every_op_of_a_new_cluster_can_be_typed_and_no_rendering_is_idle(tmp_pat
     verbs = set()
     for shape in CLUSTERS.values():
         worker = dataclasses.replace(shape.workers[0], labels={"disk": "ssd"})
-        shape = dataclasses.replace(shape, hosts=tuple(worker if host is shape.workers[0] else host for host in shape.hosts))
+        shape = dataclasses.replace(
+            shape, hosts=tuple(worker if host is shape.workers[0] else host for host in shape.hosts)
+        )
         secrets = StandIns(shape)
         inputs = ops_inputs(shape, secrets, tmp_path)
-        verbs |= {op.verb for changes in bare.changes(inputs).values() for change in changes for op in (*change.before, *change.ops)}
+        verbs |= {
+            op.verb
+            for changes in bare.changes(inputs).values()
+            for change in changes
+            for op in (*change.before, *change.ops)
+        }
     assert verbs == {*ops.VERBS, *handover.VERBS, "issue"}
 
 
 def ops_inputs(cluster: Cluster, secrets: StandIns, folder: Path):
     from hardway.phase import Inputs
 
-    return Inputs(cluster, survey.assumed(cluster), secrets.credentials, FakeAssets(cluster, folder))
+    return Inputs(cluster, assumed(cluster), secrets.credentials, FakeAssets(cluster, folder))
 
 
 def test_every_block_is_bash(cluster, tmp_path):
@@ -86,7 +106,9 @@ def test_every_block_is_bash(cluster, tmp_path):
 @pytest.mark.parametrize("form", ["md", "html"])
 def test_no_secret_comes_into_the_guide(cluster, tmp_path, form, monkeypatch):
     made: list[StandIns] = []
-    monkeypatch.setattr("hardway.commands.runbook.chapters.StandIns", lambda cluster: made.append(StandIns(cluster)) or made[0])
+    monkeypatch.setattr(
+        "hardway.commands.runbook.chapters.StandIns", lambda cluster: made.append(StandIns(cluster)) or made[0]
+    )
     files = write_guide(written(cluster, tmp_path), cluster, tmp_path / "guide", form)
     text = b"".join(file.read_bytes() for file in files)
     secrets = list(made[0].secrets())
@@ -106,8 +128,16 @@ def test_ssh_without_input_takes_nothing_from_the_terminal(cluster, tmp_path):
 def test_sudo_where_we_are_not_root(tmp_path):
     shape = CLUSTERS["lab"]
     user = tuple(dataclasses.replace(host, ssh=dataclasses.replace(host.ssh, user="vagrant")) for host in shape.hosts)
-    lines = [line for block in commands(written(dataclasses.replace(shape, hosts=user), tmp_path)) for line in block.splitlines()]
-    calls = [line for line in lines if line.lstrip().startswith('ssh -F "$CONFIG"') and not line.endswith("lets me in\"")]
+    lines = [
+        line
+        for block in commands(written(dataclasses.replace(shape, hosts=user), tmp_path))
+        for line in block.splitlines()
+    ]
+    calls = [
+        line
+        for line in lines
+        if line.lstrip().startswith('ssh -F "$CONFIG"') and not line.endswith('accepts my login"')
+    ]
     assert len(calls) > 100
     assert [line for line in calls if "sudo " not in line and "/sbin/ip " not in line] == []
 

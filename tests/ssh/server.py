@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from hardway.cluster import Bastion, Host, Role, Ssh
+from hardway.cluster import Host, Role
+from hardway.settings import Bastion, Ssh
 
 SSHD = "/usr/sbin/sshd"
 CONFIG = """\
@@ -59,7 +60,14 @@ class Server:
         return self.folder / "known_hosts"
 
     def host(self, name: str = "node-1", **ssh) -> Host:
-        wanted = {"port": self.port, "key": self.key, "agent": False, "config": None, "known_hosts": self.known_hosts, **ssh}
+        wanted = {
+            "port": self.port,
+            "key": self.key,
+            "agent": False,
+            "config": None,
+            "known_hosts": self.known_hosts,
+            **ssh,
+        }
         return Host(name, IPv4Address("127.0.0.1"), frozenset({Role.WORKER}), Ssh(**wanted))
 
     def bastion(self, **more) -> Bastion:
@@ -98,7 +106,9 @@ def sshd(folder: Path, extra: str = "") -> Iterator[Server]:
     key = keygen(folder / "user_key")
     (folder / "authorized_keys").write_text((folder / "user_key.pub").read_text())
     main, _, match = extra.partition("Match ")
-    (folder / "sshd_config").write_text(main + CONFIG.format(port=port, folder=folder) + (f"Match {match}" if match else ""))
+    (folder / "sshd_config").write_text(
+        main + CONFIG.format(port=port, folder=folder) + (f"Match {match}" if match else "")
+    )
     os.makedirs("/run/sshd", exist_ok=True)
     process = subprocess.Popen([SSHD, "-D", "-f", folder / "sshd_config", "-E", folder / "log"])
     server = Server(folder, port, key, process)

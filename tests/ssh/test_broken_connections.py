@@ -70,7 +70,7 @@ def test_a_shell_killed_on_the_host_is_replaced(server, connect):
     while any(shell.usable for shell in transport._idle) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert transport.run("echo back").out == b"back\n"
-    with pytest.raises(ConnectionLost, match="the shell on node-1 ended"):
+    with pytest.raises(ConnectionLost, match="the shell on node-1 exited"):
         transport.run("read -r _ _ _ parent _ </proc/$$/stat; kill -KILL $parent; rm -r ${0%/*}; sleep 1")
 
 
@@ -220,3 +220,45 @@ def test_a_server_that_is_slow_to_answer_is_not(server, connect, monkeypatch):
     transport = connect(server.host())
     assert transport.run("sleep 1; echo there").out == b"there\n"
     assert transport._link.alive
+
+
+HANGS_UP = """
+import random, socket, struct, threading
+
+def serve(client):
+    client.recv(random.choice((1, 100, 5000, 60000)))
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+
+listener = socket.create_server(("127.0.0.1", 0), backlog=100)
+print(listener.getsockname()[1], flush=True)
+while True:
+    threading.Thread(target=serve, args=listener.accept()[:1], daemon=True).start()
+"""
+
+
+def test_a_service_that_hangs_up_breaks_nothing_else_on_the_connection(server, connect):
+    """Without hardway.ssh.channels, sshd disconnected after fewer than a hundred of these."""
+    transport = connect(server.host())
+    transport.run("true")
+    link = transport._link
+    service = subprocess.Popen([sys.executable, "-c", HANGS_UP], stdout=subprocess.PIPE, text=True)
+    port = int(service.stdout.readline())
+
+    def client():
+        for _ in range(300):
+            with transport.dial(port) as sock, contextlib.suppress(OSError):
+                for _ in range(200):
+                    sock.sendall(bytes(1000))
+
+    clients = [threading.Thread(target=client) for _ in range(4)]
+    try:
+        for one in clients:
+            one.start()
+        for one in clients:
+            one.join()
+    finally:
+        service.kill()
+        service.wait()
+    assert "nonexistent channel" not in server.log()
+    assert transport._link is link and link.alive

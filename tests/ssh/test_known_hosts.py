@@ -6,6 +6,7 @@ import base64
 import subprocess
 import threading
 
+from hardway.ssh.host_keys import on_record
 from hardway.ssh.host_keys.known_hosts import HostKey, known_name, read, remember
 
 KEY = HostKey("ssh-ed25519", b"\0\0\0\x0bssh-ed25519\0\0\0 " + b"k" * 32)
@@ -27,14 +28,23 @@ def test_names_addresses_and_ports(tmp_path):
 
 def test_wildcards_and_exceptions(tmp_path):
     line = f"*.lab,10.0.?.1,[10.0.0.*]:2222,!secret.lab ssh-ed25519 {TEXT}"
-    assert names(tmp_path, line, "a.lab") and names(tmp_path, line, "10.0.3.1") and names(tmp_path, line, "[10.0.0.9]:2222")
-    assert not names(tmp_path, line, "secret.lab") and not names(tmp_path, line, "10.0.33.1") and not names(tmp_path, line, "a.lab.evil")
+    assert (
+        names(tmp_path, line, "a.lab")
+        and names(tmp_path, line, "10.0.3.1")
+        and names(tmp_path, line, "[10.0.0.9]:2222")
+    )
+    assert (
+        not names(tmp_path, line, "secret.lab")
+        and not names(tmp_path, line, "10.0.33.1")
+        and not names(tmp_path, line, "a.lab.evil")
+    )
 
 
 def test_markers_comments_and_rubbish(tmp_path):
     file = tmp_path / "known_hosts"
     file.write_bytes(
-        f"# comment\n\n@revoked * ssh-ed25519 {TEXT}\nshort line\nhost ssh-ed25519 !!!\n|1|x|y ssh-rsa AAAA\n\xff\n".encode("latin-1")
+        f"# comment\n\n@revoked * ssh-ed25519 {TEXT}\nshort line\nhost ssh-ed25519 !!!\n".encode()
+        + b"|1|x|y ssh-rsa AAAA\n\xff\n"
     )
     entries = read([file, tmp_path / "absent"])
     assert [(entry.marker, entry.number) for entry in entries] == [("@revoked", 3), ("", 6)]
@@ -66,3 +76,43 @@ def test_many_hosts_met_at_once_lose_no_line(tmp_path):
     for thread in threads:
         thread.join()
     assert sorted(file.read_text().splitlines()) == sorted(f"host{n} ssh-ed25519 {TEXT}" for n in range(30))
+
+
+def looked_up(file, name: str) -> list[tuple[str, int]]:
+    return [(entry.patterns[0], entry.number) for entry in on_record.on_record([file]).of(name)]
+
+
+def test_a_name_is_looked_up_among_all_that_may_mean_it_in_the_files_order(tmp_path):
+    file = tmp_path / "known_hosts"
+    names = ["one", "*", "Two,one", "!one,o*", "two", "[one]:2222", "@revoked one", "@cert-authority one"]
+    lines = [name.replace("@revoked ", "@revoked\t").replace("@cert-authority ", "@cert-authority\t") for name in names]
+    file.write_text("".join(f"{line} ssh-ed25519 {TEXT}\n" for line in lines))
+    assert looked_up(file, "one") == [("one", 1), ("*", 2), ("Two", 3)]
+    assert looked_up(file, "TWO") == [("*", 2), ("Two", 3), ("two", 5)]
+    assert looked_up(file, "[one]:2222") == [("*", 2), ("[one]:2222", 6)]
+    for name in ("one", "two", "other", "[one]:2222"):
+        asked = [entry for entry in read([file]) if not entry.marker and entry.names(name)]
+        assert on_record.on_record([file]).of(name) == asked
+    assert [entry.number for entry in on_record.on_record([file]).revoked] == [7]
+
+
+def test_hashed_names_are_found(tmp_path):
+    file = tmp_path / "known_hosts"
+    file.write_text(f"plain ssh-ed25519 {TEXT}\n")
+    subprocess.run(["ssh-keygen", "-q", "-H", "-f", file], check=True, capture_output=True)
+    assert file.read_text().startswith("|1|")
+    assert len(looked_up(file, "plain")) == 1 and not looked_up(file, "other")
+
+
+def test_files_are_read_once_while_they_stay_as_they_are(tmp_path, monkeypatch):
+    """Hundreds of hosts are looked up in a file of hundreds of lines."""
+    file, reads = tmp_path / "known_hosts", []
+    monkeypatch.setattr(on_record, "read", lambda paths: reads.append(1) or read(paths))
+    file.write_text(f"one ssh-ed25519 {TEXT}\n")
+    for _ in range(50):
+        assert looked_up(file, "one") and not looked_up(file, "two")
+    assert len(reads) == 1
+    remember(file, [f"two ssh-ed25519 {TEXT}"])
+    assert looked_up(file, "two") == [("two", 2)] and len(reads) == 2
+    file.unlink()
+    assert looked_up(file, "one") == []

@@ -1,11 +1,13 @@
 """When something cannot be begun on a connection: a living one is spared once, since others are at work on it."""
 
+import threading
+import time
 from types import SimpleNamespace
 
 import pytest
 
 from hardway.cluster import Host
-from hardway.errors import ConnectionLost
+from hardway.errors import ConnectionFailed, ConnectionLost
 from hardway.ssh.become_root import Broken
 from hardway.ssh.transport import SshTransport
 
@@ -50,3 +52,38 @@ def test_one_that_only_seems_alive_is_replaced(links: list[SimpleNamespace]):
 def test_a_new_one_that_breaks_too_is_told(links: list[SimpleNamespace]):
     with pytest.raises(ConnectionLost, match="worker-0 broke as soon as it was open"):
         begun(failures=3)
+
+
+def test_a_host_that_is_off_is_waited_for_once_by_all_who_want_it(monkeypatch: pytest.MonkeyPatch):
+    tries, ended = [], []
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def open_link(hop, prompt):
+        tries.append(hop)
+        begun.set()
+        goes_on.wait(30)
+        raise ConnectionFailed("10.0.0.1:22 does not answer", "worker-0")
+
+    monkeypatch.setattr("hardway.ssh.transport.open_link", open_link)
+    monkeypatch.setattr("hardway.ssh.transport.route", lambda host: host)
+    transport = SshTransport(Host("worker-0", "10.0.0.1", frozenset()))
+
+    def connect() -> None:
+        try:
+            transport.connect()
+        except ConnectionFailed as error:
+            ended.append(error)
+
+    threads = [threading.Thread(target=connect) for _ in range(3)]
+    threads[0].start()
+    begun.wait(30)
+    for thread in threads[1:]:
+        thread.start()
+    time.sleep(0.2)  # they wait for the first
+    goes_on.set()
+    for thread in threads:
+        thread.join(30)
+    assert len(tries) == 1 and len({id(error) for error in ended}) == 3
+    # Who comes later tries again.
+    connect()
+    assert len(tries) == 2

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hardway.cluster import Ssh
 from hardway.errors import AuthenticationError, ConnectionFailed
+from hardway.settings import Ssh
 
 from .server import keygen
 
@@ -46,7 +46,9 @@ def test_a_passphrase_is_asked_once(server, connect, tmp_path):
     server.authorize(key)
     questions = []
     for name in ("node-1", "node-2"):
-        transport = connect(server.host(name, key=key), prompt=lambda question: questions.append(question) or "open sesame")
+        transport = connect(
+            server.host(name, key=key), prompt=lambda question: questions.append(question) or "open sesame"
+        )
         assert transport.run("true").code == 0
     assert len(questions) == 1
     assert str(key) in questions[0]
@@ -113,7 +115,9 @@ def test_an_encrypted_key_that_the_agent_holds_needs_no_passphrase(server, conne
     key = keygen(tmp_path / "key")
     server.authorize(key)
     agent(key)
-    subprocess.run(["ssh-keygen", "-q", "-p", "-N", "open sesame", "-P", "", "-f", key], check=True, capture_output=True)
+    subprocess.run(
+        ["ssh-keygen", "-q", "-p", "-N", "open sesame", "-P", "", "-f", key], check=True, capture_output=True
+    )
 
     def nobody(question: str) -> str:
         raise AssertionError(question)
@@ -140,7 +144,8 @@ def test_a_server_without_public_key_login_is_told_apart(start, connect):
 def test_the_users_ssh_config_is_heeded(server, connect, tmp_path):
     config = tmp_path / "config"
     config.write_text(
-        f"Include more\nHost node-9\n  Port {server.port}\n  IdentityFile {server.key}\n  UserKnownHostsFile {server.known_hosts}\n"
+        f"Include more\nHost node-9\n  Port {server.port}\n  IdentityFile {server.key}\n  UserKnownHostsFile"
+        f" {server.known_hosts}\n"
     )
     (tmp_path / "more").write_text("Host node-9\n  HostName 127.0.0.1\nHost other\n  HostName 192.0.2.1\n")
     host = server.host("node-9", port=22, key=None, config=config, known_hosts=Ssh.known_hosts)
@@ -159,4 +164,4 @@ def test_an_agent_that_never_answers_holds_nobody_up(server, connect, tmp_path, 
         assert connect(server.host(agent=True)).run("true").code == 0
         with pytest.raises(AuthenticationError) as caught:
             connect(server.host(key=tmp_path / "none", agent=True)).run("true")
-    assert "the agent: it does not tell its keys" in caught.value.evidence
+    assert "the agent does not list its keys" in caught.value.evidence

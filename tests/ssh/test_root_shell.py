@@ -17,7 +17,9 @@ SHELLS = ["dash", "bash", "busybox sh"]
 def said(shell: str, request: bytes, limit: str = "") -> str:
     """What it answers to a request after which the channel ends; `limit` is for the shell it runs in."""
     command = f"{limit}exec {shell} -c {program('root_shell.sh')} hardway {TOKEN}"
-    return subprocess.run([*shlex.split(shell), "-c", command], input=request, capture_output=True, timeout=30).stdout.decode()
+    return subprocess.run(
+        [*shlex.split(shell), "-c", command], input=request, capture_output=True, timeout=30
+    ).stdout.decode()
 
 
 def request(script: str, stdin: bytes = b"") -> bytes:

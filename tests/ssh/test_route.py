@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hardway.cluster import Bastion, Host, Ssh
+from hardway.cluster import Host
 from hardway.errors import ConnectionFailed
+from hardway.settings import Bastion, Ssh
 from hardway.ssh.programs import program
 from hardway.ssh.route import Hop, route
 
@@ -76,10 +77,14 @@ def test_include_keeps_the_scope_of_what_follows(tmp_path):
     (tmp_path / "inner").write_text("Host other\n User wrong\n")
     assert way(tmp_path, "Include inner\nPort 2200\nHost node-1\n User right\n").port == 2200
     assert way(tmp_path, "Host node-1\n Include inner\n User right\n").user == "right"
-    assert way(tmp_path, "Include config\nHost node-1\n User right\n").user == "right", "a file that includes itself must not hang us"
+    assert way(tmp_path, "Include config\nHost node-1\n User right\n").user == "right", (
+        "a file that includes itself must not hang us"
+    )
 
 
-@pytest.mark.parametrize("config", ["Host node-1\n Port many\n", "Host 'node\n", "Host node-1\n ProxyJump @:x\n", "Host\n=\n"])
+@pytest.mark.parametrize(
+    "config", ["Host node-1\n Port many\n", "Host 'node\n", "Host node-1\n ProxyJump @:x\n", "Host\n=\n"]
+)
 def test_a_config_that_makes_no_sense_is_an_error_of_ours(tmp_path, config):
     with pytest.raises(ConnectionFailed) as caught:
         way(tmp_path, config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from hardway.errors import NotReadyError
+from hardway.errors import ConnectionLost, NotReadyError
+from hardway.ssh import remote_shell
 from hardway.transport import STOPPED
 
 pytestmark = pytest.mark.sshd
@@ -60,7 +62,11 @@ def test_twenty_megabytes_of_output_cost_no_more_than_their_size(server, connect
 
 
 def test_scripts_start_in_the_same_plain_surroundings(server, connect):
-    lines = connect(server.host()).run("pwd; umask; echo $LC_ALL; command -v ip sysctl >/dev/null && echo found").text.split()
+    lines = (
+        connect(server.host())
+        .run("pwd; umask; echo $LC_ALL; command -v ip sysctl >/dev/null && echo found")
+        .text.split()
+    )
     assert lines == ["/", "0022", "C", "found"]
 
 
@@ -76,7 +82,10 @@ def test_several_threads_run_at_once_on_few_sessions(server, connect):
     with ThreadPoolExecutor(12) as pool:
         folder = transport.run("mktemp -d").text.strip()
         pair = [pool.submit(transport.run, f"touch {folder}/{name}; {gate.format(folder)}") for name in "ab"]
-        assert [future.result().code for future in pair] == [0, 0], "two scripts that wait for each other must run side by side"
+        assert [future.result().code for future in pair] == [
+            0,
+            0,
+        ], "two scripts that wait for each other must run side by side"
         many = [pool.submit(transport.run, f"echo {n}") for n in range(40)]
         assert [int(future.result().text) for future in many] == list(range(40))
         transport.run(f"rm -r {folder}")
@@ -120,7 +129,8 @@ def test_temporary_files_are_private_and_gone_afterwards(server, connect):
 def test_follow_hands_on_lines_as_they_come_and_the_exit_code(server, connect):
     stamps: list[tuple[str, float]] = []
     code = connect(server.host()).follow(
-        "echo first; sleep 1; echo; echo last; printf tail; exit 5", lambda line: stamps.append((line, time.monotonic()))
+        "echo first; sleep 1; echo; echo last; printf tail; exit 5",
+        lambda line: stamps.append((line, time.monotonic())),
     )
     assert code == 5
     assert [line for line, _ in stamps] == ["first", "", "last", "tail"]
@@ -140,9 +150,57 @@ def test_interrupting_follow_ends_the_command(server, connect):
 
 def test_following_ends_when_it_is_told_to_even_in_silence(server, connect):
     transport, heard = connect(server.host()), []
-    assert transport.follow("echo begun; sleep 4344 & exec sleep 4344", heard.append, stop=lambda: bool(heard)) == STOPPED
+    assert (
+        transport.follow("echo begun; sleep 4344 & exec sleep 4344", heard.append, stop=lambda: bool(heard)) == STOPPED
+    )
     assert heard == ["begun"]
     assert transport.run("pgrep -fx 'sleep 4344'").out == b"", "neither the command nor its child may be left"
+
+
+def test_talking_gives_and_takes_lines_as_they_come(server, connect):
+    said, heard = ["one", "two", "three"], []
+
+    def say() -> bytes | None:
+        """The next only when the last has come back."""
+        if len(heard) < 3 - len(said):
+            return b""
+        return f"{said.pop(0)}\n".encode() if said else None
+
+    script = "while read -r x; do echo got $x; done; echo end; exit 4"
+    assert connect(server.host()).talk(script, heard.append, say, 0.1) == 4
+    assert heard == ["got one", "got two", "got three", "end"]
+
+
+def test_a_command_that_ends_while_it_is_spoken_to_is_answered_with_its_code(server, connect):
+    transport = connect(server.host())
+    assert [transport.talk(f"exit {code}", print, lambda: b"line\n", 0.01) for code in (0, 7)] == [0, 7]
+    assert transport.run("echo still fine").out == b"still fine\n"
+
+
+def test_what_is_spoken_to_ends_with_the_connection(server, connect, tmp_path):
+    transport, heard = connect(server.host()), []
+
+    def say() -> bytes:
+        if heard:
+            server.cut()
+        return b"x\n"
+
+    with pytest.raises(ConnectionLost):
+        # An echo after the cut would end the shell before it reads its end of file.
+        script = f"trap '' PIPE; while read -r x; do echo $x; done; touch {tmp_path}/ended"
+        transport.talk(script, heard.append, say, 0.1)
+    deadline = time.monotonic() + 10
+    while not (tmp_path / "ended").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert (tmp_path / "ended").exists()
+
+
+def test_what_does_not_end_by_itself_is_ended(server, connect, monkeypatch):
+    monkeypatch.setattr(remote_shell, "PARTING", 1.0)
+    transport, heard = connect(server.host()), []
+    code = transport.talk("echo begun; exec sleep 4345", heard.append, lambda: None if heard else b"", 0.1)
+    assert code == STOPPED
+    assert transport.run("pgrep -fx 'sleep 4345'").out == b""
 
 
 def test_closing_leaves_no_thread_behind(server, connect):
@@ -161,3 +219,28 @@ def test_a_closed_transport_opens_again(server, connect):
     assert transport.run("echo a").out == b"a\n"
     transport.close()
     assert transport.run("echo b").out == b"b\n"
+
+
+def test_an_idle_connection_sleeps_until_something_comes(server, connect):
+    """Its thread used to look ten times a second whether it was to end: with hundreds of hosts that was most of the
+    work."""
+    transport = connect(server.host())
+    transport.run("true")
+    reader = transport._link.transport
+    assert reader.sock.gettimeout() >= 5
+    before = time.clock_gettime(time.CLOCK_PROCESS_CPUTIME_ID)
+    time.sleep(2)
+    assert time.clock_gettime(time.CLOCK_PROCESS_CPUTIME_ID) - before < 0.1
+    transport.close()
+    reader.join(2)
+    assert not reader.is_alive(), "closing has to wake it"
+
+
+def test_the_kernel_asks_an_idle_host_for_signs_of_life(server, connect):
+    transport = connect(server.host())
+    transport.run("true")
+    sock = transport._link.transport.sock
+    assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+    asked = [sock.getsockopt(socket.IPPROTO_TCP, name) for name in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL)]
+    patience = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+    assert (asked, patience) == ([5, 5], 20_000)

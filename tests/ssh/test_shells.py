@@ -87,6 +87,10 @@ def test_every_common_sh_will_do(shell_server, connect):
     lines: list[str] = []
     assert transport.follow("echo a; exit 1", lines.append) == 1
     assert lines == ["a"]
+    said, lines = [b"b\n", b""], []
+    say = lambda: said.pop(0) if said else None if lines else b""  # noqa: E731
+    assert transport.talk("while read -r x; do echo $x; done; exit 2", lines.append, say, 0.1) == 2
+    assert lines == ["b"]
 
 
 @pytest.mark.parametrize("shell_server", ["busybox"], indirect=True)
@@ -101,7 +105,9 @@ def test_a_head_that_reads_too_far_is_found_out(start, connect, tmp_path):
     tools = tmp_path / "tools"
     tools.mkdir()
     greedy = tools / "head"
-    greedy.write_text('#!/bin/sh\n[ $# = 3 ] && exec /usr/bin/head "$@"\ndd bs=65536 count=1 2>/dev/null | /usr/bin/head "$@"\n')
+    greedy.write_text(
+        '#!/bin/sh\n[ $# = 3 ] && exec /usr/bin/head "$@"\ndd bs=65536 count=1 2>/dev/null | /usr/bin/head "$@"\n'
+    )
     greedy.chmod(0o755)
     transport = connect(start(extra=f"SetEnv PATH={tools}:/usr/bin:/bin\n").host())
     data = os.urandom(50_000)

@@ -45,7 +45,8 @@ def test_memory_does_not_grow_with_the_data(server, connect):
 
 
 def test_throughput_is_not_absurd(server, connect):
-    """A floor far below what loopback gives (some 150 to 250 MB/s): it catches a packet-at-a-time or quadratic sender."""
+    """A floor far below what loopback gives (some 150 to 250 MB/s): it catches a packet-at-a-time or quadratic
+    sender."""
     transport = connect(server.host())
     transport.run("true")
     chunk = bytes(1 << 20)

@@ -39,7 +39,9 @@ def test_the_password_is_asked_once_for_all_hosts_and_threads(server, connect, u
     person = Person(user.password)
     transports = [connect(server.host(f"node-{n}", user=user.name), prompt=person) for n in range(3)]
     results: list[bytes] = []
-    threads = [threading.Thread(target=lambda t=t: results.append(t.run("id -u; cat", stdin=b"data").out)) for t in transports]
+    threads = [
+        threading.Thread(target=lambda t=t: results.append(t.run("id -u; cat", stdin=b"data").out)) for t in transports
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -70,7 +72,7 @@ def test_the_password_may_come_from_a_private_file(server, connect, user, sudoer
     file.write_text(user.password + "\n")
     monkeypatch.setenv("HARDWAY_SUDO_PASSWORD_FILE", str(file))
     file.chmod(0o644)
-    with pytest.raises(AuthenticationError, match="can be read by others"):
+    with pytest.raises(AuthenticationError, match="can be read by other users"):
         connect(server.host(user=user.name)).run("id -u")
     file.chmod(0o600)
     assert connect(server.host(user=user.name)).run("id -u").out == b"0\n"
@@ -80,7 +82,7 @@ def test_without_anybody_to_ask_the_error_says_how_to_give_the_password(server, 
     sudoers(PASSWORD)
     with pytest.raises(AuthenticationError) as caught:
         connect(server.host(user=user.name)).run("true")
-    assert "wants a password" in caught.value.message
+    assert "needs a password" in caught.value.message
     assert "HARDWAY_SUDO_PASSWORD_FILE" in caught.value.hint
 
 
@@ -108,6 +110,10 @@ def test_requiretty_changes_nothing_for_the_caller(server, connect, user, sudoer
     lines: list[str] = []
     assert transport.follow("echo a; echo b; exit 2", lines.append) == 2
     assert lines == ["a", "b"]
+    said, lines = [b"c\n"], []
+    say = lambda: said.pop(0) if said else None if lines else b""  # noqa: E731
+    assert transport.talk("while read -r x; do echo $x; done; exit 2", lines.append, say, 0.1) == 2
+    assert lines == ["c"]
     assert transport.run("echo still fine").out == b"still fine\n"
 
 
@@ -124,14 +130,17 @@ def test_requiretty_leaves_nothing_behind(server, connect, user, sudoers):
     transport = connect(server.host(user=user.name))
     folder = transport.run("echo ${0%/*}").text.strip()
     transport.close()
-    script = f"i=0; while pgrep -u {user.name} || [ -e {folder} ] || find /dev/shm /tmp -maxdepth 1 -user {user.name} | grep .; do "
+    script = (
+        f"i=0; while pgrep -u {user.name} || [ -e {folder} ] || find /dev/shm /tmp -maxdepth 1 -user {user.name} | grep"
+        " .; do "
+    )
     assert connect(server.host()).run(script + "i=$((i+1)); [ $i -lt 100 ] || exit 1; sleep 0.1; done").code == 0
 
 
 def test_a_user_who_is_no_sudoer_is_told_so(server, connect, user):
     with pytest.raises(AuthenticationError) as caught:
         connect(server.host(user=user.name), prompt=Person(user.password)).run("true")
-    assert "sudo does not let" in caught.value.message
+    assert "sudo does not allow" in caught.value.message
     assert "sudoers" in caught.value.evidence
     assert user.password not in "\n".join(caught.value.lines())
 

@@ -29,7 +29,13 @@ def desk(tmp_path, server):
     """Somebody who reaches the server as node-1, on a port of its own, and node-2, which is away."""
     config = tmp_path / "ssh_config"
     config.write_text(f"Host node-1\n  HostName 127.0.0.1\n  Port {server.port}\n")
-    access = {"key": str(server.key), "agent": False, "known_hosts": str(server.known_hosts), "config": str(config), "connect_timeout": 1}
+    access = {
+        "key": str(server.key),
+        "agent": False,
+        "known_hosts": str(server.known_hosts),
+        "config": str(config),
+        "connect_timeout": 1,
+    }
     hosts = [
         {"name": "node-1", "address": "10.254.0.10", "roles": ["etcd", "control-plane", "worker"]},
         {"name": "node-2", "address": "10.254.0.11", "roles": ["worker"]},
@@ -52,7 +58,7 @@ def test_a_rebuilt_machine_is_let_in_after_its_keys_were_copied(desk, server, tm
     old = public(tmp_path, "old")
     server.known_hosts.write_text(f"# mine\n[127.0.0.1]:{server.port} {old}\n")
     refused = desk("plan", "--only", "prepare", "--limit", "node-1").ok(4)
-    assert "has changed" in refused.err and "cluster.yaml node-1, or forget its old key: ssh-keygen -R" in refused.err
+    assert "has changed" in refused.err and "cluster.yaml node-1, or remove its old key: ssh-keygen -R" in refused.err
     said = desk("trust", "node-1", "--from-file", "-", stdin=keys_file(server) + keys_file(server, "ecdsa")).ok()
     assert said.out.startswith(f"node-1  in {server.known_hosts}\n  - ssh-ed25519 SHA256:")
     assert said.out.count("\n  + ") == 2
@@ -63,7 +69,7 @@ def test_a_rebuilt_machine_is_let_in_after_its_keys_were_copied(desk, server, tm
 def test_without_a_trusted_way_nothing_is_recorded(desk, server):
     server.known_hosts.write_text("")
     said = desk("trust", "node-1").ok(4)
-    assert "nobody but you can vouch" in said.err and "the network offers: ssh-ed25519 SHA256:" in said.err
+    assert "only you can confirm" in said.err and "the network offers: ssh-ed25519 SHA256:" in said.err
     assert "cluster.yaml node-1 --from-file -" in said.err
     assert "the network offers nothing" in desk("trust", "node-2").ok(4).err
     assert server.known_hosts.read_text() == ""
@@ -74,7 +80,10 @@ def test_lines_of_ssh_keyscan_go_to_the_hosts_they_name(desk, server, tmp_path):
     (tmp_path / "scanned").write_text(lines)
     desk("trust", "--from-file", str(tmp_path / "scanned")).ok()
     assert set(server.known_hosts.read_text().splitlines()) == set(lines.splitlines()[1:])
-    assert "there is no key for node-2" in desk("trust", "node-2", "--from-file", "-", stdin=server.host_key_line()).ok(4).err
+    assert (
+        "there is no key for node-2"
+        in desk("trust", "node-2", "--from-file", "-", stdin=server.host_key_line()).ok(4).err
+    )
 
 
 @pytest.mark.parametrize(
@@ -99,7 +108,7 @@ def test_nameless_lines_need_one_host(desk, server):
 def test_a_revoked_key_stays_refused(desk, server):
     line = f"@revoked * {keys_file(server)}"
     server.known_hosts.write_text(line)
-    assert "revokes" in desk("trust", "node-1", "--from-file", "-", stdin=keys_file(server)).ok(4).err
+    assert "is revoked in" in desk("trust", "node-1", "--from-file", "-", stdin=keys_file(server)).ok(4).err
     assert server.known_hosts.read_text() == line
 
 
@@ -109,10 +118,23 @@ def test_only_the_hosts_own_entries_are_replaced(tmp_path):
     hashed.write_text(f"10.0.0.1 {old}\n")
     subprocess.run(["ssh-keygen", "-q", "-H", "-f", hashed], check=True, capture_output=True)
     kept = [
-        "# a comment", "", f"@cert-authority 10.0.0.1 {old}", f"@revoked 10.0.0.1 {old}", f"10.0.0.10 {old}", f"[10.0.0.1]:2222 {old}",
-        f"10.0.0.* {old}", f"node-1 {old}", "rubbish \xff line", f"*,!10.0.0.1 {old}",
-    ]  # fmt: skip
-    ours = [f"10.0.0.1 {old} with a comment", f"node-1,10.0.0.1 {old}", hashed.read_text().strip(), f"other,10.0.0.1,node-1 {old}"]
+        "# a comment",
+        "",
+        f"@cert-authority 10.0.0.1 {old}",
+        f"@revoked 10.0.0.1 {old}",
+        f"10.0.0.10 {old}",
+        f"[10.0.0.1]:2222 {old}",
+        f"10.0.0.* {old}",
+        f"node-1 {old}",
+        "rubbish \xff line",
+        f"*,!10.0.0.1 {old}",
+    ]
+    ours = [
+        f"10.0.0.1 {old} with a comment",
+        f"node-1,10.0.0.1 {old}",
+        hashed.read_text().strip(),
+        f"other,10.0.0.1,node-1 {old}",
+    ]
     file.write_text("\n".join([*kept, *ours]) + "\n", encoding="latin-1")
     file.chmod(0o640)
     gone = replace(file, ["10.0.0.1"], [f"10.0.0.1 {new}"], also=["node-1"])
@@ -154,15 +176,18 @@ def made_by_vagrant(tmp_path, monkeypatch):
 def test_a_computer_without_vagrant_is_told(desk, server, made_by_vagrant, monkeypatch):
     monkeypatch.setenv("PATH", str(made_by_vagrant))
     said = desk("trust", "node-1").ok(4)
-    assert "there is no program `vagrant` on the PATH" in said.err and "next: install Vagrant, then: hardway trust" in said.err
+    assert (
+        "there is no program `vagrant` on the PATH" in said.err
+        and "next: install Vagrant, then: hardway trust" in said.err
+    )
 
 
 @pytest.mark.parametrize(
     ("program", "says"),
     [
         ("echo 'VM must be running' >&2; exit 1", "VM must be running"),
-        ("exit 0", "Vagrant does not tell the host keys of node-1"),
-        ("echo ssh-ed25519 AAAA; echo '# 2: eth1 inet 10.9.9.9/24'", "does not have its address 10.254.0.10"),
+        ("exit 0", "Vagrant did not return the host keys of node-1"),
+        ("echo ssh-ed25519 AAAA; echo '# 2: eth1 inet 10.9.9.9/24'", "does not have the address 10.254.0.10"),
         ("echo '# 2: eth1 inet 10.254.0.10/24'; echo Welcome to Debian", "is not a public host key"),
     ],
 )

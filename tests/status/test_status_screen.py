@@ -10,14 +10,17 @@ import pytest
 from hardway.cluster import Host
 from hardway.commands.status import Status, as_json, show
 from hardway.commands.status.api import node
-from hardway.commands.status.collect import AGE, ETCD, certificates, machine, member, unit
+from hardway.commands.status.collect import AGE, ETCD, LEASE, certificates, machine, member, other_run, unit
 from hardway.commands.status.picture import Addon, Api, Certificate, Component, Node
 from hardway.errors import ConnectionFailed
 from hardway.inventory import load
+from hardway.lease import Holder
 from hardway.pki.credentials import Credentials
 from hardway.run.components import components, wanted_version
 from hardway.state.statedir import Overlay, StateDir
 from hardway.vocabulary import Probe
+
+pytestmark = pytest.mark.slow
 
 LAB = load(Path(__file__).parents[2] / "inventory" / "lab.yaml")
 LB, FIRST = LAB.host("lb"), LAB.host("controller-0")
@@ -30,7 +33,9 @@ def answers(host: Host, **units: str) -> dict[Probe, str]:
     found = {AGE: "90000 0.25 0.50 0.75", ETCD: json.dumps([ETCD_SAID])}
     for name, hosts in components(LAB).items():
         if host in hosts:
-            found[Probe("unit", (f"{name}.service",))] = units.get(name.replace("-", "_"), "LoadState=loaded\nActiveState=active")
+            found[Probe("unit", (f"{name}.service",))] = units.get(
+                name.replace("-", "_"), "LoadState=loaded\nActiveState=active"
+            )
             found[Probe("version", (f"{name}.service",))] = wanted_version(LAB, name)
     return found
 
@@ -64,8 +69,24 @@ def test_six_hosts_fit_on_a_screen_of_100_columns():
     lines = shown(whole()).splitlines()
     assert max(map(len, lines)) <= 100 and len(lines) <= 40
     assert not [line for line in lines if "\x1b" in line or line != line.rstrip()]
-    assert any(line.split()[:4] == ["controller-0", "10.240.0.10", "etcd", "control-plane"] and "1 d" in line for line in lines)
-    assert any(line.split() == ["kube-apiserver", LAB.versions.kubernetes, "3", "of", "3", LAB.versions.kubernetes] for line in lines)
+    assert any(
+        line.split()[:4] == ["controller-0", "10.240.0.10", "etcd", "control-plane"] and "1 d" in line for line in lines
+    )
+    assert any(
+        line.split() == ["kube-apiserver", LAB.versions.kubernetes, "3", "of", "3", LAB.versions.kubernetes]
+        for line in lines
+    )
+
+
+def test_a_run_at_work_is_named_under_the_head():
+    holder = Holder("token", 1_700_000_000, "ana@laptop", 7, "bootstrap", working=True, age=3)
+    found = {"lb": AWAY, "one": {LEASE: ""}, "two": {LEASE: f"3 {holder.beat(1.0, True)}"}}
+    told = other_run(found.values())
+    assert told == str(holder) and "ana@laptop has been running `hardway bootstrap`" in told
+    assert other_run([AWAY, {LEASE: ""}]) == ""
+    lines = shown(whole(other_run=told)).splitlines()
+    assert lines[1].startswith("ana@laptop has been running") and lines[0] == shown(whole()).splitlines()[0]
+    assert "has been running" not in shown(whole())
 
 
 def test_it_still_fits_when_every_host_is_away():
@@ -73,14 +94,14 @@ def test_it_still_fits_when_every_host_is_away():
         hosts=tuple(machine(host, AWAY) for host in LAB.hosts),
         units=tuple(unit(LAB, name, host, AWAY) for name, hosts in components(LAB).items() for host in hosts),
         etcd=tuple(member(host, AWAY) for host in LAB.etcd_members),
-        api=Api(LAB.api_url, problem="no control-plane host can be asked"),
+        api=Api(LAB.api_url, problem="no control-plane host answers"),
         nodes=(),
         addons=(),
-        unknown="no control-plane host can be asked",
+        unknown="no control-plane host answers",
     )
     text = shown(away)
     assert max(map(len, text.splitlines())) <= 100
-    assert text.count("away: ") == 6 and "0 of 3" in text and "nodes: unknown" in text
+    assert text.count("unreachable: ") == 6 and "0 of 3" in text and "nodes: unknown" in text
 
 
 @pytest.mark.parametrize(("variable", "colours"), [("", True), ("NO_COLOR", False)])
@@ -103,7 +124,10 @@ def test_colours_on_a_terminal_only(monkeypatch, variable, colours):
 @pytest.mark.parametrize(
     ("said", "told"),
     [
-        ("LoadState=loaded\nActiveState=failed\nResult=exit-code\nNRestarts=12", "lb: failed (exit-code, restarted 12 times)"),
+        (
+            "LoadState=loaded\nActiveState=failed\nResult=exit-code\nNRestarts=12",
+            "lb: failed (exit-code, restarted 12 times)",
+        ),
         ("LoadState=not-found\nActiveState=inactive", "lb: inactive (not installed)"),
         ("LoadState=loaded\nActiveState=inactive\nResult=success", "lb: inactive"),
     ],
@@ -137,9 +161,9 @@ def test_an_etcd_member_that_is_not_well(said, problem):
 @pytest.mark.parametrize(
     ("days", "ends", "told"),
     [
-        (364, "2027-01-01", "in 364 days"),
-        (1, "2026-01-02", "in 1 day;"),
-        (0, "2026-01-01", "in less than a day"),
+        (364, "2027-01-01", "expires in 364 days"),
+        (1, "2026-01-02", "expires in 1 day;"),
+        (0, "2026-01-01", "expires in less than a day"),
         (-3, "2025-12-29", "expired on 2025-12-29"),
     ],
 )
@@ -153,7 +177,9 @@ def test_certificates_come_from_the_state_directory_the_next_to_end_first(tmp_pa
     assert certificates(LAB, store) == ()
     Credentials(LAB, store).ensure_all("pki")
     rows = certificates(LAB, store)
-    assert {("ca", ""), ("kubelet", "worker-1"), ("etcd-peer", "controller-2")} <= {(row.name, row.host) for row in rows}
+    assert {("ca", ""), ("kubelet", "worker-1"), ("etcd-peer", "controller-2")} <= {
+        (row.name, row.host) for row in rows
+    }
     assert rows[0].days < rows[-1].days and rows[0].ends < rows[-1].ends
     store.create("pki/hosts/worker-0/none.crt", b"")
     store._written["pki/apiserver.crt"] = b"not a certificate"

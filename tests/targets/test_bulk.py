@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import subprocess
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from hardway.cluster import Host, Role, Ssh
-from hardway.errors import RemoteCommandError
+from hardway.cluster import Host, Role
+from hardway.errors import InUseError, RemoteCommandError
+from hardway.settings import Ssh
 from hardway.targets import bulk
 from hardway.targets.remote import HostRemote
 from hardway.transport import Result
@@ -124,6 +126,42 @@ def test_a_refused_stream_says_what_to_look_at(blobs):
     with pytest.raises(RemoteCommandError) as caught:
         HostRemote(link).change([Op("put", ("/x", "644", "root", "root"), blobs[0])])
     assert "no space left" in caught.value.evidence and "df -h" in caught.value.hint
+
+
+LARGE, SMALL = Blob(data=bytes(2 << 20)), Blob(data=b"x")
+
+
+@pytest.mark.parametrize(
+    ("blob", "times", "done"),
+    [(SMALL, 0, []), (SMALL, 1, ["run"]), (LARGE, 0, []), (LARGE, 1, ["stream"]), (LARGE, 2, ["stream", "run"])],
+)
+def test_permission_is_asked_before_each_thing_that_changes_a_host(blob, times, done):
+    """Also when large content has arrived: that takes long, and a computer may have slept meanwhile."""
+    link, acts, asked = Link(1e9, "never"), [], []
+    link.stream = lambda command, chunks, **_: acts.append("stream") or _swallow(link, chunks)
+    link.run = lambda script, stdin=b"", timeout=0.0: acts.append("run") or Result(0, b"", b"")
+
+    def permit() -> None:
+        asked.append(True)
+        if len(asked) > times:
+            raise InUseError("another run")
+
+    with contextlib.nullcontext() if "run" in done else pytest.raises(InUseError):
+        HostRemote(link, permit=permit).change([Op("put", ("/x", "644", "root", "root"), blob)])
+    assert acts == done
+
+
+def test_what_fails_because_another_run_is_at_work_says_so(blobs):
+    """It may have removed what this one was writing."""
+    link, lost = Link(1e9, "never"), []
+    link.stream = lambda command, chunks, **_: lost.append(True) or Result(2, b"", b"tar: no such directory")
+
+    def permit() -> None:
+        if lost:
+            raise InUseError("another run")
+
+    with pytest.raises(InUseError):
+        HostRemote(link, permit=permit).change([Op("put", ("/x", "644", "root", "root"), blobs[0])])
 
 
 def _swallow(link: Link, chunks) -> Result:

@@ -5,12 +5,13 @@ import json
 import pytest
 from fakes.memory_kube import MemoryKube, Objects
 
-from hardway.cluster import Host, Role, Taint
+from hardway.cluster import Host, Role
 from hardway.errors import ConnectionFailed, RemoteCommandError
 from hardway.resources import ApiObject, NodeMarks
 from hardway.resources.base import Situation
 from hardway.resources.kubernetes import OWNED, missing_fields, node_patch
-from hardway.targets.kube import ApiRemote, taken
+from hardway.settings import Taint
+from hardway.targets.kube import ApiRemote, refusal, taken
 from hardway.vocabulary import Blob, Op, Probe
 
 CONTAINER = {"name": "a", "image": "a:1"}
@@ -43,7 +44,10 @@ def test_fields_that_differ(wanted, actual, paths):
 
 def node(labels: dict | None = None, taints: list | None = None, owned: dict | None = None) -> dict:
     annotations = {OWNED: json.dumps(owned)} if owned else {}
-    return {"metadata": {"labels": labels or {}, "annotations": annotations, "resourceVersion": "7"}, "spec": {"taints": taints or []}}
+    return {
+        "metadata": {"labels": labels or {}, "annotations": annotations, "resourceVersion": "7"},
+        "spec": {"taints": taints or []},
+    }
 
 
 THEIRS, OURS = {"key": "theirs", "effect": "NoSchedule"}, {"key": "ours", "effect": "NoExecute", "value": "x"}
@@ -56,10 +60,20 @@ THEIRS, OURS = {"key": "theirs", "effect": "NoSchedule"}, {"key": "ours", "effec
         (node(), {"labels": {"a": "1"}, "taints": []}, {"a": "1"}, None),
         (node({"a": "1"}), {"labels": {"a": "1"}, "taints": []}, None, None),
         (node({"a": "0"}), {"labels": {"a": "1"}, "taints": []}, {"a": "1"}, None),
-        (node({"a": "1", "b": "2"}, owned={"labels": ["a"], "taints": []}), {"labels": {}, "taints": []}, {"a": None}, None),
+        (
+            node({"a": "1", "b": "2"}, owned={"labels": ["a"], "taints": []}),
+            {"labels": {}, "taints": []},
+            {"a": None},
+            None,
+        ),
         (node(taints=[THEIRS]), {"labels": {}, "taints": [OURS]}, None, [THEIRS, OURS]),
         (node(taints=[THEIRS, OURS]), {"labels": {}, "taints": [OURS]}, None, None),
-        (node(taints=[OURS, THEIRS], owned={"labels": [], "taints": ["ours"]}), {"labels": {}, "taints": []}, None, [THEIRS]),
+        (
+            node(taints=[OURS, THEIRS], owned={"labels": [], "taints": ["ours"]}),
+            {"labels": {}, "taints": []},
+            None,
+            [THEIRS],
+        ),
         (node(taints=[{**OURS, "value": "y"}]), {"labels": {}, "taints": [OURS]}, None, [OURS]),
     ],
 )
@@ -94,7 +108,9 @@ def test_a_node_that_changes_between_reading_and_writing_is_read_again():
     objects = Objects()
     objects.by_path["/api/v1/nodes/w"] = {"kind": "Node", **node()}
     kubelet = iter(["report", "report"])
-    objects.point = lambda what: next(kubelet, None) and objects.save("/api/v1/nodes/w", objects.by_path["/api/v1/nodes/w"])
+    objects.point = lambda what: (
+        next(kubelet, None) and objects.save("/api/v1/nodes/w", objects.by_path["/api/v1/nodes/w"])
+    )
     remote = ApiRemote(lambda: MemoryKube(objects, lambda: ""), may_be_absent=False)
     remote.change([Op("mark", ("/api/v1/nodes/w",), Blob(data=b'{"labels": {"a": "1"}, "taints": []}'))])
     assert objects.by_path["/api/v1/nodes/w"]["metadata"]["labels"] == {"a": "1"}
@@ -113,17 +129,24 @@ def test_an_api_that_does_not_answer_is_unknown_to_a_plan_and_an_error_to_a_run(
     assert refusing(error)(True).probe([probe]) == {probe: "unknown"}
     with pytest.raises(RemoteCommandError, match="cannot be reached"):
         refusing(error)(False).probe([probe])
-    with pytest.raises(RemoteCommandError, match="broke off"):
+    with pytest.raises(RemoteCommandError, match="connection to the API broke"):
         refusing(error)(False).change([Op("delete", ("/api/v1/nodes/w",))])
 
 
 @pytest.mark.parametrize(
     ("manifest", "path"),
     [
-        ({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a", "namespace": "b"}}, "/api/v1/namespaces/b/services/a"),
+        (
+            {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a", "namespace": "b"}},
+            "/api/v1/namespaces/b/services/a",
+        ),
         ({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a"}}, "/api/v1/namespaces/a"),
         (
-            {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "a", "namespace": "b"}},
+            {
+                "apiVersion": "networking.k8s.io/v1",
+                "kind": "NetworkPolicy",
+                "metadata": {"name": "a", "namespace": "b"},
+            },
             "/apis/networking.k8s.io/v1/namespaces/b/networkpolicies/a",
         ),
         (
@@ -139,10 +162,21 @@ def test_paths_of_objects(manifest, path):
 @pytest.mark.parametrize(
     ("holder", "where", "look"),
     [
-        ({"group": "", "resource": "services", "namespace": "a", "name": "b"}, "services a/b", "kubectl -n a get services b "),
+        (
+            {"group": "", "resource": "services", "namespace": "a", "name": "b"},
+            "services a/b",
+            "kubectl -n a get services b ",
+        ),
         ({"group": "x.io", "resource": "gateways", "name": "b"}, "gateways.x.io b", "kubectl get gateways.x.io b "),
     ],
 )
 def test_whoever_holds_an_address_is_named_with_a_command_to_look_at_it(holder, where, look):
     error = taken("10.32.0.10", holder, "/api/v1/namespaces/kube-system/services/kube-dns")
     assert error.message.endswith(f"belongs to {where}") and look in error.hint and error.exit_code == 5
+
+
+@pytest.mark.parametrize(
+    ("status", "again"), [(400, False), (403, False), (409, False), (422, False), (429, True), (500, True), (504, True)]
+)
+def test_what_the_api_cannot_answer_for_now_may_be_asked_again(status, again):
+    assert issubclass(refusal(status, b"storage is (re)initializing"), ApiUnavailable) is again

@@ -8,17 +8,20 @@ from pathlib import Path
 import pytest
 
 from hardway.checks.scene import KUBECTL
-from hardway.errors import ReadOnlyError
+from hardway.errors import ConnectionFailed, ReadOnlyError, RemoteCommandError
 from hardway.inventory import load
 from hardway.report import Report
-from hardway.session import Session
+from hardway.session import Known, Session
 from hardway.targets.kube import REVIEW
 from hardway.transport import Result
 from hardway.vocabulary import Blob, Op, Probe
 
 INVENTORY = Path(__file__).parents[2] / "inventory" / "lab.yaml"
 MANIFEST = {"kind": "ConfigMap", "metadata": {"name": "one"}}
-QUESTION = "PATH=/usr/local/bin:$PATH\nexec etcdctl --endpoints=https://10.0.0.1:2379 --cacert=/etc/etcd/pki/ca.crt -w json member list"
+QUESTION = (
+    "PATH=/usr/local/bin:$PATH\nexec etcdctl --endpoints=https://10.0.0.1:2379 --cacert=/etc/etcd/pki/ca.crt -w json"
+    " member list"
+)
 
 
 class Recording:
@@ -56,7 +59,7 @@ def made() -> dict[str, Recording]:
 def session(tmp_path, monkeypatch, made) -> Session:
     """What `hardway plan` works with, its connections replaced by such that would carry anything."""
     monkeypatch.setattr("hardway.ssh.connect", lambda host, prompt=None: made.setdefault(host.name, Recording(host)))
-    return Session(load(INVENTORY), tmp_path / "state", Report(stream=io.StringIO()), read_only=True)
+    return Session.open(load(INVENTORY), tmp_path / "state", Report(stream=io.StringIO()), read_only=True)
 
 
 @pytest.fixture(autouse=True)
@@ -95,11 +98,13 @@ def test_questions_that_are_commands_of_the_hosts_own_clients_get_through(sessio
 def test_there_is_no_way_for_content(session):
     with pytest.raises(TypeError):
         session.live.transports["lb"].run(QUESTION, stdin=b"content")
-    for way in ("stream", "follow"):
+    for way in ("stream", "follow", "talk"):
         assert not hasattr(session.live.transports["lb"], way)
 
 
-@pytest.mark.parametrize("verb", ["file /etc/hosts; touch /etc/ours; q_file", "w_put", "put", "file\ntouch /etc/ours\n"])
+@pytest.mark.parametrize(
+    "verb", ["file /etc/hosts; touch /etc/ours; q_file", "w_put", "put", "file\ntouch /etc/ours\n"]
+)
 def test_only_the_questions_of_read_sh_are_asked(session, verb):
     with pytest.raises(ValueError, match="no such question"):
         session.live.remotes["lb"].probe([Probe(verb, ("/etc/hosts",))])
@@ -109,7 +114,7 @@ def test_only_the_questions_of_read_sh_are_asked(session, verb):
 
 def test_arguments_are_no_commands(session, made):
     evil = Probe("file", ("/etc/hosts; touch /etc/ours", "$(touch /etc/ours)", "`touch /etc/ours`\ntouch /etc/ours"))
-    with pytest.raises(Exception, match="broke off"):
+    with pytest.raises(Exception, match="ended early"):
         session.live.remotes["lb"].probe([evil])
     (script,) = made["lb"].done
     made["lb"].done.clear()
@@ -117,20 +122,39 @@ def test_arguments_are_no_commands(session, made):
 
 
 def test_no_target_can_act(session):
-    session.facts = {}
-    for name, reader in session.readers().items():
+    for name, reader in Known(session, {}, {}).readers().items():
         assert not hasattr(reader, "change"), name
     for name, remote in session.live.remotes.items():
         assert not hasattr(remote, "change"), name
 
 
 def test_the_operators_own_target_writes_nothing_even_with_its_op(session):
-    operator = session.remotes()["operator"]
+    operator = Known(session, {}, {}).remotes()["operator"]
     operator.change([Op("issue", ("pki",)), Op("keep", ("admin.conf",), Blob(b"x"))])  # into a copy in memory
     assert operator.store.read("admin.conf") == b"x"
 
 
-@pytest.mark.parametrize(("method", "path"), [("PATCH", "/api/v1/nodes/worker-0"), ("POST", "/api/v1/namespaces"), ("DELETE", "/x")])
+def test_a_host_that_was_given_up_is_asked_nothing_more(session, made):
+    session.live.give_up("lb", ConnectionFailed("lb is excluded from this run", "lb"))
+    session.live.give_up("worker-0", RemoteCommandError("too slow", "worker-0"))
+    for one in (session, session.looking()):
+        for name in ("lb", "worker-0"):
+            transport = one.live.transports[name]
+            ways = [
+                lambda t=transport: t.connect(),
+                lambda t=transport: t.dial(22),
+                lambda remote=one.live.remotes[name]: remote.probe([Probe("age")]),
+            ]
+            for way in ways:
+                with pytest.raises(ConnectionFailed) as caught:
+                    way()
+                assert caught.value.host == name
+    assert made["lb"].done == made["worker-0"].done == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("PATCH", "/api/v1/nodes/worker-0"), ("POST", "/api/v1/namespaces"), ("DELETE", "/x")]
+)
 def test_the_api_is_only_read(session, method, path):
     with pytest.raises(ReadOnlyError):
         session.live.kube(session.cluster.control_plane[0]).send(method, path, MANIFEST)

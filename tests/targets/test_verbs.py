@@ -10,7 +10,7 @@ import hardway.resources
 import hardway.targets.host
 
 HOST = Path(hardway.targets.host.__file__).parent
-OF_OTHER_TARGETS = {"object", "apply", "delete", "mark", "issued", "issue", "state", "keep", "member", "add"}
+OF_OTHER_TARGETS = {"object", "apply", "delete", "mark", "issued", "issue", "state", "keep", "member", "add", "update"}
 
 
 def shell_verbs(file: str, prefix: str) -> set[str]:

@@ -1,4 +1,5 @@
-"""The real Vagrant with the project's Vagrantfile, on machines of the lab instead of a hypervisor's, and hardway beside it."""
+"""The real Vagrant with the project's Vagrantfile, on machines of the lab instead of a hypervisor's, and hardway beside
+it."""
 
 from __future__ import annotations
 
@@ -16,9 +17,13 @@ from stage import Ran, Stage, of_the_lab, run
 from hardway.assets.cache import default_directory
 
 ROOT = Path(__file__).parents[2]
-pytestmark = [pytest.mark.lab, pytest.mark.skipif(not shutil.which("vagrant"), reason="vagrant is missing: apt-get install vagrant")]
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.skipif(not shutil.which("vagrant"), reason="vagrant is missing: apt-get install vagrant"),
+]
 
-# What a box has and a lab machine has not: a login `vagrant`, whose keys let in here as root, and sudo, which root needs for nothing.
+# What a box has and a lab machine has not: a login `vagrant`, whose keys let in here as root, and sudo, which root
+# needs for nothing.
 BOX = r"""
 useradd -m vagrant
 install -d -o vagrant ~vagrant/.ssh
@@ -37,7 +42,8 @@ systemctl restart ssh
 
 
 class Classroom:
-    """A learner's folder: the Vagrantfile, an inventory without a lab, a key pair in the home folder; two machines of the lab."""
+    """A learner's folder: the Vagrantfile, an inventory without a lab, a key pair in the home folder; two machines of
+    the lab."""
 
     def __init__(self, stage: Stage):
         self.stage, self.folder = stage, stage.folder
@@ -58,9 +64,14 @@ class Classroom:
     def environment(self) -> dict[str, str]:
         key = str(self.stage.state / "lab/id_ed25519")
         machines = {
-            name: {"host": address, "port": 22, "username": "root", "private_key_path": [key]} for name, address in self.addresses.items()
+            name: {"host": address, "port": 22, "username": "root", "private_key_path": [key]}
+            for name, address in self.addresses.items()
         }
-        own = {"HOME": str(self.home), "HARDWAY_CACHE": str(default_directory()), "HARDWAY_INVENTORY": str(self.inventory)}
+        own = {
+            "HOME": str(self.home),
+            "HARDWAY_CACHE": str(default_directory()),
+            "HARDWAY_INVENTORY": str(self.inventory),
+        }
         return {**os.environ, **own, **QUIET, "LAB_MACHINES": json.dumps(machines), "SSH_AUTH_SOCK": ""}
 
     def vagrant(self, *words: str, **more: str) -> Ran:
@@ -121,18 +132,32 @@ class TestALesson:
         for name in ("classroom-tool", "haproxy"):
             made = room.folder / name / "DEBIAN"
             made.mkdir(parents=True)
-            fields = {"Package": name, "Version": "99", "Architecture": "all", "Maintainer": "nobody", "Description": "a test"}
+            fields = {
+                "Package": name,
+                "Version": "99",
+                "Architecture": "all",
+                "Maintainer": "nobody",
+                "Description": "a test",
+            }
             made.joinpath("control").write_text("".join(f"{field}: {value}\n" for field, value in fields.items()))
             (room.folder / "debs").mkdir(exist_ok=True)
-            subprocess.run(["dpkg-deb", "-b", made.parent, room.folder / "debs" / f"{name}_99_all.deb"], check=True, capture_output=True)
+            subprocess.run(
+                ["dpkg-deb", "-b", made.parent, room.folder / "debs" / f"{name}_99_all.deb"],
+                check=True,
+                capture_output=True,
+            )
         room.vagrant("provision", "worker-0", HARDWAY_DEBS=str(room.folder / "debs")).ok()
-        versions = room.stage.ssh("worker-0", "dpkg-query -W -f '${Package} ${Version}\\n' classroom-tool haproxy || true")
+        versions = room.stage.ssh(
+            "worker-0", "dpkg-query -W -f '${Package} ${Version}\\n' classroom-tool haproxy || true"
+        )
         assert "classroom-tool 99" in versions and "haproxy 99" not in versions
 
     def test_a_machine_made_anew_is_refused_until_it_is_trusted(self, room):
         old = room.recorded()
         room.stage.ssh("worker-0", "sh -eu", stdin=ANEW)
-        room.stage.hardway("trust", "INV", "worker-0").ok()  # the lab's own file, by which the test looks into the machine
+        room.stage.hardway(
+            "trust", "INV", "worker-0"
+        ).ok()  # the lab's own file, by which the test looks into the machine
         refused = room.hardway("plan", "--only", "prepare").ok(4)
         assert "has changed" in refused.err and f"hardway trust {room.inventory} worker-0" in refused.err
         said = room.hardway("trust", "worker-0").ok()
@@ -151,15 +176,18 @@ class TestALesson:
         before = room.recorded()
         words = room.stage.argv("trust", str(other), "worker-0")
         said = run(*words, cwd=room.folder, env={**room.environment(), "PYTHONPATH": str(ROOT)}, timeout=180).ok(4)
-        assert "does not have its address 10.235.1.99" in said.err and room.addresses["worker-0"] in said.err
+        assert "does not have the address 10.235.1.99" in said.err and room.addresses["worker-0"] in said.err
         assert room.recorded() == before
 
     def test_a_machine_that_is_off_is_named_and_nothing_is_lost(self, room):
         before = room.recorded()
         room.stage.lab("power-off", "worker-0")
         said = room.hardway("trust").ok(4)
-        assert "Vagrant does not tell the host keys of worker-0" in said.err and "VM must be running" in said.err
-        assert f"HARDWAY_INVENTORY={room.inventory} vagrant up worker-0, then: hardway trust {room.inventory} worker-0" in said.err
+        assert "Vagrant did not return the host keys of worker-0" in said.err and "VM must be running" in said.err
+        assert (
+            f"HARDWAY_INVENTORY={room.inventory} vagrant up worker-0, then: hardway trust {room.inventory} worker-0"
+            in said.err
+        )
         assert room.recorded() == before
         room.stage.lab("power-on", "worker-0")
         assert "\n    ssh-ed25519" in room.hardway("trust").ok().out, "nothing new, and it says so"
@@ -168,7 +196,7 @@ class TestALesson:
         room.vagrant("destroy", "-f", "worker-0").ok()
         assert set(room.recorded()) == {room.addresses["controller-0"]}
         said = room.hardway("trust", "worker-0").ok(4)
-        assert "worker-0 is no machine of Vagrant or of a lab" in said.err and "--from-file -" in said.err
+        assert "worker-0 is not a Vagrant or lab machine" in said.err and "--from-file -" in said.err
         assert fingerprint(room.key_of("worker-0")) in said.err, "what to compare with the console"
         assert set(room.recorded()) == {room.addresses["controller-0"]}, "the network alone is never enough"
         room.vagrant("up", "worker-0").ok()
@@ -176,4 +204,6 @@ class TestALesson:
 
 
 def fingerprint(line: str) -> str:
-    return subprocess.run(["ssh-keygen", "-lf", "-"], input=line, capture_output=True, text=True, check=True).stdout.split()[1]
+    return subprocess.run(
+        ["ssh-keygen", "-lf", "-"], input=line, capture_output=True, text=True, check=True
+    ).stdout.split()[1]

@@ -76,7 +76,9 @@ class Classroom:
         return self._inside("vagrant", *words, timeout=timeout)
 
     def hardway(self, command: str, *words: str, timeout: float = 600) -> Ran:
-        return self._inside(sys.executable, "-m", "hardway.cli.app", command, str(self.inventory), *words, timeout=timeout)
+        return self._inside(
+            sys.executable, "-m", "hardway.cli.app", command, str(self.inventory), *words, timeout=timeout
+        )
 
     def _inside(self, *words: str, timeout: float) -> Ran:
         ran = self.room.run(*words, cwd=self.folder, env=self.environment(), timeout=timeout)

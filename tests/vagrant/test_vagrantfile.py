@@ -20,7 +20,9 @@ STUB = Path(__file__).parent / "vagrant_stub.rb"
 LAPTOP_MB = {"vagrant.yaml": 8192 - 2048, "vagrant-small.yaml": 8192 - 5120}
 PROVIDERS = ("virtualbox", "libvirt", "vmware_desktop", "qemu")
 
-pytestmark = pytest.mark.skipif(not shutil.which("ruby"), reason="ruby is missing: apt-get install vagrant (make test does)")
+pytestmark = pytest.mark.skipif(
+    not shutil.which("ruby"), reason="ruby is missing: apt-get install vagrant (make test does)"
+)
 
 
 @pytest.fixture
@@ -33,7 +35,9 @@ def home(tmp_path):
 
 def stub(home: Path, *words: str, **environment: str) -> subprocess.CompletedProcess:
     env = {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8", **environment}
-    return subprocess.run(["ruby", str(STUB), str(FILE), *words], env=env, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        ["ruby", str(STUB), str(FILE), *words], env=env, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 @pytest.fixture(params=INVENTORIES, ids=lambda path: path.name)
@@ -82,7 +86,9 @@ def test_all_machines_fit_an_8_gb_laptop(said, machines, inventory, provider):
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_every_provider_has_a_box(said, provider):
-    (box,) = values(said["config"], "vm", "override", provider, "vm", "box") or values(said["config"], "override", provider, "vm", "box")
+    (box,) = values(said["config"], "vm", "override", provider, "vm", "box") or values(
+        said["config"], "override", provider, "vm", "box"
+    )
     assert "/" in box
 
 
@@ -140,7 +146,9 @@ def test_the_hypervisors_own_end_is_not_in_the_way(home):
     assert stub(home, "up", HARDWAY_INVENTORY=other_network(home, "127.0.0.0/8")).returncode == 0
 
 
-@pytest.mark.parametrize(("address", "refused"), [("192.168.56.77", True), ("192.168.56.1", False), ("192.168.57.77", False)])
+@pytest.mark.parametrize(
+    ("address", "refused"), [("192.168.56.77", True), ("192.168.56.1", False), ("192.168.57.77", False)]
+)
 def test_only_others_in_the_machines_network_are_in_the_way(home, address, refused):
     result = stub(home, "up", STUB_CARDS=json.dumps([["wlan0", address], ["bridge100", "192.168.56.3"]]))
     assert (result.returncode, "is in use: wlan0" in result.stderr) == (int(refused), refused)
@@ -152,7 +160,9 @@ def test_arm_needs_a_vagrant_that_knows_it(home, version, code):
     assert stub(home, "up", STUB_MACHINE="x86_64", STUB_VERSION=version).returncode == 0
 
 
-@pytest.mark.parametrize("chosen", [(["--provider", "qemu"], {}), (["--provider=qemu"], {}), ([], {"VAGRANT_DEFAULT_PROVIDER": "qemu"})])
+@pytest.mark.parametrize(
+    "chosen", [(["--provider", "qemu"], {}), (["--provider=qemu"], {}), ([], {"VAGRANT_DEFAULT_PROVIDER": "qemu"})]
+)
 def test_qemu_is_told_what_gives_its_machines_a_network(home, chosen):
     words, environment = chosen
     refused = stub(home, "up", *words, **environment, HARDWAY_VMNET=str(home / "absent"))
@@ -183,6 +193,8 @@ def test_vagrant_itself_finds_it_valid(home, inventory):
     env = {**os.environ, "HARDWAY_INVENTORY": str(inventory), "HOME": str(home),
            "VAGRANT_HOME": str(home / "vagrant"), "VAGRANT_CWD": str(ROOT),
            "VAGRANT_DOTFILE_PATH": str(home / "dot"), "VAGRANT_CHECKPOINT_DISABLE": "1"}  # fmt: skip
-    result = subprocess.run(["vagrant", "validate", "--ignore-provider"], env=env, capture_output=True, text=True, timeout=120, check=False)
+    result = subprocess.run(
+        ["vagrant", "validate", "--ignore-provider"], env=env, capture_output=True, text=True, timeout=120, check=False
+    )
     assert result.returncode == 0, result.stdout + result.stderr
     assert "validated successfully" in result.stdout

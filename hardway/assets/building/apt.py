@@ -1,4 +1,5 @@
-"""Packages from Debian without touching the machine's own apt state: a private configuration made of its Debian entries.
+"""Packages from Debian without touching the machine's own apt state: a private configuration made of its Debian
+entries.
 
 Only entries signed by Debian's archive keyring are taken, and they stay bound to it, so apt verifies
 the whole chain from that keyring to each package.
@@ -14,7 +15,9 @@ from ...errors import AssetError
 from . import tools
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-ONE_LINE = re.compile(r"^(?:deb|deb-src)\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s+(?P<components>.+?)\s*(?:#.*)?$")
+ONE_LINE = re.compile(
+    r"^(?:deb|deb-src)\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s+(?P<components>.+?)\s*(?:#.*)?$"
+)
 OPTIONS = {"arch": "Architectures", "check-valid-until": "Check-Valid-Until", "signed-by": "Signed-By"}
 NETWORK = "check the network and the entries in /etc/apt/sources.list.d"
 
@@ -22,13 +25,19 @@ Paragraph = dict[str, str]
 
 
 def debian_entries(files: dict[str, str]) -> list[Paragraph]:
-    """The Debian archive entries of source files (content by file name), each as one deb822 paragraph of binary packages."""
-    found = [entry for name, text in sorted(files.items()) for entry in (_deb822(text) if name.endswith(".sources") else _one_line(text))]
+    """The Debian archive entries of source files (content by file name), each as one deb822 paragraph of binary
+    packages."""
+    found = [
+        entry
+        for name, text in sorted(files.items())
+        for entry in (_deb822(text) if name.endswith(".sources") else _one_line(text))
+    ]
     return [{**entry, "Types": "deb", "Signed-By": str(KEYRING)} for entry in found if _is_debian(entry)]
 
 
 def _is_debian(entry: Paragraph) -> bool:
-    """An entry that names no key is Debian's own when its URI ends like Debian's: any other would fail against Debian's keyring."""
+    """An entry that names no key is Debian's own when its URI ends like Debian's: any other would fail against Debian's
+    keyring."""
     if entry.get("Enabled", "yes").lower() in ("no", "false") or "main" not in entry.get("Components", "").split():
         return False
     signed = entry.get("Signed-By", "").strip()

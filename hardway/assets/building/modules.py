@@ -1,7 +1,7 @@
 """Building what projects publish as Go modules: each program compiled here from sources that go.sum pins.
 
-`hardway/modules/COMPONENT/VERSION` holds a go.mod, its go.sum, and in sums.yaml the sha256 of what comes out with a given
-toolchain: the same bytes in any folder of any machine. `pin.py` beside this makes such a folder.
+`hardway/modules/COMPONENT/VERSION` holds a go.mod, its go.sum, and in sums.yaml the sha256 of what comes out with a
+given toolchain: the same bytes in any folder of any machine. `pin.py` beside this makes such a folder.
 """
 
 from __future__ import annotations
@@ -35,9 +35,12 @@ class Modules:
 
     def gather(self, missing: list[Item]) -> None:
         """Bring every missing item into the cache; AssetError for the first that cannot be built."""
-        compiled = [self._gather(arch, [item for item in missing if item.arch == arch]) for arch in sorted({item.arch for item in missing})]
+        compiled = [
+            self._gather(arch, [item for item in missing if item.arch == arch])
+            for arch in sorted({item.arch for item in missing})
+        ]
         if any(compiled):
-            # Kept until everything is built: what was interrupted goes on where it was.
+            # Kept until everything is built: an interrupted build continues where it stopped.
             shutil.rmtree(go_cache(self.cache), ignore_errors=True)
 
     def _gather(self, arch: str, missing: list[Item]) -> bool:
@@ -46,30 +49,32 @@ class Modules:
         wanted = {item for item in missing if not item.is_image}
         wanted |= {binary_item(self.cluster.versions, "coredns", arch) for item in images if item.name == "coredns"}
         wanted = {item for item in wanted if not self.cache.has(item)}
-        by_component = {name: sorted(item.name for item in wanted if item.component == name) for name in table()["components"]}
+        by_component = {
+            name: sorted(item.name for item in wanted if item.component == name) for name in table()["components"]
+        }
         by_component = {name: names for name, names in by_component.items() if names}
         self._check(arch, by_component, images)
         for component, names in by_component.items():
             Build(component, getattr(self.cluster.versions, component), arch, self.cache, self.report).programs(names)
-        homemade.images(self, arch, images)
+        homemade.images(self.cluster, self.cache, self.report, images)
         return bool(by_component)
 
     def _check(self, arch: str, by_component: Mapping[str, Sequence[str]], images: Sequence[Item]) -> None:
-        """What would be missed after minutes is told at once."""
+        """Report at once what would otherwise fail after minutes."""
         for component in by_component:
             pinned.folder(component, getattr(self.cluster.versions, component))
         self._check_tools(arch, by_component, images)
         free = free_gigabytes(self.cache.directory)
         if by_component and free < self.spec["disk"]:
             raise AssetError(
-                f"building needs {self.spec['disk']} GB, the disk of {self.cache.directory} has {free:.1f} GB left",
-                hint="free some, or choose another disk: export HARDWAY_CACHE=DIR",
+                f"building needs {self.spec['disk']} GB of disk, {self.cache.directory} has {free:.1f} GB free",
+                hint="free some, or use another disk: export HARDWAY_CACHE=DIR",
             )
         available = memory()
         if by_component and available < self.spec["memory"]:
             raise AssetError(
                 f"compiling needs {self.spec['memory']} GB of memory, {available:.1f} GB are free",
-                hint=f"stop something or add swap, {golang.OTHER_SOURCE}",
+                hint=f"stop other programs, add swap, {golang.OTHER_SOURCE}",
             )
 
     def _check_tools(self, arch: str, by_component: Mapping[str, Sequence[str]], images: Sequence[Item]) -> None:
@@ -120,7 +125,9 @@ class Build:
             compiled = self._compile(module, names, scratch / "compiled")
             self.check(compiled, made_with)
             for name, path in compiled.items():
-                asset = self.cache.put(Item(self.component, name, self.version, self.arch), path, self._provenance(), made_with)
+                asset = self.cache.put(
+                    Item(self.component, name, self.version, self.arch), path, self._provenance(), made_with
+                )
                 self.report(f"{name} {self.version} {self.arch}  {megabytes(asset.size)}")
 
     def module(self, go: Go, scratch: Path) -> tuple[Module, str]:
@@ -151,20 +158,23 @@ class Build:
         return {name: target / golang.basename(package) for name, package in packages.items()}
 
     def check(self, compiled: Mapping[str, Path], made_with: str) -> None:
-        """AssetError when a program differs from the pinned one; with another toolchain it is said that nothing is compared."""
+        """AssetError when a program differs from the pinned one; with another toolchain it is said that nothing is
+        compared."""
         sums = self.sums()
         known = sums.get(made_with, {}).get(self.arch)
         if known is None:
             told = ", ".join(sorted(version for version, archs in sums.items() if self.arch in archs)) or "none"
             what = f"{self.component} {self.version} {self.arch}"
-            self.report(f"{what}: built with {made_with}; sums are pinned for {told}, so nothing is compared")
+            self.report(f"{what}: built with {made_with}; checksums are pinned for {told}, so nothing is compared")
             return
-        wrong = {name: found for name, path in compiled.items() if known.get(name) not in (None, found := sha256_of(path))}
+        wrong = {
+            name: found for name, path in compiled.items() if known.get(name) not in (None, found := sha256_of(path))
+        }
         if wrong:
             evidence = [f"{name}: pinned {known[name]}, built {found}" for name, found in wrong.items()]
             raise AssetError(
-                f"{self.component} {self.version} {self.arch} came out other than pinned: {', '.join(wrong)}",
-                evidence="\n".join([*evidence, f"pinned for and built with {made_with}"]),
+                f"{self.component} {self.version} {self.arch} differs from the pinned checksums: {', '.join(wrong)}",
+                evidence="\n".join([*evidence, f"pinned and built with {made_with}"]),
                 hint="do not use it: the toolchain or the sources on this machine were changed; try another machine",
             )
 
@@ -188,8 +198,16 @@ def c_toolchain(arch: str, cache: Cache, scratch: Path) -> tuple[dict[str, str],
         libraries = root / "usr/lib" / CROSS[arch]
         environment |= {"PKG_CONFIG_LIBDIR": str(libraries / "pkgconfig"), "PKG_CONFIG_SYSROOT_DIR": str(root),
                         "PKG_CONFIG_ALLOW_SYSTEM_LIBS": "1", "PKG_CONFIG_ALLOW_SYSTEM_CFLAGS": "1"}  # fmt: skip
-        return environment, [*made_with, f"libc6-dev-{arch}-cross {_installed(f'libc6-dev-{arch}-cross')}", f"libseccomp-dev {version}"]
-    return environment, [*made_with, f"libc6-dev {_installed('libc6-dev')}", f"libseccomp-dev {_installed('libseccomp-dev')}"]
+        return environment, [
+            *made_with,
+            f"libc6-dev-{arch}-cross {_installed(f'libc6-dev-{arch}-cross')}",
+            f"libseccomp-dev {version}",
+        ]
+    return environment, [
+        *made_with,
+        f"libc6-dev {_installed('libc6-dev')}",
+        f"libseccomp-dev {_installed('libseccomp-dev')}",
+    ]
 
 
 def _installed(package: str) -> str:
@@ -221,7 +239,11 @@ class Times:
 
 def told(doing: str, done: int, total: int, left: float) -> str:
     """How far a build is: "361 of 1204 packages compiled, about 4 min left"."""
-    return f"{done} of {total} {doing}" + (f", about {duration(left)} left" if left else "") if total else f"{done} {doing}"
+    return (
+        f"{done} of {total} {doing}" + (f", about {duration(left)} left" if left else "")
+        if total
+        else f"{done} {doing}"
+    )
 
 
 class Telling:

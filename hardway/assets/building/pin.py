@@ -1,4 +1,5 @@
-"""Pinning a version of a component: the go.mod, go.sum and sums.yaml from which it is built, for whoever maintains hardway."""
+"""Pinning a version of a component: the go.mod, go.sum and sums.yaml from which it is built, for whoever maintains
+hardway."""
 
 from __future__ import annotations
 
@@ -18,14 +19,20 @@ from . import pinned, tools
 from .golang import FIXED, Go, toolchain
 from .modules import Build
 
-HEADER = "# sha256 of what this module's programs come out as, by toolchain and architecture. `hardway assets pin` wrote it.\n"
+HEADER = (
+    "# sha256 of what this module's programs come out as, by toolchain and architecture. `hardway assets pin` wrote"
+    " it.\n"
+)
 PROXY = "check the version and go env GOPROXY, then run it again"
 
 
 def pin(component: str, version: str, archs: Sequence[str], cache: Cache, report: Report) -> Path:
-    """Write the module of a component's version and the sums of its programs; its folder. AssetError when it cannot be built."""
+    """Write the module of a component's version and the sums of its programs; its folder.
+
+    AssetError when it cannot be built.
+    """
     if component not in table()["components"]:
-        raise AssetError(f"there is no component {component}", hint=f"name one of {', '.join(table()['components'])}")
+        raise AssetError(f"there is no component {component}", hint=f"choose one of {', '.join(table()['components'])}")
     folder = pinned.FOLDER / component / version
     if not (folder / "go.sum").is_file():
         _write_module(component, version, folder, cache, report)
@@ -50,22 +57,43 @@ def _write_module(component: str, version: str, folder: Path, cache: Cache, repo
 
 def _download(go: Go, directory: Path, module: str) -> Path:
     """A module's go.mod, from wherever GOPROXY says."""
-    answer = tools.run([go.program, "mod", "download", "-json", module], directory, PROXY, {**FIXED, "GOFLAGS": "-mod=mod"})
+    answer = tools.run(
+        [go.program, "mod", "download", "-json", module], directory, PROXY, {**FIXED, "GOFLAGS": "-mod=mod"}
+    )
     return Path(re.search(r'"GoMod": "([^"]+)"', answer)[1])
 
 
 def go_mod(component: str, version: str, sources: Sequence[str]) -> str:
-    """A module that requires this version and names its programs as tools; `sources` are the go.mod files of what it requires."""
+    """A module that requires this version and names its programs as tools; `sources` are the go.mod files of what it
+    requires."""
     spec = table()["components"][component]
     packages = spec["packages"]
     names = [*spec["files"], *spec.get("extra", ())]
-    wanted = packages.values() if isinstance(packages, dict) else dict.fromkeys(packages.format(name=name) for name in names)
+    wanted = (
+        packages.values() if isinstance(packages, dict) else dict.fromkeys(packages.format(name=name) for name in names)
+    )
     least = max((re.search(r"^go (\S+)", source, re.M)[1] for source in sources), key=numbers)
     debug = {line: None for source in sources for line in re.findall(r"^godebug .*$", source, re.M)}
     replaced = {line: None for source in sources for line in _staged(source, version)}
     required = [f"require {module} v{version}" for module in spec["modules"]]
     tools_ = [f"tool {package}" for package in wanted]
-    return "\n".join([f"module hardway.invalid/{component}", "", f"go {least}", *debug, "", *tools_, "", *required, "", *replaced]) + "\n"
+    return (
+        "\n".join(
+            [
+                f"module hardway.invalid/{component}",
+                "",
+                f"go {least}",
+                *debug,
+                "",
+                *tools_,
+                "",
+                *required,
+                "",
+                *replaced,
+            ]
+        )
+        + "\n"
+    )
 
 
 def _staged(source: str, version: str) -> list[str]:
@@ -77,7 +105,10 @@ def _staged(source: str, version: str) -> list[str]:
 def _write_sums(build: Build) -> None:
     """Compile all of its programs and record what comes out."""
     spec, cache = build.spec, build.cache
-    items = {name: Item(build.component, name, build.version, build.arch) for name in (*spec["files"], *spec.get("extra", ()))}
+    items = {
+        name: Item(build.component, name, build.version, build.arch)
+        for name in (*spec["files"], *spec.get("extra", ()))
+    }
     if missing := [name for name, item in items.items() if not cache.has(item)]:
         build.programs(missing)
     sums = build.sums()

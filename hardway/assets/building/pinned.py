@@ -23,9 +23,11 @@ def folder(component: str, version: str) -> Path:
     known = sorted((path.name for path in (FOLDER / component).glob("*")), key=numbers)
     raise AssetError(
         f"{component} {version} is not among the Go modules that hardway pins",
-        evidence=f"pinned are {', '.join(known)}",
-        hint=f"name one of these in the inventory, or in a checkout of hardway: hardway assets pin {component}={version}; "
-        "or use assets.source upstream or mirror",
+        evidence=f"pinned: {', '.join(known)}",
+        hint=(
+            "choose one of these in the inventory, or pin it in a checkout of hardway: hardway assets pin"
+            f" {component}={version}; or use assets.source upstream or mirror"
+        ),
     )
 
 

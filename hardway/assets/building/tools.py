@@ -15,7 +15,9 @@ def run(command: Sequence[str | Path], cwd: Path, hint: str, env: Mapping[str, s
     """Standard output of a local command; AssetError with what it wrote when it fails."""
     words = [str(word) for word in command]
     environment = {**os.environ, "LC_ALL": "C", **(env or {})}
-    done = subprocess.run(words, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+    done = subprocess.run(
+        words, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
+    )
     if done.returncode:
         shown = " ".join(words)
         raise AssetError(
@@ -28,8 +30,9 @@ def run(command: Sequence[str | Path], cwd: Path, hint: str, env: Mapping[str, s
 
 
 def require(packages: Mapping[str, str]) -> None:
-    """AssetError naming every tool (or, by its path, file) that is missing and one command that installs them; `packages` by tool."""
+    """AssetError naming every tool (or, by its path, file) that is missing and one command that installs them;
+    `packages` by tool."""
     missing = [tool for tool in packages if not (Path(tool).exists() if "/" in tool else shutil.which(tool))]
     if missing:
         names = " ".join(sorted({package for tool in missing for package in packages[tool].split()}))
-        raise AssetError(f"tools for building are missing: {', '.join(missing)}", hint=f"apt-get install -y {names}")
+        raise AssetError(f"build tools are missing: {', '.join(missing)}", hint=f"apt-get install -y {names}")

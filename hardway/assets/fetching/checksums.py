@@ -1,7 +1,8 @@
-"""What a release file must hash to: the user's word, else the table's, the lock file's, or the checksum its project publishes.
+"""What a release file must hash to: the user's word, else the table's, the lock file's, or the checksum its project
+publishes.
 
-The first published checksum is kept in the lock file; from then on nothing else is accepted for that URL. A checksum is a
-sha256 or a sha512, whichever its project publishes; its length tells.
+The first published checksum is kept in the lock file; from then on nothing else is accepted for that URL. A checksum is
+a sha256 or a sha512, whichever its project publishes; its length tells.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from ...errors import AssetError
 from ..table import Release
 from .download import Site
 
-HEADER = "# Checksums of release files as first seen; delete a line only if you know why its project replaced the file.\n"
+HEADER = (
+    "# Checksums of release files as first seen; delete a line only if you know why the project replaced the file.\n"
+)
 
 
 ALGORITHMS = {64: "sha256", 128: "sha512"}
@@ -47,13 +50,16 @@ class Checksums:
         if own := self.own.get(release.url):
             return own, "assets.checksums"
         if release.pinned:
-            return release.pinned, "the table of releases"
+            return release.pinned, "hardway's table of releases"
         if locked := _read(self.path).get(release.url):
             return locked, f"the lock file {self.path}"
         if self.site.plain:
             raise AssetError(
-                f"{self.site.location(release.url)} would come over plain http, and its checksum is not known beforehand",
-                hint="serve the mirror by https or use a folder, or name a file with its checksum: assets: {checksums: FILE}",
+                f"{self.site.location(release.url)} would be downloaded over plain http, without a known checksum",
+                hint=(
+                    "serve the mirror over https, use a folder, or give a file with the checksum: assets: {checksums:"
+                    " FILE}"
+                ),
             )
         return self._published(release), release.checksum_url
 
@@ -72,9 +78,9 @@ class Checksums:
         found = parse(text, posixpath.basename(release.url))
         if not found:
             raise AssetError(
-                f"{self.site.location(release.checksum_url)} names no checksum for {posixpath.basename(release.url)}",
+                f"{self.site.location(release.checksum_url)} has no checksum for {posixpath.basename(release.url)}",
                 evidence=text[:500],
-                hint="look at that address: the release may be incomplete or the mirror wrong",
+                hint="open that URL: the release may be incomplete or the mirror wrong",
             )
         return found
 
@@ -95,11 +101,15 @@ def is_checksum(text: str) -> bool:
 def _read(path: Path) -> dict[str, str]:
     """Checksums by URL from a YAML file, {} when there is none; AssetError when it is something else."""
     try:
-        found = yaml.load(path.read_text(), yaml.BaseLoader) or {}  # plain text: a checksum of digits alone is no number
+        found = (
+            yaml.load(path.read_text(), yaml.BaseLoader) or {}
+        )  # plain text: a checksum of digits alone is no number
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise AssetError(f"{path} cannot be read as YAML", evidence=str(error), hint=f"correct it, or rm {path}") from error
+        raise AssetError(
+            f"{path} cannot be read as YAML", evidence=str(error), hint=f"correct it, or rm {path}"
+        ) from error
     if not isinstance(found, dict) or not all(is_checksum(str(value)) for value in found.values()):
-        raise AssetError(f"{path} is not a list of checksums", hint="write one line a file: URL: SHA256 (or SHA512)")
+        raise AssetError(f"{path} is not a list of checksums", hint="write one line per file: URL: SHA256 (or SHA512)")
     return {str(url): str(value).lower() for url, value in found.items()}

@@ -43,7 +43,8 @@ class Site:
         return parts.scheme == "http" and parts.hostname not in LOCAL
 
     def silence(self, url: str) -> str:
-        """Why nothing can be had from the host of a URL, "" when it answers; AssetError when it answers as somebody else."""
+        """Why nothing can be had from the host of a URL, "" when it answers; AssetError when it answers as somebody
+        else."""
         try:
             self._knock(self.location(url))
             with _open(self.location(url), {}, "HEAD", 2 * SILENCE):
@@ -56,7 +57,8 @@ class Site:
             return f"{_host(url)} does not answer ({getattr(error, 'reason', error)})"
 
     def _knock(self, location: str) -> None:
-        """OSError when no connection to the host (or to the proxy that stands for it) comes about, the same for every later call."""
+        """OSError when no connection to the host (or to the proxy that stands for it) comes about, the same for every
+        later call."""
         address = _address(location)
         with self._asking:
             if address not in self._asked:
@@ -136,15 +138,17 @@ def _download(location: str, part: Path, report: Report, headers: dict[str, str]
         except urllib.error.HTTPError as error:
             if error.code != 416 or not before:
                 raise
-            part.unlink()  # The server has fewer bytes than we do: what we have is of another file.
+            part.unlink()  # The server has fewer bytes than the part here, which is of another file.
             continue
         except BROKEN as error:
             if not part.exists() or part.stat().st_size <= before:
                 raise
-            report(f"connection to {_host(location)} broke ({error}), continuing after {megabytes(part.stat().st_size)}")
+            report(
+                f"connection to {_host(location)} broke ({error}), continuing after {megabytes(part.stat().st_size)}"
+            )
             continue
         if part.stat().st_size <= before:
-            raise OSError(f"the answer ends after {before} bytes, the file is longer")
+            raise OSError(f"the download stopped after {before} bytes, before the end of the file")
 
 
 def _continue(location: str, part: Path, report: Report, headers: dict[str, str]) -> bool:
@@ -196,6 +200,6 @@ def _failed(location: str, error: Exception) -> AssetError:
     if code == 404:
         hint = "check the versions in the inventory, or the mirror's layout URL/HOST/PATH"
         return AssetError(f"{location} does not exist", evidence=str(error), hint=hint)
-    hint = "check the network and https_proxy, then hardway assets fetch INV continues; "
+    hint = "check the network and https_proxy, then continue: hardway assets fetch INV; "
     hint += "without internet use assets.source mirror or modules"
     return AssetError(f"cannot download {location}", evidence=str(error), hint=hint)

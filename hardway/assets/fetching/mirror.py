@@ -1,4 +1,5 @@
-"""Filling a mirror: what is published, byte for byte, in a folder laid out as `FOLDER/HOST/PATH`, checked as if it were to be used here."""
+"""Filling a mirror: what is published, byte for byte, in a folder laid out as `FOLDER/HOST/PATH`, checked as if it were
+to be used here."""
 
 from __future__ import annotations
 
@@ -22,14 +23,16 @@ from .releases import Releases, in_parallel, releases
 
 
 def fill(cluster: Cluster, archs: Iterable[str], folder: Path, report: Report) -> list[Path]:
-    """Bring every file that hosts of these architectures may need into a mirror; the files, whether or not they were there before.
+    """Bring every file that hosts of these architectures may need into a mirror; the files, whether or not they were
+    there before.
 
-    A file that is there and has the right checksum is left alone, so the work can be done in several goes. AssetError otherwise.
+    A file that is there and has the right checksum is left alone, so the work can be done in several goes. AssetError
+    otherwise.
     """
     if cluster.assets.source == "modules":
         raise AssetError(
-            "what is built from Go modules is published nowhere, so there is nothing to mirror",
-            hint=f"copy {default_directory()} as it is; HARDWAY_CACHE=FOLDER names the copy, and every file in it is checked",
+            "programs built from Go modules are not published, so there is nothing to mirror",
+            hint=(f"copy {default_directory()} and set HARDWAY_CACHE=FOLDER to the copy; every file in it is checked"),
         )
     cache = Cache(default_directory(), "releases")
     items = [item for arch in sorted(set(archs)) for item in table.needed(cluster, arch)]
@@ -63,7 +66,9 @@ class _Filling:
         """An image as its registry serves it: what the tag stands for, and every blob under its digest."""
         reference = image_reference(self.cluster, item.name)
         with tempfile.TemporaryDirectory(dir=self.copy.folder, prefix=".image-") as scratch:
-            registry.pull(self.copy, reference, item.arch, Path(scratch) / "archive", self.report, self.source.checksums.own)
+            registry.pull(
+                self.copy, reference, item.arch, Path(scratch) / "archive", self.report, self.source.checksums.own
+            )
         self.report(f"{reference} for {item.arch}")
 
 

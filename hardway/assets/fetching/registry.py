@@ -53,10 +53,12 @@ class _Pull:
         return "sha256:" + hashlib.sha256(manifest).hexdigest()
 
     def _manifest(self) -> bytes:
-        """The manifest for our architecture, through the index when the tag points at one."""
+        """The manifest for this architecture, through the index when the tag points at one."""
         if self.site.plain and not self.pinned:
-            hint = "serve the mirror by https or use a folder, or name its digest: assets: {checksums: FILE}"
-            raise AssetError(f"{self.reference} would come over plain http, and its digest is not known beforehand", hint=hint)
+            hint = (
+                "serve the mirror over https, use a folder, or give a file with the digest: assets: {checksums: FILE}"
+            )
+            raise AssetError(f"{self.reference} would be downloaded over plain http, without a known digest", hint=hint)
         content = self._read(f"{self.base}/manifests/{self.tag}")
         if self.pinned:
             self._checked(content, f"sha256:{self.pinned}")
@@ -72,7 +74,9 @@ class _Pull:
     def _blob(self, blob: dict, scratch: Path) -> Path:
         algorithm, _, name = blob["digest"].partition(":")
         if algorithm != "sha256" or not re.fullmatch("[0-9a-f]{64}", name):
-            raise AssetError(f"{self.reference} names a blob by {blob['digest']!r}, which is not a sha256", hint=OTHER_VERSION)
+            raise AssetError(
+                f"{self.reference} names a blob by {blob['digest']!r}, which is not a sha256", hint=OTHER_VERSION
+            )
         path = scratch / name
         self.site.fetch(f"{self.base}/blobs/{blob['digest']}", path, self.report, self.headers)
         if sha256_of(path) != name:
@@ -92,9 +96,9 @@ class _Pull:
 
     def _wrong(self, digest: str, found: str) -> AssetError:
         return AssetError(
-            f"the registry's answer for {self.reference} is not what its digest says",
+            f"the registry's answer for {self.reference} does not match its digest",
             evidence=f"expected {digest}\nfound    {found}",
-            hint="fetch again; if it stays so, a proxy or the mirror changes content",
+            hint="fetch again; if it fails again, a proxy or the mirror changes content",
         )
 
     def _read(self, url: str) -> bytes:
@@ -103,7 +107,11 @@ class _Pull:
             return self.site.read(url, self.headers)
         except AssetError as error:
             refused = error.__cause__
-            if not isinstance(refused, urllib.error.HTTPError) or refused.code != 401 or "Authorization" in self.headers:
+            if (
+                not isinstance(refused, urllib.error.HTTPError)
+                or refused.code != 401
+                or "Authorization" in self.headers
+            ):
                 raise
             self.headers["Authorization"] = "Bearer " + self._token(refused.headers.get("WWW-Authenticate", ""))
         return self.site.read(url, self.headers)
@@ -111,9 +119,12 @@ class _Pull:
     def _token(self, challenge: str) -> str:
         fields = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
         if "realm" not in fields:
-            message = f"the registry of {self.reference} asks for a login it does not describe"
+            message = f"the registry of {self.reference} asks for a login but does not say how"
             raise AssetError(message, evidence=challenge, hint="use a mirror")
-        query = {"service": fields.get("service", ""), "scope": fields.get("scope", f"repository:{self.repository}:pull")}
+        query = {
+            "service": fields.get("service", ""),
+            "scope": fields.get("scope", f"repository:{self.repository}:pull"),
+        }
         # The realm is an address of its own, whether a mirror or the registry itself named it.
         answer = Site().read(f"{fields['realm']}?{urllib.parse.urlencode(query)}")
         document = _document(answer, self.reference)

@@ -38,7 +38,9 @@ class Releases:
         pulled = [item for item in missing if item.is_image and item.name != "coredns"]
         built = [item for item in missing if item.is_image and item.name == "coredns"]
         wanted = set(missing)
-        files = [r for r in releases(self.cluster, missing) if wanted & set(r.items) or not all(map(self.cache.has, r.items))]
+        files = [
+            r for r in releases(self.cluster, missing) if wanted & set(r.items) or not all(map(self.cache.has, r.items))
+        ]
         in_parallel([*(partial(self._file, found) for found in files), *(partial(self._pull, item) for item in pulled)])
         for item in built:
             images.build_coredns(self.cluster, self.cache, item, self.report)
@@ -53,11 +55,15 @@ class Releases:
         assets = _unpack(target, found, self.cache)
         self.checksums.keep(found.url, actual)
         for asset in assets:
-            self.report(f"{asset.name} {asset.version} {asset.arch}  {megabytes(asset.size)}  {time.monotonic() - started:.1f} s")
+            self.report(
+                f"{asset.name} {asset.version} {asset.arch}  {megabytes(asset.size)} "
+                f" {time.monotonic() - started:.1f} s"
+            )
         return assets
 
     def download(self, found: Release, target: Path) -> str:
-        """The whole verified file, and its checksum; a continued download that turns out mixed is fetched once from the start."""
+        """The whole verified file, and its checksum; a continued download that turns out mixed is fetched once from the
+        start."""
         expected, authority = self.checksums.expected(found)
         resumed = target.with_name(target.name + ".part").exists()
         self.site.fetch(found.url, target, self.report)
@@ -68,9 +74,12 @@ class Releases:
         if actual != expected:
             target.unlink()
             raise AssetError(
-                f"{self.site.location(found.url)} does not have the checksum that {authority} gives",
+                f"{self.site.location(found.url)} does not match the checksum in {authority}",
                 evidence=f"expected {expected}\nfound    {actual}",
-                hint="do not use it; hardway assets fetch INV tries again: if it stays so, compare with another network or ask the project",
+                hint=(
+                    "do not use it; retry: hardway assets fetch INV; if it fails again, try another network or ask the"
+                    " project"
+                ),
             )
         return actual
 
@@ -81,13 +90,19 @@ class Releases:
         target.parent.mkdir(parents=True, exist_ok=True)
         digest = registry.pull(self.site, reference, item.arch, target, self.report, self.checksums.own)
         asset = self.cache.put(item, target, f"{reference}@{digest}")
-        self.report(f"{item.name} image {item.version} {item.arch}  {megabytes(asset.size)}  {time.monotonic() - started:.1f} s")
+        self.report(
+            f"{item.name} image {item.version} {item.arch}  {megabytes(asset.size)}  {time.monotonic() - started:.1f} s"
+        )
 
 
 def releases(cluster: Cluster, items: list[Item]) -> list[Release]:
     """The files in which these items are published, each once. CoreDNS' image is made here, of its released binary."""
     binaries = [item for item in items if not item.is_image]
-    binaries += [binary_item(cluster.versions, item.name, item.arch) for item in items if item.is_image and item.name == "coredns"]
+    binaries += [
+        binary_item(cluster.versions, item.name, item.arch)
+        for item in items
+        if item.is_image and item.name == "coredns"
+    ]
     return list({found.url: found for found in map(release, binaries)}.values())
 
 
@@ -111,16 +126,21 @@ def _unpack(target: Path, found: Release, cache: Cache) -> list[Asset]:
     try:
         with tarfile.open(target) as archive:
             unpacked = _members(archive, found, directory)
-        return [cache.put(item, unpacked[item.name], f"{found.url} ({found.members[item.name]})") for item in found.items]
+        return [
+            cache.put(item, unpacked[item.name], f"{found.url} ({found.members[item.name]})") for item in found.items
+        ]
     except (tarfile.TarError, EOFError, OSError) as error:
-        raise AssetError(f"{found.url} cannot be unpacked", evidence=str(error), hint="check the versions in the inventory") from error
+        raise AssetError(
+            f"{found.url} cannot be unpacked", evidence=str(error), hint="check the versions in the inventory"
+        ) from error
     finally:
         target.unlink(missing_ok=True)
         shutil.rmtree(directory)
 
 
 def _members(archive: tarfile.TarFile, found: Release, directory: Path) -> dict[str, Path]:
-    """The wanted files of an archive, taken out in the order they lie in: going back would unpack it from its start again."""
+    """The wanted files of an archive, taken out in the order they lie in: going back would unpack it from its start
+    again."""
     wanted = {path: name for name, path in found.members.items()}
     unpacked = {}
     for member in archive:
@@ -132,6 +152,6 @@ def _members(archive: tarfile.TarFile, found: Release, directory: Path) -> dict[
         if not wanted:
             break
     if wanted:
-        hint = "check the versions in the inventory: this release is laid out differently"
-        raise AssetError(f"{found.url} holds no {next(iter(wanted))}", hint=hint)
+        hint = "check the versions in the inventory: this release has another layout"
+        raise AssetError(f"{found.url} does not contain {next(iter(wanted))}", hint=hint)
     return unpacked

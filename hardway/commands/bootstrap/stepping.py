@@ -10,7 +10,7 @@ import click
 from ...phase import Inputs, Phase
 from ...plans.plan import Plan
 from ...plans.text import steps
-from ...run.runner import Done
+from ...run.step import Done
 
 CHOICES = {"c": "continue", "e": "explain", "s": "skip", "q": "quit"}
 QUESTION = ", ".join(f"{word} [{letter}]" for letter, word in CHOICES.items())
@@ -18,38 +18,41 @@ QUESTION = ", ".join(f"{word} [{letter}]" for letter, word in CHOICES.items())
 
 @dataclass
 class Conversation:
-    """`explain` gives a phase in words; `onward` the command that goes on from a phase; `inputs` are known once hosts were asked."""
+    """`explain` gives a phase in words; `onward` the command that goes on from a phase."""
 
-    inputs: Callable[[], Inputs]
-    explain: Callable[[Phase], str]
+    explain: Callable[[Inputs, Phase], str]
     onward: Callable[[Phase], str]
     verbose: bool = False
 
     def lead(
-        self, phases: Sequence[Phase], foreseen: Callable[[Phase], Plan], work: Callable[[Sequence[Phase]], list[Done]]
+        self,
+        inputs: Inputs,
+        phases: Sequence[Phase],
+        foreseen: Callable[[Phase], Plan],
+        work: Callable[[Sequence[Phase]], list[Done]],
     ) -> list[Done]:
         """One phase after the other, each shown first; what was done until the end or until somebody quits."""
         done: list[Done] = []
         for number, phase in enumerate(phases, 1):
             plan = foreseen(phase)
-            answer = self._asked(phase, plan, f"{number} of {len(phases)}") if plan.changes else "continue"
+            answer = self._asked(inputs, phase, plan, f"{number} of {len(phases)}") if plan.changes else "continue"
             if answer == "quit":
-                click.echo(f"stopped before {phase.name}; to go on: {self.onward(phase)}")
+                click.echo(f"stopped before {phase.name}; to continue: {self.onward(phase)}")
                 break
             if answer == "skip":
-                self._skip(phase, phases[number:])
+                self._skip(phase, phases[number:], inputs)
             else:
                 done += work([phase])
         return done
 
-    def _asked(self, phase: Phase, plan: Plan, place: str) -> str:
+    def _asked(self, inputs: Inputs, phase: Phase, plan: Plan, place: str) -> str:
         click.echo(f"\n{phase.name} ({place}): {phase.title}")
         click.echo("\n".join(f"  {line}" for line in steps(plan.changes, self.verbose)))
         while True:
             answer = self._answer()
             if answer != "explain":
                 return answer
-            click.echo(f"\n{self.explain(phase)}\n")
+            click.echo(f"\n{self.explain(inputs, phase)}\n")
 
     @staticmethod
     def _answer() -> str:
@@ -63,11 +66,14 @@ class Conversation:
             for letter, word in CHOICES.items():
                 if said in (letter, word):
                     return word
-            click.echo(f"one letter of: {' '.join(CHOICES)}")
+            click.echo(f"answer with one letter of: {' '.join(CHOICES)}")
 
-    def _skip(self, phase: Phase, later: Sequence[Phase]) -> None:
-        needing = dependents(phase, later, self.inputs())
-        click.echo(f"{phase.name} is left out" + (f"; these need it and may fail or wait in vain: {', '.join(needing)}" if needing else ""))
+    def _skip(self, phase: Phase, later: Sequence[Phase], inputs: Inputs) -> None:
+        needing = dependents(phase, later, inputs)
+        click.echo(
+            f"{phase.name} is skipped"
+            + (f"; these phases need it and may fail or time out: {', '.join(needing)}" if needing else "")
+        )
 
 
 def dependents(phase: Phase, later: Sequence[Phase], inputs: Inputs) -> list[str]:

@@ -1,5 +1,6 @@
-"""`hardway support-bundle`: what somebody needs who is to help, and no secret."""
+"""`hardway support-bundle`: what a helper needs, and no secret."""
 
+from .home import HomeItem
 from .writing import Written, write
 
-__all__ = ["Written", "write"]
+__all__ = ["HomeItem", "Written", "write"]

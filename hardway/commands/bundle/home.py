@@ -1,8 +1,7 @@
-"""What our own side knows, for a bundle: inventory, versions, status, plan, certificates, the logs of the last runs."""
+"""What this machine knows, for a bundle: inventory, versions, status, plan, certificates, the logs of the last runs."""
 
 from __future__ import annotations
 
-import io
 import json
 import platform
 from collections.abc import Callable, Iterator
@@ -14,12 +13,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from ... import __version__, plans
-from ...actions import look
 from ...errors import AssetError
 from ...pki.inspection import sans
-from ...session import Selection, Session
-from ..status import as_json, show
-from ..status import collect as collect_status
+from ...plans import look
+from ...run.selection import Selection
+from ...session import Session
 
 RUNS = 3
 TAIL = 1 << 20
@@ -42,30 +40,30 @@ def inventory(session: Session) -> Members:
 
 def versions(session: Session) -> Members:
     wanted = [line.split(";")[0] for line in metadata.requires("hardway") or () if "extra" not in line]
-    names = ["".join(letter for letter in line.split(">")[0].split("<")[0].split("=")[0] if letter not in " ()") for line in wanted]
+    names = [
+        "".join(letter for letter in line.split(">")[0].split("<")[0].split("=")[0] if letter not in " ()")
+        for line in wanted
+    ]
     libraries = {name: metadata.version(name) for name in names}
-    found = {"hardway": __version__, "python": platform.python_version(), "system": platform.platform(), "libraries": libraries}
+    found = {
+        "hardway": __version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "libraries": libraries,
+    }
     yield "versions.json", json.dumps(found, indent=2).encode()
-
-
-def status(session: Session) -> Members:
-    found, text = collect_status(session), io.StringIO()
-    show(found, text)
-    yield "status.json", as_json(found).encode()
-    yield "status.txt", text.getvalue().encode()
 
 
 def plan(session: Session) -> Members:
     """Of the hosts that answer, and only with what is in the cache already: a bundle fetches nothing."""
-    session.survey(frozenset())
-    archs = {facts.arch for facts in session.facts.values() if facts.known}
-    if missing := [row.name for row in session.assets.list(archs) if row.state != "cached"]:
+    known = session.survey(frozenset())
+    if missing := [row.name for row in session.assets.list(known.archs) if row.state != "cached"]:
         raise AssetError(f"the plan needs programs that are not in the cache: {', '.join(missing)}")
-    there = tuple(host.name for host in session.cluster.hosts if host.name not in session.away)
+    there = tuple(host.name for host in session.cluster.hosts if host.name not in known.away)
     selection = Selection(limit=there)
-    found = look(session, selection)
+    found, _ = look(session, selection)
     yield "plan.json", plans.as_json(found, plans.Purpose.of(session.cluster, selection)).encode()
-    yield "preflight.txt", ("\n".join(map(str, found.findings)) or "nothing to say").encode()
+    yield "preflight.txt", ("\n".join(map(str, found.findings)) or "no findings").encode()
 
 
 def certificates(session: Session) -> Members:
@@ -98,10 +96,19 @@ def runs(session: Session) -> Members:
 
 
 HOME_ITEMS = (
-    HomeItem("inventory.yaml", "the inventory as it is; it holds no password, and names the files of SSH keys only", inventory),
-    HomeItem("versions.json", "hardway, Python and the libraries it works with", versions),
-    HomeItem("status.json, status.txt", "hardway status", status),
-    HomeItem("plan.json, preflight.txt", "what a bootstrap would change, and what preflight finds, on the hosts that answer", plan),
-    HomeItem("certificates.json", "each certificate of the state directory: subject, names, dates; no key", certificates),
-    HomeItem("logs/", f"the logs of the last {RUNS} runs, where there are any", runs),
+    HomeItem(
+        "inventory.yaml",
+        "the inventory as it is; it contains no password, and only the file names of SSH keys",
+        inventory,
+    ),
+    HomeItem("versions.json", "hardway, Python and the libraries that hardway uses", versions),
+    HomeItem(
+        "plan.json, preflight.txt",
+        "what a bootstrap would change, and what preflight finds, on the reachable hosts",
+        plan,
+    ),
+    HomeItem(
+        "certificates.json", "each certificate of the state directory: subject, names, dates; no key", certificates
+    ),
+    HomeItem("logs/", f"the logs of the last {RUNS} runs, if there are any", runs),
 )

@@ -13,27 +13,37 @@ from ...cluster import Cluster, Host, Role
 from ...errors import HardwayError
 from ...facts import parse as parse_facts
 from ...parallel import each
-from ...phase import Inputs
-from ...phases import PHASES
-from ...pki.stand_ins import StandIns
+from ...phases import wanted_on
 from ...resources import File
 from ...run.components import components
-from ...session import Placeholders, Session
-from ...targets.journal import merged
+from ...run.supposed import supposed
+from ...session import Session
+from ...targets.journal import PODS, merged
 from ...targets.journal import parse as parse_entry
 from ...vocabulary import Answers, Probe
-from ..logs.sources import PODS
-from ..runbook import assumed
 
 ENTRIES = 500
-LOOKS = ("system", "memory", "disks", "mounts", "addresses", "routes", "ports", "rules", "rule-counts", "all-units", "kernel")
+LOOKS = (
+    "system",
+    "memory",
+    "disks",
+    "mounts",
+    "addresses",
+    "routes",
+    "ports",
+    "rules",
+    "rule-counts",
+    "all-units",
+    "kernel",
+)
 WORKER_LOOKS = ("containers", "images")
 Members = Iterable[tuple[str, str]]
 
 
 @dataclass(frozen=True)
 class HostItem:
-    """`probes` asks, `members` makes files of the answers; `path` and `what` tell people where they are and what they hold."""
+    """`probes` asks, `members` makes files of the answers; `path` and `what` tell people where they are and what they
+    hold."""
 
     path: str
     what: str
@@ -43,14 +53,19 @@ class HostItem:
 
 def plain_files(cluster: Cluster, host: Host) -> list[str]:
     """The files bootstrap puts on a host that hold no secret, and /etc/hosts."""
-    inputs = Inputs(cluster, assumed(cluster), StandIns(cluster).credentials, Placeholders())
-    wanted = [one for phase in PHASES if host in phase.targets(cluster) for one in phase.desired(inputs, host)]
-    return list(dict.fromkeys([*(one.path for one in wanted if isinstance(one, File) and not one.blob.secret), "/etc/hosts"]))
+    inputs = supposed(cluster)
+    wanted = wanted_on(inputs, host)
+    return list(
+        dict.fromkeys([*(one.path for one in wanted if isinstance(one, File) and not one.blob.secret), "/etc/hosts"])
+    )
 
 
 def _facts(host: Host, answers: Answers) -> Members:
     now = time.time()
-    yield "facts.json", json.dumps(dataclasses.asdict(parse_facts(answers[Probe("survey")], now, now)), indent=2, default=sorted)
+    yield (
+        "facts.json",
+        json.dumps(dataclasses.asdict(parse_facts(answers[Probe("survey")], now, now)), indent=2, default=sorted),
+    )
 
 
 def _units(cluster: Cluster, host: Host) -> list[str]:
@@ -60,7 +75,10 @@ def _units(cluster: Cluster, host: Host) -> list[str]:
 def _unit_states(host: Host, answers: Answers) -> Members:
     found = {probe.args[0]: answer for probe, answer in answers.items() if probe.verb == "unit"}
     versions = {probe.args[0]: answer for probe, answer in answers.items() if probe.verb == "version"}
-    yield "units.txt", "\n".join(f"{name}\n{answer}\nVersion={versions.get(name, '')}\n" for name, answer in found.items())
+    yield (
+        "units.txt",
+        "\n".join(f"{name}\n{answer}\nVersion={versions.get(name, '')}\n" for name, answer in found.items()),
+    )
 
 
 def _journals(host: Host, answers: Answers) -> Members:
@@ -72,7 +90,9 @@ def _journals(host: Host, answers: Answers) -> Members:
 
 
 def _journal_probes(cluster: Cluster, host: Host) -> list[Probe]:
-    found = [("unit", name) for name in _units(cluster, host)] + [("pod", name) for name in PODS.values() if host.is_(Role.WORKER)]
+    found = [("unit", name) for name in _units(cluster, host)] + [
+        ("pod", name) for name in PODS.values() if host.is_(Role.WORKER)
+    ]
     return [Probe("entries", (kind, name, "", str(ENTRIES))) for kind, name in found]
 
 
@@ -98,20 +118,44 @@ def _looks(host: Host, answers: Answers) -> Members:
 
 
 HOST_ITEMS = (
-    HostItem("facts.json", "what the host says about itself before anything is decided", lambda c, h: [Probe("survey")], _facts),
-    HostItem("units.txt", "our units as systemd sees them, and the version of the process that runs",
-             lambda c, h: [Probe(verb, (name,)) for name in _units(c, h) for verb in ("unit", "version")], _unit_states),
-    HostItem("journals/", f"the last {ENTRIES} entries of each of our units, and of CoreDNS", _journal_probes, _journals),
-    HostItem("files.txt, files/", "what bootstrap puts there, as it is now: units, configurations, certificates; no file with a secret",
-             lambda c, h: [Probe("file", (path, "", "text")) for path in plain_files(c, h)], _files),
-    HostItem("etcd.json", "what the etcd member says of itself", lambda c, h: [Probe("etcd")] if h.is_(Role.ETCD) else [], _etcd),
-    HostItem(", ".join(f"{name}.txt" for name in (*LOOKS, *WORKER_LOOKS)), "what the host's own tools say",
-             lambda c, h: [Probe("look", (name,)) for name in (*LOOKS, *(WORKER_LOOKS if h.is_(Role.WORKER) else ()))], _looks),
-)  # fmt: skip
+    HostItem(
+        "facts.json",
+        "the facts about the host that hardway works from",
+        lambda c, h: [Probe("survey")],
+        _facts,
+    ),
+    HostItem(
+        "units.txt",
+        "hardway's units as systemd sees them, and the version of each running process",
+        lambda c, h: [Probe(verb, (name,)) for name in _units(c, h) for verb in ("unit", "version")],
+        _unit_states,
+    ),
+    HostItem(
+        "journals/", f"the last {ENTRIES} entries of each hardway unit, and of CoreDNS", _journal_probes, _journals
+    ),
+    HostItem(
+        "files.txt, files/",
+        "the files of bootstrap, as they are now: units, configurations, certificates; no file with a secret",
+        lambda c, h: [Probe("file", (path, "", "text")) for path in plain_files(c, h)],
+        _files,
+    ),
+    HostItem(
+        "etcd.json",
+        "what the etcd member reports about itself",
+        lambda c, h: [Probe("etcd")] if h.is_(Role.ETCD) else [],
+        _etcd,
+    ),
+    HostItem(
+        ", ".join(f"{name}.txt" for name in (*LOOKS, *WORKER_LOOKS)),
+        "what the host's own tools print",
+        lambda c, h: [Probe("look", (name,)) for name in (*LOOKS, *(WORKER_LOOKS if h.is_(Role.WORKER) else ()))],
+        _looks,
+    ),
+)
 
 
 def collect(session: Session, missing: Callable[[str, BaseException], None]) -> Iterator[tuple[str, bytes]]:
-    """Members of all hosts; a host that is away is missing."""
+    """Members of all hosts; an unreachable host is missing."""
     found: dict[str, list[tuple[str, bytes]]] = {}
 
     def ask(host: Host) -> None:
@@ -122,7 +166,9 @@ def collect(session: Session, missing: Callable[[str, BaseException], None]) -> 
         except HardwayError as error:
             missing(f"hosts/{host.name}", error)
             return
-        found[host.name] = [(path, text.encode(errors="replace")) for item in HOST_ITEMS for path, text in item.members(host, answers)]
+        found[host.name] = [
+            (path, text.encode(errors="replace")) for item in HOST_ITEMS for path, text in item.members(host, answers)
+        ]
 
     each(ask, session.cluster.hosts, session.parallel)
     for name, members in sorted(found.items()):

@@ -1,4 +1,5 @@
-"""API objects for a bundle: kinds that hold no secret by their nature, without the parts in which people put some all the same."""
+"""API objects for a bundle: kinds that hold no secret by their nature, without the parts in which people put some all
+the same."""
 
 from __future__ import annotations
 
@@ -37,7 +38,9 @@ def scrubbed(found: Any) -> Any:
         return found
     kept = {key: scrubbed(value) for key, value in found.items() if key not in ("managedFields", APPLIED)}
     if isinstance(env := found.get("env"), list):
-        kept["env"] = [{**one, "value": LEFT_OUT} if isinstance(one, dict) and "value" in one else scrubbed(one) for one in env]
+        kept["env"] = [
+            {**one, "value": LEFT_OUT} if isinstance(one, dict) and "value" in one else scrubbed(one) for one in env
+        ]
     return kept
 
 
@@ -53,6 +56,9 @@ def collect(session: Session, missing: Callable[[str, BaseException], None]) -> 
     for name, path in KINDS.items():
         try:
             found = api.get(f"{path}?limit={MOST}") or {}
-            yield f"kubernetes/{name}.yaml", yaml.dump(scrubbed(found), Dumper=DUMPER, sort_keys=False, allow_unicode=True).encode()
+            yield (
+                f"kubernetes/{name}.yaml",
+                yaml.dump(scrubbed(found), Dumper=DUMPER, sort_keys=False, allow_unicode=True).encode(),
+            )
         except UNREACHABLE as error:
             missing(f"kubernetes/{name}.yaml", error)

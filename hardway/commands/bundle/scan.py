@@ -1,4 +1,5 @@
-"""The last look before a bundle is written: no byte of any secret of the state directory may be in it, in whatever form."""
+"""The last check before a bundle is written: no byte of any secret of the state directory may be in it, in any
+form."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ PEM = b"PRIVATE KEY-----"
 # A line of a key's file that holds so many of its secret bytes gives it away; the other lines are the public half.
 OVERLAP = 8
 SHORTEST = 6
-# Secrets that are not ours to know are told by their looks: a key of anybody's, and a signed token.
+# Secrets that are not hardway's are recognized by their form: any private key, and any signed token.
 KINDS = {
     "a private key": re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
     "a token": re.compile(rb"\beyJ[\w-]{16,}\.eyJ[\w-]{16,}\.[\w-]{16,}"),
@@ -30,12 +31,17 @@ class Scan:
         contents = {name: store.read(name) or b"" for name in sorted(store.names())}
         secret = {name: data for name, data in contents.items() if name.endswith(".key") or PEM in data[:100]}
         plain = {name: data.strip() for name, data in secret.items() if PEM not in data}
-        needles = {name: frozenset(form for value in values(data) for form in forms(value)) for name, data in secret.items()}
+        needles = {
+            name: frozenset(form for value in values(data) for form in forms(value)) for name, data in secret.items()
+        }
         self.needles = {name: found - {plain.get(name, b"")} for name, found in needles.items()}
-        # Letters and digits beside it would make it part of something else: a short password is found in long numbers otherwise.
+        # Letters and digits beside it would make it part of something else: a short password is found in long numbers
+        # otherwise.
         words = {name: data.strip() for name, data in secret.items() if PEM not in data}
         self.words = {
-            name: re.compile(rb"(?<![0-9A-Za-z])" + re.escape(word) + rb"(?![0-9A-Za-z])") for name, word in words.items() if word
+            name: re.compile(rb"(?<![0-9A-Za-z])" + re.escape(word) + rb"(?![0-9A-Za-z])")
+            for name, word in words.items()
+            if word
         }
 
     def found(self, data: bytes) -> str:
@@ -53,8 +59,8 @@ class Scan:
             if secret := self.found(data) or self.found(name.encode()):
                 where.setdefault(secret, []).append(name)
         if where:
-            told = "; ".join(f"{secret} stands in {', '.join(names)}" for secret, names in where.items())
-            hint = "take it out of where that comes from; whoever could read it there knows it, so replace it too"
+            told = "; ".join(f"{secret} is in {', '.join(names)}" for secret, names in where.items())
+            hint = "remove it from where it comes from, and replace it, because others may have read it there"
             raise PkiError(f"{told}: no bundle was written", hint=hint)
 
 
@@ -88,7 +94,11 @@ def _of_a_key(data: bytes) -> Iterator[bytes]:
 
 
 def _numbers(data: bytes) -> list[bytes]:
-    key = serialization.load_ssh_private_key(data, None) if b"OPENSSH" in data else serialization.load_pem_private_key(data, None)
+    key = (
+        serialization.load_ssh_private_key(data, None)
+        if b"OPENSSH" in data
+        else serialization.load_pem_private_key(data, None)
+    )
     if isinstance(key, rsa.RSAPrivateKey):
         private = key.private_numbers()
         return [number.to_bytes((number.bit_length() + 7) // 8, "big") for number in (private.d, private.p, private.q)]

@@ -6,7 +6,7 @@ import datetime
 import io
 import tarfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,21 +14,21 @@ from ...errors import HardwayError, UsageError
 from ...session import Session
 from ...state.durable import write_synced
 from . import hosts, objects
-from .home import HOME_ITEMS
+from .home import HOME_ITEMS, HomeItem
 from .scan import Scan
 
 MOST = 4 << 20  # of one member; its end is kept
 HEAD = """\
-A support bundle of hardway for cluster {cluster}, made {when}.
+A hardway support bundle for cluster {cluster}, created {when}.
 
-No key, password, token or Secret is collected, and before this file was written all of it was searched for every secret of the state
-directory. Host names, addresses, image names, the text of logs and the arguments of pods are in it as they are: read it before you
-send it to somebody. Values of environment variables of pods are left out.
+hardway collects no key, password, token or Secret. Before it wrote this file, it searched the whole content for every
+secret of the state directory. Host names, addresses, image names, log lines and pod arguments are not hidden: read the
+bundle before you send it. Values of the pods' environment variables are removed.
 
-What is inside:
+Content:
 """
 TAIL = """
-missing.txt names what could not be had, and why.
+missing.txt lists what hardway could not collect, and why.
 """
 
 
@@ -42,14 +42,17 @@ class Written:
     missing: tuple[str, ...]
 
 
-def write(session: Session, path: Path | None) -> Written:
-    """A new file of mode 0600. UsageError when it cannot be made, PkiError when a secret would be in it: nothing is written then."""
+def write(session: Session, path: Path | None, more: Sequence[HomeItem] = ()) -> Written:
+    """A new file of mode 0600; `more` are items besides those of this folder.
+
+    UsageError when it cannot be made, PkiError when a secret would be in it: nothing is written then."""
     now = datetime.datetime.now()
     name = f"hardway-{session.cluster.name}-{now:%Y%m%d-%H%M%S}"
     target = path or Path(f"{name}.tar.gz")
     _require_new(target)
-    members, missing = gather(session)
-    members = {"README.txt": readme(session.cluster.name, now), **members}
+    items = (*HOME_ITEMS, *more)
+    members, missing = gather(session, items)
+    members = {"README.txt": readme(session.cluster.name, now, items), **members}
     Scan(session.store).refuse(members)
     data = packed(members, name, now)
     try:
@@ -61,16 +64,16 @@ def write(session: Session, path: Path | None) -> Written:
 
 def _require_new(target: Path) -> None:
     if target.exists():
-        raise _refused(target, "it is there already")
+        raise _refused(target, "it already exists")
     if not target.absolute().parent.is_dir():
         raise _refused(target, f"there is no folder {target.absolute().parent}")
 
 
 def _refused(target: Path, why: str) -> UsageError:
-    return UsageError(f"{target} cannot be written: {why}", hint="name a new file in a folder that exists with -o FILE")
+    return UsageError(f"{target} cannot be written: {why}", hint="choose a new file in an existing folder with -o FILE")
 
 
-def gather(session: Session) -> tuple[dict[str, bytes], list[str]]:
+def gather(session: Session, items: Sequence[HomeItem] = HOME_ITEMS) -> tuple[dict[str, bytes], list[str]]:
     """Everything that can be had, by name, and a line for whatever cannot."""
     missing: list[str] = []
     guard = threading.Lock()
@@ -80,22 +83,30 @@ def gather(session: Session) -> tuple[dict[str, bytes], list[str]]:
             missing.append(f"{what}: {str(error) or type(error).__name__}")
 
     found: dict[str, bytes] = {}
-    for item in HOME_ITEMS:
+    for item in items:
         try:
             found.update(item.members(session))
         except (HardwayError, OSError) as error:
             lacks(item.path, error)
     found.update(hosts.collect(session, lacks))
     found.update(objects.collect(session, lacks))
-    found = {name: data if len(data) <= MOST else b"(the beginning is left out)\n" + data[-MOST:] for name, data in found.items()}
+    found = {
+        name: data if len(data) <= MOST else b"(beginning removed: too long)\n" + data[-MOST:]
+        for name, data in found.items()
+    }
     found["missing.txt"] = "".join(f"{line}\n" for line in sorted(missing)).encode() or b"nothing is missing\n"
     return found, sorted(missing)
 
 
-def readme(cluster: str, now: datetime.datetime) -> bytes:
+def readme(cluster: str, now: datetime.datetime, items: Sequence[HomeItem]) -> bytes:
     """What is inside, from the lists by which it is collected."""
-    lines = [(item.path, item.what) for item in HOME_ITEMS]
-    lines += [(f"kubernetes/: {', '.join(f'{kind}.yaml' for kind in objects.KINDS)}", "these objects, at most 500 of a kind")]
+    lines = [(item.path, item.what) for item in items]
+    lines += [
+        (
+            f"kubernetes/: {', '.join(f'{kind}.yaml' for kind in objects.KINDS)}",
+            "these objects, at most 500 of each kind",
+        )
+    ]
     lines += [(f"hosts/<host>/: {item.path}", item.what) for item in hosts.HOST_ITEMS]
     text = "".join(f"  {path}\n      {what}\n" for path, what in lines)
     return f"{HEAD.format(cluster=cluster, when=now.isoformat(' ', 'seconds'))}{text}{TAIL}".encode()

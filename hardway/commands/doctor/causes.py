@@ -22,13 +22,20 @@ class Cause:
 
 def order(diagnoses: Sequence[Diagnosis]) -> list[str]:
     """The diagnoses' names, each after those that can explain it; ValueError when two explain each other."""
-    return list(TopologicalSorter({one.name: (*one.here, *one.anywhere) for one in diagnoses}).static_order())
+    return list(TopologicalSorter({one.name: _explaining(one) for one in diagnoses}).static_order())
+
+
+def _explaining(one: Diagnosis) -> tuple[str, ...]:
+    """The diagnoses that can explain it, in the order in which they are asked: a host that is away explains whatever is
+    said of it."""
+    return (*((AWAY.name,) if one.name != AWAY.name else ()), *one.here, *one.anywhere)
 
 
 def causes(diagnoses: Sequence[Diagnosis], findings: Sequence[Finding], hosts: Sequence[str] = ()) -> list[Cause]:
     """The findings as causes with their consequences, in the diagnoses' order; a warning explains nothing.
 
-    Which of several explains another is decided by the diagnoses and the order of the hosts, never by who answered first.
+    Which of several explains another is decided by the diagnoses and the order of the hosts, never by who answered
+    first.
     """
     by_name = {one.name: one for one in diagnoses}
     rank = {name: number for number, name in enumerate(order(diagnoses))}
@@ -45,7 +52,9 @@ def causes(diagnoses: Sequence[Diagnosis], findings: Sequence[Finding], hosts: S
         if root != number:
             beneath[root].append(number)
     place = {one.name: number for number, one in enumerate(diagnoses)}
-    first = sorted((number for number, root in enumerate(roots) if number == root), key=lambda number: place[arranged[number].name])
+    first = sorted(
+        (number for number, root in enumerate(roots) if number == root), key=lambda number: place[arranged[number].name]
+    )
     return [Cause(arranged[number], tuple(arranged[each] for each in beneath[number])) for number in first]
 
 
@@ -57,8 +66,10 @@ def _by_diagnosis(arranged: Sequence[Finding]) -> dict[str, list[int]]:
     return found
 
 
-def _explained(diagnosis: Diagnosis, one: Finding, arranged: Sequence[Finding], found: Mapping[str, list[int]]) -> int | None:
-    """The first finding that explains this one. A host that is away explains whatever is said of it."""
+def _explained(
+    diagnosis: Diagnosis, one: Finding, arranged: Sequence[Finding], found: Mapping[str, list[int]]
+) -> int | None:
+    """The first finding that explains this one."""
     if one.warning:
         return None
     for name in (*((AWAY.name,) if diagnosis.name != AWAY.name else ()), *diagnosis.here):

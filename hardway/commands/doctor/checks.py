@@ -1,10 +1,12 @@
-"""The checks of `hardway verify` that change nothing, each as a diagnosis: what it found, with the check's own remedy."""
+"""The checks of `hardway verify` that change nothing, each as a diagnosis: what it found, with the check's own
+remedy."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from ...checks.outcome import Check, Status
+from ...checks.check import Check
+from ...checks.outcome import Status
 from ...checks.scene import told
 from ...checks.suite import READING
 from ...cluster import Cluster
@@ -22,7 +24,8 @@ CAUSES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "etcd-strangers": (("etcd-member", "certificate"), ()),
     "apiservers-ready": (("unit-kube-apiserver", "etcd-quorum", "certificate"), ()),
     "certificates-served": (("certificate", "unit-etcd", "unit-kube-apiserver", "unit-kubelet"), ("api-address",)),
-    "api-address": ((), (*BALANCERS, "apiservers-ready")),
+    "api-address": ((), (*BALANCERS, "shared-address", "apiservers-ready")),
+    "shared-address": (BALANCERS, (*BALANCERS, "apiservers-ready")),
     "administrator": ((), (*BALANCERS, "api-address")),
     "leaders": ((), ("unit-kube-controller-manager", "unit-kube-scheduler")),
     "kubernetes-service": ((), ("apiservers-ready",)),
@@ -42,6 +45,7 @@ NEEDS_API = frozenset(
         "apiservices",
         "kubernetes-service",
         "nodes-ready",
+        "nodes-known",
         "coredns-ready",
         "dns-current",
         "kubelet-anonymous",

@@ -7,7 +7,16 @@ from . import etcd_cluster as etcd
 from .diagnosis import Diagnosis
 
 # What can be told of hosts on which nothing was ever built.
-BEFORE: tuple[Diagnosis, ...] = (hosts.AWAY, state.STATE, state.UNBUILT, hosts.UNFIT, hosts.FULL)
+BEFORE: tuple[Diagnosis, ...] = (
+    state.IDENTITY,
+    hosts.AWAY,
+    state.STATE,
+    state.UNBUILT,
+    hosts.UNFIT,
+    hosts.FULL,
+)
+# What repairs nothing: all that is said of a cluster that is lost, or is another one.
+ONLY_TOLD: tuple[Diagnosis, ...] = (state.IDENTITY, hosts.AWAY, state.STATE, hosts.FULL)
 KNOWN: tuple[Diagnosis, ...] = (
     *BEFORE,
     state.CERTIFICATES,

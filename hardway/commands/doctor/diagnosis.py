@@ -14,7 +14,10 @@ MEND = "hardway bootstrap INV"
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong. `host` is empty when it is the cluster's as a whole; a warning is worth knowing and breaks nothing."""
+    """One thing that is wrong.
+
+    `host` is empty when it is the cluster's as a whole; a warning is worth knowing and breaks nothing.
+    """
 
     host: str
     what: str
@@ -26,11 +29,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """`look` gives what is found. `here` are diagnoses that explain it when they find something on the same host, or about the
-    cluster as a whole; `anywhere` those that do so wherever they find it. The first that does is the cause.
+    """`look` gives what is found. `here` are diagnoses that explain it when they find something on the same host, or
+    about the cluster as a whole; `anywhere` those that do so wherever they find it. The first that does is the cause.
 
-    `needs_keys`: it cannot be looked at without the keys this cluster was built with; `needs_api`: only the API can tell.
-    `instead_of` are checks of verify whose findings it tells with more evidence.
+    `needs_keys`: it cannot be looked at without the keys this cluster was built with; `needs_api`: only the API can
+    tell. `instead_of` are checks of verify whose findings it tells with more evidence.
     """
 
     name: str

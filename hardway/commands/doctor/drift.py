@@ -1,4 +1,4 @@
-"""What bootstrap would mend, a finding for each target: the same comparison that `hardway plan` makes."""
+"""What bootstrap would repair, a finding for each target: the same comparison that `hardway plan` makes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from ...phase import API, ETCD, OPERATOR
 from ...phases import PHASES
 from ...report import plural
 from ...resources.base import Change
-from ...run.runner import Done, plan
+from ...run.planning import plan
+from ...run.step import Done
 from .api import answers
 from .diagnosis import MEND, Diagnosis, Finding
 from .patient import Patient
@@ -23,7 +24,9 @@ def compared(patient: Patient, target: str) -> list[Done]:
     """The plan of one target, made once; nothing where the cache lacks what hosts are compared with."""
     if patient.missing_assets and target not in (OPERATOR.name, API.name):
         return []
-    return patient.scene.once(("plan", target), lambda: plan(patient.inputs, patient.session.readers(), PHASES, frozenset({target}), 1))
+    return patient.scene.once(
+        ("plan", target), lambda: plan(patient.inputs, patient.known.readers(), PHASES, frozenset({target}), 1)
+    )
 
 
 def targets(patient: Patient) -> list[str]:
@@ -42,10 +45,15 @@ def steps(patient: Patient) -> Iterator[tuple[str, list[Done] | HardwayError]]:
 def drift(patient: Patient) -> Iterator[Finding]:
     for target, found in steps(patient):
         if isinstance(found, HardwayError):
-            yield Finding(place(target), f"it cannot be compared: {found.message}", found.hint or "hardway plan INV", lines_of(found))
+            yield Finding(
+                place(target),
+                f"cannot be compared with the inventory: {found.message}",
+                found.hint or "hardway plan INV",
+                lines_of(found),
+            )
         elif differing := [(step.phase, change) for step in found for change in step.changes if not elsewhere(change)]:
             what = f"{plural(len(differing), 'difference')} from the inventory"
-            yield Finding(place(target), what, f"hardway plan INV   shows all of it; {MEND}", shown(differing))
+            yield Finding(place(target), what, f"hardway plan INV   shows all differences; {MEND}", shown(differing))
 
 
 def elsewhere(change: Change) -> bool:
@@ -79,14 +87,19 @@ def absent(prefix: str, what: str) -> Callable[[Patient], Iterator[Finding]]:
             changes = [] if isinstance(found, HardwayError) else [change for step in found for change in step.changes]
             missing = [change for change in changes if change.key.startswith(prefix)]
             if missing:
-                yield Finding(place(target), what, MEND, tuple(f"{change.key}: {'; '.join(change.why)}" for change in missing))
+                yield Finding(
+                    place(target), what, MEND, tuple(f"{change.key}: {'; '.join(change.why)}" for change in missing)
+                )
 
     return look
 
 
 DRIFT = Diagnosis("drift", "Hosts differ from the inventory", drift, needs_keys=True, instead_of=("no-drift",))
 TOOLS = Diagnosis(
-    "tools-missing", "Programs a worker needs are missing", absent("packages ", "programs that nodes need are missing"), needs_keys=True
+    "tools-missing",
+    "Programs a worker needs are missing",
+    absent("packages ", "programs that every node needs are missing"),
+    needs_keys=True,
 )
 NODE_IMAGES = Diagnosis(
     "node-image-missing",

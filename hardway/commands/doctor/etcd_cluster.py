@@ -9,28 +9,32 @@ from collections.abc import Iterator, Mapping
 
 from ...checks.scene import at_once
 from ...cluster import Host
+from ...etcd.interface import quorum as majority
+from ...etcd.interface import tls_flags
+from ...ports import ETCD_CLIENT, ETCD_HEALTH
 from ...targets.live import UNREACHABLE
 from .diagnosis import Diagnosis, Finding
 from .patient import Patient
 
-METRICS_PORT, SECONDS = 2381, 5.0
+SECONDS = 5.0
 SIZE, QUOTA = "etcd_mvcc_db_total_size_in_bytes", "etcd_server_quota_backend_bytes"
 NEARLY, FULL = 0.8, 0.95
-# What etcd's own documentation says: nothing is free before it is compacted, and nothing is smaller before it is defragmented.
-KEYS = "--cacert /etc/etcd/pki/ca.crt --cert /etc/etcd/pki/server.crt --key /etc/etcd/pki/server.key"
+# What etcd's own documentation says: nothing is free before it is compacted, and nothing is smaller before it is
+# defragmented.
 RECLAIM = (
-    f"e='etcdctl --endpoints https://127.0.0.1:2379 {KEYS}'; "
-    """$e compact $($e endpoint status -w json | grep -o '"revision":[0-9]*' | cut -d : -f 2); $e defrag; $e alarm disarm"""
+    f"e='etcdctl --endpoints https://127.0.0.1:{ETCD_CLIENT} {tls_flags()}'; "
+    """$e compact $($e endpoint status -w json | grep -o '"revision":[0-9]*' | cut -d : -f 2); """
+    "$e defrag; $e alarm disarm"
 )
 
 
 def quorum(patient: Patient) -> Iterator[Finding]:
     members = patient.cluster.etcd_members
     sick = {name: problem for name, problem in health(patient).items() if problem}
-    healthy, wanted = len(members) - len(sick), len(members) // 2 + 1
+    healthy, wanted = len(members) - len(sick), majority(len(members))
     if healthy < wanted:
         what = f"etcd has no quorum: {healthy} of {len(members)} members are healthy, {wanted} are needed"
-        look = f"bring members back: on {', '.join(sick)}: systemctl status etcd; journalctl -b -u etcd -n 50"
+        look = f"start or repair members: on {', '.join(sick)}: systemctl status etcd; journalctl -b -u etcd -n 50"
         yield Finding("", what, look, tuple(f"{name}: {problem}" for name, problem in sick.items()))
 
 
@@ -38,7 +42,7 @@ def down(patient: Patient) -> Iterator[Finding]:
     for name, problem in health(patient).items():
         if problem:
             look = f"on {name}: systemctl status etcd; journalctl -b -u etcd -n 50"
-            yield Finding(name, f"the etcd member is not healthy: {problem}", look)
+            yield Finding(name, f"the etcd member is unhealthy: {problem}", look)
 
 
 def health(patient: Patient) -> Mapping[str, str]:
@@ -61,7 +65,7 @@ def metrics(patient: Patient, host: Host) -> dict[str, float]:
     """The numbers a member tells on its loopback port, where it serves nothing secret; none when it does not answer."""
     try:
         connection = http.client.HTTPConnection("127.0.0.1", timeout=SECONDS)
-        connection.sock = patient.session.live.transports[host.name].dial(METRICS_PORT)
+        connection.sock = patient.session.live.transports[host.name].dial(ETCD_HEALTH)
         with contextlib.closing(connection):
             connection.sock.settimeout(SECONDS)
             connection.request("GET", "/metrics")
@@ -80,8 +84,11 @@ def room_finding(host: str, seen: Mapping[str, float]) -> Finding | None:
     size, quota = seen.get(SIZE, 0.0), seen.get(QUOTA, 0.0)
     if not quota or size < NEARLY * quota:
         return None
-    what = f"etcd's database is {size / 1e6:.0f} MB of its quota of {quota / 1e6:.0f} MB: at the quota every write is refused"
-    what_to_do = f"on {host}: give room back and clear the alarm: {RECLAIM}"
+    what = (
+        f"etcd's database uses {size / 1e6:.0f} MB of its quota of {quota / 1e6:.0f} MB: at the quota etcd refuses"
+        " every write"
+    )
+    what_to_do = f"on {host}: free space and clear the alarm: {RECLAIM}"
     return Finding(host, what, what_to_do, warning=size < FULL * quota)
 
 
@@ -92,5 +99,7 @@ def room(patient: Patient) -> Iterator[Finding]:
 
 
 ROOM = Diagnosis("etcd-space", "etcd's database is full", room)
-DOWN = Diagnosis("etcd-member", "An etcd member is not healthy", down, here=("unit-etcd", "etcd-space", "disk-full", "certificate"))
+DOWN = Diagnosis(
+    "etcd-member", "An etcd member is unhealthy", down, here=("unit-etcd", "etcd-space", "disk-full", "certificate")
+)
 QUORUM = Diagnosis("etcd-quorum", "etcd has no quorum", quorum, anywhere=("etcd-member",))

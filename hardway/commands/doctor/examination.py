@@ -13,7 +13,7 @@ from ...session import Session
 from ...targets.live import UNREACHABLE
 from . import api
 from .causes import Cause, causes
-from .diagnoses import BEFORE, DIAGNOSES
+from .diagnoses import BEFORE, DIAGNOSES, ONLY_TOLD
 from .diagnosis import Diagnosis, Finding
 from .patient import Patient
 
@@ -67,10 +67,12 @@ def examine(session: Session) -> Examination:
 
 def _hidden(one: Diagnosis, patient: Patient) -> str:
     """Why a diagnosis cannot be made at all."""
+    if patient.fault and one not in ONLY_TOLD:
+        return "what repairs a cluster could destroy what is left of this one"
     if not patient.built and one not in BEFORE:
-        return "nothing is built yet"
+        return "the cluster is not built yet"
     if not patient.keys:
-        return "the keys of this cluster are not here" if one.needs_keys or one.needs_api else ""
+        return "the keys of this cluster are not on this computer" if one.needs_keys or one.needs_api else ""
     return "" if not one.needs_api or api.answers(patient) else "no API server is ready"
 
 

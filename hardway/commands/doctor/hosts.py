@@ -11,8 +11,20 @@ from .diagnosis import Diagnosis, Finding
 from .patient import Patient
 
 # Where our data grows. A kubelet begins to throw out pods when a tenth of its disk is left.
-FOLDERS = ("/", "/etc", "/usr/local", "/var/lib", "/var/lib/etcd", "/var/lib/containerd", "/var/lib/kubelet", "/var/log")
+FOLDERS = (
+    "/",
+    "/etc",
+    "/usr/local",
+    "/var/lib",
+    "/var/lib/etcd",
+    "/var/lib/containerd",
+    "/var/lib/kubelet",
+    "/var/log",
+)
 FULL_PERCENT, NEARLY_PERCENT = 97, 90
+# Preflight's warnings that are told otherwise: the disk of a host that is built is looked at below, wherever its data
+# is; a node that left the inventory is found by a check of verify.
+ELSEWHERE = ("Disk", "Departed")
 SPACE = Probe("space", FOLDERS)
 
 
@@ -25,13 +37,14 @@ def away(patient: Patient) -> Iterator[Finding]:
 def unfit(patient: Patient) -> Iterator[Finding]:
     """What preflight would say."""
     for found in patient.unfit:
-        if not (found.name == "Disk" and found.warning):  # the disk of a host that is built is looked at below, wherever its data is
+        if not (found.warning and found.name in ELSEWHERE):
             yield Finding(found.host, found.what, found.remedy, warning=found.warning)
 
 
 @dataclass(frozen=True)
 class Space:
-    """One file system of a host: percent used of its blocks and of its inodes (0 where it has no fixed number), and free MB."""
+    """One file system of a host: percent used of its blocks and of its inodes (0 where it has no fixed number), and
+    free MB."""
 
     mount: str
     blocks: int
@@ -52,7 +65,9 @@ def space_findings(host: Host, found: Iterable[Space]) -> Iterator[Finding]:
             if used >= NEARLY_PERCENT:
                 left = f", {space.free_mb} MB free" if kind == "disk" else ""
                 look = f"on {host.name}: df {option} {space.mount}; du -xh --max-depth=2 {space.mount} | sort -h | tail"
-                yield Finding(host.name, f"the {kind} of {space.mount}: {used}% used{left}", look, warning=used < FULL_PERCENT)
+                yield Finding(
+                    host.name, f"the {kind} of {space.mount}: {used}% used{left}", look, warning=used < FULL_PERCENT
+                )
 
 
 def full(patient: Patient) -> Iterator[Finding]:
@@ -61,5 +76,5 @@ def full(patient: Patient) -> Iterator[Finding]:
 
 
 AWAY = Diagnosis("host-away", "A host does not answer", away)
-UNFIT = Diagnosis("host-unfit", "A host is not fit", unfit)
+UNFIT = Diagnosis("host-unfit", "A host does not meet the requirements", unfit)
 FULL = Diagnosis("disk-full", "A disk is full", full)

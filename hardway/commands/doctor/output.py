@@ -13,16 +13,22 @@ from .examination import Examination
 
 SCHEMA = 1
 CONSEQUENCES = 8
-SMOKE = "The smoke suite makes pods, so it was not run: hardway verify INV"
+SMOKE = "The smoke tests create pods, so doctor does not run them: hardway verify INV"
 
 
 def to_text(seen: Examination, verbose: bool = False) -> str:
-    """Causes by number, each with its evidence, the next command and what follows from it; then warnings and what was not seen."""
+    """Causes by number, each with its evidence, the next command and what follows from it; then warnings and what was
+    not seen."""
     lines = [line for number, cause in enumerate(seen.causes, 1) for line in (*_cause(number, cause, verbose), "")]
     for warning in seen.warnings:
-        lines += [f"worth knowing: {_headline(warning)}", *(f"   | {line}" for line in warning.evidence), f"   next: {warning.next}", ""]
+        lines += [
+            f"warning: {_headline(warning)}",
+            *(f"   | {line}" for line in warning.evidence),
+            f"   next: {warning.next}",
+            "",
+        ]
     if seen.unseen:
-        lines += ["not looked at:", *_unseen(seen), ""]
+        lines += ["not checked:", *_unseen(seen), ""]
     return "\n".join([*lines, _verdict(seen), SMOKE])
 
 
@@ -33,11 +39,11 @@ def _cause(number: int, cause: Cause, verbose: bool) -> Iterator[str]:
     yield f"   next: {one.next}"
     shown = cause.consequences if verbose else cause.consequences[:CONSEQUENCES]
     for number, consequence in enumerate(shown):
-        yield f"   {'so:  ' if not number else '     '} {_headline(consequence)}"
+        yield f"   {'leads to:' if not number else '         '} {_headline(consequence)}"
         if verbose:
-            yield from (f"          | {line}" for line in consequence.evidence)
+            yield from (f"              | {line}" for line in consequence.evidence)
     if left := len(cause.consequences) - len(shown):
-        yield f"         and {left} more (-v shows them)"
+        yield f"             and {left} more (-v shows them)"
 
 
 def _unseen(seen: Examination) -> Iterator[str]:
@@ -55,10 +61,10 @@ def _verdict(seen: Examination) -> str:
     where = f"{seen.cluster}: {len(seen.hosts) - len(seen.away)} of {plural(len(seen.hosts), 'host')} answer, "
     looked = f"{plural(seen.made, 'diagnosis').replace('sis' + 's', 'ses')} in {seen.seconds:.1f} s"
     if not seen.causes:
-        return f"{where}nothing wrong found by {looked}"
+        return f"{where}no problem found by {looked}"
     follow = sum(len(cause.consequences) for cause in seen.causes)
     tail = f", {plural(follow, 'consequence')}" if follow else ""
-    return f"{where}{plural(len(seen.causes), 'cause')} found{tail}; {looked}"
+    return f"{where}{plural(len(seen.causes), 'cause')} found{tail} by {looked}"
 
 
 def to_json(seen: Examination) -> str:
@@ -69,7 +75,9 @@ def to_json(seen: Examination) -> str:
         "healthy": not seen.causes,
         "hosts": list(seen.hosts),
         "away": list(seen.away),
-        "causes": [{**_entry(cause.finding), "consequences": list(map(_entry, cause.consequences))} for cause in seen.causes],
+        "causes": [
+            {**_entry(cause.finding), "consequences": list(map(_entry, cause.consequences))} for cause in seen.causes
+        ],
         "warnings": list(map(_entry, seen.warnings)),
         "unseen": [{"diagnosis": name, "reason": reason} for name, reason in seen.unseen],
         "seconds": round(seen.seconds, 3),

@@ -40,10 +40,16 @@ def image_finding(cluster: Cluster, image: str, waiting: list[Stuck]) -> Finding
 
 def _image_remedy(cluster: Cluster, image: str, nodes: list[str], own: bool) -> str:
     if own and cluster.assets.images != PULLING:
-        return "hardway bootstrap INV   puts the image there again"
+        return "hardway bootstrap INV   copies the image there again"
     if own:
-        return f"let {', '.join(nodes)} reach the image's registry, or write `assets: {{images: push}}` in INV, then: hardway bootstrap INV"
-    return f"let {', '.join(nodes)} reach its registry, or import it there: ctr -n k8s.io images import FILE   ({image})"
+        return (
+            f"give {', '.join(nodes)} access to the image's registry, or write `assets: {{images: push}}` in INV, then:"
+            " hardway bootstrap INV"
+        )
+    return (
+        f"give {', '.join(nodes)} access to its registry, or import the image there:"
+        f" ctr -n k8s.io images import FILE   ({image})"
+    )
 
 
 def sandboxes(patient: Patient) -> Iterator[Finding]:
@@ -55,7 +61,7 @@ def sandboxes(patient: Patient) -> Iterator[Finding]:
             said[event.get("source", {}).get("host", "")] = event.get("message", "")
     for node, message in said.items():
         look = f"on {node}: journalctl -b -u containerd -u kubelet -n 50; hardway bootstrap INV"
-        yield Finding(node, "no pod can be started: its sandbox cannot be made", look, (message[:300],))
+        yield Finding(node, "pods cannot start: their sandbox cannot be created", look, (message[:300],))
 
 
 def crashing(patient: Patient) -> Iterator[Finding]:
@@ -63,7 +69,7 @@ def crashing(patient: Patient) -> Iterator[Finding]:
     for one in stuck(pods(patient), CRASH_REASONS):
         if one.namespace == "kube-system":
             look = f"kubectl -n {one.namespace} logs --previous {one.pod}"
-            yield Finding(one.node, f"the pod {one.pod} does not keep running: {one.reason}", look, _log(patient, one))
+            yield Finding(one.node, f"the pod {one.pod} keeps failing: {one.reason}", look, _log(patient, one))
 
 
 def _log(patient: Patient, one: Stuck) -> tuple[str, ...]:
@@ -73,6 +79,6 @@ def _log(patient: Patient, one: Stuck) -> tuple[str, ...]:
 
 
 HERE = ("disk-full", "unit-kubelet", "unit-containerd")
-IMAGES = Diagnosis("image-missing", "An image cannot be had", images, needs_api=True)
-SANDBOXES = Diagnosis("sandbox", "Pods cannot be started", sandboxes, (*HERE, "node-image-missing"), needs_api=True)
+IMAGES = Diagnosis("image-missing", "An image is missing and cannot be pulled", images, needs_api=True)
+SANDBOXES = Diagnosis("sandbox", "Pods cannot start", sandboxes, (*HERE, "node-image-missing"), needs_api=True)
 CRASHING = Diagnosis("add-on-crashing", "An add-on crashes", crashing, HERE, ("image-missing",), needs_api=True)

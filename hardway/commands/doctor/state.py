@@ -7,11 +7,18 @@ from collections.abc import Iterator
 from ...cluster import Host
 from ...errors import PkiError
 from ...pki.authority import open_signer
-from ...pki.certificates import Definition, definitions
+from ...pki.certificates import Definition, definitions, issued
 from ...pki.leaf import Leaf
 from ...state.statedir import Overlay
 from .diagnosis import MEND, Diagnosis, Finding
 from .patient import Patient
+
+
+def identity(patient: Patient) -> Iterator[Finding]:
+    """Nothing else is looked into then: what repairs a cluster would take the rest of this one."""
+    if found := patient.fault:
+        ways = "hardway plan INV   shows the ways out; change nothing on the hosts before that"
+        yield Finding("", found.message, ways, tuple(found.evidence.splitlines()))
 
 
 def state(patient: Patient) -> Iterator[Finding]:
@@ -20,14 +27,17 @@ def state(patient: Patient) -> Iterator[Finding]:
 
 
 def unbuilt(patient: Patient) -> Iterator[Finding]:
-    if not patient.built:
-        yield Finding("", f"nothing of cluster {patient.cluster.name} is on the hosts that answer", MEND)
+    if not patient.built and not patient.fault:
+        yield Finding("", f"cluster {patient.cluster.name} is not built on any host that answers", MEND)
 
 
 def assets(patient: Patient) -> Iterator[Finding]:
     lacking = patient.missing_assets
     if lacking:
-        what = f"{len(lacking)} binaries and images are not in the cache of this computer, so no host is compared with the inventory"
+        what = (
+            f"{len(lacking)} binaries and images are missing from this computer's cache, so no host is compared with"
+            " the inventory"
+        )
         yield Finding("", what, "hardway assets fetch INV", tuple(lacking[:3]), warning=True)
 
 
@@ -35,17 +45,20 @@ def certificates(patient: Patient) -> Iterator[Finding]:
     """Leaves that a bootstrap would issue again: expired, soon to expire, without a name they need."""
     store = Overlay(patient.session.store)
     signers = {name: open_signer(name, patient.cluster.pki, store, []) for name in {row.ca for row in definitions()}}
-    for row in definitions():
-        for host in row.hosts(patient.cluster) if row.per_host else (None,):
-            leaf = Leaf(row, host, patient.cluster, store)
-            try:
-                reason = leaf.fault(signers[row.ca])
-            except PkiError as error:
-                reason, remedy = error.message, error.hint
-            else:
-                remedy = MEND if signers[row.ca].key else f"have it signed by {row.ca} and put it at {store.where(f'{leaf.path}.crt')}"
-            if reason and not reason.startswith("new"):  # what was never issued has broken nothing: the plan tells it
-                yield Finding(*_told(patient, row, host, reason), remedy, (f"{store.where(f'{leaf.path}.crt')}",))
+    for row, host in issued(patient.cluster):
+        leaf = Leaf(row, host, patient.cluster, store, patient.session.credentials.kept)
+        try:
+            reason = leaf.fault(signers[row.ca])
+        except PkiError as error:
+            reason, remedy = error.message, error.hint
+        else:
+            remedy = (
+                MEND
+                if signers[row.ca].key
+                else f"have {row.ca} sign it and write it to {store.where(f'{leaf.path}.crt')}"
+            )
+        if reason and not reason.startswith("new"):  # what was never issued has broken nothing: the plan tells it
+            yield Finding(*_told(patient, row, host, reason), remedy, (f"{store.where(f'{leaf.path}.crt')}",))
 
 
 def _told(patient: Patient, row: Definition, host: Host | None, reason: str) -> tuple[str, str]:
@@ -55,7 +68,13 @@ def _told(patient: Patient, row: Definition, host: Host | None, reason: str) -> 
     return (owners[0].name if len(owners) == 1 else "", f"the certificate {row.name} of {names}: {reason}")
 
 
-STATE = Diagnosis("state-directory", "The state directory is not this cluster's", state)
+IDENTITY = Diagnosis(
+    "cluster-identity",
+    "The cluster's data is gone, or it is another cluster",
+    identity,
+    instead_of=("same-cluster",),
+)
+STATE = Diagnosis("state-directory", "The state directory does not belong to this cluster", state)
 UNBUILT = Diagnosis("not-built", "The cluster is not built yet", unbuilt)
 ASSETS = Diagnosis("assets-missing", "Binaries are not in the cache", assets)
-CERTIFICATES = Diagnosis("certificate", "A certificate is not as it should be", certificates, needs_keys=True)
+CERTIFICATES = Diagnosis("certificate", "A certificate has to be issued again", certificates, needs_keys=True)

@@ -135,13 +135,13 @@ def described(one: Sick) -> Finding:
     enabled, active = one.state["UnitFileState"], one.state["ActiveState"] == "active"
     look = f"on {one.host.name}: journalctl -b -u {one.unit} -n 50"
     if one.crashing:
-        what = f"{one.unit} ends and is started again and again ({one.restarts} times)"
+        what = f"{one.unit} keeps exiting: systemd restarted it {one.restarts} times"
         return Finding(one.host.name, what, f"{look}; {MEND}", last_words(one.journal))
     if active or one.state.get("Result") == "success" and one.state["ActiveState"] == "inactive":
-        off = {"disabled": ", and disabled", "masked": ", and masked"}.get(enabled, "")
-        return Finding(one.host.name, one.finding if active else f"{one.unit} was stopped{off}", MEND)
+        off = {"disabled": " and disabled", "masked": " and masked"}.get(enabled, "")
+        return Finding(one.host.name, one.finding if active else f"{one.unit} is stopped{off}", MEND)
     if one.starting:
-        return Finding(one.host.name, f"{one.unit} is starting and not ready", look, last_words(one.journal))
+        return Finding(one.host.name, f"{one.unit} is starting and not ready yet", look, last_words(one.journal))
     return Finding(one.host.name, one.finding, f"{look}; {MEND}", last_words(one.journal))
 
 
@@ -169,11 +169,16 @@ def _look(component: str) -> Callable[[Patient], Iterator[Finding]]:
 
 
 REFUSED = Diagnosis("argument-refused", "A program refuses one of its flags", refused)
-STARTING = Diagnosis("unit-starting", "A unit waits for something", starting, here=("disk-full", "certificate", "etcd-quorum", "api-down"))
+STARTING = Diagnosis(
+    "unit-starting",
+    "A unit waits for something",
+    starting,
+    here=("disk-full", "certificate", "etcd-quorum", "api-down"),
+)
 UNITS = {
     component: Diagnosis(
         f"unit-{component}",
-        f"{component} does not run as it should",
+        f"{component} does not run correctly",
         _look(component),
         here=("argument-refused", *here),
         instead_of=("units-active",),

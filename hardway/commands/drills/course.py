@@ -1,4 +1,5 @@
-"""Doing a drill: refuse what would be no exercise, break, watch for the effect; and mending whatever any drill has broken."""
+"""Doing a drill: refuse what would be no exercise, break, wait for the effect; and repairing what any drill has
+broken."""
 
 from __future__ import annotations
 
@@ -7,10 +8,13 @@ from collections.abc import Callable, Sequence
 
 from ...cluster import Cluster, Host
 from ...errors import ConnectionFailed, DriftError, HardwayError, NotReadyError, PkiError, QuorumError, UsageError
+from ...etcd.interface import quorum
 from ...parallel import each
 from ...phase import Pending
 from ...phases import PHASES
-from ...session import Session, meant
+from ...run.selection import meant
+from ...run.waiting import missing
+from ...session import Session
 from ...targets.live import UNREACHABLE, Live, wait
 from ...vocabulary import Op
 from . import effects, power, state
@@ -28,22 +32,31 @@ def require_practice(cluster: Cluster) -> None:
     if not cluster.for_practice:
         where = cluster.source or "the inventory"
         raise UsageError(
-            f"{where} is not marked as a lab: a drill breaks things on purpose",
-            hint=f"if these machines are for practice only, write `drills: true` in {where}",
+            f"{where} is not marked as a lab, and a drill breaks things on purpose",
+            hint=f"if these machines are only for practice, write `drills: true` in {where}",
         )
 
 
 def chosen(cluster: Cluster, name: str, on: str = "") -> tuple[Drill, tuple[Host, ...]]:
-    """The drill of a name, and the hosts it is to break: the one named, else the last that fits. UsageError, QuorumError."""
+    """The drill of a name, and the hosts it is to break: the one named, else the last that fits.
+
+    UsageError, QuorumError.
+    """
     if name not in NAMES:
         raise UsageError(f"there is no drill {name}", hint=meant(name, NAMES))
     found = drill(name)
     fit = tuple(found.candidates(cluster))
     if not fit:
-        raise UsageError(f"the drill {name} needs {found.needs}, and this cluster has none", hint=f"the drills are: {' '.join(NAMES)}")
+        raise UsageError(
+            f"the drill {name} needs {found.needs}, and this cluster has none",
+            hint=f"the drills are: {' '.join(NAMES)}",
+        )
     names = [host.name for host in fit]
     if on and (found.every or on not in names):
-        raise UsageError(f"the drill {name} cannot be done on {on} alone", hint=f"it is for: {' '.join(names)}")
+        raise UsageError(
+            f"the drill {name} cannot be done on {on} alone",
+            hint=f"it breaks {'all of' if found.every else 'one of'}: {' '.join(names)}",
+        )
     hosts = fit if found.every else (cluster.host(on) if on else fit[-1],)
     others = [host for host in cluster.etcd_members if host not in hosts or not found.spoils(host)]
     _keep_quorum(cluster, len(others))
@@ -52,33 +65,49 @@ def chosen(cluster: Cluster, name: str, on: str = "") -> tuple[Drill, tuple[Host
 
 def _keep_quorum(cluster: Cluster, staying: int) -> None:
     members = len(cluster.etcd_members)
-    if staying < members // 2 + 1:
+    if staying < quorum(members):
         raise QuorumError(
-            f"this drill would leave {staying} of {members} etcd members, and {members // 2 + 1} are a quorum",
-            hint="hardway status INV shows the members; a drill that takes one away needs three healthy ones",
+            f"this drill would leave {staying} of {members} etcd members, and {quorum(members)} are a quorum",
+            hint="hardway status INV shows the members; a drill that stops one needs three healthy ones",
         )
 
 
 def begin(session: Session, found: Drill, hosts: Sequence[Host]) -> Practice:
-    """Break it once nothing stands in the way: no other drill, a quorum that stays, a cluster that is well. What is on is noted first."""
+    """Break it if nothing prevents that: no other drill, a quorum that stays, a healthy cluster.
+
+    What is on is noted first.
+    """
     looking = session.looking()
     if session.store.read("pki/ca.crt") is None:
-        raise PkiError(f"{session.state_dir} holds no keys of a cluster", hint="a drill is for a cluster that runs: hardway bootstrap INV")
-    with session.locked():
+        raise PkiError(
+            f"{session.state_dir} contains no keys of a cluster",
+            hint="a drill needs a running cluster: hardway bootstrap INV",
+        )
+    with session.locked("drill"):
+        session.survey(frozenset())
         now = state.look(looking)
         if now.on:
-            raise DriftError(f"a drill is on: {', '.join(map(str, now.on))}", hint="end it first: hardway drill INV --restore")
+            raise DriftError(
+                f"a drill is on: {', '.join(map(str, now.on))}", hint="end that one first: hardway drill INV --restore"
+            )
         for error in now.away.values():
             raise error
         if any(found.spoils(host) for host in hosts):
-            healthy = [host for host in session.cluster.etcd_members if host not in hosts and not looking.live.etcd_health(host)]
+            healthy = [
+                host
+                for host in session.cluster.etcd_members
+                if host not in hosts and not looking.live.etcd_health(host)
+            ]
             _keep_quorum(session.cluster, len(healthy))
         _require_health(looking.live)
         practice = Practice(looking.live, tuple(hosts), effects.containers(looking.live))
         session.store.discard(state.POWERED_OFF)
         if not found.units:
             power.off(session, hosts[0], found.name)
-        each(lambda host: session.live.remotes[host.name].change([Op("drill", (found.name, *found.units))]), hosts if found.units else ())
+        each(
+            lambda host: session.live.remotes[host.name].change([Op("drill", (found.name, *found.units))]),
+            hosts if found.units else (),
+        )
     return practice
 
 
@@ -86,21 +115,15 @@ def _require_health(live: Live) -> None:
     try:
         wait(lambda: pending(live), SETTLING, lambda missing: missing.what, 0.5)
     except NotReadyError as error:
-        error.message = f"the cluster is not well enough to begin: {error.waited_for} is still to come"
-        error.hint = "hardway bootstrap INV mends it; hardway status INV shows it"
+        error.message = f"the cluster is not healthy enough to start a drill: still waiting for {error.waited_for}"
+        error.hint = "hardway status INV shows it; hardway bootstrap INV repairs it"
         raise
 
 
 def pending(live: Live) -> Pending | None:
-    """What the phases are still waiting for: nothing, when the cluster is well."""
-    for phase in PHASES:
-        try:
-            missing = phase.ready(live) if phase.ready else None
-        except UNREACHABLE as error:
-            missing = Pending(f"an answer for {phase.name} ({error})", getattr(error, "host", ""))
-        if missing:
-            return missing
-    return None
+    """What the phases are still waiting for: nothing, when the cluster is healthy."""
+    targets = ((phase, target) for phase in PHASES for target in phase.targets(live.cluster))
+    return next((found for phase, target in targets if (found := missing(phase, live, target))), None)
 
 
 def watch(practice: Practice, found: Drill, say: Say) -> None:
@@ -118,15 +141,16 @@ def watch(practice: Practice, found: Drill, say: Say) -> None:
         try:
             wait(missing, effect.deadline, str, 0.5)
         except NotReadyError as error:
-            error.message = f"the expected effect did not come: {title}"
+            error.message = f"the expected effect did not occur: {title}"
             error.hint = "end the drill: hardway drill INV --restore"
             raise
         say(f"{time.monotonic() - began:7.1f} s  ok  {title}")
 
 
 def restore(session: Session, say: Say) -> None:
-    """Mend all that drills broke, by whom or when does not matter, and see the cluster well again."""
-    with session.locked():
+    """Repair what drills broke, no matter who started them or when, and wait until the cluster is healthy."""
+    with session.locked("drill --restore"):
+        session.survey(frozenset())
         off = state.switched_off(session)
         if off:
             power.on(session, session.cluster.host(off.host), say)
@@ -139,15 +163,19 @@ def restore(session: Session, say: Say) -> None:
     if now.away:
         raise _unmended(now.away)
     _await_health(session.looking().live)
-    say("the cluster is well")
+    say("the cluster is healthy")
 
 
 def _unmended(away: dict[str, HardwayError]) -> HardwayError:
     first = next(iter(away.values()))
     names = ", ".join(away)
     evidence = "\n".join(f"{name}: {error.message}" for name, error in away.items())
-    hint = f"bring it back ({first.hint}), then: hardway drill INV --restore"
-    return ConnectionFailed(f"{names} cannot be reached: whether a drill is on there is not known", evidence=evidence, hint=hint)
+    hint = f"make {'them' if len(away) > 1 else 'it'} reachable ({first.hint}), then: hardway drill INV --restore"
+    return ConnectionFailed(
+        f"{names} {'do' if len(away) > 1 else 'does'} not answer: hardway cannot know whether a drill is on there",
+        evidence=evidence,
+        hint=hint,
+    )
 
 
 def _await_health(live: Live) -> None:
@@ -162,7 +190,7 @@ def _await_health(live: Live) -> None:
     except NotReadyError as error:
         if last[0] and last[0].host and last[0].unit:
             error.host, error.evidence = last[0].host, live.journal(last[0].host, last[0].unit)
-        error.hint = "hardway bootstrap INV mends what differs from the inventory"
+        error.hint = "hardway bootstrap INV repairs what differs from the inventory"
         raise
 
 
@@ -171,4 +199,7 @@ def listing(session: Session) -> tuple[list[str], state.State]:
     now = state.look(session)
     width = max(map(len, NAMES))
     on = {one.name: [f"{on.host} since {on.since:%H:%M}" for on in now.on if on.drill == one.name] for one in DRILLS}
-    return [f"{one.name:{width}}  {one.breaks}{'   ON: ' + ', '.join(on[one.name]) if on[one.name] else ''}" for one in DRILLS], now
+    return [
+        f"{one.name:{width}}  {one.breaks}{'   ON: ' + ', '.join(on[one.name]) if on[one.name] else ''}"
+        for one in DRILLS
+    ], now

@@ -1,4 +1,4 @@
-"""What a drill is: something broken on purpose, what to look at meanwhile, and the effect that must come about."""
+"""What a drill is: something broken on purpose, what to watch meanwhile, and the effect that must occur."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from functools import cached_property
 from ...cluster import Cluster, Host
 from ...targets.live import Live
 
-# From then on a node that is silent for longer counts as gone (kube-controller-manager's default).
+# A node that reports nothing for longer becomes NotReady (kube-controller-manager's default).
 GRACE = 50
 EVICTED = 300
 
 
 @dataclass(frozen=True)
 class Look:
-    """Something to type while the drill is on; `after` says when it shows, `why` teaches. Words in braces are filled in."""
+    """Something to type while the drill is on; `after` says when it shows, `why` teaches.
+
+    Words in braces are filled in.
+    """
 
     command: str
     expect: str
@@ -35,7 +38,8 @@ class Effect:
 
 @dataclass(frozen=True)
 class Drill:
-    """One exercise. `candidates` are the hosts it may be done on; all of them at once where `every`. Without `units` it is the machine.
+    """One exercise. `candidates` are the hosts it may be done on; all of them at once where `every`. Without `units` it
+    is the machine.
 
     `spoils` counts the etcd members that it takes away; the others must be a quorum.
     """

@@ -19,7 +19,7 @@ WRITES_WITHIN = 6.0
 
 
 def containers(live: Live) -> Mapping[str, frozenset[str]]:
-    """The containers that run on each worker that can be asked."""
+    """The containers that run on each worker that answers."""
     found = {}
     for host in live.cluster.workers:
         try:
@@ -30,7 +30,11 @@ def containers(live: Live) -> Mapping[str, frozenset[str]]:
 
 
 def server_is_down(practice: Practice) -> str:
-    return "" if practice.live.kube(practice.broken).not_ready() else f"the API server of {practice.broken.name} to stop answering"
+    return (
+        ""
+        if practice.live.kube(practice.broken).not_ready()
+        else f"the API server of {practice.broken.name} to stop answering"
+    )
 
 
 def address_answers(practice: Practice) -> str:
@@ -65,7 +69,7 @@ def others_are_healthy(practice: Practice) -> str:
 
 
 def writes_go_on(practice: Practice) -> str:
-    """etcd's revision moves without our writing anything: the control plane renews its leases all the time."""
+    """etcd's revision grows without any write by hardway: the control plane renews its leases all the time."""
     api = practice.live.balanced(practice.spared[0] if practice.spared else None)
     revision = lambda: int((api.get(LEASES) or {})["metadata"]["resourceVersion"])  # noqa: E731
     first, end = revision(), time.monotonic() + WRITES_WITHIN
@@ -73,11 +77,11 @@ def writes_go_on(practice: Practice) -> str:
         if revision() > first:
             return ""
         time.sleep(0.2)
-    return f"a write: etcd stays at revision {first}"
+    return f"a write (etcd stays at revision {first})"
 
 
 def node_is_not_ready(practice: Practice) -> str:
-    """Its silence was noticed: "Unknown". A kubelet that has just started says "False" for a moment by itself."""
+    """The control plane noticed: "Unknown". A kubelet that has just started says "False" for a moment by itself."""
     node = practice.live.nodes().get(practice.broken.name, {})
     ready = next((c["status"] for c in node.get("status", {}).get("conditions", []) if c["type"] == "Ready"), "Unknown")
     return "" if ready == "Unknown" else f"node {practice.broken.name} to become NotReady"

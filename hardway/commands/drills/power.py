@@ -1,4 +1,5 @@
-"""Switching a machine off for a drill and on again: by the lab where we made it, else by the machine itself and by whoever can."""
+"""Switching a machine off for a drill and on again: a lab machine by the lab, another one by itself and the
+operator."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ STARTED_BY_HAND = 900.0
 
 
 def off(session: Session, host: Host, drill: str) -> None:
-    """Power off, noted in the state directory first: a machine that is off remembers nothing that we could ask for."""
+    """Power off, recorded in the state directory first: a machine that is off cannot say that a drill is on."""
     session.store.create(state.POWERED_OFF, f"{drill} {host.name} {int(time.time())}\n".encode())
     if session.cluster.lab:
         from ...lab import LabMachines
@@ -26,7 +27,7 @@ def off(session: Session, host: Host, drill: str) -> None:
 
 
 def on(session: Session, host: Host, say) -> None:
-    """Power on, or have somebody do it: returns when the host lets us in."""
+    """Power on, or ask the operator to do it: returns when the host accepts a login."""
     if session.cluster.lab:
         from ...lab import LabMachines
 
@@ -34,7 +35,10 @@ def on(session: Session, host: Host, say) -> None:
         return
     if not _away(session, host):
         return
-    say(f"{host.name} is off: start it now, for example with `vagrant up {host.name}`. Waiting up to {STARTED_BY_HAND / 60:.0f} minutes.")
+    say(
+        f"{host.name} is off: start it now, for example with `vagrant up {host.name}`. hardway waits up to"
+        f" {STARTED_BY_HAND / 60:.0f} minutes."
+    )
     try:
         wait(lambda: _away(session, host), STARTED_BY_HAND, lambda problem: f"{host.name} to answer ({problem})", 2.0)
     except NotReadyError as error:

@@ -30,7 +30,8 @@ class On:
 
 @dataclass(frozen=True)
 class State:
-    """`on` are drills whose effect lasts; `marked` are hosts that remember one, mended or not; `away` those that cannot be asked."""
+    """`on` are drills whose effect lasts; `marked` are hosts that remember one, mended or not; `away` those that cannot
+    be asked."""
 
     on: tuple[On, ...]
     marked: tuple[str, ...]
@@ -52,7 +53,9 @@ def look(session: Session) -> State:
     found = [on for host in session.cluster.hosts if (on := parse(host.name, answers.get(host.name, "")))]
     off = switched_off(session)
     found += [off] if off and off.host in away else []
-    return State(tuple(found), tuple(name for name in answers if answers[name]), {name: away[name] for name in sorted(away)})
+    return State(
+        tuple(found), tuple(name for name in answers if answers[name]), {name: away[name] for name in sorted(away)}
+    )
 
 
 def parse(host: str, mark: str) -> On | None:

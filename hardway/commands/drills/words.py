@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...cluster import Cluster, Host
+from ...etcd.interface import quorum
 from ...ssh.route import route
 from .drill import GRACE, Drill
 
@@ -21,7 +22,7 @@ def filled(text: str, cluster: Cluster, hosts: Sequence[Host]) -> str:
         "grace": GRACE,
         "members": members,
         "others": members - 1,
-        "quorum": members // 2 + 1,
+        "quorum": quorum(members),
         "ssh_worker": login(cluster, worker),
         "ssh_controller": login(cluster, cluster.control_plane[0]),
     }
@@ -36,16 +37,20 @@ def login(cluster: Cluster, host: Host) -> str:
 
 
 def exercise(drill: Drill, cluster: Cluster, hosts: Sequence[Host]) -> str:
-    """What the class is told when something has been broken."""
+    """What the class reads when something has been broken."""
     fill = lambda text: filled(text, cluster, hosts)  # noqa: E731
     lines = [f"Drill {drill.name}: {drill.title} ({fill('{host}')})", "", fill(drill.story), ""]
-    lines += ["Look at this in another terminal, which has kubectl after:", f'     $ eval "$(hardway env {cluster.source or "INV"})"', ""]
+    lines += [
+        "Type these commands in another terminal. First make kubectl use this cluster:",
+        f'     $ eval "$(hardway env {cluster.source or "INV"})"',
+        "",
+    ]
     for number, look in enumerate(drill.looks(cluster), 1):
         lines += [f"  {number}. $ {fill(look.command)}", f"     {fill(look.after)}: {fill(look.expect)}"]
         lines += [f"     why: {fill(look.why)}", ""]
-    return "\n".join([*lines, f"If it stays so: {fill(drill.later)}", ""])
+    return "\n".join([*lines, f"If it stays broken: {fill(drill.later)}", ""])
 
 
 def ending(drill: Drill, cluster: Cluster) -> str:
     """How it is ended."""
-    return f"The drill stays on until: hardway drill {cluster.source or 'INV'} --restore   (by hand: {drill.by_hand})"
+    return f"To end the drill: hardway drill {cluster.source or 'INV'} --restore   (by hand: {drill.by_hand})"

@@ -16,7 +16,8 @@ from ...session import Session
 from ...targets.journal import Entry, merged, parse
 from .sources import Since, Source
 
-# Lines of several hosts come a little apart: for so long they wait for each other, so that they are shown in their order.
+# Lines of several hosts come a little apart: for so long they wait for each other, so that they are shown in their
+# order.
 SETTLED = 0.25
 HELD = 1.0
 LEAVE = 10.0  # for the readers on the hosts to end; one that is still connecting has none there yet
@@ -47,10 +48,13 @@ class Listening:
         yield merged(entry for host in self.source.hosts for entry in found.get(host.name, ()))
 
     def on_and_on(self) -> Iterator[list[Entry]]:
-        """Entries as they come, some at a time, until Ctrl-C or until no host can be heard any more; then no reader is left on a host."""
+        """Entries as they come, some at a time, until Ctrl-C or until no host can be heard any more; then no reader is
+        left on a host."""
         heard: queue.SimpleQueue[Entry | str] = queue.SimpleQueue()
         stop = threading.Event()
-        threads = [threading.Thread(target=self._follow, args=(host, heard, stop), daemon=True) for host in self.source.hosts]
+        threads = [
+            threading.Thread(target=self._follow, args=(host, heard, stop), daemon=True) for host in self.source.hosts
+        ]
         with _interrupts_heard(heard):
             for thread in threads:
                 thread.start()
@@ -71,7 +75,7 @@ class Listening:
         try:
             self.session.live.remotes[host.name].listen(probe, line, stop.is_set)
             if not stop.is_set():
-                raise ConnectionLost(f"nothing more comes from {self.source.component} on {host.name}", host.name)
+                raise ConnectionLost(f"the log of {self.source.component} on {host.name} ended", host.name)
         except HardwayError as error:
             if not stop.is_set():
                 self.away(host, error)
@@ -81,12 +85,15 @@ class Listening:
     def _wanted(self, entries: list[Entry | None]) -> list[Entry]:
         """Without what is no entry; a log file knows no beginning, so it is cut here."""
         now = time.time()
-        return [entry for entry in entries if entry and (self.source.kind == "unit" or self.since.admits(entry.moment, now))]
+        return [
+            entry for entry in entries if entry and (self.source.kind == "unit" or self.since.admits(entry.moment, now))
+        ]
 
 
 @contextlib.contextmanager
 def _interrupts_heard(heard: queue.SimpleQueue[Entry | str]) -> Iterator[None]:
-    """Ctrl-C is one more thing that comes: an exception could strike anywhere, and leave readers behind on the hosts."""
+    """Ctrl-C is one more thing that comes: an exception could strike anywhere, and leave readers behind on the
+    hosts."""
     before = signal.signal(signal.SIGINT, lambda number, frame: heard.put(INTERRUPT))
     try:
         yield

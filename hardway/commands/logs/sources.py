@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from ...cluster import Cluster, Host
 from ...errors import UsageError
 from ...run.components import components
-from ...session import meant
+from ...run.selection import meant
+from ...targets.journal import PODS
 from ...vocabulary import Probe
 
-# What runs in pods is read where the kubelet keeps it, so that it can be read without an API: the pods' folders begin with this.
-PODS = {"coredns": "kube-system_coredns-"}
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -60,7 +59,8 @@ def carriers(cluster: Cluster) -> dict[str, tuple[Host, ...]]:
 
 
 def source(cluster: Cluster, component: str, only: Iterable[str] = ()) -> Source:
-    """A component on all its hosts or some of them; UsageError for a name that is none, or a host that does not carry it."""
+    """A component on all its hosts or some of them; UsageError for a name that is none, or a host that does not carry
+    it."""
     known = carriers(cluster)
     if component not in known:
         raise UsageError(f"there is no component {component} in this cluster", hint=meant(component, list(known)))
@@ -70,7 +70,7 @@ def source(cluster: Cluster, component: str, only: Iterable[str] = ()) -> Source
         if name not in names:
             raise UsageError(f"there is no host {name} in the inventory", hint=meant(name, names))
         if name not in carrying:
-            raise UsageError(f"{name} carries no {component}", hint=f"it runs on: {' '.join(carrying)}")
+            raise UsageError(f"{name} does not run {component}", hint=f"it runs on: {' '.join(carrying)}")
     hosts = tuple(host for host in known[component] if not only or host.name in only)
     kind, name = ("pod", PODS[component]) if component in PODS else ("unit", f"{component}.service")
     return Source(component, kind, name, hosts)

@@ -2,7 +2,7 @@
 
 from .chapters import guide, write_guide
 from .explain import explain
-from .survey import assumed, surveyed, unasked
+from .survey import surveyed, unasked
 from .tree import MANIFEST, write_tree
 
-__all__ = ["MANIFEST", "assumed", "explain", "guide", "surveyed", "unasked", "write_guide", "write_tree"]
+__all__ = ["MANIFEST", "explain", "guide", "surveyed", "unasked", "write_guide", "write_tree"]

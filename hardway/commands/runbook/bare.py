@@ -8,10 +8,10 @@ from ...cluster import Cluster
 from ...phase import API, ETCD, OPERATOR, Inputs
 from ...phases import PHASES
 from ...resources.base import Change
-from ...run.runner import plan
+from ...run.planning import plan
 from ...vocabulary import Answers, Probe
 
-# What a machine answers on which nothing was ever installed; of swap we assume that there is some.
+# What a machine answers on which nothing was ever installed; swap is assumed to be on.
 ANSWERS: Mapping[str, str] = {
     "binary": "absent",
     "block": "",

@@ -26,12 +26,14 @@ from .steps import Writer
 from .writing import diagrams, markdown, page
 from .writing.document import Chapter, Code, Heading, Part, Table, Text
 
-# An authority, the file its certificate lies in, the hosts that have it.
+# A CA, the file with its certificate, the hosts that have it.
 Believers = tuple[str, str, list[str]]
 
 
-def guide(cluster: Cluster, facts: Mapping[str, Facts], assets: AssetStore, state: Path, assumptions: str) -> list[Chapter]:
-    """The guide of one cluster for these hosts; AssetError when a program it speaks of is not in the cache."""
+def guide(
+    cluster: Cluster, facts: Mapping[str, Facts], assets: AssetStore, state: Path, assumptions: str
+) -> list[Chapter]:
+    """The guide of one cluster for these hosts; AssetError when a program that it needs is not in the cache."""
     secrets = StandIns(cluster)
     inputs = Inputs(cluster, facts, secrets.credentials, assets)
     found = bare.changes(inputs)
@@ -46,19 +48,23 @@ def guide(cluster: Cluster, facts: Mapping[str, Facts], assets: AssetStore, stat
 
 
 def write_guide(chapters: Sequence[Chapter], cluster: Cluster, folder: Path, form: str) -> list[Path]:
-    """The files written: one for each chapter and an index as `md`, one page as `html`; UsageError when the folder cannot be written."""
+    """The files written: one for each chapter and an index as `md`, one page as `html`; UsageError when the folder
+    cannot be written."""
     texts = {"index.html": page.page(chapters, cluster)} if form == "html" else markdown.files(chapters, cluster)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
             (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"{folder} cannot be written: {error.strerror}", hint="name another folder with -o") from error
+        raise UsageError(
+            f"{folder} cannot be written: {error.strerror}", hint="choose another folder with -o"
+        ) from error
     return [folder / name for name in texts]
 
 
 def docstring(phase: Phase, cluster: Cluster) -> list[str]:
-    """The paragraphs that stand beside the phase's code, with this cluster's names; the first not, when it only repeats the title."""
+    """The paragraphs that stand beside the phase's code, with this cluster's names; the first not, when it only repeats
+    the title."""
     text = inspect.cleandoc(_own_module(phase) or sys.modules[phase.desired.__module__].__doc__ or "")
     known = {"<cluster>": cluster.name, "<api address>:6443": f"{cluster.api.address}:{cluster.api.port}"}
     if cluster.workers:
@@ -77,15 +83,27 @@ def _own_module(phase: Phase) -> str:
 
 def _overview(cluster: Cluster, believers: Sequence[Believers]) -> list[Part]:
     return [
-        Text(f"This is the cluster `{cluster.name}`, Kubernetes {cluster.versions.kubernetes}, built by hand: every command that is "
-             "needed, with your names, addresses and files."),
+        Text(
+            f"This guide builds the cluster `{cluster.name}`, Kubernetes {cluster.versions.kubernetes}, by hand: every "
+            "command, with your names, addresses and files."
+        ),
         diagrams.topology(cluster),
         Heading("Who trusts whom"),
-        Text("Three authorities: what each of them signs, and (dashed) the files by which hosts believe whoever it signed."),
-        diagrams.trust({authority: [(path, hosts) for name, path, hosts in believers if name == authority] for authority, *_ in believers}),
-        Table(("authority", "file", "hosts"), tuple((f"`{name}`", f"`{path}`", ", ".join(hosts)) for name, path, hosts in believers)),
+        Text(
+            "There are three CAs. The picture shows what each one signs, and (dashed) the files that make it trusted."
+        ),
+        diagrams.trust(
+            {
+                authority: [(path, hosts) for name, path, hosts in believers if name == authority]
+                for authority, *_ in believers
+            }
+        ),
+        Table(
+            ("CA", "file", "hosts"),
+            tuple((f"`{name}`", f"`{path}`", ", ".join(hosts)) for name, path, hosts in believers),
+        ),
         Heading("Variables and connections"),
-    ]  # fmt: skip
+    ]
 
 
 def _believers(found: Mapping[tuple[str, str], Sequence[Change]], secrets: StandIns) -> list[Believers]:
@@ -99,11 +117,13 @@ def _believers(found: Mapping[tuple[str, str], Sequence[Change]], secrets: Stand
     return [(authority, path, sorted(hosts)) for (authority, path), hosts in sorted(places.items())]
 
 
-def _chapter(phase: Phase, inputs: Inputs, found: Mapping[tuple[str, str], Sequence[Change]], writer: Writer) -> list[Part]:
+def _chapter(
+    phase: Phase, inputs: Inputs, found: Mapping[tuple[str, str], Sequence[Change]], writer: Writer
+) -> list[Part]:
     parts: list[Part] = [Text(text) for text in docstring(phase, inputs.cluster)]
     changes = {target.name: found.get((phase.name, target.name), ()) for target in phase.targets(inputs.cluster)}
     steps = _issued(changes, inputs.cluster) or _steps(phase, inputs.cluster, changes, writer)
-    parts += steps or [Text("There is nothing to do for it in a new cluster of this shape.")]
+    parts += steps or [Text("In a new cluster of this shape there is nothing to do here.")]
     for number, check in enumerate(checks(phase.name, inputs) if phase.targets(inputs.cluster) else ()):
         parts += [Heading("Check")] if number == 0 else []
         parts += [Code(check.commands), Text("It prints:"), Code(check.expected, "text")]

@@ -1,4 +1,4 @@
-"""How each phase is checked by hand: commands that wait until it is so, and exactly what they then print."""
+"""How to check each phase by hand: commands that wait until it is ready, and exactly what they print then."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ...assets import image_reference
-from ...cluster import Cluster, Host, LoadBalancer
+from ...cluster import Cluster, Host
+from ...etcd.interface import tls_flags
 from ...phase import Inputs
-from ...phases.binaries import CNI_PLUGINS, programs
+from ...phases.binaries import programs
 from ...phases.containers import NODE_IMAGES
-from ...phases.preflight import TOOLS
 from ...pki.certificates import authorities, definitions
+from ...ports import ETCD_CLIENT
+from ...preflight.tools import TOOLS
+from ...settings import LoadBalancer
 from .ops import KUBECTL
 from .shell import SSH, Way, heredoc, loop
 
 ADMIN = KUBECTL.replace("super-admin", "admin")
-ETCDCTL = ("/usr/local/bin/etcdctl --endpoints https://127.0.0.1:2379 --cacert /etc/etcd/pki/ca.crt --cert /etc/etcd/pki/server.crt "
-           "--key /etc/etcd/pki/server.key")  # fmt: skip
+ETCDCTL = f"/usr/local/bin/etcdctl --endpoints=https://127.0.0.1:{ETCD_CLIENT} {tls_flags()}"
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ def checks(phase: str, inputs: Inputs) -> list[Check]:
 
 
 def until(seconds: int, command: str) -> str:
-    """Wait for a condition, but not for ever."""
+    """Wait for a condition, at most so many seconds."""
     return f"for try in $(seq {seconds}); do {command} >/dev/null 2>&1 && break; sleep 1; done"
 
 
@@ -50,9 +52,9 @@ def _names(hosts: Sequence[Host]) -> str:
 
 def _preflight(inputs: Inputs) -> Iterator[Check]:
     tools = " ".join(tool for tool in TOOLS if not tool.startswith("lib"))
-    look = f"for tool in {tools}; do command -v \\$tool >/dev/null || echo \\$tool is missing; done; echo looked"
+    look = f"for tool in {tools}; do command -v \\$tool >/dev/null || echo \\$tool is missing; done; echo checked"
     found = f'sh -c "PATH=$PATH:/usr/sbin:/sbin; {look}"'
-    yield Check(everywhere(inputs.cluster.workers, found), "\n".join("looked" for _ in inputs.cluster.workers))
+    yield Check(everywhere(inputs.cluster.workers, found), "\n".join("checked" for _ in inputs.cluster.workers))
 
 
 def _pki(inputs: Inputs) -> Iterator[Check]:
@@ -79,17 +81,16 @@ def _encryption(inputs: Inputs) -> Iterator[Check]:
 
 def _prepare(inputs: Inputs) -> Iterator[Check]:
     workers = inputs.cluster.workers
-    yield Check(everywhere(workers, "sysctl -n net.ipv4.ip_forward net.bridge.bridge-nf-call-iptables"), "\n".join("1\n1" for _ in workers))
+    yield Check(
+        everywhere(workers, "sysctl -n net.ipv4.ip_forward net.bridge.bridge-nf-call-iptables"),
+        "\n".join("1\n1" for _ in workers),
+    )
     yield Check(everywhere(workers, "swapon --show --noheadings | wc -l"), "\n".join("0" for _ in workers))
 
 
 def _binaries(inputs: Inputs) -> Iterator[Check]:
-    from ...phases.binaries import program
-
     for host in inputs.cluster.hosts:
-        files = [*programs(inputs, host)]
-        files += [program(inputs, host, name, "/opt/cni/bin") for name in CNI_PLUGINS] if host in inputs.cluster.workers else []
-        if files:
+        if files := programs(inputs, host):
             sums = "".join(f"{file.blob.sha256}  {file.path}\n" for file in files)
             way = Way(host.name, host.ssh.user != "root")
             yield Check(way.feed("sha256sum -c -", heredoc(sums)), "\n".join(f"{file.path}: OK" for file in files))
@@ -98,7 +99,9 @@ def _binaries(inputs: Inputs) -> Iterator[Check]:
 def _etcd(inputs: Inputs) -> Iterator[Check]:
     members = inputs.cluster.etcd_members
     first = Way(members[0].name, members[0].ssh.user != "root")
-    wait = loop([host.name for host in members], "  " + until(60, Way("$host", first.sudo).run(f"{ETCDCTL} endpoint health")))
+    wait = loop(
+        [host.name for host in members], "  " + until(60, Way("$host", first.sudo).run(f"{ETCDCTL} endpoint health"))
+    )
     listing = f"{first.run(f'{ETCDCTL} member list')} | cut -d, -f 2,3 | sort -k 2"
     yield Check(f"{wait}\n{listing}", "\n".join(sorted(f" started, {host.name}" for host in members)))
 
@@ -164,8 +167,14 @@ def _kube_proxy(inputs: Inputs) -> Iterator[Check]:
         rule = f"-A KUBE-SERVICES -d {inputs.cluster.network.service_ip}/32"
         ask = Way("$host", any(host.ssh.user != "root" for host in workers)).run("iptables-save -t nat")
         grep = f'{ask} | grep -q -- "{rule}"'
-        body = f'  for try in $(seq 60); do {grep} && break; sleep 1; done\n  {grep} && echo "$host knows the Service kubernetes"'
-        yield Check(loop([host.name for host in workers], body), "\n".join(f"{host.name} knows the Service kubernetes" for host in workers))
+        body = (
+            f'  for try in $(seq 60); do {grep} && break; sleep 1; done\n  {grep} && echo "$host has the rule'
+            ' of the Service kubernetes"'
+        )
+        yield Check(
+            loop([host.name for host in workers], body),
+            "\n".join(f"{host.name} has the rule of the Service kubernetes" for host in workers),
+        )
 
 
 def _dns(inputs: Inputs) -> Iterator[Check]:
@@ -178,7 +187,11 @@ def _node_marks(inputs: Inputs) -> Iterator[Check]:
     for host in inputs.cluster.workers:
         labels = ",".join(f"{key}={value}" for key, value in host.labels.items())
         select = f" -l '{labels}'" if labels else ""
-        yield Check(f"{KUBECTL} get nodes --field-selector metadata.name={host.name}{select} -o name", f"node/{host.name}")
+        columns = "-o jsonpath='{.items[*].metadata.name} {.items[*].spec.podCIDR}{\"\\n\"}'"
+        yield Check(
+            f"{KUBECTL} get nodes --field-selector metadata.name={host.name}{select} {columns}",
+            f"{host.name} {host.pod_cidr}",
+        )
 
 
 def _kubectl(inputs: Inputs) -> Iterator[Check]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 
+from ...assets.placeholders import Placeholders
 from ...cluster import Cluster
 from ...facts import Facts
 from ...phase import Inputs, Phase
 from ...phases import PHASES
 from ...pki.stand_ins import StandIns
 from ...resources.base import Change
-from ...session import Placeholders
 from . import bare
 from .chapters import docstring
 from .reasons import flags, reason
@@ -47,13 +47,15 @@ def _landing(phase: Phase, inputs: Inputs, found: Mapping[tuple[str, str], Seque
     for key, names in hosts.items():
         groups.setdefault(tuple(names), []).append(key)
     if not groups:
-        return "In a new cluster of this shape there is nothing to do for it."
+        return "In a new cluster of this shape there is nothing to do here."
     lines = []
     for names, keys in groups.items():
         lines.append(f"On {', '.join(names)}:")
         for key in keys:
             lines += _wrapped(f"{key}{': ' + why[key] if why[key] else ''}", 2)
-            lines += [line for flag, why_flag in flags(key, inputs.cluster) for line in _wrapped(f"{flag}: {why_flag}", 6)]
+            lines += [
+                line for flag, why_flag in flags(key, inputs.cluster) for line in _wrapped(f"{flag}: {why_flag}", 6)
+            ]
     return "\n".join(lines)
 
 

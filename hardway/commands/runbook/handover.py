@@ -1,6 +1,6 @@
-"""The guide's last chapter: what hardway would have noted down itself, so that it takes the cluster for its own.
+"""The guide's last chapter: the records that hardway itself would have written, so that it manages the cluster.
 
-Not part of Kubernetes: without these notes hardway would install the same files once more and restart what runs.
+Not part of Kubernetes: without these records hardway would install the same files again and restart what runs.
 """
 
 from __future__ import annotations
@@ -9,38 +9,44 @@ from collections.abc import Sequence
 
 from ...cluster import Cluster, Host
 from ...phase import Inputs
-from ...phases import PHASES
+from ...phases import wanted_on
 from ...pki.certificates import authorities
 from ...resources import Binary, Directory, File, Unit, User
 from ...resources.base import Resource
 from .shell import SSH, heredoc
 from .writing.document import Code, Heading, Part, Text
 
-VERBS = frozenset({"stamp", "cluster"})
+VERBS = frozenset({"stamp", "cluster", "check"})
 
-STAMP = """stamp() {
-  unit=$1; shift
-  for file; do echo "$file $(sha256sum < "$file" | cut -d ' ' -f 1)"; done | sha256sum | cut -d ' ' -f 1 > "stamps/$unit"
-}
-"""
+STAMP = (
+    "stamp() {\n  unit=$1; shift\n"
+    """  for file; do echo "$file $(sha256sum < "$file" | cut -d ' ' -f 1)"; done | """
+    """sha256sum | cut -d ' ' -f 1 > "stamps/$unit"\n"""
+    "}\n"
+)
 
 
 def handover(inputs: Inputs) -> list[Part]:
     """Notes in the state directory, then on each host."""
     parts: list[Part] = [
-        Text("The cluster is complete. This chapter is for those who want hardway to look after it from now on: it writes down what "
-             "hardway would have noted while doing the same. Afterwards `hardway plan` finds nothing to change, and `hardway reset` knows "
-             "which files are to go. Packages stay at a reset: this guide does not know which of them were there before."),
+        Text(
+            "The cluster is complete. If you want hardway to manage it from now on, write the records that hardway "
+            "would have written. Afterwards `hardway plan` finds nothing to change, and `hardway reset` knows which "
+            "files to remove. A reset keeps packages, because this guide does not know which of them were installed "
+            "before."
+        ),
         Heading("In the state directory"),
-        Text("Whose folder this is, and which authorities and encryption key belong to it: others are refused from now on."),
+        Text("The cluster of this directory, its CAs and its encryption key. From now on hardway refuses all others."),
         Code(_local(inputs.cluster)),
-    ]  # fmt: skip
+    ]
     for host in inputs.cluster.hosts:
         parts += [Heading(f"On `{host.name}`"), Code(_remote(inputs, host))]
     parts[4:4] = [
-        Text("On a host: which cluster and authority it belongs to, with which files each unit was started (their digest), "
-             "and which files, folders and users are ours."),
-    ]  # fmt: skip
+        Text(
+            "On each host: its cluster and CA, a digest of the files with which each unit was started, and the files, "
+            "directories and users that hardway manages."
+        ),
+    ]
     return parts
 
 
@@ -57,18 +63,31 @@ def _local(cluster: Cluster) -> str:
 
 
 def _remote(inputs: Inputs, host: Host) -> str:
-    resources = [resource for phase in PHASES if host in phase.targets(inputs.cluster) for resource in phase.desired(inputs, host)]
+    resources = wanted_on(inputs, host)
     shell = "sudo sh" if host.ssh.user != "root" else "sh"
-    script = "".join([
-        "set -e; umask 077\n",
-        "mkdir -p /var/lib/hardway/stamps /var/lib/hardway/users; cd /var/lib/hardway\n",
-        f'echo "{inputs.cluster.name} $1" > cluster\n',
-        STAMP,
-        *(f"stamp {unit.name} {' '.join(sorted(used.path for used in unit.uses))}\n" for unit in _kind(resources, Unit)),
-        _mark("ours", [file.path for file in _kind(resources, File, Binary)], '  mkdir -p "ours${path%/*}"; : > "ours$path"'),
-        _mark("dirs", [folder.path for folder in _kind(resources, Directory)], '  mkdir -p "dirs$path"; : > "dirs$path/.made"'),
-        *(f": > users/{user.name}\n" for user in _kind(resources, User)),
-    ])  # fmt: skip
+    script = "".join(
+        [
+            "set -e; umask 077\n",
+            "mkdir -p /var/lib/hardway/stamps /var/lib/hardway/users; cd /var/lib/hardway\n",
+            f'echo "{inputs.cluster.name} $1" > cluster\n',
+            STAMP,
+            *(
+                f"stamp {unit.name} {' '.join(sorted(used.path for used in unit.uses))}\n"
+                for unit in _kind(resources, Unit)
+            ),
+            _mark(
+                "ours",
+                [file.path for file in _kind(resources, File, Binary)],
+                '  mkdir -p "ours${path%/*}"; : > "ours$path"',
+            ),
+            _mark(
+                "dirs",
+                [folder.path for folder in _kind(resources, Directory)],
+                '  mkdir -p "dirs$path"; : > "dirs$path/.made"',
+            ),
+            *(f": > users/{user.name}\n" for user in _kind(resources, User)),
+        ]
+    )
     return f'{SSH} {host.name} "{shell} -s $AUTHORITY" {heredoc(script)}'
 
 

@@ -12,9 +12,9 @@ PKI = "$STATE/pki"
 
 
 def issue_pki(cluster: Cluster) -> Iterator[tuple[str, str]]:
-    """(heading, commands) for every authority, the signing key of service accounts and every leaf."""
+    """(heading, commands) for every CA, the signing key of service accounts and every certificate."""
     for authority in authorities():
-        yield f"The authority `{authority.cn}`", _authority(authority, cluster)
+        yield f"The CA `{authority.cn}`", _authority(authority, cluster)
     yield "The key pair that signs service account tokens", _service_account(cluster)
     for row in definitions():
         if not row.per_host:
@@ -22,7 +22,10 @@ def issue_pki(cluster: Cluster) -> Iterator[tuple[str, str]]:
         elif row.hosts(cluster):
             hosts = row.hosts(cluster)
             body = _leaf(row, cluster, hosts[0])
-            yield f"The certificates `{row.name}`, one for each host", f"for host in {' '.join(h.name for h in hosts)}; do\n{body}\ndone"
+            yield (
+                f"The certificates `{row.name}`, one for each host",
+                f"for host in {' '.join(h.name for h in hosts)}; do\n{body}\ndone",
+            )
     if cluster.api.vip:
         yield "The password that the load balancers share", _password()
 
@@ -30,14 +33,17 @@ def issue_pki(cluster: Cluster) -> Iterator[tuple[str, str]]:
 def issue_encryption(cluster: Cluster) -> Iterator[tuple[str, str]]:
     """The same for the key that encrypts Secrets."""
     file = f"$STATE/encryption/{cluster.encryption.provider}-key1.key"
-    make = f'install -d -m 700 "$STATE/encryption"\n[ -e "{file}" ] || (umask 077; head -c 32 /dev/urandom | base64 > "{file}")'
+    make = (
+        f'install -d -m 700 "$STATE/encryption"\n[ -e "{file}" ] || (umask 077; head -c 32 /dev/urandom | base64 >'
+        f' "{file}")'
+    )
     yield "The key", make
 
 
 def _key(path: str, algorithm: str) -> str:
     kind, size = algorithm.split("-")
     how = f"RSA -pkeyopt rsa_keygen_bits:{size}" if kind == "rsa" else f"EC -pkeyopt ec_paramgen_curve:P-{size[1:]}"
-    # A key that is there is kept: with a new one, all that was signed by or for the old one would be void.
+    # An existing key is kept: a new one would invalidate everything signed by or for the old one.
     return f'[ -e "{path}" ] || (umask 077; openssl genpkey -algorithm {how} -out "{path}")'
 
 
@@ -45,7 +51,10 @@ def _authority(authority: Authority, cluster: Cluster) -> str:
     where = f"{PKI}/{authority.name}"
     days = cluster.pki.ca_validity_days
     request = f'openssl req -new -key "{where}.key" -subj /CN={authority.cn}'
-    sign = f'openssl x509 -req -signkey "{where}.key" -{_digest(cluster)} -days {days} -set_serial "0x$(openssl rand -hex 16)"'
+    sign = (
+        f'openssl x509 -req -signkey "{where}.key" -{_digest(cluster)} -days {days} -set_serial "0x$(openssl rand -hex'
+        ' 16)"'
+    )
     extensions = ["basicConstraints = critical, CA:TRUE, pathlen:0", "keyUsage = critical, keyCertSign, cRLSign",
                   "subjectKeyIdentifier = hash"]  # fmt: skip
     signed = f'[ -e "{where}.crt" ] || {sign} \\\n  -in <({request}) -out "{where}.crt" -extfile /dev/stdin <<EOF'
@@ -57,9 +66,14 @@ def _leaf(row: Definition, cluster: Cluster, host: Host | None) -> str:
     folder = [f'install -d -m 700 "{PKI}/hosts/$host"'] if host else []
     request = f'openssl req -new -key "{where}.key" -subj "{_subject(row)}"'
     ca = f'-CA "{PKI}/{row.ca}.crt" -CAkey "{PKI}/{row.ca}.key"'
-    sign = f'openssl x509 -req {ca} -{_digest(cluster)} -days {cluster.pki.validity_days} -set_serial "0x$(openssl rand -hex 16)"'
+    sign = (
+        f'openssl x509 -req {ca} -{_digest(cluster)} -days {cluster.pki.validity_days} -set_serial "0x$(openssl rand'
+        ' -hex 16)"'
+    )
     sign += f' \\\n  -in <({request}) -out "{where}.crt" -extfile /dev/stdin <<EOF'
-    return "\n".join([*folder, _key(f"{where}.key", cluster.pki.algorithm), sign, *_extensions(row, cluster, host), "EOF"])
+    return "\n".join(
+        [*folder, _key(f"{where}.key", cluster.pki.algorithm), sign, *_extensions(row, cluster, host), "EOF"]
+    )
 
 
 def _extensions(row: Definition, cluster: Cluster, host: Host | None) -> list[str]:
@@ -88,7 +102,10 @@ def _service_account(cluster: Cluster) -> str:
 
 def _password() -> str:
     file = "$STATE/passwords/keepalived.key"
-    return f'install -d -m 700 "$STATE/passwords"\n[ -e "{file}" ] || (umask 077; openssl rand -hex 4 | tr -d "\\n" > "{file}")'
+    return (
+        f'install -d -m 700 "$STATE/passwords"\n[ -e "{file}" ] || (umask 077; openssl rand -hex 4 | tr -d "\\n" >'
+        f' "{file}")'
+    )
 
 
 def _digest(cluster: Cluster) -> str:

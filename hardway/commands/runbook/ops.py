@@ -1,4 +1,5 @@
-"""Every op as the commands a person would type: one function per verb, like the shell functions that hardway itself runs."""
+"""Every op as the commands a person would type: one function per verb, like the shell functions that hardway itself
+runs."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ KUBECTL = '"$KUBECTL" --kubeconfig "$STATE/super-admin.conf"'
 
 @dataclass(frozen=True)
 class Writing:
-    """What a rendering may need beside the op itself: the host meant, how commands name it, and where programs and secrets are."""
+    """What a rendering may need beside the op itself: the host meant, how commands name it, and where programs and
+    secrets are."""
 
     host: str
     way: Way
@@ -38,23 +40,30 @@ def _mkdir(op: Op, w: Writing) -> str:
 
 def _put(op: Op, w: Writing) -> str:
     path, mode, owner, group = op.args
-    return w.way.feed(f"install -m {mode} -o {owner} -g {group} /dev/stdin {path}", content(op.blob.data, w.secrets, w.host, w.way))
+    return w.way.feed(
+        f"install -m {mode} -o {owner} -g {group} /dev/stdin {path}", content(op.blob.data, w.secrets, w.host, w.way)
+    )
 
 
 def _binary(op: Op, w: Writing) -> str:
     path, mode, owner, group, _ = op.args
-    return w.way.feed(f"install -m {mode} -o {owner} -g {group} /dev/stdin {path}", f'< "{cached(op.blob.path, w.cache)}"')
+    return w.way.feed(
+        f"install -m {mode} -o {owner} -g {group} /dev/stdin {path}", f'< "{cached(op.blob.path, w.cache)}"'
+    )
 
 
 def _block(op: Op, w: Writing) -> str:
     path, mark = op.args
     without = w.way.run(f'sed -i -e "/^# BEGIN {mark}$/,/^# END {mark}$/d" -e "\\$a\\\\" {path}')
-    return f"{without}\n{w.way.feed(f'tee -a {path} >/dev/null', heredoc(f'# BEGIN {mark}{chr(10)}{op.blob.data.decode()}# END {mark}'))}"
+    block = heredoc(f"# BEGIN {mark}\n{op.blob.data.decode()}# END {mark}")
+    return f"{without}\n{w.way.feed(f'tee -a {path} >/dev/null', block)}"
 
 
 INSTALL = {
-    "apt-get": "apt-get -qq update\nDEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Dpkg::Options::=--force-confold "
-    "--no-install-recommends install {names} </dev/null >/dev/null",
+    "apt-get": (
+        "apt-get -qq update\nDEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Dpkg::Options::=--force-confold "
+        "--no-install-recommends install {names} </dev/null >/dev/null"
+    ),
     "apk": "apk add -q {names}",
     "zypper": "zypper -n -q install {names} </dev/null",
     "dnf": "dnf -y -q install {names} </dev/null",
@@ -74,11 +83,10 @@ def _user(op: Op, w: Writing) -> str:
 
 def _swapoff(op: Op, w: Writing) -> str:
     return w.way.script(
-        "swapoff -a\n"
-        "# not at the next boot either: neither by fstab nor by units that systemd makes itself\n"
-        "[ ! -e /etc/fstab ] || sed -i -E 's/^([^#]\\S*\\s+\\S+\\s+swap\\s)/#hardway-swap# \\1/' /etc/fstab\n"
-        'systemctl list-units --plain --no-legend --type=swap | while read -r unit _; do systemctl mask -q "$unit"; done\n'
-        "systemctl daemon-reload"
+        "swapoff -a\n# keep swap off after a reboot: neither fstab nor systemd's generated units may enable it\n[ ! -e"
+        " /etc/fstab ] || sed -i -E 's/^([^#]\\S*\\s+\\S+\\s+swap\\s)/#hardway-swap# \\1/' /etc/fstab\nsystemctl"
+        ' list-units --plain --no-legend --type=swap | while read -r unit _; do systemctl mask -q "$unit";'
+        " done\nsystemctl daemon-reload"
     )
 
 
@@ -114,14 +122,17 @@ def _apply(op: Op, w: Writing) -> str:
 
 
 def _mark(op: Op, w: Writing) -> str:
-    """Labels and taints, and the note on the node which of them are ours."""
+    """Labels and taints, the record on the node of which ones hardway set, and the node's pod CIDR."""
     node, wanted = op.args[0].rpartition("/")[2], json.loads(op.blob.data)
     labels = [f"{key}={value}" for key, value in wanted["labels"].items()]
     lines = [f"{KUBECTL} label --overwrite node {node} {' '.join(labels)}"] * bool(labels)
     taints = [f"{t['key']}={t.get('value') or ''}:{t['effect']}" for t in wanted["taints"]]
     lines += [f"{KUBECTL} taint --overwrite node {node} {' '.join(taints)}"] * bool(taints)
     owned = json.dumps({"labels": sorted(wanted["labels"]), "taints": sorted(t["key"] for t in wanted["taints"])})
-    return "\n".join([*lines, f"{KUBECTL} annotate --overwrite node {node} 'hardway.io/owned={owned}'"])
+    lines += [f"{KUBECTL} annotate --overwrite node {node} 'hardway.io/owned={owned}'"]
+    block = wanted["pod_cidr"]
+    spec = json.dumps({"spec": {"podCIDR": block, "podCIDRs": [block]}})
+    return "\n".join([*lines, *([f"{KUBECTL} patch node {node} --type=merge -p '{spec}'"] if block else [])])
 
 
 def _keep(op: Op, w: Writing) -> str:

@@ -5,34 +5,34 @@ from __future__ import annotations
 import re
 from functools import cache
 from importlib import resources
-from pathlib import Path
 
 import yaml
 
 from ...cluster import Cluster
-from ...phases.preflight import RPM_NAMES, TOOLS
+from ...preflight.tools import RPM_NAMES, TOOLS
 from ...render import COMPONENTS, unit_flags
 from ...resources.base import Change
+from ...shipped import shipped
 
 PROGRAMS = {
-    "etcd": "keeps the cluster's whole state",
-    "etcdctl": "asks and mends etcd",
+    "etcd": "stores the cluster's whole state",
+    "etcdctl": "inspects and repairs etcd",
     "etcdutl": "reads and restores etcd's files and snapshots",
-    "kube-apiserver": "the API, the only one that talks to etcd",
+    "kube-apiserver": "the API, the only program that talks to etcd",
     "kube-controller-manager": "makes the actual state follow the declared one",
-    "kube-scheduler": "gives each pod a node",
+    "kube-scheduler": "assigns each pod to a node",
     "kubectl": "the API from the command line",
     "kubelet": "starts this node's pods",
     "kube-proxy": "turns Services into packet rules",
-    "containerd": "runs containers and keeps images",
-    "containerd-shim-runc-v2": "stays beside each pod, so that containerd can restart without killing it",
-    "ctr": "containerd's own tool, for imports",
-    "runc": "makes a container out of a folder",
-    "crictl": "asks the runtime as the kubelet does",
+    "containerd": "runs containers and stores images",
+    "containerd-shim-runc-v2": "runs with each pod, so that containerd can restart without killing it",
+    "ctr": "containerd's own tool, imports images",
+    "runc": "starts the processes of a container",
+    "crictl": "queries the runtime as the kubelet does",
     "bridge": "connects pods to the node's bridge",
-    "host-local": "gives pods addresses out of the node's block",
+    "host-local": "gives pods addresses from the node's block",
     "loopback": "each pod's own 127.0.0.1",
-    "portmap": "hostPort of pods",
+    "portmap": "makes hostPort work",
 }
 
 
@@ -54,7 +54,10 @@ def flags(key: str, cluster: Cluster) -> list[tuple[str, str]]:
     if component == key or component not in COMPONENTS:
         return []
     ours = [(f"--{name}", flag_reasons()[component][name]) for name in sorted(unit_flags(component, cluster))]
-    return [*ours, *((f"--{name}", "Added by your inventory.") for name in sorted(cluster.extra_args.get(component, {})))]
+    return [
+        *ours,
+        *((f"--{name}", "Added by your inventory.") for name in sorted(cluster.extra_args.get(component, {}))),
+    ]
 
 
 @cache
@@ -76,11 +79,9 @@ def certificate(name: str, path: str = "") -> str:
 
 @cache
 def _certificates() -> dict[str, str]:
-    checkout = Path(__file__).parents[3] / "pki" / "certificates.yaml"
-    packaged = resources.files("hardway") / "data" / "pki" / "certificates.yaml"
     reasons: dict[str, str] = {}
     said = ""
-    for line in (checkout if checkout.is_file() else packaged).read_text(encoding="utf-8").splitlines():
+    for line in (shipped("pki") / "certificates.yaml").read_text(encoding="utf-8").splitlines():
         if comment := re.match(r"  # (.*)", line):
             said = comment[1]
         elif row := re.match(r"  - \{name: ([\w-]+)", line):
@@ -94,7 +95,7 @@ def _comment(change: Change) -> str:
     if not blob or not blob.data or blob.secret:
         return ""
     lines = []
-    for line in blob.data.decode("utf-8", "replace").splitlines():
+    for line in blob.data.decode("utf-8", "replace").removeprefix("#!/bin/sh\n").splitlines():
         if not line.startswith("# "):
             break
         lines.append(line[2:])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...cluster import Bastion, Cluster, Host
+from ...cluster import Cluster, Host
+from ...settings import Bastion
 from ...state.statedir import IGNORE_EVERYTHING
 from .shell import heredoc, open_heredoc
 from .writing.document import Code, Part, Table, Text
@@ -13,22 +14,34 @@ from .writing.document import Code, Part, Table, Text
 def setup(cluster: Cluster, state: Path, cache: Path, kubectl: Path, assumptions: str) -> list[Part]:
     """What must be typed first, in the shell that is then used to the end."""
     return [
-        Text("Type every block in one bash on your own machine, in this order, from the folder in which this chapter is first begun. "
-             "You need ssh, openssl and the programs below; nothing is installed on your machine. A block may be typed twice: keys and "
-             "authorities that exist are kept."),
+        Text(
+            "Type every block into one bash shell on your own machine, in this order, always from the same directory. "
+            "You need ssh, openssl and the programs below; the guide installs nothing on your machine. You may type a "
+            "block twice: existing keys and CAs are kept."
+        ),
         Text(assumptions),
-        Table(("host", "address", "roles"), tuple((h.name, str(h.address), ", ".join(sorted(h.roles))) for h in cluster.hosts)),
-        Text("The folder that will hold the keys: closed to everybody else, and ignored by git."),
+        Table(
+            ("host", "address", "roles"),
+            tuple((h.name, str(h.address), ", ".join(sorted(h.roles))) for h in cluster.hosts),
+        ),
+        Text("The directory for the keys: no other user can read it, and git ignores it."),
         Code(_variables(cluster, state, cache, kubectl)),
-        Text("How ssh reaches the hosts. Connections stay open for a minute, so that not each of the many short commands "
-             "logs in anew."),
-        Code(f'CONFIG="$STATE/by-hand/ssh_config"\nCONTROL=$(mktemp -d)\n(umask 077; cat > "$CONFIG" {_ssh_config(cluster)}\n)'),
-        Text("Check that every host lets you in."),
-        Code(f"for host in {' '.join(host.name for host in cluster.hosts)}; do\n"
-             "  ssh -F \"$CONFIG\" -n $host true && echo \"$host lets me in\"\ndone"),
+        Text(
+            "How ssh reaches the hosts. Connections stay open for a minute, so that the many short commands need not "
+            "log in again."
+        ),
+        Code(
+            'CONFIG="$STATE/by-hand/ssh_config"\nCONTROL=$(mktemp -d)\n'
+            f'(umask 077; cat > "$CONFIG" {_ssh_config(cluster)}\n)'
+        ),
+        Text("Check that you can log in to every host."),
+        Code(
+            f"for host in {' '.join(host.name for host in cluster.hosts)}; do\n"
+            '  ssh -F "$CONFIG" -n $host true && echo "$host accepts my login"\ndone'
+        ),
         Text("It prints:"),
-        Code("\n".join(f"{host.name} lets me in" for host in cluster.hosts), "text"),
-    ]  # fmt: skip
+        Code("\n".join(f"{host.name} accepts my login" for host in cluster.hosts), "text"),
+    ]
 
 
 def _variables(cluster: Cluster, state: Path, cache: Path, kubectl: Path) -> str:
@@ -47,7 +60,9 @@ def _ssh_config(cluster: Cluster) -> str:
     for host in cluster.hosts:
         if host.ssh.bastion:
             hosts = hosts.replace(f"# jump of {host.name}", f"ProxyJump {jumps[host.ssh.bastion]}")
-    common = "Host *\n  ControlMaster auto\n  ControlPersist 60\n  ControlPath \0/%C\n  LogLevel ERROR\n  BatchMode yes\n"
+    common = (
+        "Host *\n  ControlMaster auto\n  ControlPersist 60\n  ControlPath \0/%C\n  LogLevel ERROR\n  BatchMode yes\n"
+    )
     return open_heredoc(f"{hosts}\n{named}\n{common}".replace("\n\n\n", "\n\n"), {"\0": "$CONTROL"})
 
 

@@ -12,7 +12,8 @@ SSH = 'ssh -F "$CONFIG"'
 
 @dataclass(frozen=True)
 class Way:
-    """A host as commands name it: its name, or `$host` inside of a loop over several; `sudo` when we do not log in as root."""
+    """A host as commands name it: its name, or `$host` inside of a loop over several; `sudo` when we do not log in as
+    root."""
 
     name: str
     sudo: bool = False
@@ -22,7 +23,8 @@ class Way:
         return "sudo " if self.sudo else ""
 
     def run(self, command: str) -> str:
-        """One command on the host, as root; it gets nothing to read, so that it swallows no lines that were pasted after it."""
+        """One command on the host, as root; it gets nothing to read, so that it swallows no lines that were pasted
+        after it."""
         return f"{SSH} -n {self.name} {quoted(self.root + command)}"
 
     def script(self, lines: str) -> str:
@@ -61,7 +63,9 @@ def content(data: bytes, secrets: StandIns, host: str, way: Way) -> str:
     text, expressions = secrets.expressions(data.decode())
     if not text.endswith("\n") and not expressions:
         return f"< <(printf %s {quoted(text)})"
-    own = {mark: expression.replace(f"/hosts/{host}/", f"/hosts/{way.name}/") for mark, expression in expressions.items()}
+    own = {
+        mark: expression.replace(f"/hosts/{host}/", f"/hosts/{way.name}/") for mark, expression in expressions.items()
+    }
     return open_heredoc(text, own) if own else heredoc(text)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...cluster import Cluster, Host
+from ...phase import Target
 from ...pki.stand_ins import StandIns
 from ...resources.base import Change
 from ...vocabulary import Op
@@ -21,7 +22,7 @@ TOGETHER = {
     "image": "Images",
     "modprobe": "Kernel modules",
     "apply": "Objects",
-    "mark": "Labels and taints",
+    "mark": "Labels, taints and pod CIDRs",
     "copy": "Certificates and keys",
 }
 
@@ -41,7 +42,7 @@ class Writer:
     def __init__(self, cluster: Cluster, secrets: StandIns, cache: Path):
         self.cluster, self.secrets, self.cache = cluster, secrets, cache
 
-    def steps(self, targets: Sequence[Host], changes: Mapping[str, Sequence[Change]]) -> list[Step]:
+    def steps(self, targets: Sequence[Target], changes: Mapping[str, Sequence[Change]]) -> list[Step]:
         """The steps of a phase; `changes` by target name."""
         runs: list[tuple[str, list[str]]] = []
         kinds = {change.key: self._kind(change) for name in changes for change in changes[name]}
@@ -54,8 +55,8 @@ class Writer:
         found = [Step(title, tuple(keys), self._blocks(targets, changes, keys)) for title, keys in runs]
         return [step for step in found if step.blocks]
 
-    def _blocks(self, targets: Sequence[Host], changes: Mapping[str, Sequence[Change]], keys: list[str]):
-        groups: dict[str, list[Host]] = {}
+    def _blocks(self, targets: Sequence[Target], changes: Mapping[str, Sequence[Change]], keys: list[str]):
+        groups: dict[str, list[Target]] = {}
         for target in targets:
             ops = [op for change in changes[target.name] if change.key in keys for op in change.ops]
             text = self._text(ops, target, "$host")
@@ -65,11 +66,14 @@ class Writer:
         for text, hosts in groups.items():
             names = tuple(host.name for host in hosts)
             ops = [op for change in changes[hosts[0].name] if change.key in keys for op in change.ops]
-            blocks.append((names, loop(list(names), text) if len(hosts) > 1 else self._text(ops, hosts[0], hosts[0].name)))
+            blocks.append(
+                (names, loop(list(names), text) if len(hosts) > 1 else self._text(ops, hosts[0], hosts[0].name))
+            )
         return tuple(blocks)
 
-    def _text(self, ops: Sequence[Op], host: Host, name: str) -> str:
-        writing = Writing(host.name, Way(name, host.ssh.user != "root"), self.secrets, self.cache)
+    def _text(self, ops: Sequence[Op], host: Target, name: str) -> str:
+        sudo = isinstance(host, Host) and host.ssh.user != "root"
+        writing = Writing(host.name, Way(name, sudo), self.secrets, self.cache)
         lines = [command(op, writing) for op in _joined(ops) if op.verb not in handover.VERBS]
         return "\n".join(line for index, line in enumerate(lines) if line not in lines[:index])
 
@@ -102,4 +106,6 @@ def _merged(orders: Sequence[Sequence[str]]) -> list[str]:
 
 def _title(key: str) -> str:
     kind, _, rest = key.removeprefix("state ").partition(" ")
-    return f"{kind.capitalize()} `{rest}`" if kind in ("file", "unit", "user", "packages", "sysctl") else key.capitalize()
+    return (
+        f"{kind.capitalize()} `{rest}`" if kind in ("file", "unit", "user", "packages", "sysctl") else key.capitalize()
+    )

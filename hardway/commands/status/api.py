@@ -17,7 +17,8 @@ COREDNS = "/apis/apps/v1/namespaces/kube-system/deployments/coredns"
 
 
 class ApiView:
-    """`ask` may be called for every control-plane host at once; whoever finds a ready server first asks for all of it."""
+    """`ask` may be called for every control-plane host at once; whoever finds a ready server first asks for all of
+    it."""
 
     def __init__(self, live: Live):
         self.live = live

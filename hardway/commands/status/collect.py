@@ -1,16 +1,18 @@
-"""One look at the whole cluster with nothing assumed to be alive: one question to each host, and the API asked by whichever answers."""
+"""One look at the whole cluster with nothing assumed to be alive: one question to each host, and the API asked by
+whichever answers."""
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...cluster import Cluster, Host, Role
 from ...errors import HardwayError
+from ...lease import Holder
 from ...parallel import each
-from ...pki.certificates import authorities, definitions
+from ...pki.certificates import authorities, issued
 from ...pki.inspection import end_of, remaining_days
 from ...resources.unit import properties
 from ...run.components import components, wanted_version
@@ -20,14 +22,17 @@ from ...vocabulary import Answers, Probe
 from .api import ApiView
 from .picture import Api, Certificate, Component, EtcdMember, Machine, Status
 
-AGE, ETCD = Probe("age"), Probe("etcd")
+AGE, ETCD, LEASE = Probe("age"), Probe("etcd"), Probe("lease")
 
 
 def collect(session: Session) -> Status:
     """Hosts, units, etcd, the API with nodes and add-ons, certificates; whatever is away says why."""
     cluster = session.cluster
     carried = components(cluster)
-    names = {host.name: [name for name, hosts in carried.items() if host in hosts] for host in cluster.hosts}
+    names: dict[str, list[str]] = {host.name: [] for host in cluster.hosts}
+    for name, hosts in carried.items():
+        for host in hosts:
+            names[host.name].append(name)
     view = ApiView(session.live)
     answers: dict[str, Answers | HardwayError] = {}
 
@@ -48,7 +53,7 @@ def collect(session: Session) -> Status:
     return Status(
         cluster=cluster.name,
         kubernetes=cluster.versions.kubernetes,
-        api=view.api or Api(cluster.api_url, problem=view.problem or "no control-plane host can be asked"),
+        api=view.api or Api(cluster.api_url, problem=view.problem or "no control-plane host answers"),
         hosts=tuple(machine(host, answers[host.name]) for host in cluster.hosts),
         units=tuple(unit(cluster, name, host, answers[host.name]) for name, hosts in carried.items() for host in hosts),
         etcd=tuple(member(host, answers[host.name]) for host in cluster.etcd_members),
@@ -56,12 +61,19 @@ def collect(session: Session) -> Status:
         addons=view.addons,
         certificates=certificates(cluster, session.store),
         unknown=view.problem,
+        other_run=other_run(answers.values()),
     )
 
 
 def _probes(host: Host, names: list[str]) -> list[Probe]:
     probes = [Probe(verb, (f"{name}.service",)) for name in names for verb in ("unit", "version")]
-    return [AGE, *probes, *([ETCD] if host.is_(Role.ETCD) else [])]
+    return [AGE, LEASE, *probes, *([ETCD] if host.is_(Role.ETCD) else [])]
+
+
+def other_run(answers: Iterable[Answers | HardwayError]) -> str:
+    """The run that changes the cluster just now, by the first host that names one; empty where there is none."""
+    said = (one[LEASE] for one in answers if not isinstance(one, HardwayError))
+    return next((str(holder) for lease in said if (holder := Holder.parse(lease))), "")
 
 
 def machine(host: Host, answers: Answers | HardwayError) -> Machine:
@@ -77,20 +89,25 @@ def unit(cluster: Cluster, name: str, host: Host, answers: Answers | HardwayErro
     """One unit; a failed one with systemd's reason and how often it was restarted."""
     wanted = wanted_version(cluster, name)
     if isinstance(answers, HardwayError):
-        return Component(name, host.name, "unknown", "the host is away", wanted)
+        return Component(name, host.name, "unknown", "the host does not answer", wanted)
     found = properties(answers[Probe("unit", (f"{name}.service",))])
     result, restarts = found.get("Result", ""), found.get("NRestarts", "0")
-    reasons = [result if result not in ("", "success") else "", f"restarted {restarts} times" if restarts not in ("", "0") else ""]
+    reasons = [
+        result if result not in ("", "success") else "",
+        f"restarted {restarts} times" if restarts not in ("", "0") else "",
+    ]
     detail = "" if found["ActiveState"] == "active" else ", ".join(filter(None, reasons))
     if found["LoadState"] == "not-found":
         detail = "not installed"
-    return Component(name, host.name, found["ActiveState"], detail, wanted, answers[Probe("version", (f"{name}.service",))])
+    return Component(
+        name, host.name, found["ActiveState"], detail, wanted, answers[Probe("version", (f"{name}.service",))]
+    )
 
 
 def member(host: Host, answers: Answers | HardwayError) -> EtcdMember:
     """An etcd member by its own words: one without a leader is cut off from the others, or they are too few."""
     if isinstance(answers, HardwayError):
-        return EtcdMember(host.name, problem="the host is away")
+        return EtcdMember(host.name, problem="the host does not answer")
     try:
         status: Mapping[str, Any] = json.loads(answers[ETCD])[0]["Status"]
     except (ValueError, LookupError, TypeError):
@@ -104,9 +121,10 @@ def member(host: Host, answers: Answers | HardwayError) -> EtcdMember:
 def certificates(cluster: Cluster, store: Store) -> tuple[Certificate, ...]:
     """Those of the state directory, the next to end first."""
     files = [(authority.name, "", f"pki/{authority.name}.crt") for authority in authorities()]
-    for row in definitions():
-        hosts = row.hosts(cluster) if row.per_host else (None,)
-        files += [(row.name, host.name if host else "", f"pki/{f'hosts/{host.name}/' if host else ''}{row.name}.crt") for host in hosts]
+    files += [
+        (row.name, host.name if host else "", f"pki/{f'hosts/{host.name}/' if host else ''}{row.name}.crt")
+        for row, host in issued(cluster)
+    ]
     found = [(name, host, pem) for name, host, path in files if (pem := store.read(path))]
     rows = []
     for name, host, pem in found:

@@ -1,4 +1,5 @@
-"""What `hardway status` finds, as plain values: the JSON it prints has these names, and docs/operating.md explains them."""
+"""What `hardway status` finds, as plain values: the JSON it prints has these names, and docs/operating.md explains
+them."""
 
 from __future__ import annotations
 
@@ -22,7 +23,10 @@ class Machine:
 
 @dataclass(frozen=True)
 class Component:
-    """One unit on one host. `state` is systemd's word, "unknown" on a host that is away; `running` is the version of the process."""
+    """One unit on one host.
+
+    `state` is systemd's word, "unknown" on a host that is away; `running` is the version of the process.
+    """
 
     name: str
     host: str
@@ -85,7 +89,8 @@ class Addon:
 
 @dataclass(frozen=True)
 class Certificate:
-    """One certificate of the state directory; `ends` is its last moment (UTC), `days` what is left, below zero when it has ended."""
+    """One certificate of the state directory; `ends` is its last moment (UTC), `days` what is left, below zero when it
+    has ended."""
 
     name: str
     host: str
@@ -95,7 +100,8 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Status:
-    """All of it. `nodes` and `addons` are empty when no API server answers, and `unknown` says why."""
+    """All of it. `nodes` and `addons` are empty when no API server answers, and `unknown` says why; `other_run` is the
+    command that changes the cluster just now."""
 
     cluster: str
     kubernetes: str
@@ -107,4 +113,5 @@ class Status:
     addons: tuple[Addon, ...] = ()
     certificates: tuple[Certificate, ...] = ()
     unknown: str = ""
+    other_run: str = ""
     schema: int = field(default=SCHEMA)

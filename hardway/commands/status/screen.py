@@ -23,6 +23,8 @@ def show(status: Status, stream: TextIO) -> None:
     console = Console(file=stream, highlight=False, markup=False, emoji=False, width=None if stream.isatty() else WIDTH)
     with console.capture() as shown:
         console.print(headline(status))
+        if status.other_run:
+            console.print(Text(status.other_run, WARN))
         for table in (hosts(status.hosts), units(status.units), etcd(status.etcd), nodes(status)):
             console.print()
             console.print(table)
@@ -52,7 +54,7 @@ def hosts(machines: Sequence[Machine]) -> Table:
         if machine.reachable:
             table.add_row(machine.name, machine.address, roles, lasting(machine.uptime_seconds), f"{machine.load:.2f}")
         else:
-            table.add_row(machine.name, machine.address, roles, Text(f"away: {machine.problem}", BAD))
+            table.add_row(machine.name, machine.address, roles, Text(f"unreachable: {machine.problem}", BAD))
     return table
 
 
@@ -91,7 +93,7 @@ def nodes(status: Status) -> Table | Text:
     if status.unknown:
         return Text(f"nodes: unknown, no API server answers ({status.unknown})", BAD)
     if not status.nodes:
-        return Text("nodes: none has registered", WARN)
+        return Text("nodes: none registered", WARN)
     table = _table("node", "", "version", "pods", "runtime")
     for node in status.nodes:
         table.add_row(node.name, _readiness(node), node.version, f"{node.pods} of {node.pods_allowed}", node.runtime)
@@ -106,7 +108,9 @@ def _readiness(node: Node) -> Text:
 
 def addons(status: Status) -> Iterable[Text]:
     for addon in status.addons:
-        yield Text.assemble(f"{addon.name}: ", (f"{addon.ready} of {addon.wanted} ready", GOOD if addon.ready >= addon.wanted else BAD))
+        yield Text.assemble(
+            f"{addon.name}: ", (f"{addon.ready} of {addon.wanted} ready", GOOD if addon.ready >= addon.wanted else BAD)
+        )
 
 
 def certificates(rows: Sequence[Certificate]) -> Text:
@@ -115,10 +119,12 @@ def certificates(rows: Sequence[Certificate]) -> Text:
         return Text("certificates: none in the state directory", WARN)
     soon = [row for row in rows if row.days < SOON]
     if not soon:
-        return Text(f"certificates: {len(rows)}, the next to end is {_named(rows[0])} {_in_words(rows[0])}")
+        return Text(f"certificates: {len(rows)}, the first, {_named(rows[0])}, {_in_words(rows[0])}")
     told = ", ".join(f"{_named(row)} {_in_words(row)}" for row in soon[:SHOWN])
     more = f", and {len(soon) - SHOWN} more" if len(soon) > SHOWN else ""
-    return Text(f"certificates: {len(rows)}, {told}{more}; hardway bootstrap renews them", BAD if soon[0].days < 0 else WARN)
+    return Text(
+        f"certificates: {len(rows)}, {told}{more}; hardway bootstrap renews them", BAD if soon[0].days < 0 else WARN
+    )
 
 
 def _named(row: Certificate) -> str:
@@ -128,7 +134,7 @@ def _named(row: Certificate) -> str:
 def _in_words(row: Certificate) -> str:
     if row.days < 0:
         return f"expired on {row.ends[:10]}"
-    return "in less than a day" if row.days == 0 else f"in {row.days} day{'' if row.days == 1 else 's'}"
+    return "expires in less than a day" if row.days == 0 else f"expires in {row.days} day{'' if row.days == 1 else 's'}"
 
 
 def lasting(seconds: int) -> str:

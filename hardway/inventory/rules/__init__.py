@@ -1,4 +1,5 @@
-"""What must hold between keys: each rule is a function from a draft to the problems it finds, and knows nothing of the others."""
+"""What must hold between keys: each rule is a function from a draft to the problems it finds, and knows nothing of the
+others."""
 
 from __future__ import annotations
 
@@ -10,7 +11,16 @@ from hardway.inventory.rules import api, assets, dns, hosts, network, nodes, ssh
 
 Rule = Callable[[Draft], Iterator[Problem]]
 
-RULES: tuple[Rule, ...] = (*hosts.RULES, *network.RULES, *workers.RULES, *nodes.RULES, *api.RULES, *ssh.RULES, *assets.RULES, *dns.RULES)
+RULES: tuple[Rule, ...] = (
+    *hosts.RULES,
+    *network.RULES,
+    *workers.RULES,
+    *nodes.RULES,
+    *api.RULES,
+    *ssh.RULES,
+    *assets.RULES,
+    *dns.RULES,
+)
 WARNINGS: tuple[Rule, ...] = (*network.WARNINGS, *hosts.WARNINGS)
 
 

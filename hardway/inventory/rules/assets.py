@@ -12,24 +12,28 @@ from hardway.inventory.versions import unsupported
 # Flags whose value hardway itself counts on, and what to do instead.
 OURS = {
     "etcd": {
-        "config-file": "etcd then ignores every flag: write flags here instead",
-        "data-dir": "to use another disk, mount it at /var/lib/etcd or make that a link",
-        "force-new-cluster": "it would found another cluster at every start: run it by hand, once",
-        "initial-cluster": "it follows from the hosts with the role etcd",
-        "initial-cluster-state": "it follows from what the members say of themselves",
-        "name": "a member has its host's name",
+        "config-file": "etcd would ignore all flags: write them here instead",
+        "data-dir": "to use another disk, mount it at /var/lib/etcd or make that a symlink",
+        "force-new-cluster": "it would create a new cluster at every start: run it by hand, once",
+        "initial-cluster": "hardway sets it from the hosts with the role etcd",
+        "initial-cluster-state": "hardway sets it from the state of the members",
+        "name": "a member is named after its host",
     },
     "kube-apiserver": {
-        "anonymous-auth": "it is refused beside --authentication-config, whose file lets callers without a name ask for health alone",
-        "etcd-servers": "it follows from the hosts with the role etcd",
-        "service-cluster-ip-range": "write network.service_cidr, for others need it too",
-        "service-node-port-range": "write network.node_ports",
+        "advertise-address": "each API server announces the address of its host",
+        "anonymous-auth": (
+            "kube-apiserver refuses it with --authentication-config, whose file allows anonymous health requests only"
+        ),
+        "etcd-servers": "hardway sets it from the hosts with the role etcd",
+        "secure-port": "set api.server_port, other components need it too",
+        "service-cluster-ip-range": "set network.service_cidr, other components need it too",
+        "service-node-port-range": "set network.node_ports",
     },
     "kube-controller-manager": {
-        "cluster-cidr": "write network.pod_cidr, for others need it too",
-        "service-cluster-ip-range": "write network.service_cidr, for others need it too",
+        "cluster-cidr": "set network.pod_cidr, other components need it too",
+        "service-cluster-ip-range": "set network.service_cidr, other components need it too",
     },
-    "kubelet": {"hostname-override": "a Node has its host's name, which its certificate says too"},
+    "kubelet": {"hostname-override": "a Node is named after its host, as its certificate is"},
 }
 
 
@@ -41,7 +45,7 @@ def mirror(draft: Draft) -> Iterator[Problem]:
         if assets.mirror:
             yield Problem(path, f"is only used with assets.source: mirror, not {assets.source}: remove one of the two")
     elif not assets.mirror:
-        yield Problem(path, "is missing: with assets.source: mirror write a base URL (https://...) or a folder")
+        yield Problem(path, "is missing: assets.source: mirror needs a base URL (https://...) or a folder")
     elif not assets.mirror.startswith(("https://", "http://")) and not os.path.isdir(draft.file(assets.mirror)):
         yield Problem(path, f"must be an http(s) URL or an existing folder, not {show(assets.mirror)}")
 
@@ -49,7 +53,7 @@ def mirror(draft: Draft) -> Iterator[Problem]:
 def checksums(draft: Draft) -> Iterator[Problem]:
     own = draft.model.assets.checksums if draft.sound("assets") else None
     if own and not os.path.isfile(draft.file(own)):
-        yield Problem(("assets", "checksums"), f"must be an existing file, and there is no {draft.file(own)}")
+        yield Problem(("assets", "checksums"), f"must be an existing file: {draft.file(own)} does not exist")
 
 
 def versions(draft: Draft) -> Iterator[Problem]:
@@ -65,7 +69,7 @@ def flags_once(draft: Draft) -> Iterator[Problem]:
     override = draft.model.override_args.by_component()
     for component, flags in draft.model.extra_args.by_component().items():
         for flag in sorted(set(flags) & set(override.get(component, ()))):
-            yield Problem(("extra_args", component, flag), "is in override_args as well: keep it in one of the two")
+            yield Problem(("extra_args", component, flag), "is also in override_args: keep one of the two")
 
 
 def flags_left_to_us(draft: Draft) -> Iterator[Problem]:

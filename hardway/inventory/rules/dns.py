@@ -14,16 +14,21 @@ def resolvers_answer_pods(draft: Draft) -> Iterator[Problem]:
     for path, servers in _resolvers(draft):
         for server in servers:
             if ipaddress.ip_address(server).is_loopback:
-                yield Problem(path, f"{server} is the pod itself when CoreDNS asks it: write an address that pods can reach")
+                yield Problem(
+                    path, f"{server} is a loopback address, the CoreDNS pod itself: use an address pods can reach"
+                )
             elif draft.sound("network", "service_cidr") and server == str(draft.network.dns_ip):
-                yield Problem(path, f"{server} is cluster DNS itself: write the address of another name server")
+                yield Problem(path, f"{server} is cluster DNS itself: use the address of another name server")
 
 
 def stub_domains_foreign(draft: Draft) -> Iterator[Problem]:
     own, coredns = draft.network.domain, draft.model.addons.coredns
     for domain in coredns.stub_domains:
         if f".{domain}".endswith(f".{own}") and draft.sound("network", "domain"):
-            yield Problem(("addons", "coredns", "stub_domains", domain), f"lies in network.domain {own}, which cluster DNS serves itself")
+            yield Problem(
+                ("addons", "coredns", "stub_domains", domain),
+                f"is in network.domain {own}, which cluster DNS itself serves",
+            )
 
 
 def _resolvers(draft: Draft) -> Iterator[tuple[Path, tuple[str, ...]]]:

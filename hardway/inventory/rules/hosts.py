@@ -16,27 +16,33 @@ def unique(draft: Draft) -> Iterator[Problem]:
         for n, host in draft.hosts:
             value = getattr(host, key)
             if value in seen:
-                yield Problem(("hosts", n, key), f"{show(value)} is already hosts[{seen[value]}].{key}: every host needs its own")
+                yield Problem(
+                    ("hosts", n, key), f"{show(value)} is already hosts[{seen[value]}].{key}: every host needs its own"
+                )
             seen.setdefault(value, n)
 
 
 def not_reserved(draft: Draft) -> Iterator[Problem]:
-    """`localhost` in certificates and hosts files means something else, and the others are what a run works on besides hosts."""
+    """`localhost` in certificates and hosts files means something else, and the others are what a run works on besides
+    hosts."""
     for n, host in draft.hosts:
         if host.name in ("localhost", "kubernetes", "operator", "etcd"):
-            yield Problem(("hosts", n, "name"), f"{host.name} is a reserved name: give the machine another one")
+            yield Problem(("hosts", n, "name"), f"{host.name} is a reserved name: choose another")
 
 
 def names_fit_certificates(draft: Draft) -> Iterator[Problem]:
     """A certificate's common name has room for 64 characters, and a host's name may be a part of it."""
-    from hardway.pki.certificates import definitions  # imported on use: the JSON Schema is wanted without any cryptography
+    from hardway.pki.certificates import definitions
 
     for n, host in draft.hosts:
         rows = [row for row in definitions() if row.per_host and row.roles & set(host.roles)]
         room = 64 - max((len(row.cn.format(host="")) for row in rows), default=0)
         if len(host.name) > room:
             roles = ", ".join(host.roles)
-            message = f"{len(host.name)} characters are too many for the certificates of a host with the roles {roles}: at most {room}"
+            message = (
+                f"is too long ({len(host.name)} characters): the certificates of a host with the roles {roles} allow at"
+                f" most {room}"
+            )
             yield Problem(("hosts", n, "name"), message)
 
 
@@ -51,7 +57,9 @@ def every_role_present(draft: Draft) -> Iterator[Problem]:
     if not draft.complete:
         return
     if not draft.hosts:
-        yield Problem(("hosts",), "must list at least one host (one host may have all roles: etcd, control-plane, worker)")
+        yield Problem(
+            ("hosts",), "must list at least one host (one host may have all roles: etcd, control-plane, worker)"
+        )
         return
     for role in (Role.ETCD, Role.CONTROL_PLANE, Role.WORKER):
         if not draft.with_role(role):
@@ -70,7 +78,10 @@ def odd_etcd(draft: Draft) -> Iterator[Problem]:
 def many_etcd(draft: Draft) -> Iterator[Problem]:
     members = draft.with_role(Role.ETCD)
     if len(members) > 7:
-        yield Problem(("hosts", members[7][0], "roles"), f"{len(members)} etcd members make every write slow: 3 or 5 are usual, 7 the most")
+        yield Problem(
+            ("hosts", members[7][0], "roles"),
+            f"{len(members)} etcd members slow down every write: 3 or 5 are usual, 7 is the most",
+        )
 
 
 RULES = (unique, not_reserved, names_fit_certificates, roles_once, every_role_present, odd_etcd)

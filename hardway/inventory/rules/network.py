@@ -7,13 +7,15 @@ from ipaddress import IPv4Network
 
 from hardway.inventory.draft import Draft
 from hardway.inventory.problem import Problem
+from hardway.ports import API_SERVER, LISTENING, SSH
 
 DOCKER = IPv4Network("172.17.0.0/16")
 LOOPBACK = IPv4Network("127.0.0.0/8")
 UNUSABLE = (IPv4Network("0.0.0.0/8"), LOOPBACK, IPv4Network("169.254.0.0/16"), IPv4Network("224.0.0.0/3"))
 # What the hosts' own services listen on; a NodePort there would take it away.
-OWN_PORTS = {22: "sshd", 2379: "etcd", 2380: "etcd", 2381: "etcd", 6443: "kube-apiserver", 10248: "the kubelet", 10250: "the kubelet"}
-OWN_PORTS |= {10249: "kube-proxy", 10256: "kube-proxy", 10257: "kube-controller-manager", 10259: "kube-scheduler"}
+OWN_PORTS = {SSH: "sshd", API_SERVER: "kube-apiserver"} | {
+    port: name for ports in LISTENING.values() for port, name in ports.items()
+}
 
 
 def _networks(draft: Draft) -> list[tuple[str, IPv4Network]]:
@@ -29,7 +31,7 @@ def apart(draft: Draft) -> Iterator[Problem]:
     for i, (key, network) in enumerate(networks):
         for other_key, other in networks[:i]:
             if network.overlaps(other):
-                message = f"{network} overlaps network.{other_key} {other}: choose networks that share no address"
+                message = f"{network} overlaps network.{other_key} {other}: choose networks that do not overlap"
                 yield Problem(("network", key), message)
 
 
@@ -37,7 +39,10 @@ def usable(draft: Draft) -> Iterator[Problem]:
     for key, network in _networks(draft):
         for special in UNUSABLE:
             if network.overlaps(special):
-                yield Problem(("network", key), f"{network} overlaps the reserved {special}: use private addresses such as 10.0.0.0/8")
+                yield Problem(
+                    ("network", key),
+                    f"{network} overlaps the reserved {special}: use private addresses such as 10.0.0.0/8",
+                )
 
 
 def service_size(draft: Draft) -> Iterator[Problem]:
@@ -53,9 +58,14 @@ def node_blocks_fit(draft: Draft) -> Iterator[Problem]:
     if not (draft.sound("network", "pod_cidr") and draft.sound("network", "node_prefix")):
         return
     if plan.pod_cidr.prefixlen > 28:
-        yield Problem(("network", "pod_cidr"), f"/{plan.pod_cidr.prefixlen} is too small for pods: the smallest is a /28")
+        yield Problem(
+            ("network", "pod_cidr"), f"/{plan.pod_cidr.prefixlen} is too small for pods: the smallest is a /28"
+        )
     elif plan.node_prefix < plan.pod_cidr.prefixlen:
-        message = f"/{plan.node_prefix} is larger than the pod network {plan.pod_cidr}: allowed is {plan.pod_cidr.prefixlen} to 28"
+        message = (
+            f"/{plan.node_prefix} is larger than the pod network {plan.pod_cidr}: allowed: {plan.pod_cidr.prefixlen}"
+            " to 28"
+        )
         yield Problem(("network", "node_prefix"), message)
     room = (1 << (32 - plan.node_prefix)) - 3
     if pods > room and draft.sound("kubelet", "max_pods"):
@@ -77,10 +87,12 @@ def addresses_placed(draft: Draft) -> Iterator[Problem]:
     for path, address, what in draft.named_addresses():
         for key, network in _networks(draft):
             if key != "node_cidr" and address in network:
-                yield Problem(path, f"{address} ({what}) lies in network.{key} {network}: machines need addresses outside of it")
+                yield Problem(
+                    path, f"{address} ({what}) is in network.{key} {network}: machines need addresses outside it"
+                )
         special = next((network for network in UNUSABLE if address in network), None)
         if special:
-            yield Problem(path, f"{address} ({what}) lies in the reserved {special}: other hosts cannot reach it")
+            yield Problem(path, f"{address} ({what}) is in the reserved {special}: other hosts cannot reach it")
 
 
 def addresses_in_node_network(draft: Draft) -> Iterator[Problem]:
@@ -92,7 +104,7 @@ def addresses_in_node_network(draft: Draft) -> Iterator[Problem]:
         if address not in nodes:
             yield Problem(path, f"{address} ({what}) is outside network.node_cidr {nodes}")
         elif nodes.prefixlen < 31 and address in (nodes.network_address, nodes.broadcast_address):
-            yield Problem(path, f"{address} ({what}) is the network's own or its broadcast address: take one between them")
+            yield Problem(path, f"{address} ({what}) is the network or the broadcast address: choose one between them")
 
 
 def shared_addresses_free(draft: Draft) -> Iterator[Problem]:
@@ -100,7 +112,7 @@ def shared_addresses_free(draft: Draft) -> Iterator[Problem]:
     taken = {host.address: host.name for _, host in draft.hosts}
     for path, address, what in draft.named_addresses():
         if path[0] != "hosts" and address in taken:
-            yield Problem(path, f"{address} is the address of host {taken[address]}: {what} needs one of its own")
+            yield Problem(path, f"{address} is the address of host {taken[address]}: {what} needs its own address")
 
 
 def node_ports(draft: Draft) -> Iterator[Problem]:
@@ -108,23 +120,30 @@ def node_ports(draft: Draft) -> Iterator[Problem]:
         return
     low, high = map(int, draft.network.node_ports.split("-"))
     if not 1 <= low <= high <= 65535:
-        yield Problem(("network", "node_ports"), f"{low}-{high} is no range of ports: first to last, from 1 to 65535")
+        yield Problem(("network", "node_ports"), f"{low}-{high} is not a port range: write FIRST-LAST, from 1 to 65535")
         return
-    used = {draft.model.api.port: "api.port", **OWN_PORTS}
+    api = draft.model.api
+    used = {api.port: "api.port", api.server_port or API_SERVER: "kube-apiserver", **OWN_PORTS}
     for port in sorted(port for port in used if low <= port <= high):
-        yield Problem(("network", "node_ports"), f"{low}-{high} includes {port}, which is {used[port]}'s: the usual range is 30000-32767")
+        yield Problem(
+            ("network", "node_ports"),
+            f"{low}-{high} includes {port} ({used[port]}): the usual range is 30000-32767",
+        )
 
 
 def lab_network(draft: Draft) -> Iterator[Problem]:
     if draft.model.lab and not draft.network.node_cidr and draft.sound("network", "node_cidr"):
-        yield Problem(("lab",), "needs network.node_cidr, such as 10.240.0.0/24: the network the machines are put in")
+        yield Problem(("lab",), "needs network.node_cidr, such as 10.240.0.0/24: the machines' network")
 
 
 def docker_bridge(draft: Draft) -> Iterator[Problem]:
     """A host that also runs Docker has this network on docker0."""
     for key, network in _networks(draft):
         if network.overlaps(DOCKER):
-            yield Problem(("network", key), f"{network} overlaps {DOCKER}, Docker's default bridge: fine as long as no host runs Docker")
+            yield Problem(
+                ("network", key),
+                f"{network} overlaps {DOCKER}, Docker's default bridge: fine as long as no host runs Docker",
+            )
 
 
 RULES = (

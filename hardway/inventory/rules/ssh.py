@@ -27,13 +27,19 @@ def key_files(draft: Draft) -> Iterator[Problem]:
 
 def _missing(draft: Draft, path: Path, name: str | None) -> Iterator[Problem]:
     if name is not None and not os.path.isfile(draft.file(name)):
-        yield Problem(path, f"there is no file {draft.file(name)}: name an existing one (relative to the inventory, ~ is your home)")
+        yield Problem(
+            path,
+            f"there is no file {draft.file(name)} (paths are relative to the inventory, ~ is your home)",
+        )
 
 
 def audit_policy(draft: Draft) -> Iterator[Problem]:
     policy = draft.model.audit.policy
     if policy not in ("minimal", "full", "none") and not os.path.isfile(draft.file(policy)):
-        yield Problem(("audit", "policy"), f"must be minimal, full, none or an existing file, and there is no {draft.file(policy)}")
+        yield Problem(
+            ("audit", "policy"),
+            f"must be minimal, full, none or an existing file: {draft.file(policy)} does not exist",
+        )
 
 
 def sudo_fits_root(draft: Draft) -> Iterator[Problem]:
@@ -41,7 +47,9 @@ def sudo_fits_root(draft: Draft) -> Iterator[Problem]:
     for path, ssh in _sections(draft):
         user = ssh.user if "user" in ssh.model_fields_set else draft.model.ssh.user
         if "sudo" in ssh.model_fields_set and ssh.sudo == "never" and user != "root":
-            yield Problem((*path, "sudo"), f"never leaves {user} without root: use auto or password, or log in as root")
+            yield Problem(
+                (*path, "sudo"), f"with never, {user} cannot become root: use auto or password, or log in as root"
+            )
 
 
 RULES = (key_files, audit_policy, sudo_fits_root)

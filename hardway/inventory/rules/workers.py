@@ -20,7 +20,9 @@ def _readable(draft: Draft) -> list[Placed]:
 def only_on_workers(draft: Draft) -> Iterator[Problem]:
     for n, host in draft.hosts:
         if host.pod_cidr and Role.WORKER.value not in host.roles:
-            yield Problem(("hosts", n, "pod_cidr"), f"{host.name} runs no pods: only a host with the role worker has a pod_cidr")
+            yield Problem(
+                ("hosts", n, "pod_cidr"), f"{host.name} runs no pods: only a host with the role worker has a pod_cidr"
+            )
 
 
 def given_blocks(draft: Draft) -> Iterator[Problem]:
@@ -29,9 +31,12 @@ def given_blocks(draft: Draft) -> Iterator[Problem]:
     for n, host in _readable(draft):
         block, path = host.pod_cidr, ("hosts", n, "pod_cidr")
         if block and not block.subnet_of(plan.pod_cidr):
-            yield Problem(path, f"{block} is outside network.pod_cidr {plan.pod_cidr}: take a /{plan.node_prefix} block inside of it")
+            yield Problem(
+                path,
+                f"{block} is outside network.pod_cidr {plan.pod_cidr}: choose a /{plan.node_prefix} block in it",
+            )
         elif block and block.prefixlen != plan.node_prefix:
-            yield Problem(path, f"{block} is not of the common size: allowed is a /{plan.node_prefix} (network.node_prefix)")
+            yield Problem(path, f"{block} must be a /{plan.node_prefix}, the size of all blocks (network.node_prefix)")
 
 
 def derived_blocks(draft: Draft) -> Iterator[Problem]:
@@ -40,11 +45,12 @@ def derived_blocks(draft: Draft) -> Iterator[Problem]:
         if plan.node_prefix >= plan.pod_cidr.prefixlen and draft.pod_block(host) is None:
             blocks = 1 << (plan.node_prefix - plan.pod_cidr.prefixlen)
             why = f"no block can be derived: {_source(host.name)} is beyond the {blocks} blocks of {plan.pod_cidr}"
-            yield Problem(("hosts", n, "pod_cidr"), f"{why}; write a pod_cidr{next(free, '')}")
+            yield Problem(("hosts", n, "pod_cidr"), f"{why}; set a pod_cidr{next(free, '')}")
 
 
 def blocks_apart(draft: Draft) -> Iterator[Problem]:
-    """Two workers must not hand out the same pod addresses; blocks of another size than the common one are refused already."""
+    """Two workers must not hand out the same pod addresses; blocks of another size than the common one are refused
+    already."""
     seen: dict[IPv4Network, Placed] = {}
     free = _free_blocks(draft)
     for n, host in _readable(draft):
@@ -52,7 +58,10 @@ def blocks_apart(draft: Draft) -> Iterator[Problem]:
         if block in seen:
             at, other = seen[block]
             how = "" if host.pod_cidr else f", derived from {_source(host.name)},"
-            message = f"{block}{how} is that of {other.name} (hosts[{at}]) as well: write a pod_cidr for {host.name}{next(free, '')}"
+            message = (
+                f"{block}{how} is also the block of {other.name} (hosts[{at}]): set a pod_cidr for"
+                f" {host.name}{next(free, '')}"
+            )
             yield Problem(("hosts", n, "pod_cidr"), message)
         elif block:
             seen[block] = (n, host)

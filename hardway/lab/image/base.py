@@ -26,7 +26,8 @@ SPACE = 1_500_000_000
 
 
 def base_image(cache: Path, report: Callable[[str], None] = lambda line: None) -> Path:
-    """The root folder of the cached base image, built first (one to two minutes) when this recipe has none; LabError if that fails."""
+    """The root folder of the cached base image, built first (one to two minutes) when this recipe has none; LabError if
+    that fails."""
     home = cache / "lab"
     image = home / f"base-{recipe.digest()}"
     if image.is_dir():
@@ -34,7 +35,7 @@ def base_image(cache: Path, report: Callable[[str], None] = lambda line: None) -
     home.mkdir(parents=True, exist_ok=True)
     with _one_builder(home, report):
         if not image.is_dir():
-            report(f"building the Debian base image of the machines in {image} (once, one to two minutes)")
+            report(f"building the machines' Debian base image in {image} (once, one to two minutes)")
             _build(image)
     return image
 
@@ -55,7 +56,8 @@ def _build(image: Path) -> None:
         raise LabError("Debian's archive keys are missing on this host", hint=f"{INSTALL} {KEYRING}")
     if shutil.disk_usage(image.parent).free < SPACE:
         raise LabError(
-            f"less than {SPACE / 1e9:.1f} GB free in {image.parent}", hint="free some space, or set HARDWAY_CACHE to a larger disk"
+            f"less than {SPACE / 1e9:.1f} GB free in {image.parent}",
+            hint="free some space, or set HARDWAY_CACHE to a larger disk",
         )
     for left_over in image.parent.glob("building-*"):
         shutil.rmtree(left_over)
@@ -78,7 +80,17 @@ def _debootstrap(root: Path, mirror: Mirror) -> None:
     include = "--include=" + ",".join(recipe.INSTALLED)
     keyring = f"--keyring={KEYRING_FILE}"
     try:
-        run("debootstrap", "--variant=minbase", keyring, include, recipe.SUITE, root, mirror.uri, timeout=1200, env=proxies())
+        run(
+            "debootstrap",
+            "--variant=minbase",
+            keyring,
+            include,
+            recipe.SUITE,
+            root,
+            mirror.uri,
+            timeout=1200,
+            env=proxies(),
+        )
     except LabError as error:
         log = root / "debootstrap" / "debootstrap.log"
         error.evidence += log.read_text(errors="replace") if log.exists() else ""
@@ -88,7 +100,10 @@ def _debootstrap(root: Path, mirror: Mirror) -> None:
 
 
 def offer_packages(root: Path, scratch: Path, sources: list[Mirror], trust: str = f"signed-by={KEYRING_FILE}") -> None:
-    """An offline apt repository inside the image. The host's apt downloads it (its proxies, its keys) as if it were the machine."""
+    """An offline apt repository inside the image.
+
+    The host's apt downloads it (its proxies, its keys) as if it were the machine.
+    """
     for directory in ("lists/partial", "cache/archives/partial"):
         (scratch / directory).mkdir(parents=True)
     listing = scratch / "sources.list"
@@ -111,7 +126,13 @@ def offer_packages(root: Path, scratch: Path, sources: list[Mirror], trust: str 
     repository.mkdir(parents=True)
     for package in (scratch / "cache/archives").glob("*.deb"):
         shutil.move(package, repository / package.name)
-    run("chroot", root, "sh", "-c", "cd /opt/apt && apt-ftparchive packages . >Packages && apt-ftparchive release . >Release")
+    run(
+        "chroot",
+        root,
+        "sh",
+        "-c",
+        "cd /opt/apt && apt-ftparchive packages . >Packages && apt-ftparchive release . >Release",
+    )
 
 
 def _clean(root: Path) -> None:

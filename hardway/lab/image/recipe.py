@@ -1,4 +1,5 @@
-"""What the base image of the machines is made of; its digest names the cached image, so a change here makes a new one."""
+"""What the base image of the machines is made of; its digest names the cached image, so a change here makes a new
+one."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ MASKED = (
 
 FILES = {
     "etc/ssh/sshd_config.d/lab.conf": (
-        "PermitRootLogin prohibit-password\nPasswordAuthentication no\nUseDNS no\nMaxStartups 100:30:200\nMaxSessions 100\n"
+        "PermitRootLogin prohibit-password\nPasswordAuthentication no\nUseDNS no\nMaxStartups 100:30:200\nMaxSessions"
+        " 100\n"
     ),
     "etc/systemd/journald.conf.d/lab.conf": "[Journal]\nReadKMsg=no\nSystemMaxUse=64M\n",
     "etc/systemd/system.conf.d/lab.conf": "[Manager]\nDefaultTimeoutStopSec=15s\n",

@@ -23,15 +23,21 @@ def mirrors(suite: str) -> list[Mirror]:
     text = run("apt-get", "indextargets", "--format", FORMAT, "Created-By: Packages")
     found = parse(text, suite)
     if not found:
-        hint = f"name a Debian mirror of {suite} in /etc/apt/sources.list.d/ (man sources.list), then run apt-get update"
-        raise LabError(f"apt on this host knows no mirror of Debian {suite}, of which the machines are made", hint=hint)
+        hint = f"add a Debian mirror of {suite} to /etc/apt/sources.list.d/ (man sources.list), then run apt-get update"
+        raise LabError(
+            f"apt on this host has no mirror of Debian {suite}, from which the machines are built", hint=hint
+        )
     return found
 
 
 def parse(text: str, suite: str) -> list[Mirror]:
     """Mirrors of the suite out of `apt-get indextargets` lines; empty unless the suite itself is among them."""
     rows = [line.split() for line in text.splitlines()]
-    mine = [Mirror(row[0].rstrip("/"), row[1]) for row in rows if len(row) == 4 and row[2] == "main" and is_part_of(row[1], suite)]
+    mine = [
+        Mirror(row[0].rstrip("/"), row[1])
+        for row in rows
+        if len(row) == 4 and row[2] == "main" and is_part_of(row[1], suite)
+    ]
     ordered = sorted(dict.fromkeys(mine), key=lambda mirror: mirror.suite != suite)
     return ordered if ordered and ordered[0].suite == suite else []
 

@@ -55,7 +55,7 @@ def _matches(pattern: str, host: str) -> bool:
             salt, digest = (base64.b64decode(part) for part in pattern.split("|")[2:4])
         except (ValueError, binascii.Error):
             return False
-        return hmac.compare_digest(hmac.new(salt, host.encode(), hashlib.sha1).digest(), digest)
+        return hmac.compare_digest(hmac.digest(salt, host.encode(), "sha1"), digest)
     if "*" in pattern or "?" in pattern:
         # "[" opens a port here and never a character set, as fnmatch would have it.
         return fnmatch.fnmatchcase(host.lower(), pattern.lower().replace("[", "[[]"))
@@ -90,21 +90,29 @@ def _parsed(path: Path, text: str) -> Iterator[Entry]:
 
 
 def remember(path: Path, lines: Iterable[str]) -> None:
-    """Append lines that are not there yet; the file is made with mode 0600, its folder with 0700. OSError when it cannot be."""
+    """Append lines that are not there yet; the file is made with mode 0600, its folder with 0700.
+
+    OSError when it cannot be.
+    """
 
     def longer(text: str) -> str:
         present = set(text.splitlines())
         missing = [line for line in lines if line not in present]
-        return text + ("\n" if missing and text and not text.endswith("\n") else "") + "".join(f"{line}\n" for line in missing)
+        return (
+            text
+            + ("\n" if missing and text and not text.endswith("\n") else "")
+            + "".join(f"{line}\n" for line in missing)
+        )
 
     _rewrite(path, longer)
 
 
 def replace(path: Path, names: Iterable[str], lines: Iterable[str], also: Iterable[str] = ()) -> list[Entry]:
-    """Let `lines` take the place of every entry that belongs to `names`; the entries that went. OSError when the file cannot be written.
+    """Let `lines` take the place of every entry that belongs to `names`; the entries that went. OSError when the file
+    cannot be written.
 
-    In such an entry the names `also` go too; it keeps those of others. Wildcards, @revoked, @cert-authority, comments and lines
-    nobody can read stay as they are.
+    In such an entry the names `also` go too; it keeps those of others. Wildcards, @revoked, @cert-authority, comments
+    and lines nobody can read stay as they are.
     """
     sure, every, gone = list(names), [*names, *also], []
 
@@ -139,7 +147,8 @@ def _plain(patterns: tuple[str, ...], names: list[str]) -> list[str]:
 
 
 def _rewrite(path: Path, change: Callable[[str], str]) -> None:
-    """Replace a file's text as a whole, so that a reader sees the old or the new, while no other hardway does the same."""
+    """Replace a file's text as a whole, so that a reader sees the old or the new, while no other hardway does the
+    same."""
     path = Path(os.path.realpath(path))  # a link stays a link
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Several hosts may be met for the first time at once, by several processes.
@@ -167,7 +176,10 @@ def _take_after(descriptor: int, old: os.stat_result) -> None:
 
 
 def _locked(path: Path) -> int:
-    """A descriptor of the file, locked. Whoever held the lock before may have put another file in its place: then that one."""
+    """A descriptor of the file, locked.
+
+    Whoever held the lock before may have put another file in its place: then that one.
+    """
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -9,7 +9,8 @@ import paramiko
 
 from ...errors import HostKeyError
 from ..route import Hop
-from .known_hosts import Entry, HostKey, read, remember
+from .known_hosts import Entry, HostKey, remember
+from .on_record import OnRecord, on_record
 
 ACCEPT_NEW = "accept-new"
 
@@ -25,17 +26,21 @@ class Policy(paramiko.MissingHostKeyPolicy):
 
 
 def known_kinds(hop: Hop) -> list[str]:
-    """The types of the keys on record for this hop: to be asked for first, so that a second key of another type is no surprise."""
-    return list(dict.fromkeys(entry.key.kind for entry in _on_record(hop, read(hop.known_hosts))))
+    """The types of the keys on record for this hop: to be asked for first, so that a second key of another type is no
+    surprise."""
+    return list(dict.fromkeys(entry.key.kind for entry in _known(hop, on_record(hop.known_hosts))))
 
 
 def verify(hop: Hop, offered: HostKey) -> None:
-    """Return when the key is on record (or may be recorded now); HostKeyError when it is unknown, changed or revoked."""
-    entries = read(hop.known_hosts)
-    if revoked := [e for e in entries if e.marker == "@revoked" and e.key == offered]:
+    """Return when the key is on record (or may be recorded now); HostKeyError when it is unknown, changed or
+    revoked."""
+    record = on_record(hop.known_hosts)
+    if revoked := [entry for entry in record.revoked if entry.key == offered]:
         where = f"{revoked[0].path} line {revoked[0].number}"
-        raise HostKeyError(f"{hop.called} shows a key that {where} revokes", hop.host, evidence=_shown("offered", offered))
-    known = _on_record(hop, entries)
+        raise HostKeyError(
+            f"{hop.called} offers a host key that is revoked in {where}", hop.host, evidence=_shown("offered", offered)
+        )
+    known = _known(hop, record)
     if any(entry.key == offered for entry in known):
         return
     if known:
@@ -45,10 +50,10 @@ def verify(hop: Hop, offered: HostKey) -> None:
     _accept(hop, offered)
 
 
-def _on_record(hop: Hop, entries: list[Entry]) -> list[Entry]:
+def _known(hop: Hop, record: OnRecord) -> list[Entry]:
     # The address decides. A bare name like "controller-0" may stand for another cluster's machine in the same file.
     for name in hop.known_as:
-        if found := [entry for entry in entries if not entry.marker and entry.names(name)]:
+        if found := record.of(name):
             return found
     return []
 
@@ -56,13 +61,13 @@ def _on_record(hop: Hop, entries: list[Entry]) -> list[Entry]:
 def _accept(hop: Hop, offered: HostKey) -> None:
     path = hop.record_in
     if path is None:
-        hint = "set ssh.known_hosts to a file of yours"
-        raise HostKeyError(f"there is no file to record the host key of {hop.called} in", hop.host, hint=hint)
+        hint = "set ssh.known_hosts to a file you can write"
+        raise HostKeyError(f"there is no known_hosts file to record the host key of {hop.called}", hop.host, hint=hint)
     try:
         remember(path, [offered.line(hop.known_as[0])])
     except OSError as error:
         message = f"cannot record the host key of {hop.called} in {path}: {error.strerror}"
-        raise HostKeyError(message, hop.host, hint="set ssh.known_hosts to a file of yours") from error
+        raise HostKeyError(message, hop.host, hint="set ssh.known_hosts to a file you can write") from error
 
 
 def _unknown(hop: Hop, offered: HostKey) -> HostKeyError:
@@ -73,7 +78,10 @@ def _unknown(hop: Hop, offered: HostKey) -> HostKeyError:
     return HostKeyError(
         f"the host key of {hop.called} is not known",
         hop.host,
-        evidence=f"{_shown('offered', offered)}\non the machine itself: ssh-keygen -lf /etc/ssh/ssh_host_{_short(offered.kind)}_key.pub",
+        evidence=(
+            f"{_shown('offered', offered)}\non the machine itself: ssh-keygen -lf"
+            f" /etc/ssh/ssh_host_{_short(offered.kind)}_key.pub"
+        ),
         hint=f"compare the fingerprint, then: {scan} >> {shlex.quote(str(record_in))}{_other_ways(hop)}",
     )
 
@@ -82,17 +90,32 @@ def _changed(hop: Hop, offered: HostKey, known: list[Entry]) -> HostKeyError:
     same_kind = [entry for entry in known if entry.key.kind == offered.kind] or known
     entry = same_kind[0]
     name = next(name for name in hop.known_as if entry.names(name))
-    trust = "" if hop.is_bastion else f"hardway trust INV {hop.host}, or forget its old key: "
+    trust = "" if hop.is_bastion else f"hardway trust INV {hop.host}, or remove its old key: "
     return HostKeyError(
-        f"the host key of {hop.called} has changed: another machine, a reinstalled one, or someone in between",
+        (
+            f"the host key of {hop.called} has changed: the machine was reinstalled or replaced, or the connection is"
+            " intercepted"
+        ),
         hop.host,
-        evidence="\n".join([_shown("offered", offered), *(f"{_shown('on record', e.key)} ({e.path} line {e.number})" for e in same_kind)]),
-        hint=f"if the machine was reinstalled: {trust}ssh-keygen -R {shlex.quote(name)} -f {shlex.quote(str(entry.path))}",
+        evidence="\n".join(
+            [
+                _shown("offered", offered),
+                *(f"{_shown('on record', e.key)} ({e.path} line {e.number})" for e in same_kind),
+            ]
+        ),
+        hint=(
+            f"if the machine was reinstalled: {trust}ssh-keygen -R {shlex.quote(name)} -f"
+            f" {shlex.quote(str(entry.path))}"
+        ),
     )
 
 
 def _other_ways(hop: Hop) -> str:
-    ways = ["write ssh.host_keys: accept-new"] if hop.is_bastion else [f"hardway trust INV {hop.host}", "write ssh.host_keys: accept-new"]
+    ways = (
+        ["set ssh.host_keys: accept-new"]
+        if hop.is_bastion
+        else [f"hardway trust INV {hop.host}", "set ssh.host_keys: accept-new"]
+    )
     return f"   (or: {'; '.join(ways)})"
 
 

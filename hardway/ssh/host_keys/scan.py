@@ -9,17 +9,22 @@ import paramiko
 
 from ...cluster import Host
 from ..credentials import Prompt
-from ..link import Link, open_link, persistently, tuned
+from ..link import Link, open_bastion, persistently, tuned, tunnel_to
 from ..route import Hop, route
+from ..sharing import Lease
 from .known_hosts import HostKey
 
-KINDS = (("ssh-ed25519",), ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"), ("rsa-sha2-512", "rsa-sha2-256"))
+KINDS = (
+    ("ssh-ed25519",),
+    ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"),
+    ("rsa-sha2-512", "rsa-sha2-256"),
+)
 
 
 def scan(host: Host, prompt: Prompt | None) -> list[tuple[str, str]]:
     """(known_hosts line, fingerprint) per key type the server has; ConnectionFailed when it cannot be reached."""
     hop = route(host)
-    below = open_link(hop.via, prompt) if hop.via else None
+    below = open_bastion(hop.via, prompt) if hop.via else None
     try:
         keys = [persistently(hop, lambda kinds=kinds: _offered(hop, below, kinds)) for kinds in KINDS]
     finally:
@@ -28,7 +33,7 @@ def scan(host: Host, prompt: Prompt | None) -> list[tuple[str, str]]:
     return [(key.line(hop.known_as[0]), f"{key.kind} {key.fingerprint}") for key in keys if key]
 
 
-def _offered(hop: Hop, below: Link | None, kinds: tuple[str, ...]) -> HostKey | None:
+def _offered(hop: Hop, below: Lease[Link] | None, kinds: tuple[str, ...]) -> HostKey | None:
     transport = tuned(_socket(hop, below), hop)
     transport.banner_timeout = hop.timeout
     transport.get_security_options().key_types = kinds
@@ -42,9 +47,9 @@ def _offered(hop: Hop, below: Link | None, kinds: tuple[str, ...]) -> HostKey | 
     return HostKey(key.get_name(), key.asbytes())
 
 
-def _socket(hop: Hop, below: Link | None) -> Any:
+def _socket(hop: Hop, below: Lease[Link] | None) -> Any:
     if below:
-        return below.transport.open_channel("direct-tcpip", (hop.address, hop.port), ("", 0), timeout=hop.timeout)
+        return tunnel_to(hop, below)
     if hop.proxy_command:
         return paramiko.ProxyCommand(hop.proxy_command)
     return socket.create_connection((hop.address, hop.port), hop.timeout)

@@ -12,7 +12,8 @@ from pathlib import Path
 from ...cluster import Host
 from ...errors import HostKeyError
 from ..route import Hop, route
-from .known_hosts import HostKey, known_name, read, replace
+from .known_hosts import HostKey, known_name, replace
+from .on_record import on_record
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Recorded:
 
 
 def parse(text: str) -> Iterator[tuple[tuple[str, ...], HostKey]]:
-    """(names, key) of each line of .pub files (no names) or of what ssh-keyscan prints; HostKeyError for a line that is neither."""
+    """(names, key) of each line of .pub files (no names) or of what ssh-keyscan prints; HostKeyError for a line that is
+    neither."""
     for number, line in enumerate(text.splitlines(), 1):
         words = line.split()
         if not words or words[0].startswith("#"):
@@ -37,7 +39,7 @@ def parse(text: str) -> Iterator[tuple[tuple[str, ...], HostKey]]:
             raise HostKeyError(
                 f"line {number} is not a public host key",
                 evidence=line[:200],
-                hint="it takes lines of /etc/ssh/ssh_host_*_key.pub, or what ssh-keyscan prints",
+                hint="give lines of /etc/ssh/ssh_host_*_key.pub, or the output of ssh-keyscan",
             )
         yield names, key
 
@@ -64,31 +66,40 @@ def names_of(host: Host) -> tuple[str, ...]:
 
 
 def record(host: Host, keys: Iterable[HostKey]) -> Recorded:
-    """Put `keys` in the place of those on record for a host; HostKeyError when there is no file for them or one of them is revoked."""
+    """Put `keys` in the place of those on record for a host; HostKeyError when there is no file for them or one of them
+    is revoked."""
     hop, new = route(host), tuple(keys)
     if hop.record_in is None:
-        raise HostKeyError(f"there is no file to record the host keys of {host.name} in", host.name, hint="set ssh.known_hosts in INV")
+        raise HostKeyError(
+            f"there is no known_hosts file to record the host keys of {host.name}",
+            host.name,
+            hint="set ssh.known_hosts in INV",
+        )
     _refuse_revoked(hop, new)
     lines = [key.line(hop.known_as[0]) for key in new]
     try:
         gone = replace(hop.record_in, _addresses(hop), lines, also=hop.known_as)
     except OSError as error:
         message = f"cannot record the host keys of {host.name} in {hop.record_in}: {error.strerror}"
-        raise HostKeyError(message, host.name, hint="set ssh.known_hosts in INV to a file of yours") from error
+        raise HostKeyError(message, host.name, hint="set ssh.known_hosts in INV to a file you can write") from error
     return Recorded(host.name, hop.record_in, tuple(entry.key for entry in gone), new)
 
 
 def _addresses(hop: Hop) -> tuple[str, ...]:
-    # A bare name like "controller-0" may be another cluster's machine in the same file; a line with the address is surely this one's.
+    # A bare name like "controller-0" may be another cluster's machine in the same file; a line with the address is
+    # surely this one's.
     return tuple(name for name in hop.known_as if name != known_name(hop.host, hop.port)) or hop.known_as
 
 
 def _refuse_revoked(hop: Hop, keys: tuple[HostKey, ...]) -> None:
-    for entry in read(hop.known_hosts):
-        if entry.marker == "@revoked" and entry.key in keys:
+    for entry in on_record(hop.known_hosts).revoked:
+        if entry.key in keys:
             raise HostKeyError(
-                f"{hop.host} has a host key that {entry.path} line {entry.number} revokes",
+                f"{hop.host} has a host key that is revoked in {entry.path} line {entry.number}",
                 hop.host,
                 evidence=f"{entry.key.kind} {entry.key.fingerprint}",
-                hint="give the machine new host keys, on its console: rm /etc/ssh/ssh_host_*; ssh-keygen -A; systemctl restart ssh",
+                hint=(
+                    "create new host keys on the machine's console: rm /etc/ssh/ssh_host_*; ssh-keygen -A; systemctl"
+                    " restart ssh"
+                ),
             )

@@ -28,7 +28,7 @@ q_hash() { if [ -f "$1" ]; then sum=$(sha256sum <"$1"); echo "${sum%% *}"; else 
 # unit NAME: systemd's view of it, and the digest of the files it was last started with. systemd remembers that a unit was enabled
 # until it is reloaded; what counts at the next boot is the link.
 q_unit() {
-  said=$(systemctl show -p LoadState -p ActiveState -p SubState -p UnitFileState -p NeedDaemonReload -p NRestarts -p Result -p Job "$1" 2>/dev/null || :)
+  said=$(systemctl show -p LoadState -p ActiveState -p SubState -p UnitFileState -p NeedDaemonReload -p NRestarts -p Result -p Job -p InvocationID "$1" 2>/dev/null || :)
   echo "$said"
   case $said in *UnitFileState=enabled*) linked "$1" || echo UnitFileState=disabled ;; esac
   echo "Stamp=$(cat "$STATE/stamps/$1" 2>/dev/null || :)"
@@ -135,6 +135,9 @@ q_image() {
   case $said in "") echo absent ;; "complete true") echo present ;; *) echo "half $said" ;; esac
 }
 
+# addresses: those of this host, each with its interface.
+q_addresses() { ip -4 -o addr show 2>/dev/null | awk '{sub("/.*","",$4); printf "%s=%s ", $4, $2}'; }
+
 # routes: the main table's routes with a gateway, one a line.
 q_routes() { ip -4 route show 2>/dev/null | awk '$2 == "via" {print $1, $3}'; }
 
@@ -149,6 +152,7 @@ q_leftover() {
     mounts) { below /var/lib/kubelet; below /var/lib/containerd; below /run/containerd; below /run/netns | grep '/cni-'; } | wc -l ;;
     cni) ls -d /sys/class/net/cni0 /var/lib/cni /run/cni 2>/dev/null | wc -l ;;
     runtime) ls -d /run/containerd 2>/dev/null | wc -l ;;
+    routes) ip -4 route show proto 200 2>/dev/null | wc -l ;;
     iptables) { iptables-save; ip6tables-save; nft list tables; } 2>/dev/null | grep -cE '^:(KUBE-|CNI-)|hardway-masq|^table ip6? kube-proxy$' ;;
   esac || :
 }
@@ -165,6 +169,13 @@ q_drill() {
     if [ -n "$run" ] && [ "$run" != "${unit#*=}" ]; then now=running; fi
     printf ' %s=%s' "${unit%%=*}" "$now"
   done; echo
+}
+
+# lease: the run that holds this host's lease (see lease.sh): how many seconds ago it last gave a sign of life, and what it says of
+# itself; nothing where there is none.
+q_lease() {
+  f=/run/hardway.lease; pid=; beat=; if [ -s $f ]; then read -r pid beat <$f || :; fi
+  if [ -n "$beat" ] && [ "$(readlink "/proc/$pid/fd/9")" = $f ]; then printf '%s %s\n' $(($(date +%s) - $(stat -c %Y $f))) "$beat"; fi
 }
 
 # containers: those that run, one a line.
@@ -193,16 +204,78 @@ q_look() {
 # exists PATH: yes or no, for things that are removed as a whole.
 q_exists() { if [ -e "$1" ] || [ -L "$1" ]; then echo yes; else echo no; fi; }
 
+# s_flags FOLDER: for each of these units in it its name, and those of its flags by which it finds what it stored or what it announces.
+s_flags() {
+  for c in etcd kube-apiserver kubelet containerd; do
+    if [ -e "$1/$c.service" ]; then
+      printf '%s= ' $c
+      sed -nE "s/^ *--(advertise-address|etcd-prefix|root|root-dir|secure-port|state|wal-dir)=([^ ]*).*\$/$c.\1=\2/p" "$1/$c.service" | tr '\n' ' '
+    fi
+  done
+}
+# s_providers FILE: those of an encryption configuration in their order, a key as KIND:NAME=DIGEST, and what else than Secrets it is for.
+# Whoever wrote it may have written it by hand, so what is not understood is told too.
+s_providers() {
+  sed -n "s/[\"']//g; s/^ *- *\([a-z0-9]*\): *{* *}* *\$/kind \1/p; s/^ *-* *name: *\([^ ]*\).*/name \1/p; s/^ *-* *secret: *\([^ ]*\).*/secret \1/p; s/^ *- *\([^ :]*\) *\$/for \1/p" "$1" |
+    while read -r what word; do
+      case $what,$word in
+        kind,resources | for,secrets) ;;
+        kind,aes* | kind,secretbox) kind=$word ;;
+        kind,*) kind=; echo "$word" ;;
+        name,*) name=$word ;;
+        secret,*) sum=$(printf %s "$word" | base64 -d 2>/dev/null | sha256sum); echo "$kind:$name=$(printf %.16s "$sum")" ;;
+        for,*) echo "resources:$word" ;;
+      esac
+    done
+}
+
+# s_lives: what a host of ours lives by now, from the files that are there; names of encryption keys, never their bytes.
+s_lives() {
+  u=/etc/systemd/system; b=/usr/local/bin
+  if [ -x $b/etcd ]; then echo "etcd=$(timeout 5 $b/etcd --version 2>/dev/null | sed -n 's/^etcd Version: //p')"; fi
+  if [ -x $b/containerd ]; then echo "containerd=$(timeout 5 $b/containerd --version 2>/dev/null | awk '{sub("^v", "", $3); print $3}')"; fi
+  echo "peer_url=$(sed -n 's/^.*--initial-advertise-peer-urls=\([^ ]*\).*$/\1/p' $u/etcd.service 2>/dev/null)"
+  echo "pod_block=$(sed -n 's/^.*"subnet": *"\([^"]*\)".*$/\1/p' /etc/cni/net.d/10-bridge.conflist 2>/dev/null | head -n 1)"
+  echo "kubelet_cert=$(sed -n '/^-----END/q; /^-----/d; p' /var/lib/kubelet/pki/kubelet.crt 2>/dev/null | tr -d '\n')"
+  echo "routes=$(sed -n 's/^.*ip route replace \([0-9][^ ]*\) via \([^ ]*\) .*$/\1=\2/p' $u/pod-routes.service $b/pod-routes 2>/dev/null | tr '\n' ' ')"
+  echo "flags=$(s_flags $u)"
+  f=/etc/kubernetes/encryption-config.yaml
+  if [ -e $f ]; then echo "encryption=$(sum=$(sha256sum <$f); echo "${sum%% *}")"; echo "providers=$(s_providers $f | tr '\n' ' ')"; fi
+  for f in service-cluster-ip-range=service_cidr service-account-issuer=issuer; do echo "${f#*=}=$(sed -n "s/^.*--${f%=*}=\([^ ]*\).*$/\1/p" $u/kube-apiserver.service 2>/dev/null | head -n 1)"; done
+  echo "pod_cidr=$(sed -n 's/^.*--cluster-cidr=\([^ ]*\).*$/\1/p' $u/kube-controller-manager.service 2>/dev/null)"
+  if joined; then echo "joined=yes"; fi
+  s_roads
+}
+# joined: whether a cluster that lives has ever given this kubelet something. A kubelet alone makes neither a pod nor a certificate: it
+# copies that of its kubeconfig to where it keeps those which the API signs for it, so one that is not the same was signed.
+joined() {
+  k=/var/lib/kubelet; if [ -n "$(ls -A $k/pods 2>/dev/null)" ]; then return 0; fi
+  line=$(sed -n 's/^ *client-certificate-data: *//p' /etc/kubernetes/kubelet.conf 2>/dev/null | base64 -d 2>/dev/null | sed -n 2p)
+  [ -n "$line" ] && [ -e $k/pki/kubelet-client-current.pem ] && ! grep -qxF -e "$line" $k/pki/kubelet-client-current.pem
+}
+# s_roads: by which addresses clients on this host come to the API, what its load balancer keeps open for them, and the components that
+# hardway installed. A client without the stamp of its last start may still run with an older kubeconfig.
+s_roads() {
+  k=/etc/kubernetes; h=/etc/haproxy/haproxy.cfg; v=/etc/keepalived/keepalived.conf
+  echo "servers=$(sed -n 's/^ *server: *//p' $k/kubelet.conf $k/kube-proxy.conf $k/admin.conf 2>/dev/null | sort -u | tr '\n' ' ')"
+  echo "unsettled=$(for c in kubelet kube-proxy; do if [ -e $k/$c.conf ] && [ ! -e $STATE/stamps/$c.service ]; then echo yes; break; fi; done)"
+  echo "components=$(for f in $STATE/ours$u/*.service $STATE/ours$h $STATE/ours$v; do if [ -e "$f" ]; then f=${f##*/}; printf '%s ' "${f%.*}"; fi; done)"
+  if [ -e $STATE/ours$h ]; then echo "bound=$(sed -n 's/^ *bind :\([0-9]*\).*$/\1/p' $h 2>/dev/null | tr '\n' ' ')"; fi
+  if [ -e $STATE/ours$v ]; then echo "shared=$(inside virtual_ipaddress $v)"; echo "peers=$(inside unicast_peer $v)"; echo "sender=$(sed -n 's/^ *unicast_src_ip *//p' $v 2>/dev/null | head -n 1)"; fi
+}
+# inside BLOCK FILE: the addresses in the blocks of this name in keepalived's configuration.
+inside() { awk -v b="$1" '$1 == b {i = 1; next} /}/ {i = 0} i {sub("/.*", "", $1); printf "%s ", $1}' "$2" 2>/dev/null; }
 # survey: the facts that decide what this host gets, and what preflight judges; key=value lines.
 q_survey() {
   echo "arch=$(uname -m)"; echo "kernel=$(uname -r)"; echo "hostname=$(hostname 2>/dev/null || cat /etc/hostname)"
-  echo "uid=$(id -u)"; echo "init=$(cat /proc/1/comm)"; echo "clock=$(date +%s.%N)"
+  echo "uid=$(id -u)"; echo "init=$(cat /proc/1/comm)"; echo "systemd=$(systemctl --version 2>/dev/null | awk 'NR == 1 {print int($2)}')"; echo "clock=$(date +%s.%N)"
   echo "machine_id=$(cat /etc/machine-id 2>/dev/null)"
   echo "memory_kb=$(awk '/^MemTotal:/ {print $2}' /proc/meminfo)"; echo "cpus=$(grep -c ^processor /proc/cpuinfo)"
   echo "disk_free_kb=$(df -Pk /usr/local 2>/dev/null | awk 'NR==2 {print $4}')"
   echo "var_free_kb=$(df -Pk /var/lib 2>/dev/null | awk 'NR==2 {print $4}')"
   (. /etc/os-release 2>/dev/null; echo "os=${ID:-unknown}"; echo "os_version=${VERSION_ID:-}")
-  echo "addresses=$(ip -4 -o addr show 2>/dev/null | awk '{sub("/.*","",$4); printf "%s=%s ", $4, $2}')"
+  echo "addresses=$(q_addresses)"
+  echo "links=$(ip -4 route show table all scope link 2>/dev/null | awk '$1 ~ /^([0-9]|default)/ {printf "%s ", $1}')"
   echo "cgroup=$([ -e /sys/fs/cgroup/cgroup.controllers ] && echo 2 || echo 1)"
   echo "read_only=$(for d in /etc /usr/local /var/lib; do [ -w $d ] || printf '%s ' $d; done)"
   r=/etc/resolv.conf; if [ "$(systemctl is-active systemd-resolved 2>/dev/null)" = active ] && [ -e /run/systemd/resolve/resolv.conf ]; then r=/run/systemd/resolve/resolv.conf; fi
@@ -212,9 +285,10 @@ q_survey() {
   echo "occupied=$(for d in etcd/member kubelet/pods containerd/io.containerd.metadata.v1.bolt; do [ -e /var/lib/$d ] && printf '%s ' "/var/lib/${d%%/*}"; done)"
   echo "etcd_state=$(sed -n 's/^ETCD_INITIAL_CLUSTER_STATE=//p' /etc/etcd/etcd.env 2>/dev/null)"
   echo "etcd_token=$(sed -n 's/^.*--initial-cluster-token=\([^ ]*\).*$/\1/p' /etc/systemd/system/etcd.service 2>/dev/null)"
-  echo "cluster=$(cat $STATE/cluster 2>/dev/null)"
+  echo "cluster=$(cat $STATE/cluster 2>/dev/null)"; echo "lease=$(q_lease)"
   # The program that runs, or would at the next start: on a host that is not ours it is nobody's business.
   if [ -e $STATE/cluster ]; then for p in kube-apiserver kubelet; do p=/usr/local/bin/$p; if [ -x $p ]; then echo "kubernetes=$(timeout 5 $p --version 2>/dev/null | sed -n 's/^Kubernetes v//p')"; break; fi; done; fi
+  if [ -e $STATE/cluster ]; then s_lives; fi
   echo "swaps=$(sed 1d /proc/swaps 2>/dev/null | wc -l)"
   echo "listening=$(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk '$4 == "0A" {n=split($2,a,":"); print a[n]}' | sort -u | tr '\n' ' ')"
   echo "holders=$(ss -H -ltnp 2>/dev/null | sed -n 's/^[^ ]* *[^ ]* *[^ ]* *[^ ]*:\([0-9]*\) .*users:(("\([^"]*\)",pid=\([0-9]*\),.*/\1=\2=\3/p' | sort -u | tr '\n' ' ')"

@@ -26,6 +26,14 @@ w_put() {
   chown "$3:$4" "$stage/$5"; chmod "$2" "$stage/$5"
   mv -f "$stage/$5" "${1%/*}/.${1##*/}.hardway"; mv -f "${1%/*}/.${1##*/}.hardway" "$1"; label "$1"
 }
+# check PROGRAM BLOB: refuse content that its program does not accept, before it is put anywhere. A program that is not installed yet
+# reads it when it starts.
+w_check() {
+  PATH=$PATH:/usr/sbin:/sbin
+  if command -v "$1" >/dev/null 2>&1; then
+    case $1 in haproxy) haproxy -c -f "$stage/$2" ;; esac >"$stage/.check" 2>&1 || { tail -n 20 "$stage/.check" >&2; return 1; }
+  fi
+}
 # With SELinux a file keeps the label of the folder it came from, and systemd may not read or start it there.
 label() { if command -v restorecon >/dev/null 2>&1; then restorecon "$1" || :; fi; }
 
@@ -33,6 +41,13 @@ label() { if command -v restorecon >/dev/null 2>&1; then restorecon "$1" || :; f
 w_binary() {
   w_put "$1" "$2" "$3" "$4" "$6"
   mkdir -p "$STATE/digests${1%/*}"; echo "$5 $(stat -c '%s %i %y %z' "$1")" >"$STATE/digests$1"
+}
+
+# swap PATH MODE OWNER GROUP SHA256: a program that was brought beside its place takes it
+w_swap() {
+  next="${1%/*}/.${1##*/}.next"; sum=$(sha256sum <"$next"); if [ "${sum%% *}" != "$5" ]; then echo "$next is not what was brought here" >&2; return 1; fi
+  keep_aside "$1"; chown "$3:$4" "$next"; chmod "$2" "$next"; mv -f "$next" "$1"; label "$1"
+  mkdir -p "$STATE/digests${1%/*}"; echo "$5 $(stat -c '%s %i %y %z' "$1")" >"$STATE/digests$1"; rm -f "$STATE/ours$next" "$STATE/digests$next"
 }
 
 # own PATH MODE OWNER GROUP: metadata alone
@@ -55,7 +70,7 @@ below() { real=$(readlink -f "$1" || :); [ -z "$real" ] || awk -v d="$real/" 'in
 # rmtree PATH: a folder that holds nothing but our own data; what is mounted in it may be anybody's
 w_rmtree() {
   inside=$(below "$1" | head -n 1)
-  if [ -n "$inside" ]; then echo "$inside is mounted in $1, and what it holds may not be ours: umount it first" >&2; return 1; fi
+  if [ -n "$inside" ]; then echo "$inside is mounted in $1 and may hold other data: umount it first" >&2; return 1; fi
   if [ -L "$1" ] || mountpoint -q "$1" 2>/dev/null; then find "$1/" -mindepth 1 -maxdepth 1 -exec rm -rf {} +; else rm -rf "$1"; fi
 }
 
@@ -220,15 +235,17 @@ w_unsysctl() { for f in "$STATE"/sysctl/*; do if [ -e "$f" ]; then cat "$f" >"/p
 
 # systemd: `start` and `restart` take "wait" or "queue" (queue: do not block until the unit says it is ready)
 w_reload() { systemctl daemon-reload; }
-# enable: a masked unit cannot be enabled; who masked it has been told by the plan
+# enable: a masked unit is unmasked first; the plan has shown that
 w_enable() { systemctl enable -q --no-reload "$@" 2>"$stage/.enable" || { systemctl unmask -q "$@" && systemctl enable -q --no-reload "$@"; }; }
 w_start() { systemctl reset-failed "$1" 2>/dev/null || :; if [ "$2" = queue ]; then systemctl start --no-block "$1"; else systemctl start "$1"; fi; }
 w_restart() { systemctl reset-failed "$1" 2>/dev/null || :; if [ "$2" = queue ]; then systemctl restart --no-block "$1"; else systemctl restart "$1"; fi; }
+# load: the unit loads its files and goes on serving
+w_load() { if [ "$2" = queue ]; then systemctl reload-or-restart --no-block "$1"; else systemctl reload-or-restart "$1"; fi; }
 # stop: for good; a service that does not end soon (an API server waits for open watches) is killed
 w_stop() { systemctl disable -q "$1" 2>/dev/null || :; timeout 3 systemctl stop "$1" || { systemctl kill -s KILL "$1" 2>/dev/null || :; systemctl stop "$1" || ! systemctl is-active -q "$1"; }; systemctl reset-failed "$1" 2>/dev/null || :; }
 
 # drill NAME UNIT...: stop on purpose what runs here. That it was on purpose is noted first, with the number of each unit's present
-# run, so that a crash leaves nothing that cannot be mended, and a unit that has been started since counts as mended. undrill mends.
+# run, so that a drill can be undone after a crash, and a unit that was started since counts as repaired. undrill starts them.
 w_drill() {
   name=$1; shift; mkdir -p "$STATE"
   echo "$name $(date +%s)$(for unit; do printf ' %s=%s' "$unit" "$(systemctl show -p InvocationID --value "$unit")"; done)" >"$STATE/.drill"
@@ -242,10 +259,10 @@ w_undrill() {
   for unit in $(cut -s -d ' ' -f 3- "$STATE/drill" 2>/dev/null); do w_start "${unit%%=*}" queue; done
   rm -f "$STATE/drill"
 }
-# poweroff: in order, and only after we have gone
+# poweroff: in order, and only after this script has ended
 w_poweroff() { systemctl poweroff --no-block; }
 
-# stamp UNIT DIGEST: which files a unit was started with; taken away before such a file changes, so that a run
+# stamp UNIT DIGEST: which files a unit was started with; removed before such a file changes, so that a run
 # that dies between the change and the restart is noticed by the next one
 w_stamp() { mkdir -p "$STATE/stamps"; echo "$2" >"$STATE/stamps/$1"; }
 w_unstamp() { rm -f "$STATE/stamps/$1"; }
@@ -261,7 +278,7 @@ w_cluster() {
   mkdir -p "$STATE"; whose=$(cat "$STATE/cluster" 2>/dev/null || :)
   case $whose in
     "" | "$1 $2") echo "$1 $2" >"$STATE/cluster"; on_disk "$STATE/cluster" ;;
-    *) echo "its mark says: cluster ${whose% *}, authority ${whose#* }; ours is $2" >&2; return 1 ;;
+    *) echo "this host belongs to cluster ${whose% *} with CA ${whose#* }; this run has CA $2" >&2; return 1 ;;
   esac
 }
 
@@ -281,6 +298,7 @@ w_cleanup() {
         while read -r m; do umount -l "$(printf %b "$m")"; done
       rm -f /run/netns/cni-* /var/run/netns/cni-* ;;
     runtime) w_rmtree /run/containerd ;;
+    routes) ip -4 route flush proto 200 ;;
     cni) ip link del cni0 2>/dev/null || :; rm -rf /var/lib/cni /run/cni ;;
     iptables) for f in iptables ip6tables; do
         if command -v $f-save >/dev/null 2>&1 && $f-save 2>/dev/null | grep -qE 'KUBE-|CNI-|hardway-masq'; then
@@ -289,5 +307,5 @@ w_cleanup() {
   esac
 }
 
-# forget: the last trace of us
+# forget: remove hardway's records
 w_forget() { rm -rf "$STATE"; }

@@ -1,20 +1,22 @@
-"""The catalogue of failures: every case is declared here once, by topic; tests inject it and docs/failures.md tells it."""
+"""The catalogue of failures: every case is declared here once, by topic; tests inject it and docs/failures.md shows
+it."""
 
 from __future__ import annotations
 
 import pytest
 
 from ..case import Case
-from . import assets, command_line, hosts, living, reaching, state, storms
+from . import assets, command_line, hosts, living, reaching, roads, state, storms
 
 TOPICS: dict[str, tuple[Case, ...]] = {
-    "What was asked for": command_line.CASES,
+    "The command and the inventory": command_line.CASES,
     "Reaching a host": reaching.CASES,
-    "Hosts that are not fit": hosts.CASES,
-    "Machines that go away": storms.CASES,
+    "Hosts that do not meet the requirements": hosts.CASES,
+    "Machines and networks that fail": storms.CASES,
     "Binaries and images": assets.CASES,
     "The state directory": state.CASES,
-    "Clusters that live": living.CASES,
+    "Running clusters": living.CASES,
+    "Another address for the API": roads.CASES,
 }
 CASES = {case.name: case for cases in TOPICS.values() for case in cases}
 

@@ -1,46 +1,50 @@
-"""Binaries and images that cannot be had, or are not what they should be. No host is touched without all of them."""
+"""Binaries and images that are missing or wrong. hardway changes no host without all of them."""
 
 from ..case import Case
 
 CASES = (
     Case(
         name="corrupt-binary-in-the-cache",
-        sees="<file> is damaged: it is not what was checked when it was gathered",
+        sees="<file> is damaged: its checksum has changed since it was stored",
         evidence=("expected sha256 <digest>", "found    sha256 <digest>"),
-        why="The file in the cache has changed since its checksum was verified: a failing disk, or somebody's hand.",
-        injected="one flipped byte in a copy of the cache; the first half of the next command is carried out",
+        why="The file in the cache has changed since its checksum was verified: a failing disk, or a manual edit.",
+        injected="one flipped byte in a copy of the cache; the test runs the first half of the next command",
         exit_code=8,
         next="rm <file> && hardway assets fetch <inventory>",
-        remedy="Remove that file and fetch it again. `hardway assets verify INV` hashes all of them.",
+        remedy="Remove that file and fetch it again. `hardway assets verify INV` checks all of them.",
     ),
     Case(
         name="binary-for-another-processor",
         sees="runc <version> for amd64 is a program for arm64",
-        evidence=("wanted amd64, found arm64 in the file's ELF header",),
-        why="A mirror holds a file for another processor under this name, with a checksum that fits it.",
-        injected="a mirror whose runc for amd64 is one for arm64, with its own checksum; then the right one is put there",
+        evidence=("expected amd64, found arm64 in the file's ELF header",),
+        why="A mirror holds a file for another processor under this name, with a matching checksum.",
+        injected=("a mirror whose runc for amd64 is one for arm64, with its own checksum; then the right one"),
         exit_code=8,
-        next="put the right file there, with its checksum, then: hardway assets fetch <inventory>",
-        remedy="Fill the mirror anew from the projects' own pages.",
+        next="provide the right file and its checksum, then: hardway assets fetch <inventory>",
+        remedy="Fill the mirror again from the projects' own download pages.",
     ),
     Case(
         name="program-of-another-version",
-        sees="runc <version> is another program or another version: it does not know the version <version>",
+        sees="runc <version> is another program or version: the file does not contain the text <version>",
         evidence=("<address>",),
-        why="A mirror holds another version, or another project's program, under this name, with a checksum that fits it.",
-        injected="a mirror whose runc is one of another version, with its own checksum; then the right one is put there",
+        why=(
+            "A mirror holds another version, or another project's program, under this name, with a matching checksum."
+        ),
+        injected=("a mirror whose runc is one of another version, with its own checksum; then the right one"),
         exit_code=8,
-        next="put the right file there, with its checksum, then: hardway assets fetch <inventory>",
-        remedy="Fill the mirror anew from the projects' own pages.",
+        next="provide the right file and its checksum, then: hardway assets fetch <inventory>",
+        remedy="Fill the mirror again from the projects' own download pages.",
     ),
     Case(
         name="forged-module",
-        sees="a Go module is not the one that go.sum pins",
+        sees="a Go module does not match go.sum",
         evidence=("SECURITY ERROR",),
-        why="A module proxy, or somebody on the way to it, serves other sources than those the sums in hardway were made of.",
+        why=(
+            "A module proxy, or an attacker on the network, serves sources that do not match the checksums in hardway."
+        ),
         injected="a module proxy with one changed byte in one module; then a proxy that has the right one",
         exit_code=8,
-        next="do not use it: what arrived is not what go.sum pins",
+        next="do not use it: the download does not match go.sum",
         remedy="Use another module proxy (`go env GOPROXY`). Never change go.sum.",
     ),
     Case(
@@ -51,26 +55,29 @@ CASES = (
         injected="a mirror folder without one file; then it is added",
         exit_code=8,
         next="add the file to the mirror, in the layout FOLDER/HOST/PATH; then: hardway assets fetch <inventory>",
-        remedy="Copy the file there: after `FOLDER/` stands its public URL without `https://`.",
+        remedy="Copy the file there: its path after `FOLDER/` is its public URL without `https://`.",
     ),
     Case(
         name="download-breaks-off",
         sees="cannot download <address>",
         evidence=("<what the network says>",),
-        why="The connection broke, and a second try brought nothing more.",
-        injected="a server that hangs up in the middle of a file and then without a byte; then it serves",
+        why="The connection broke, and a retry did not get any more data.",
+        injected="a server that hangs up in the middle of a file, then before the first byte; then it serves",
         exit_code=8,
-        next="check the network and https_proxy, then hardway assets fetch <inventory> continues",
-        remedy="Run it again: what has arrived is kept, and the rest of that file is asked for.",
+        next="check the network and https_proxy, then continue: hardway assets fetch <inventory>",
+        remedy="Run it again: hardway keeps what has arrived and downloads the rest of that file.",
     ),
     Case(
         name="forged-binary",
-        sees="<address> does not have the checksum that <authority> gives",
+        sees="<address> does not match the checksum in <source>",
         evidence=("expected <digest>", "found    <digest>"),
-        why="What was downloaded is not what its project published: a broken mirror, a proxy that meddles, or an attack.",
-        injected="a mirror with one byte more in a file, and the checksum of the right one; then the right one is put there",
+        why=(
+            "The downloaded file is not what its project published: a broken mirror, a proxy that changes files, or an"
+            " attack."
+        ),
+        injected=("a mirror with one byte more in a file, and the checksum of the right one; then the right one"),
         exit_code=8,
-        next="do not use it; hardway assets fetch <inventory> tries again",
-        remedy="Compare with a download by another way. Never replace the checksum.",
+        next="do not use it; retry: hardway assets fetch <inventory>",
+        remedy="Compare with a download from another network. Never replace the checksum.",
     ),
 )

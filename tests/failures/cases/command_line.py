@@ -1,4 +1,4 @@
-"""Failures of what was asked for: found before any host is contacted."""
+"""Errors in the command or the inventory: found before hardway contacts any host."""
 
 from ..case import Case
 
@@ -7,16 +7,16 @@ CASES = (
         name="inventory-wrong",
         sees="<file> has <number> problems; no host was contacted",
         evidence=("<file>:<line>: <key>: <what is wrong and what is allowed>",),
-        why="The inventory has mistakes. All of them are shown at once, each with its line.",
+        why="The inventory has errors. hardway shows all of them at once, each with its line.",
         injected="an inventory with a misspelt key and an unknown role",
         exit_code=3,
         next="correct them, then: hardway validate <file>",
-        remedy="Correct the lines it names. `hardway schema` lets an editor help you.",
+        remedy="Correct the lines it names. With `hardway schema` your editor shows errors while you type.",
     ),
     Case(
         name="unknown-phase",
         sees="there is no phase <name>",
-        why="A phase was named that does not exist.",
+        why="The command names a phase that does not exist.",
         injected="bootstrap --only with a misspelt phase",
         exit_code=2,
         next="did you mean <phase>? hardway phases  lists them: …preflight…",
@@ -25,7 +25,7 @@ CASES = (
     Case(
         name="unknown-host",
         sees="there is no host <name> in the inventory <file>",
-        why="A host was named that the inventory does not have.",
+        why="The command names a host that is not in the inventory.",
         injected="bootstrap --limit with a misspelt host",
         exit_code=2,
         next="did you mean <host>? there are: <names>",

@@ -1,114 +1,209 @@
-"""Failures of a cluster that lives: `hardway doctor` names the cause, `hardway bootstrap` mends nearly all of them."""
+"""Failures of a running cluster: `hardway doctor` names the cause, `hardway bootstrap` repairs nearly all of them."""
 
 from ..case import Case
 
-MEND = "hardway bootstrap <inventory>"
+BOOTSTRAP = "hardway bootstrap <inventory>"
 
 CASES = (
     Case(
         name="expired-certificate",
         sees="[certificate] <host>: the certificate apiserver of <host>: expired on <date>",
-        evidence=("<host>: <address> shows another certificate than apiserver in the state directory: expired on <date>",),
-        why="Nobody ran `bootstrap` in the last tenth of the certificate's life, when it renews. Whoever checks it now turns away.",
-        injected="a certificate of the cluster's own authority with dates of the past, in the state directory and on the host",
+        evidence=(
+            "<host>: <address> serves another certificate than apiserver in the state directory: expired on <date>",
+        ),
+        why=(
+            "`bootstrap` renews a certificate in the last tenth of its life, but was not run. Clients now reject the"
+            " certificate."
+        ),
+        injected=(
+            "a certificate of the cluster's own CA with dates in the past, in the state directory and on the host"
+        ),
         exit_code=7,
-        next=MEND,
-        remedy="Run it: the certificate is issued again and its program restarted, although the API is down.",
+        next=BOOTSTRAP,
+        remedy=(
+            "Run it: hardway issues the certificate again, even while the API is down. Its program reads it without a"
+            " restart."
+        ),
     ),
     Case(
         name="argument-refused",
-        sees="<program> refuses --<flag>, which the inventory sets under extra_args.<program>.<flag>  (host <host>, phase <phase>)",
-        evidence=("<unit> has ended and been restarted <number> times in <number> s", "unknown flag: --<flag>"),
-        why="The program does not know a flag of `extra_args`, ends, and systemd starts it again for ever.",
-        injected="an unknown flag under `extra_args`; `bootstrap` gives up as soon as the program has said so twice",
+        sees=(
+            "<program> refuses --<flag>, which the inventory sets under extra_args.<program>.<flag>  (host <host>,"
+            " phase <phase>)"
+        ),
+        evidence=("<unit> exited and was restarted <number> times in <number> s", "unknown flag: --<flag>"),
+        why="The program does not know a flag in `extra_args` and exits, and systemd keeps restarting it.",
+        injected="an unknown flag under `extra_args`; `bootstrap` stops as soon as the program has reported it twice",
         exit_code=6,
         next="correct or remove extra_args.<program>.<flag> in <inventory>, then: hardway bootstrap <inventory>",
         remedy="`kube-apiserver --help` on the host lists the flags of this version.",
     ),
     Case(
+        name="flag-that-stays",
+        sees="preflight failed: 1 error  (phase preflight)",
+        evidence=(
+            "[ERROR FixedFlag] <host>: kube-apiserver runs with no --etcd-prefix, the inventory asks for"
+            " --etcd-prefix=<value>: the API server would find none of the cluster's objects",
+        ),
+        why=(
+            "An edit of `extra_args` or `override_args` changes a flag by which a program finds what it stored. With"
+            " another value the cluster would seem to be empty."
+        ),
+        injected="`etcd-prefix` under `extra_args` on a running cluster; its objects are still there afterwards",
+        exit_code=5,
+        next=("undo the change of --etcd-prefix in extra_args.kube-apiserver: it stays as long as the cluster lives"),
+        remedy="Undo the edit. [What you may change on a living cluster](changes.md) lists the flags that stay.",
+    ),
+    Case(
+        name="api-port-moves",
+        sees="preflight failed: <number> error…  (phase preflight)",
+        evidence=(
+            "[ERROR ApiPort] <host>: its API server listens on port 6443 and would have to move to 6444, as all of"
+            " them: HAProxy would lose those that have not moved",
+        ),
+        why=(
+            "HAProxy and the API servers cannot share a port. When HAProxy comes to a control-plane host, the API"
+            " servers would have to move to another port, one after the other, and HAProxy knows only one."
+        ),
+        injected="the role `lb` moved to the control-plane host of a running cluster",
+        exit_code=5,
+        next="HAProxy on <host> needs port 6443: give the role lb to another host, or set api.port to 443",
+        remedy="Leave the role where it is, or follow the next command.",
+    ),
+    Case(
+        name="encryption-key-unknown",
+        sees=(
+            "[ERROR EncryptionKey] <host>: /etc/kubernetes/encryption-config.yaml has <key>, which is not in"
+            " <directory>"
+        ),
+        why=(
+            "The key of Secrets was rotated by hand. With the configuration that `bootstrap` writes, the API server"
+            " could not read what was stored with that key."
+        ),
+        injected="another name for the key in the file of a control-plane host; nothing is overwritten",
+        exit_code=5,
+        next="return to the keys of hardway first: docs/operating.md, A key that hardway did not create",
+        remedy="[Operating](operating.md#a-key-that-hardway-did-not-create) says how, without losing a Secret.",
+    ),
+    Case(
+        name="encryption-key-away",
+        sees=(
+            "[ERROR EncryptionKey] <host>: the encryption key <file> is missing: without it the cluster's Secrets"
+            " cannot be read"
+        ),
+        why="The key of Secrets is no longer in the state directory. A new one could not read what is stored.",
+        injected="the key moved out of the state directory",
+        exit_code=5,
+        next="restore it from a backup, or from /etc/kubernetes/encryption-config.yaml on a control-plane host",
+        remedy="Put the key back. The file on a control-plane host has it after `secret:`.",
+    ),
+    Case(
         name="image-missing",
         sees="[image-missing] <node>: the image <image> is not on <node> and cannot be pulled (<reason>)",
         evidence=("kube-system/<pod>: <reason> <image>: <what the registry or the network said>",),
-        why="The image was removed from the node, or never came, and the node reaches no registry.",
-        injected="CoreDNS's image and pods removed on a lab machine without internet, in an inventory that says `images: pull`",
+        why="The image was removed from the node, or was never copied there, and the node cannot reach a registry.",
+        injected=(
+            "CoreDNS's image and pods removed on a lab machine without internet, in an inventory that says `images:"
+            " pull`"
+        ),
         exit_code=7,
-        next="let <node> reach the image's registry, or write `assets: {images: push}` in <inventory>, then: hardway bootstrap <inventory>",
-        remedy="With `images: push` hardway brings the images itself.",
+        next=(
+            "give <node> access to the image's registry, or write `assets: {images: push}` in <inventory>, then:"
+            " hardway bootstrap <inventory>"
+        ),
+        remedy="With `images: push` hardway copies the images to the nodes itself.",
     ),
     Case(
         name="dns-out-of-date",
-        sees="[dns-current] to <pod> <name> is unknown (the name server answers with code 3) instead of <address>",
+        sees=(
+            "[dns-current] <pod> resolves <name> to nothing (the name server returns error code 3) instead of <address>"
+        ),
         why="The network between CoreDNS and the API broke for some seconds, and its watch did not survive it.",
-        injected="a CoreDNS that hears nothing more of the API server, and a Service made after that",
+        injected="a CoreDNS that is cut off from the API server, and a Service created after that",
         exit_code=7,
         next="kubectl -n kube-system rollout restart deployment coredns",
-        remedy="Start CoreDNS anew. By itself it asks anew within ten minutes.",
+        remedy="Restart CoreDNS. Without a restart it reconnects within ten minutes.",
     ),
     Case(
         name="dns-address-taken",
-        sees="the address <address>, which every kubelet hands to its pods, belongs to services <namespace>/<name>",
-        why="A Service was created with the name server's address, the tenth of `network.service_cidr`, while it was free.",
-        injected="the Service kube-dns deleted, and another made with its address",
+        sees="the address <address>, which every kubelet gives to its pods, belongs to services <namespace>/<name>",
+        why=(
+            "A Service was created with the name server's address, the tenth of `network.service_cidr`, while it was"
+            " free."
+        ),
+        injected="the Service kube-dns deleted, and another created with its address",
         exit_code=5,
-        next="recreate that one with another clusterIP: kubectl -n <namespace> get services <name> -o yaml",
+        next="recreate it with another clusterIP: kubectl -n <namespace> get services <name> -o yaml",
         remedy="Delete that Service and create it without `clusterIP`, then run `hardway bootstrap <inventory>` again.",
     ),
     Case(
+        name="node-not-in-the-inventory",
+        sees="[nodes-known] <node> (<address>, pods <block>) is a node, but not in the inventory: <commands>",
+        why="A worker was deleted from the inventory. Its kubelet and its pods run on, so hardway keeps its routes.",
+        injected="a worker of a running cluster that is deleted from the inventory, and a bootstrap",
+        exit_code=7,
+        next="put the worker back into the inventory, or drain its node, reset the machine and delete the node",
+        remedy="Run the commands in their order. The next bootstrap removes the routes.",
+    ),
+    Case(
         name="load-balancer-down",
-        sees="[unit-haproxy] <host>: haproxy.service was stopped, and disabled",
+        sees="[unit-haproxy] <host>: haproxy.service is stopped and disabled",
         evidence=("[api-address] <worker>: <address> cannot be reached from <worker>: nothing answers there",),
-        why="All clients come through the load balancer: the API servers are well, and nobody reaches them.",
+        why="All clients connect through the load balancer: the API servers are healthy, but no client reaches them.",
         injected="HAProxy stopped and disabled",
         exit_code=7,
-        next=MEND,
-        remedy="Run it: the unit is enabled and started.",
+        next=BOOTSTRAP,
+        remedy="Run it: hardway enables and starts the unit.",
     ),
     Case(
         name="unit-masked",
-        sees="[unit-haproxy] <host>: haproxy.service was stopped, and masked",
-        why="Somebody masked the unit, so that nothing can start it.",
+        sees="[unit-haproxy] <host>: haproxy.service is stopped and masked",
+        why="The unit is masked, so systemd cannot start it.",
         injected="HAProxy masked and stopped",
         exit_code=7,
-        next=MEND,
-        remedy="Run it: the unit is unmasked, enabled and started.",
+        next=BOOTSTRAP,
+        remedy="Run it: hardway unmasks, enables and starts the unit.",
     ),
     Case(
         name="name-not-in-certificate",
         sees="[certificate] <host>: the certificate apiserver of <host>: SAN adds <name>",
-        why="Clients use a name or address that the API server's certificate does not have, and say `x509: certificate is valid for …`.",
-        injected="kubectl led to the API by another name, which it refuses; then that name under `api.extra_sans`",
+        why=(
+            "Clients use a name or address that is not in the API server's certificate, and report `x509: certificate"
+            " is valid for …`."
+        ),
+        injected="kubectl connects to the API by another name and fails; then that name under `api.extra_sans`",
         exit_code=7,
-        next=MEND,
-        remedy="Write the name under `api.extra_sans` and run it: this one certificate is issued again.",
+        next=BOOTSTRAP,
+        remedy="Write the name under `api.extra_sans` and run it: hardway issues this one certificate again.",
     ),
     Case(
         name="authority-key-away",
-        sees="certificates are wanted from an authority whose key is not here",
+        sees="the state directory has no key of the CA that must sign these certificates",
         evidence=("pki/apiserver.crt: SAN adds <name>",),
-        why="A certificate must be issued again, and the key of the authority that signs it is kept elsewhere.",
-        injected="the authority's key moved out of the state directory, and a new name under `api.extra_sans`",
+        why="A certificate must be issued again, and the key of the CA that signs it is kept elsewhere.",
+        injected="the CA's key moved out of the state directory, and a new name under `api.extra_sans`",
         exit_code=8,
-        next="have them signed and put them with their keys into <directory>, or put the authority's key there",
-        remedy="Bring the key for this one run, or have the certificate signed where the key is.",
+        next="have them signed and copy them with their keys to <directory>, or copy the CA's key there",
+        remedy="Put the key there for this one run, or have the certificate signed where the key is.",
     ),
     Case(
         name="swap-returns",
         sees="[swap-off] <worker>: swap off: fstab <device>",
-        why="Somebody added swap again. It comes back at the next boot, and the kubelet does not start then.",
+        why="Swap was added again. It is on after the next boot, and then the kubelet does not start.",
         injected="a line for a swap file in /etc/fstab of a worker; the machine is rebooted after the remedy",
         exit_code=7,
         next="hardway bootstrap <inventory> --only prepare",
-        remedy="Run it: the line is commented out, which lasts.",
+        remedy="Run it: hardway comments out the line, so swap stays off after a reboot.",
     ),
     Case(
         name="etcd-member-down",
-        sees="[unit-etcd] <host>: etcd.service was stopped",
-        evidence=("[etcd-member] <host>: the etcd member is not healthy: <reason>",),
-        why="One member of three is down. Everything works, and the next failure stops the cluster.",
-        injected="etcd stopped on one of three machines; the API goes on",
+        sees="[unit-etcd] <host>: etcd.service is stopped",
+        evidence=("[etcd-member] <host>: the etcd member is unhealthy: <reason>",),
+        why="One of three members is down. Everything still works, but the next failure stops the cluster.",
+        injected="etcd stopped on one of three machines; the API keeps running",
         exit_code=7,
-        next=MEND,
-        remedy="Run it: the unit is started.",
+        next=BOOTSTRAP,
+        remedy="Run it: hardway starts the unit.",
     ),
     Case(
         name="etcd-quorum-lost",
@@ -117,23 +212,34 @@ CASES = (
         why="More than half of the members are down. Nothing can be written, and the API servers are not ready.",
         injected="etcd stopped on two of three machines",
         exit_code=7,
-        next=MEND,
-        remedy="Bring members back until there is a quorum. Where their units are merely stopped, `bootstrap` starts them. "
-        "kube-proxy and CoreDNS may take a minute more to hear of new Services.",
+        next=BOOTSTRAP,
+        remedy=(
+            "Repair members until there is a quorum. Where their units are only stopped, `bootstrap` starts them."
+            " kube-proxy and CoreDNS may need one more minute to see new Services."
+        ),
     ),
     Case(
         name="etcd-full",
-        sees="[etcd-space] <host>: etcd's database is <number> MB of its quota of <number> MB: at the quota every write is refused",
-        why="etcd keeps old versions until they are compacted. At its quota it raises the alarm NOSPACE and takes no writes.",
-        injected="a quota of a few megabytes, filled through the API; the next command is carried out",
+        sees=(
+            "[etcd-space] <host>: etcd's database uses <number> MB of its quota of <number> MB: at the quota etcd"
+            " refuses every write"
+        ),
+        why=(
+            "etcd keeps old versions until they are compacted. At its quota it raises the alarm NOSPACE and refuses"
+            " writes."
+        ),
+        injected="a quota of a few megabytes, filled through the API; the test runs the next command",
         exit_code=7,
-        next="on <host>: give room back and clear the alarm: <commands>",
-        remedy="Delete what fills it, then compact, defragment, and disarm. Raise `quota-backend-bytes` when the data is wanted.",
+        next="on <host>: free space and clear the alarm: <commands>",
+        remedy=(
+            "Delete what fills it, then compact, defragment, and disarm. Raise `quota-backend-bytes` if you need the"
+            " data."
+        ),
     ),
     Case(
         name="disk-fills-up",
         sees="[disk-full] <host>: the disk of <folder>: <number>% used, <number> MB free",
-        why="Logs, images or data have filled the file system. etcd stops, pods are evicted, nothing can be pulled.",
+        why="Logs, images or data have filled the file system. etcd stops, pods are evicted, no image can be pulled.",
         injected="a small file system on /var/log of a lab machine, filled",
         exit_code=7,
         next="on <host>: df -h <folder>; du -xh --max-depth=2 <folder> | sort -h | tail",

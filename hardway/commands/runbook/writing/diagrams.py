@@ -1,12 +1,13 @@
-"""Pictures of the cluster and of its authorities: as Mermaid source, and drawn as SVG."""
+"""Pictures of the cluster and of its CAs: as Mermaid source, and drawn as SVG."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from ....cluster import Cluster, Host, LoadBalancer
+from ....cluster import Cluster, Host
 from ....pki.certificates import authorities, definitions
+from ....settings import LoadBalancer
 from .document import Diagram
 
 BOX, GAP, ROW = 240, 16, 92
@@ -17,7 +18,9 @@ def topology(cluster: Cluster) -> Diagram:
     api = f"API {cluster.api.address}:{cluster.api.port}"
     rows = [[("you", "you", "kubectl")]]
     if cluster.api.load_balancer is not LoadBalancer.NONE:
-        balancers = [_box(host) for host in cluster.load_balancers] or [("api", "your load balancer", cluster.api.address)]
+        balancers = [_box(host) for host in cluster.load_balancers] or [
+            ("api", "your load balancer", cluster.api.address)
+        ]
         rows.append(balancers)
     upper = [host for host in cluster.hosts if host in cluster.control_plane]
     apart = [host for host in cluster.etcd_members if host not in upper]
@@ -33,14 +36,16 @@ def topology(cluster: Cluster) -> Diagram:
 
 
 def trust(believed: Mapping[str, Sequence[tuple[str, Sequence[str]]]]) -> Diagram:
-    """Each authority with the certificates it signs, and with the files (and their hosts) by which it is believed."""
+    """Each CA with the certificates it signs, and with the files (and their hosts) that make it trusted."""
     columns = [(authority, [row for row in definitions() if row.ca == authority.name]) for authority in authorities()]
     lines = ["flowchart LR"]
     for authority, signed in columns:
         lines.append(f"  {_id(authority.name)}[[{authority.cn}]]")
         lines += [f"  {_id(authority.name)} --> {_id(row.name + '_leaf')}[{row.name}]" for row in signed]
         for number, (path, hosts) in enumerate(believed.get(authority.name, ())):
-            lines.append(f'  {_id(authority.name)} -. believed by .-> {_id(authority.name)}_{number}["{path}<br/>{_some(hosts)}"]')
+            lines.append(
+                f'  {_id(authority.name)} -. trusted by .-> {_id(authority.name)}_{number}["{path}<br/>{_some(hosts)}"]'
+            )
     drawn = [(a.cn, [row.name for row in signed], believed.get(a.name, ())) for a, signed in columns]
     return Diagram("\n".join(lines), _columns(drawn))
 
@@ -80,7 +85,7 @@ def _columns(columns: Sequence[tuple[str, list[str], Sequence[tuple[str, Sequenc
     parts = []
     for x, (authority, signed, believed) in enumerate(columns):
         left = GAP + x * (BOX + 3 * GAP)
-        parts.append(_rectangle(left, 8, authority, "authority"))
+        parts.append(_rectangle(left, 8, authority, "CA"))
         boxes = [(name, "", "") for name in signed] + [(path, _some(hosts), "believed") for path, hosts in believed]
         for y, (title, text, kind) in enumerate(boxes, 1):
             top = 24 + y * 52

@@ -14,7 +14,9 @@ def files(chapters: Sequence[Chapter], cluster: Cluster) -> dict[str, str]:
     entries = "\n".join(f"1. [{chapter.title}]({name})" for name, chapter in zip(names, chapters, strict=True))
     links = [f"Next: [{chapter.title}]({name})" for name, chapter in zip(names, chapters, strict=True)]
     links = [*links[1:], "[All chapters](README.md)"]
-    texts = {name: f"{chapter_text(chapter)}\n{link}\n" for name, chapter, link in zip(names, chapters, links, strict=True)}
+    texts = {
+        name: f"{chapter_text(chapter)}\n{link}\n" for name, chapter, link in zip(names, chapters, links, strict=True)
+    }
     return {"README.md": f"# {cluster.name}: Kubernetes the hard way\n\n{entries}\n", **texts}
 
 

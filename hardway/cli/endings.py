@@ -1,0 +1,81 @@
+"""How a run of the command line ends: each kind of error as text, with its exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .. import __version__
+from ..errors import HardwayError, typable
+from .os_errors import refusal
+
+
+class ReaderGone(Exception):
+    """Whoever read our output has stopped reading, as `head` does."""
+
+
+def conclude(run: Callable[[dict[str, Any]], Any]) -> None:
+    """Run a command line, which notes in a dictionary what an error should name.
+
+    This is the only place where an error becomes text and an exit code.
+    """
+    given: dict[str, Any] = {}
+    try:
+        run(given)
+    except click.exceptions.Abort as error:
+        # click turns Ctrl-C into this; the answer "no" to a question has no cause.
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            print(
+                "interrupted: no file is half written\n  next: run the same command again; it continues",
+                file=sys.stderr,
+            )
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except HardwayError as error:
+        sys.exit(told(error, given))
+    except ReaderGone:
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # what is left to be flushed at exit goes nowhere
+        sys.exit(141)
+    except OSError as error:
+        refused = refusal(error)
+        sys.exit(told(refused, given) if refused else bug(error, given))
+    except Exception as error:
+        sys.exit(bug(error, given))
+
+
+def told(error: HardwayError, given: dict[str, Any]) -> int:
+    """Print an error with the inventory's name where it says INV, and the run's log; its exit code."""
+    print("\n".join(typable(error.lines(), str(given.get("inventory", "INV")))), file=sys.stderr)
+    say_where_the_log_is(given["log"].path if "log" in given else None)
+    return error.exit_code
+
+
+def say_where_the_log_is(path: Path | None) -> None:
+    if path:
+        print(f"  log: {path}", file=sys.stderr)
+
+
+def bug(error: Exception, given: dict[str, Any]) -> int:
+    """Our own fault: keep the traceback in the run's log, or in a file where there is none, and tell where."""
+    kept = given["log"].bug(error) if "log" in given else None
+    print(f"error: this is a bug in hardway ({type(error).__name__}: {error})", file=sys.stderr)
+    print(f"  next: report it and attach {kept or _apart(error)}", file=sys.stderr)
+    return 1
+
+
+def _apart(error: Exception) -> str:
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile("w", prefix="hardway-bug-", suffix=".txt", delete=False) as file:
+        file.write(f"hardway {__version__}\n{''.join(traceback.format_exception(error))}")
+    return file.name

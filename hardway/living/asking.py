@@ -1,0 +1,107 @@
+"""Asking the cluster that lives, in a few round trips and only where something answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TypeVar
+
+from ..cluster import Host
+from ..errors import HardwayError
+from ..facts import Facts
+from ..ports import SSH
+from ..targets.kube import BROKEN, KubeApi
+from ..targets.live import Live
+from . import roads
+from .encryption import serves, settled
+from .lives import Lives, forward, node
+
+T = TypeVar("T")
+ETCD, API = "etcd.service", "kube-apiserver.service"
+ENDPOINTS = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes"
+COREDNS = "/api/v1/namespaces/kube-system/configmaps/coredns"
+
+
+def what_lives(live: Live, facts: Mapping[str, Facts] | None = None) -> Lives:
+    """What lives, by the hosts whose facts say that etcd or an API server runs there; without facts by all of them."""
+    members = running(live.cluster.etcd_members, facts, ETCD)
+    servers = running(live.cluster.control_plane, facts, API)
+    with ThreadPoolExecutor(2) as pool:
+        etcd = pool.submit(_etcd, live, members) if members else None
+        api = pool.submit(_api, live, servers) if servers else None
+        found = Lives() if etcd is None else etcd.result()
+        others = Lives() if api is None else api.result()
+    lives = replace(others, etcd=found.etcd, members=found.members, etcd_versions=found.etcd_versions)
+    lives = replace(lives, listening=balancers(live, facts or {}))
+    return lives if facts is None or settled(live.cluster, facts) else with_encryption(live, facts, lives)
+
+
+def balancers(live: Live, facts: Mapping[str, Facts]) -> dict[str, bool]:
+    """Whether HAProxy listens on load balancers that share the API's address and left the inventory, asked from those
+    that share it with them. A machine that does not answer is left out."""
+    found: dict[str, bool] = {}
+    for address, names in roads.strangers(live.cluster, facts).items():
+        host = live.cluster.host(names[0])
+        ports = facts[host.name].bound or (live.cluster.api.port,)
+        if any(live.listens(host, port, address) for port in ports):
+            found[address] = True
+        elif live.listens(host, SSH, address):
+            found[address] = False
+    return found
+
+
+def with_encryption(live: Live, facts: Mapping[str, Facts], lives: Lives) -> Lives:
+    """The same, and what each API server has loaded to read Secrets with, asked of its process if it runs."""
+    servers = tuple(host for host in live.cluster.control_plane if serves(facts[host.name]))
+    with ThreadPoolExecutor(len(servers) or 1) as pool:
+        found = dict(zip((host.name for host in servers), pool.map(live.encryption, servers), strict=True))
+    return replace(lives, loaded={name: digest for name, digest in found.items() if digest is not None})
+
+
+def running(hosts: tuple[Host, ...], facts: Mapping[str, Facts] | None, unit: str) -> tuple[Host, ...]:
+    """Those of the hosts on which a unit is active."""
+    return tuple(host for host in hosts if facts is None or (host.name in facts and unit in facts[host.name].units))
+
+
+def _etcd(live: Live, running: tuple[Host, ...]) -> Lives:
+    """Each running member for itself, all at once: a dead one costs five seconds. One that answers speaks for all."""
+    with ThreadPoolExecutor(len(running)) as pool:
+        said = [*pool.map(lambda host: _answer(live.etcd(host).status) or (), running)]
+    answers = [(host, own) for host, status in zip(running, said, strict=True) for own in status]
+    if not answers:
+        return Lives()
+    host, first = answers[0]
+    versions = {own.name: own.version for _, own in answers}
+    return Lives(f"{first.cluster_id:x}", _answer(live.etcd(host).members), versions)
+
+
+def _api(live: Live, servers: tuple[Host, ...]) -> Lives:
+    for host in servers:
+        api = live.kube(host)
+        nodes = _answer(lambda api=api: api.get("/api/v1/nodes"))
+        if nodes is not None:
+            found = [node(one) for one in nodes.get("items", [])]
+            system = _answer(lambda api=api: api.get("/api/v1/namespaces/kube-system")) or {}
+            names = _answer(lambda api=api: api.get(COREDNS))
+            uid = system.get("metadata", {}).get("uid", "")
+            by_name = {one.name: one for one in found}
+            return Lives(uid=uid, nodes=by_name, servers=_servers(api), forward=forward(names))
+    return Lives()
+
+
+def _servers(api: KubeApi) -> frozenset[str] | None:
+    """Each API server keeps its own address among the endpoints of the Service `kubernetes`, and one that ends is taken
+    out within seconds."""
+    found = _answer(lambda: api.get(ENDPOINTS))
+    if found is None:
+        return None
+    return frozenset(address for one in found.get("endpoints") or () for address in one["addresses"])
+
+
+def _answer(question: Callable[[], T]) -> T | None:
+    """None when there is no answer."""
+    try:
+        return question()
+    except (*BROKEN, HardwayError):
+        return None

@@ -1,0 +1,70 @@
+"""The living cluster as it says of itself: etcd's members, the nodes, and who it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..etcd.interface import Member
+
+
+@dataclass(frozen=True)
+class Node:
+    """One Node object. `address` is its InternalIP and `block` its pod CIDR; empty where the Node does not say."""
+
+    name: str
+    address: str = ""
+    block: str = ""
+    version: str = ""
+    ready: bool = False
+    schedulable: bool = True
+
+
+@dataclass(frozen=True)
+class Lives:
+    """A part that could not be asked is None, or empty where it is a text: nothing follows from that.
+
+    `etcd` is the id of etcd's cluster in hexadecimal digits, `uid` that of the namespace kube-system;
+    `etcd_versions` are those of the members that run, by their host's name; `servers` the addresses of the API servers
+    that run, as they announce themselves. `loaded` is the sha256 of the encryption configuration with which each API
+    server that answers reads Secrets, by its host's name, empty for one that has none; it is asked only when that
+    matters (see hardway.living.encryption.settled). `forward` is where cluster DNS asks for other names, None also when
+    it is not installed. `listening` are load balancers that share the API's address and are of no host in the
+    inventory, by their address: whether HAProxy listens there; those that do not answer are left out.
+    """
+
+    etcd: str = ""
+    members: tuple[Member, ...] | None = None
+    etcd_versions: Mapping[str, str] = field(default_factory=dict)
+    uid: str = ""
+    nodes: Mapping[str, Node] | None = None
+    servers: frozenset[str] | None = None
+    loaded: Mapping[str, str] | None = None
+    forward: tuple[str, ...] | None = None
+    listening: Mapping[str, bool] = field(default_factory=dict)
+
+
+def forward(corefile: Mapping[str, Any] | None) -> tuple[str, ...] | None:
+    """Where the first server of CoreDNS's ConfigMap forwards to; the others are for domains of their own."""
+    text = (corefile or {}).get("data", {}).get("Corefile")
+    if text is None:
+        return None
+    found = re.search(r"^\s*forward \. (.+)$", text.partition("\n}")[0], re.MULTILINE)
+    return tuple(found[1].split()) if found else ()
+
+
+def node(found: Mapping[str, Any]) -> Node:
+    """A Node object of the API in our own terms."""
+    status, spec = found.get("status", {}), found.get("spec", {})
+    addresses = {one["type"]: one["address"] for one in status.get("addresses", [])}
+    conditions = {one["type"]: one["status"] for one in status.get("conditions", [])}
+    return Node(
+        found["metadata"]["name"],
+        addresses.get("InternalIP", ""),
+        spec.get("podCIDR", ""),
+        status.get("nodeInfo", {}).get("kubeletVersion", "").removeprefix("v"),
+        conditions.get("Ready") == "True",
+        not spec.get("unschedulable", False),
+    )

@@ -1,0 +1,112 @@
+"""Whether hosts are fit for the cluster: one named check for each thing that can be wrong, all reported together."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from ..cluster import Host
+from ..errors import PreflightError
+from ..facts import Facts
+from ..phase import Inputs
+from ..progress.closing import plural
+from . import (
+    belonging,
+    encryption,
+    flags,
+    identity,
+    lasting,
+    machine,
+    membership,
+    nodes,
+    other_run,
+    roads,
+    servers,
+    surroundings,
+    upgrades,
+    versions,
+)
+from .finding import Finding
+
+__all__ = ["Finding", "findings", "judge"]
+
+# A host's own, in the order in which they are told.
+CHECKS = (
+    *machine.FIRST,
+    *identity.CHECKS,
+    *belonging.CHECKS,
+    *flags.CHECKS,
+    *encryption.CHECKS,
+    *machine.ROOM,
+    *versions.CHECKS,
+    *upgrades.CHECKS,
+)
+AROUND = (*surroundings.CHECKS, *machine.LAST)
+# Whether a machine is fit matters to a run that is about it, whose it is and what it runs to every run.
+OF_OTHERS = (*belonging.CHECKS, *flags.CHECKS, *encryption.CHECKS, *versions.CHECKS, *upgrades.CHECKS)
+TOGETHER = (
+    *belonging.TOGETHER,
+    *lasting.TOGETHER,
+    *upgrades.TOGETHER,
+    *membership.TOGETHER,
+    *servers.TOGETHER,
+    *encryption.TOGETHER,
+    *nodes.CHECKS,
+    *roads.TOGETHER,
+    *other_run.TOGETHER,
+)
+
+# Whether a machine is fit is for its owner to say; the others keep a cluster that lives from harm.
+IGNORABLE = (*machine.FIRST, *machine.ROOM, *identity.CHECKS, *identity.TOGETHER, *versions.CHECKS, *AROUND)
+
+
+def ignorable() -> list[str]:
+    """The names of the checks that a run may be told to ignore; there is one Port-NUMBER for each port in use."""
+    return list(dict.fromkeys(check.name for check in IGNORABLE))
+
+
+def refuses(name: str) -> bool:
+    """Whether no run may ignore what this check finds, or there is no such check."""
+    return name not in ignorable() and not re.fullmatch(r"Port-\d+", name)
+
+
+def findings(inputs: Inputs) -> list[Finding]:
+    """Everything preflight has to say about the surveyed hosts, what is to be ignored as a warning; pure."""
+    return [replace(one, warning=True) if one.name in inputs.ignored else one for one in _found(inputs)]
+
+
+def _found(inputs: Inputs) -> list[Finding]:
+    hosts = [host for host in inputs.cluster.hosts if host.name in inputs.facts and inputs.facts[host.name].known]
+    about, facts = inputs.among(hosts), inputs.facts
+    names = {host.name for host in about}
+    others = [host for host in hosts if host.name not in names]
+    found = [one for host in about for one in _host(inputs, host, facts[host.name])]
+    found += [one for host in others for check in OF_OTHERS for one in check.findings(inputs, host, facts[host.name])]
+    found += [one for check in identity.TOGETHER for one in check.findings(inputs, hosts) if one.host in names]
+    return [*found, *(one for check in TOGETHER for one in check.findings(inputs, hosts))]
+
+
+def _host(inputs: Inputs, host: Host, facts: Facts) -> list[Finding]:
+    before, after = (
+        [found for check in checks for found in check.findings(inputs, host, facts)] for checks in (CHECKS, AROUND)
+    )
+    return [*before, *surroundings.taken_ports(inputs, host, facts), *after]
+
+
+def judge(inputs: Inputs) -> list[Finding]:
+    """The warnings; PreflightError when there is anything worse."""
+    found = findings(inputs)
+    bad = [finding for finding in found if not finding.warning]
+    if bad:
+        raise PreflightError(
+            f"preflight failed: {plural(len(bad), 'error')}",
+            phase="preflight",
+            evidence="\n".join(line for finding in bad for line in finding.lines()),
+            hint="fix these and run the same command again; nothing has been changed" + _or_ignore(bad),
+        )
+    return found
+
+
+def _or_ignore(bad: list[Finding]) -> str:
+    names = sorted({finding.name for finding in bad})
+    return "" if any(map(refuses, names)) else f" (or add: {' '.join(f'--ignore-check {name}' for name in names)})"

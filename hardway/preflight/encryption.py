@@ -1,0 +1,95 @@
+"""Whether every Secret stays readable: keys that only a host has, and API servers that cannot learn a new key in this
+run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..cluster import Host
+from ..errors import PkiError
+from ..facts import Facts
+from ..living.encryption import CONFIG, ours
+from ..phase import Inputs
+from ..pki.encryption import PROVIDERS
+from .finding import ClusterCheck, HostCheck
+
+Found = Iterator[tuple[str, str]]
+FoundOn = Iterator[tuple[Host, str, str]]
+TO_READ = (
+    "existing ones stay as they are until you write them again: kubectl get secrets -A -o json | kubectl replace -f -"
+)
+
+
+def foreign_keys(inputs: Inputs, host: Host, facts: Facts) -> Found:
+    """Somebody rotated a key by hand, or the state directory lost one: our configuration could not read everything."""
+    if host not in _concerned(inputs) or inputs.credentials.store.read("pki/ca.crt") is None:
+        return
+    try:
+        foreign = inputs.encryption.foreign(host)
+    except PkiError as error:
+        yield error.message, error.hint
+    else:
+        where = inputs.credentials.store.where("encryption")
+        if foreign:
+            yield f"{CONFIG} has {', '.join(foreign)}, which is not in {where}", _remedy(inputs, host, foreign[0])
+
+
+def _remedy(inputs: Inputs, host: Host, foreign: str) -> str:
+    kind = foreign.partition(":key1=")[0]
+    if kind in PROVIDERS and kind not in inputs.credentials.encryption_keys():
+        file = inputs.credentials.store.where(f"encryption/{kind}-key1.key")
+        return f"restore the state directory from a backup, or copy the secret of that key from {host.name} to {file}"
+    return "return to the keys of hardway first: docs/operating.md, A key that hardway did not create"
+
+
+def strange_process(inputs: Inputs, host: Host, facts: Facts) -> Found:
+    if host in _judged(inputs) and not inputs.encryption.foreign(host) and inputs.encryption.strange(host):
+        what = "runs kube-apiserver with an encryption configuration that hardway did not write"
+        yield what, "with the former encryption.provider: hardway bootstrap INV; or: systemctl restart kube-apiserver"
+
+
+def change(inputs: Inputs, host: Host, facts: Facts) -> Found:
+    """What a new provider means, said once in a run: of the first host that does not write with it."""
+    if inputs.lives.loaded is None or host not in _judged(inputs):
+        return
+    wanted, encryption = inputs.cluster.encryption.writer, inputs.encryption
+    now = {one: encryption.writer(one) for one in _judged(inputs) if one in encryption.servers}
+    if host == next((one for one, writer in now.items() if writer != wanted), None):
+        learn = "every API server learns to read it first (encryption-read), then writes it (control-plane)"
+        how = learn if encryption.learners else "every API server can read it"
+        yield f"writes Secrets with {now[host]}, the inventory says {wanted}: {how}", TO_READ
+
+
+def unreadable(inputs: Inputs, hosts: list[Host]) -> FoundOn:
+    """API servers that could not read what others write after this run, because it leaves them out."""
+    for host in _judged(inputs)[:1]:
+        reached = [one for one in inputs.among(inputs.cluster.control_plane) if one in hosts]
+        left = [one for one in inputs.encryption.learners if one not in reached]
+        if left:
+            names, wanted = ", ".join(one.name for one in left), inputs.cluster.encryption.writer
+            away = [one.name for one in left if one not in hosts]
+            first = f"make {away[0]} reachable, then" if away else "for all control-plane hosts"
+            what = f"cannot write Secrets with {wanted} yet: kube-apiserver on {names} may be unable to read them"
+            yield host, what, f"{first}: hardway bootstrap INV; or go back to the former encryption.provider"
+
+
+def _judged(inputs: Inputs) -> list[Host]:
+    """The control-plane hosts of this run, as long as the state directory has all its keys."""
+    try:
+        inputs.credentials.encryption_keys()
+    except PkiError:
+        return []
+    return _concerned(inputs)
+
+
+def _concerned(inputs: Inputs) -> list[Host]:
+    hosts = inputs.among(inputs.cluster.control_plane) if ours(inputs.cluster) else ()
+    return [host for host in hosts if inputs.encryption.of(host).known]
+
+
+CHECKS = (
+    HostCheck("EncryptionKey", foreign_keys),
+    HostCheck("EncryptionUnknown", strange_process),
+    HostCheck("Encryption", change, warning=True),
+)
+TOGETHER = (ClusterCheck("EncryptionUnread", unreadable),)

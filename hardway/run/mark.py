@@ -1,0 +1,29 @@
+"""The cluster's mark on a host belongs to the first phase that leaves anything of hardway's there, whichever phases are
+selected: a later run would take what lies there without it for somebody else's."""
+
+from __future__ import annotations
+
+from ..cluster import Host
+from ..facts import authority
+from ..phase import Inputs, Phase, Target
+from ..resources import Owned
+from ..resources.base import Resource
+
+MARK = Owned("", "").key
+
+
+def wanted(phase: Phase, inputs: Inputs, target: Target) -> list[Resource]:
+    """What a phase wants on a target, and on a host the mark before it, if that is anything at all."""
+    desired = phase.desired(inputs, target)
+    first = [_mark(inputs)] if desired and phase.marks and isinstance(target, Host) else []
+    return [*first, *desired]
+
+
+def needs(phase: Phase, inputs: Inputs) -> tuple[str, ...]:
+    """The phases that come first; for the mark also the one that issues the CA whose digest is in it."""
+    marks = phase.marks and any(isinstance(target, Host) for target in phase.targets(inputs.cluster))
+    return tuple(dict.fromkeys([*(["pki"] if marks else []), *phase.needs(inputs)]))
+
+
+def _mark(inputs: Inputs) -> Owned:
+    return Owned(inputs.cluster.name, authority(inputs.credentials.ca()))

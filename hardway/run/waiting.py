@@ -1,0 +1,93 @@
+"""Waiting for a phase to be ready: told while it lasts, given up when it is hopeless or takes too long."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from ..errors import HardwayError, NotReadyError
+from ..parallel import each
+from ..phase import Pending, Phase, Target
+from ..report import Report
+from ..targets.kube import BROKEN
+from ..targets.live import Live, wait
+from .crashing import CrashWatch
+
+PACE = 0.5  # seconds: nobody can read faster
+
+
+class Telling:
+    """Tells of the wait as it begins, and again whenever something else is missing."""
+
+    def __init__(self, report: Report, phase: Phase):
+        self.report, self.phase = report, phase
+        self.last = Pending("")
+        self.next = 0.0
+        report.waiting(phase.name, phase.deadline)
+
+    def of(self, pending: Pending | None) -> None:
+        if pending and pending != self.last and time.monotonic() >= self.next:
+            self.last, self.next = pending, time.monotonic() + PACE
+            self.report.waiting(self.phase.name, self.phase.deadline, pending.what, pending.host)
+
+
+def await_nothing(
+    phase: Phase, live: Live, report: Report, stopped: Callable[[], bool], question: Callable[[], Pending | None]
+) -> float:
+    """Until the question finds nothing missing, or the run has stopped; the seconds it took.
+
+    NotReadyError with the host, what it waited for and the last lines of that unit's journal.
+    """
+    last = Pending("")
+    tell, crashes = Telling(report, phase), CrashWatch(live)
+
+    def check() -> Pending | None:
+        nonlocal last
+        found = None if stopped() else question()
+        tell.of(found)
+        if found:
+            last = found
+            if hopeless := crashes.given_up(found):
+                raise hopeless
+        return found
+
+    try:
+        return wait(check, phase.deadline, lambda pending: pending.what)
+    except NotReadyError as error:
+        error.host = last.host
+        error.evidence = error.evidence or (live.journal(last.host, last.unit) if last.unit else "")
+        raise
+
+
+def everywhere(phase: Phase, live: Live, targets: Sequence[Target], parallel: int) -> Callable[[], Pending | None]:
+    """What is missing on any of the targets; one that was ready is not asked again."""
+    left = list(targets)
+
+    def question() -> Pending | None:
+        found: dict[str, Pending] = {}
+        lock = threading.Lock()
+
+        def ask(target: Target) -> None:
+            if pending := missing(phase, live, target):
+                with lock:
+                    found[target.name] = pending
+
+        each(ask, left, parallel)
+        left[:] = [target for target in left if target.name in found]
+        return found[left[0].name] if left else None
+
+    return question
+
+
+def missing(phase: Phase, live: Live, target: Target) -> Pending | None:
+    """What a target of the phase is not ready for yet; an answer, when somebody cannot be asked."""
+    return answered(phase.ready, live, target) if phase.ready else None
+
+
+def answered(ask: Callable[[Live, Target], Pending | None], live: Live, target: Target) -> Pending | None:
+    """What is missing by this question; an answer, when somebody cannot be asked."""
+    try:
+        return ask(live, target)
+    except (*BROKEN, HardwayError) as error:
+        return Pending(f"an answer ({error})", getattr(error, "host", "") or target.name)

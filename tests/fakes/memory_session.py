@@ -1,0 +1,58 @@
+"""A command's session over a world in memory: the real commands work on it, with nothing faked but the ways to
+hosts."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from hardway.errors import ConnectionFailed, HardwayError
+from hardway.living import Lives
+from hardway.pki.credentials import Credentials
+from hardway.progress.redact import Redactor
+from hardway.progress.runlog import RunLog
+from hardway.report import Report
+from hardway.session import Known, Session
+from hardway.state.statedir import Frozen, Overlay
+
+from .world import World
+
+
+@dataclass(frozen=True)
+class MemorySession(Session):
+    """`said` is what the report has printed."""
+
+    world: World = None  # type: ignore[assignment]
+    said: io.StringIO = field(default_factory=io.StringIO)
+
+    @classmethod
+    def on(cls, world: World) -> MemorySession:
+        said = io.StringIO()
+        parts: dict[str, Any] = {"log": RunLog(Redactor()), "report": Report(stream=said)}
+        kept = {"store": world.store, "credentials": world.credentials, "assets": world.assets, "live": world.live}
+        return cls(world.cluster, Path("state"), **parts, **kept, world=world, said=said)
+
+    def looking(self) -> MemorySession:
+        credentials = Credentials(self.cluster, Overlay(self.store))
+        return replace(self, credentials=credentials, store=Frozen(self.store), read_only=True)
+
+    def survey(self, wanted: frozenset[str] | None = None, living: bool = False) -> Known:
+        away: dict[str, HardwayError] = {
+            name: ConnectionFailed("does not answer within 10 s", name) for name in sorted(self.world.away)
+        }
+        for name, error in away.items():
+            if wanted is None or name in wanted:
+                raise error
+        return MemoryKnown(self, self.world.facts, away, self.world.lives if living else Lives())
+
+
+class MemoryKnown(Known):
+    """The targets are the world's."""
+
+    def remotes(self, may_be_absent: bool = False):
+        return self.session.world.remotes(may_be_absent)
+
+    def readers(self):
+        return self.session.world.readers()
