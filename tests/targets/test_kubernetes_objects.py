@@ -6,7 +6,7 @@ import pytest
 from fakes.memory_kube import MemoryKube, Objects
 
 from hardway.cluster import Host, Role
-from hardway.errors import ConnectionFailed, RemoteCommandError
+from hardway.errors import ApiUnavailable, ConnectionFailed, RemoteCommandError
 from hardway.resources import ApiObject, NodeMarks
 from hardway.resources.base import Situation
 from hardway.resources.kubernetes import OWNED, missing_fields, node_patch
