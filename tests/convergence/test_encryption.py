@@ -18,6 +18,8 @@ from hardway.preflight import Finding, findings, judge
 from hardway.settings import Encryption
 from hardway.state.statedir import Overlay
 
+pytestmark = pytest.mark.slow
+
 CONFIG = "/etc/kubernetes/encryption-config.yaml"
 UNIT = "kube-apiserver.service"
 # What stands before and behind is of no interest here, and takes time.
@@ -216,7 +218,6 @@ def test_a_change_that_dies_is_completed_by_the_next_run(living):
     assert after_each_death(edit(living("aescbc"), "secretbox"), "secretbox", every=7) >= 5
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("then", ["the same", "back", "on"])
 @pytest.mark.parametrize(("before", "after"), EDITS)
 def test_a_change_that_dies_at_any_moment_is_completed_taken_back_or_changed_again(living, before, after, then):
@@ -225,7 +226,6 @@ def test_a_change_that_dies_at_any_moment_is_completed_taken_back_or_changed_aga
     assert after_each_death(edit(living(before), after), wanted) > 10
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("before", "after"), EDITS)
 def test_a_change_that_dies_and_a_run_limited_to_one_host(living, before, after):
     """It is carried out there, or refused before anything is written: never is something written that others cannot
@@ -274,7 +274,6 @@ def test_a_host_that_is_away_is_waited_for_and_nothing_is_taken_back(living):
     assert world.digest() == before, "what is right stays right, whoever answers"
 
 
-@pytest.mark.slow
 def test_an_api_server_that_does_not_say_what_it_has_loaded_is_not_believed_by_its_file(living):
     """A run died between the file and the restart, and now the process cannot be asked: the others wait for it."""
     start, met = edit(living("aescbc"), "secretbox"), 0

@@ -19,6 +19,8 @@ from hardway.phases.etcd import BEHIND, before_restart, caught_up, hand_over, ke
 from hardway.preflight import findings
 from hardway.resources import Unit
 
+pytestmark = pytest.mark.slow
+
 CONTROLLERS = ["controller-0", "controller-1", "controller-2"]
 PAIRS = ["file /etc/etcd/pki/peer.crt", "file /etc/etcd/pki/server.crt"]
 UNIT = "/etc/systemd/system/etcd.service"

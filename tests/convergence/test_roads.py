@@ -22,6 +22,8 @@ from hardway.report import Report
 from hardway.run.runner import Runner
 from hardway.settings import LoadBalancer
 
+pytestmark = pytest.mark.slow
+
 CFG, SHARING = "/etc/haproxy/haproxy.cfg", "/etc/keepalived/keepalived.conf"
 OF_BALANCERS = ("haproxy.service", "keepalived.service")
 Edit = Callable[[Cluster], Cluster]
@@ -170,7 +172,6 @@ def test_a_reset_after_the_move_leaves_nothing(edited):
     assert not [path for host in edited.hosts.values() for path in host.disk.files if "hardway" in path]
 
 
-@pytest.mark.slow
 def test_a_move_that_dies_is_completed_by_the_next_run_and_nobody_loses_the_api(edited):
     edited.inputs().credentials.ensure_all()  # the same certificates in every copy
     start = edited.copy()

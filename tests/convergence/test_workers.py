@@ -16,6 +16,8 @@ from hardway.phase import API
 from hardway.preflight import findings, judge
 from hardway.run.selection import Selection
 
+pytestmark = pytest.mark.slow
+
 BLOCK, HOP = "10.200.1.0/24", "10.240.0.21"  # of worker-1
 NODE = "/api/v1/nodes/worker-1"
 

@@ -88,7 +88,7 @@ class FakeLive(Live):
             return "readyz 500 [-]poststarthook failed"
         if self.objects.unreadable(self.hosts[host.name].providers):
             return "readyz 500 [-]informer-sync failed"
-        healthy = [member for member in self.cluster.etcd_members if not self.etcd_health(member)]
+        healthy = any(not self.etcd_health(member) for member in self.cluster.etcd_members)
         return "" if healthy else "readyz 500 [-]etcd failed"
 
     def encryption(self, host: Host) -> str | None:

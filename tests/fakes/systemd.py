@@ -4,6 +4,7 @@ with."""
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -38,11 +39,11 @@ class Systemd:
 
     def __init__(self, disk: Disk, on_change):
         self.disk, self.on_change = disk, on_change
-        self.units: dict[str, Service] = {}
+        self.units: dict[str, Service] = defaultdict(Service)
         self.broken: set[str] = set()
 
     def unit(self, name: str) -> Service:
-        return self.units.setdefault(name, Service())
+        return self.units[name]
 
     def file(self, name: str) -> str:
         return next((f"{folder}/{name}" for folder in FOLDERS if f"{folder}/{name}" in self.disk.files), "")

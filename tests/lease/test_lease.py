@@ -15,6 +15,8 @@ from hardway.errors import AuthenticationError, ConnectionFailed, InUseError
 from hardway.lease import Holder, Lease, Leased, keeper, lease
 from hardway.vocabulary import Op
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
