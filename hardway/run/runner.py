@@ -14,14 +14,13 @@ from ..errors import (
     ConnectionFailed,
     ConnectionLost,
     HardwayError,
-    NotReadyError,
     RemoteCommandError,
 )
 from ..parallel import each
 from ..phase import Inputs, Pending, Phase, Target
 from ..report import Report
 from ..resources.base import Change, Resource
-from ..targets.live import Live, wait
+from ..targets.live import Live
 from ..transport import Transport
 from ..vocabulary import Remote
 from .comparing import compare, held, ordered, read, unmet
@@ -33,8 +32,10 @@ from .step import Done, Permit
 from .turns import Turns
 from .waiting import await_nothing, everywhere
 
-TRIES = 3
-API_SECONDS = 20.0  # an API server that is restarted beside a run is ready again within them
+RECONNECTS = 3
+# Each kind of object has its own connection from the API server to etcd. One that broke is tried again after a pause,
+# which grows to 120 s (grpc: doc/connection-backoff.md): an API server that is ready may have others still to open.
+API_SECONDS, API_PACE = 120.0, 1.0
 
 
 class Runner:
@@ -151,29 +152,38 @@ class Runner:
         return [name for name in needs(phase, self.inputs) if name in self.plan]
 
     def _resumed(self, phase: Phase, target: Target, changed: set[str], met: dict[str, Resource]) -> None:
-        """A step whose connection broke starts over, also one that the API left without an answer: it reads again and
-        does what is still missing."""
-        broke: ConnectionLost | ApiUnavailable | None = None
-        for left in reversed(range(TRIES)):
+        """A step whose connection broke starts over: it reads the host again and does what is still missing."""
+        broke: ConnectionLost | None = None
+        for left in reversed(range(RECONNECTS)):
             try:
-                return self._step(phase, target, changed, met, again=left < TRIES - 1)
-            except (ConnectionLost, ApiUnavailable) as error:
+                return self._answered(phase, target, changed, met, again=left < RECONNECTS - 1)
+            except ConnectionLost as error:
                 if not left or self.ledger.stopped:
                     raise
                 broke = error
-                self.report.note(f"{phase.name:14} {target.name}: {error.message}; trying again")
-                if isinstance(error, ApiUnavailable):
-                    self._await_api()
+                self.report.note(f"{phase.name:14} {target.name}: {error.message}; reconnecting")
             except ConnectionFailed as error:
                 if broke and broke.host == error.host:
                     before = f"before: {broke.message}, {broke.waited_seconds:.0f} s after it started"
                     error.evidence = f"{error.evidence}\n{before}".strip()
                 raise
 
-    def _await_api(self) -> None:
-        """Until an API server says that it is ready, for a while: it may be starting."""
-        with contextlib.suppress(NotReadyError):
-            wait(lambda: "" if self.ledger.stopped else self.live.kube().not_ready(), API_SECONDS, str)
+    def _answered(self, phase: Phase, target: Target, changed: set[str], met: dict[str, Resource], again: bool) -> None:
+        """A step that the API leaves without an answer starts over too, for as long as an API server may need."""
+        since = 0.0
+        while True:
+            try:
+                return self._step(phase, target, changed, met, again)
+            except ApiUnavailable as error:
+                if not since:
+                    since = time.monotonic()
+                    self.report.note(f"{phase.name:14} {target.name}: {error.message}; trying again")
+                waited = time.monotonic() - since
+                if self.ledger.stopped or waited > API_SECONDS:
+                    error.waited_for, error.waited_seconds = "the API to answer", waited
+                    raise
+            again = True
+            time.sleep(API_PACE)
 
     def _step(self, phase: Phase, target: Target, changed: set[str], met: dict[str, Resource], again: bool) -> None:
         start = time.monotonic()
