@@ -13,6 +13,8 @@ from hardway.phases import dns
 from hardway.resources.base import Situation
 from hardway.vocabulary import ReadOnly
 
+pytestmark = pytest.mark.slow
+
 PATH = "/api/v1/namespaces/kube-system/configmaps/coredns"
 LOCAL = {"nameservers": "127.0.0.1"}
 

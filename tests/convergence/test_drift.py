@@ -3,9 +3,12 @@
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
+import pytest
 from fakes.world import changes
 
 from hardway.cluster import Host, Role
+
+pytestmark = pytest.mark.slow
 
 
 def restarted(world) -> list[tuple[str, str]]:

@@ -4,9 +4,12 @@ replaced alone."""
 import base64
 import re
 
+import pytest
 import yaml
 from cryptography import x509
 from fakes.world import changes
+
+pytestmark = pytest.mark.slow
 
 CONF, UNIT = "/etc/kubernetes/kube-proxy.conf", "kube-proxy.service"
 BINDING = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/hardway:kube-proxies"

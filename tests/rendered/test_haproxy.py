@@ -115,6 +115,7 @@ def until(holds) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("failing", "open_calls_go_on"), [("shutdown", True), ("etcd", False)])
 def test_who_stops_finishes_its_calls_and_who_is_broken_loses_them(failing, open_calls_go_on, servers, call):
     with ThreadPoolExecutor() as pool:
