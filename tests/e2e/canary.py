@@ -7,7 +7,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from stage import Stage, await_true
+from stage import Ran, Stage, await_true
 
 OBJECTS = """apiVersion: v1
 kind: ConfigMap
@@ -90,12 +90,13 @@ class Canary:
 
 
 class Caller:
-    """People who list Secrets at the address of the API all the time; a context manager.
+    """People who ask the same at the address of the API all the time; a context manager.
 
     `longest` is the time in seconds in which none of them had an answer: one call that hangs is not an API that is
     away. `failed` are the calls without an answer, and what they said.
     """
 
+    WORDS = ("get", "secrets", "-n", "default", "-o", "name")
     PEOPLE, PACE = 3, 0.3
 
     def __init__(self, stage: Stage):
@@ -119,8 +120,13 @@ class Caller:
     def _call(self) -> None:
         while not self._over.wait(self.PACE):
             asked = time.monotonic()
-            said = self.stage.kubectl("get", "secrets", "-n", "default", "-o", "name")
-            self._heard(said.code == 0, f"{time.monotonic() - asked:.1f} s: {said.err.strip()[-200:]}")
+            ran = self.stage.kubectl(*self.WORDS)
+            self._heard(ran.code == 0, f"{time.monotonic() - asked:.1f} s: {ran.err.strip()[-200:]}")
+            if ran.code == 0:
+                self.answered(ran)
+
+    def answered(self, ran: Ran) -> None:
+        """For what else there is to see in an answer."""
 
     def _heard(self, answered: bool, said: str = "") -> None:
         with self._lock:

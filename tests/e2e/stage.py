@@ -82,6 +82,12 @@ class Stage:
         folder.mkdir(parents=True, exist_ok=True)
         self.inventory.write_text(yaml.safe_dump(inventory, sort_keys=False))
 
+    def edit(self, change: Callable[[dict[str, Any]], Any]) -> None:
+        """The inventory from now on: as `change` leaves it."""
+        inventory = yaml.safe_load(self.inventory.read_text())
+        change(inventory)
+        self.inventory.write_text(yaml.safe_dump(inventory, sort_keys=False))
+
     @property
     def state(self) -> Path:
         return self.folder / ".hardway" / self.name

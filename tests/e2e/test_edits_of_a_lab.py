@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-import yaml
 from stage import Ran, Stage, of_the_lab
 
 from hardway.etcd.membership import typed
@@ -45,13 +44,6 @@ def stage(make_stage: Callable[[dict], Stage]) -> Iterator[Stage]:
     stage.lab("up")
     yield stage
     stage.lab("wipe")
-
-
-def written(stage: Stage, change: Callable[[dict], object]) -> None:
-    """Edit the inventory."""
-    inventory = yaml.safe_load(stage.inventory.read_text())
-    change(inventory)
-    stage.inventory.write_text(yaml.safe_dump(inventory, sort_keys=False))
 
 
 def named(inventory: dict, name: str) -> dict:
@@ -93,7 +85,7 @@ class TestEdits:
         stage.kubectl("create", "configmap", "canary", "--from-literal=sings=yes").ok()
 
     def test_the_order_of_hosts_means_nothing(self, stage: Stage):
-        written(stage, lambda inventory: inventory["hosts"].reverse())
+        stage.edit(lambda inventory: inventory["hosts"].reverse())
         assert "no changes" in stage.hardway("plan", "INV", "--exit-code").ok().out
 
     @pytest.mark.parametrize(
@@ -107,7 +99,7 @@ class TestEdits:
     )
     def test_an_edit_restarts_what_its_row_says(self, stage: Stage, row: Row, edit: dict):
         before = canary(stage)
-        written(stage, lambda inventory: merged(inventory, edit))
+        stage.edit(lambda inventory: merged(inventory, edit))
         plan = stage.hardway("plan", "INV", "--output", "json").ok()
         assert restarts(plan) == set(row.restarts) and (plan.json["changes"] == 0) == row.nothing
         stage.bootstrap()
@@ -117,13 +109,13 @@ class TestEdits:
 
     def test_a_flag_by_which_objects_are_found_stays(self, stage: Stage):
         before, inventory = canary(stage), stage.inventory.read_text()
-        written(stage, lambda data: merged(data, {"extra_args": {"kube-apiserver": {"etcd-prefix": "/elsewhere"}}}))
+        stage.edit(lambda data: merged(data, {"extra_args": {"kube-apiserver": {"etcd-prefix": "/elsewhere"}}}))
         refused(stage, before, "FixedFlag", "--etcd-prefix=/elsewhere", "would find none of the cluster's objects")
         stage.inventory.write_text(inventory)
 
     def test_haproxy_does_not_take_the_port_of_the_api_servers(self, stage: Stage):
         before, inventory = canary(stage), stage.inventory.read_text()
-        written(stage, lambda data: named(data, "lb").update(roles=["lb", "control-plane"]))
+        stage.edit(lambda data: named(data, "lb").update(roles=["lb", "control-plane"]))
         refused(stage, before, "ApiPort", "listens on port 6443", "6444")
         stage.inventory.write_text(inventory)
 
@@ -133,7 +125,7 @@ class TestEdits:
         whole.write_text(stage.inventory.read_text())
         [row] = [row for row in rows() if row.edit == "of an etcd host"]
         for old, new in (("plane-0", "plane-9"), ("plane-9", "plane-0")):
-            written(stage, lambda data, old=old, new=new: named(data, old).update(name=new))
+            stage.edit(lambda data, old=old, new=new: named(data, old).update(name=new))
             assert restarts(stage.hardway("plan", "INV", "--output", "json").ok()) == {*row.restarts, "haproxy"}
             stage.bootstrap()
             command = f"PATH=/usr/local/bin:$PATH {typed('member', 'list')}"
@@ -144,7 +136,7 @@ class TestEdits:
 
     def test_a_control_plane_host_is_reset_before_it_is_removed(self, stage: Stage):
         before, whole = canary(stage), stage.inventory.read_text()
-        written(stage, lambda data: data["hosts"].remove(named(data, "plane-1")))
+        stage.edit(lambda data: data["hosts"].remove(named(data, "plane-1")))
         refused(stage, before, "ApiServer", f"runs at {NODE}.12", "hardway reset INV --limit HOST")
         edited = stage.inventory.read_text()
         stage.inventory.write_text(whole)

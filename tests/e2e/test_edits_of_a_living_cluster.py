@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import yaml
 from canary import Caller, Canary
 from stage import Ran, Stage, of_the_lab
 
@@ -35,13 +34,7 @@ def canary(stage: Stage) -> Canary:
 def edit(stage: Stage):
     """edit(change): the inventory as `change` leaves it; as it was afterwards."""
     before = stage.inventory.read_text()
-
-    def edited(change: Callable[[dict[str, Any]], Any]) -> None:
-        inventory = yaml.safe_load(stage.inventory.read_text())
-        change(inventory)
-        stage.inventory.write_text(yaml.safe_dump(inventory, sort_keys=False))
-
-    yield edited
+    yield stage.edit
     stage.inventory.write_text(before)
 
 

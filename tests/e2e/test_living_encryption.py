@@ -154,9 +154,7 @@ def busy(stage: Stage, written: tuple[Iterator[int], dict[str, str]]) -> Iterato
 
 
 def provider(stage: Stage, name: str) -> None:
-    inventory = yaml.safe_load(stage.inventory.read_text())
-    inventory["encryption"] = {"provider": name}
-    stage.inventory.write_text(yaml.safe_dump(inventory, sort_keys=False))
+    stage.edit(lambda inventory: inventory.update(encryption={"provider": name}))
 
 
 def raw(stage: Stage, path: str) -> str:

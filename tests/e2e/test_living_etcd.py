@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-import yaml
 from canary import Caller, Canary
 from fakes.past import expire
 from stage import Ran, Stage, of_the_lab
@@ -51,12 +50,6 @@ def calling(stage: Stage) -> Iterator[Caller]:
     with Caller(stage) as caller:
         yield caller
     assert caller.calls > 5 and caller.longest < GAP and len(caller.failed) <= 3, (caller.longest, caller.failed)
-
-
-def edit(stage: Stage, change: Callable[[dict[str, Any]], Any]) -> None:
-    inventory = yaml.safe_load(stage.inventory.read_text())
-    change(inventory)
-    stage.inventory.write_text(yaml.safe_dump(inventory, sort_keys=False))
 
 
 def runs(stage: Stage, unit: str) -> dict[str, str]:
@@ -110,7 +103,7 @@ class TestMembers:
 
     def test_they_have_expired_and_each_member_needs_a_restart(self, stage: Stage, canary: Canary, calling: Caller):
         let_expire(stage)
-        edit(stage, lambda inventory: inventory.update(extra_args={"etcd": {"heartbeat-interval": "120"}}))
+        stage.edit(lambda inventory: inventory.update(extra_args={"etcd": {"heartbeat-interval": "120"}}))
         before = runs(stage, "etcd")
         stage.bootstrap()
         after = runs(stage, "etcd")
@@ -120,7 +113,7 @@ class TestMembers:
 
     def test_two_more_are_added_by_the_commands_that_the_refusal_names(self, stage: Stage, canary: Canary):
         new = [{"name": name, "address": f"{NODE}.{13 + n}", "roles": ["etcd"]} for n, name in enumerate(MORE)]
-        edit(stage, lambda inventory: inventory["hosts"].extend(new))
+        stage.edit(lambda inventory: inventory["hosts"].extend(new))
         stage.lab("up")
         refused = stage.hardway("bootstrap", "INV", timeout=600).ok(9)
         assert "etcd accepts one new member at a time, but etcd-3, etcd-4 have no data" in refused.err
@@ -136,8 +129,8 @@ class TestMembers:
         """Two are off: each of the other three is needed."""
         stage.lab("power-off", *MORE)
         before = runs(stage, "etcd")
-        edit(stage, lambda inventory: inventory.update(hosts=[h for h in inventory["hosts"] if h["name"] not in MORE]))
-        edit(stage, lambda inventory: inventory["extra_args"]["etcd"].update({"heartbeat-interval": "130"}))
+        stage.edit(lambda inventory: inventory.update(hosts=[h for h in inventory["hosts"] if h["name"] not in MORE]))
+        stage.edit(lambda inventory: inventory["extra_args"]["etcd"].update({"heartbeat-interval": "130"}))
         assert "[ERROR EtcdMembers]" in str(stage.hardway("plan", "INV"))
         refused = stage.hardway("bootstrap", "INV").ok(5)
         told = re.findall(r"etcd has the member (\S+), but the inventory does not name it", refused.err)
@@ -194,4 +187,4 @@ def moves(stage: Stage, hosts: dict[str, int]) -> None:
             if host["name"] in hosts:
                 host["address"] = f"{NODE}.{hosts[host['name']]}"
 
-    edit(stage, named)
+    stage.edit(named)

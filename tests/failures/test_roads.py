@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import yaml
+from canary import Caller
 from stage import COMMON, Ran, Stage, await_true
 from test_other_shapes import host
 from watched import Watched
@@ -84,9 +84,8 @@ def canaries(stage: Stage, *on: str) -> dict[str, int]:
 
 
 def edit(stage: Stage, **keys: Any) -> None:
-    """Other keys in the inventory from now on; None removes one."""
-    whole = {**yaml.safe_load(stage.inventory.read_text()), **keys}
-    stage.inventory.write_text(yaml.safe_dump(whole, sort_keys=False))
+    """Other keys in the inventory from now on."""
+    stage.edit(lambda inventory: inventory.update(keys))
 
 
 def roles(stage: Stage, **wanted: list[str]) -> None:
@@ -94,34 +93,17 @@ def roles(stage: Stage, **wanted: list[str]) -> None:
     edit(stage, hosts=[{**one, "roles": wanted.get(one["name"].replace("-", "_"), one["roles"])} for one in hosts])
 
 
-class Looking:
-    """Asks for the nodes again and again, as the operator does: how long nobody answered, and who was not ready."""
+class Looking(Caller):
+    """One person who asks for the nodes again and again: also who was not ready."""
+
+    WORDS, PEOPLE, PACE = ("get", "nodes", "-o", "json"), 1, 0.2
 
     def __init__(self, stage: Stage):
-        self.stage, self.over = stage, threading.Event()
-        self.gap, self.calls, self.failed = 0.0, 0, []
+        super().__init__(stage)
         self.unready: set[str] = set()
-        self.thread = threading.Thread(target=self._look, daemon=True)
 
-    def _look(self) -> None:
-        answered = time.monotonic()
-        while not self.over.is_set():
-            ran = self.stage.kubectl("get", "nodes", "-o", "json")
-            self.calls += 1
-            if ran.code:
-                self.failed.append(ran.err.strip())
-            else:
-                self.gap, answered = max(self.gap, time.monotonic() - answered), time.monotonic()
-                self.unready |= {name for name, ready in readiness(ran) if ready != "True"}
-            self.over.wait(0.2)
-
-    def __enter__(self) -> Looking:
-        self.thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.over.set()
-        self.thread.join(30)
+    def answered(self, ran: Ran) -> None:
+        self.unready |= {name for name, ready in readiness(ran) if ready != "True"}
 
 
 def readiness(ran: Ran) -> Iterator[tuple[str, str]]:
@@ -137,8 +119,9 @@ def moved(stage: Stage, url: str) -> Ran:
     plan = stage.hardway("plan", "INV").ok().out
     with Looking(stage) as looking:
         ran = stage.bootstrap()
-    print(f"{looking.calls} calls, {len(looking.failed)} failed, longest gap {looking.gap:.1f} s", looking.failed[:3])
-    assert looking.unready == set() and looking.gap < 5 and looking.calls > 5, looking.failed
+    gap, failed = looking.longest, looking.failed
+    print(f"{looking.calls} calls, {len(failed)} failed, longest gap {gap:.1f} s", failed[:3])
+    assert looking.unready == set() and gap < 5 and looking.calls > 5, failed
     assert "no changes" in stage.hardway("plan", "INV", "--exit-code").ok().out
     assert url in stage.hardway("kubeconfig", "INV").ok().out
     for name in ("lb-0", "lb-1"):
@@ -213,7 +196,7 @@ class TestRoads:
                 assert listens(stage, name, 8443) and listens(stage, name, 9443)
             assert len(holders(stage, f"{NET}.6")) == len(holders(stage, f"{NET}.7")) == 1
             time.sleep(45)  # a node is NotReady 40 s after its kubelet was heard of last
-        assert looking.unready == set() and looking.gap < 5, looking.failed
+        assert looking.unready == set() and looking.longest < 5, looking.failed
         moved(stage, f"https://{NET}.7:9443")
         assert holders(stage, f"{NET}.6") == [] and not listens(stage, "lb-0", 8443)
 
