@@ -8,7 +8,7 @@ from pathlib import Path
 from ...assets import AssetStore
 from ...assets.placeholders import Placeholders
 from ...cluster import Cluster, Host
-from ...errors import AssetError, PkiError, UsageError
+from ...errors import PkiError, UsageError
 from ...phase import Inputs
 from ...phases import wanted_on
 from ...pki.credentials import Credentials
@@ -30,9 +30,9 @@ def write_tree(cluster: Cluster, host: Host, state: Path | None, folder: Path) -
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(f"{folder} is not empty", hint="choose a new folder with -o")
     issued = _credentials(cluster, state)
-    inputs = Inputs(
-        cluster, assumed(cluster), issued.credentials if isinstance(issued, StandIns) else issued, _assets(cluster)
-    )
+    credentials = issued.credentials if isinstance(issued, StandIns) else issued
+    # What was gathered is listed with its digest, the rest by its name alone.
+    inputs = Inputs(cluster, assumed(cluster), credentials, Placeholders(AssetStore(cluster)))
     wanted = {resource.key: resource for resource in wanted_on(inputs, host)}
     entries = [_entry(resource, issued) for resource in wanted.values()]
     try:
@@ -62,16 +62,6 @@ def _credentials(cluster: Cluster, state: Path | None) -> Credentials | StandIns
         raise PkiError(f"{state} lacks keys or certificates of cluster {cluster.name}", evidence="\n".join(missing),
                        hint="hardway bootstrap creates them; render needs none without --with-secrets")  # fmt: skip
     return found
-
-
-def _assets(cluster: Cluster) -> AssetStore | Placeholders:
-    """The gathered programs for their digests; without them the list names the programs alone."""
-    store = AssetStore(cluster)
-    try:
-        store.binary("kubectl")
-    except AssetError:
-        return Placeholders()
-    return store
 
 
 def _write(resource: Resource, folder: Path, issued: Credentials | StandIns) -> str:
