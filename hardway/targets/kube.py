@@ -188,7 +188,7 @@ class ApiRemote:
         except BROKEN as error:
             if self.may_be_absent:
                 return dict.fromkeys(probes, UNKNOWN)
-            raise ApiUnavailable(
+            raise unanswered(error)(
                 f"the API cannot be reached: {error}", host="kubernetes", hint="hardway status INV"
             ) from error
         return {probe: "absent" if body is None else json.dumps(body) for probe, body in found.items()}
@@ -198,7 +198,7 @@ class ApiRemote:
             try:
                 getattr(self, f"_{op.verb}")(op)
             except BROKEN as error:
-                raise ApiUnavailable(
+                raise unanswered(error)(
                     f"the connection to the API broke: {error}",
                     host="kubernetes",
                     command=str(op),
@@ -258,6 +258,12 @@ class ApiRemote:
                 hint="on the node: journalctl -u kubelet",
             )
         self.api().send("PATCH", op.args[0], node_patch(node, json.loads(op.blob.data)), "application/merge-patch+json")
+
+
+def unanswered(error: Exception) -> type[RemoteCommandError]:
+    """The kind of error that no answer is: where nobody listens, asking again does not help."""
+    nobody = isinstance(error, (ConnectionFailed, ConnectionRefusedError))
+    return RemoteCommandError if nobody else ApiUnavailable
 
 
 def refusal(status: int, body: bytes) -> type[RemoteCommandError]:

@@ -1,5 +1,6 @@
 """When an object differs, what a node's patch says, and how the API target behaves when the API does not answer."""
 
+import http.client
 import json
 
 import pytest
@@ -173,6 +174,24 @@ def test_paths_of_objects(manifest, path):
 def test_whoever_holds_an_address_is_named_with_a_command_to_look_at_it(holder, where, look):
     error = taken("10.32.0.10", holder, "/api/v1/namespaces/kube-system/services/kube-dns")
     assert error.message.endswith(f"belongs to {where}") and look in error.hint and error.exit_code == 5
+
+
+@pytest.mark.parametrize(
+    ("error", "again"),
+    [
+        (TimeoutError("The read operation timed out"), True),
+        (ConnectionResetError("reset"), True),
+        (http.client.RemoteDisconnected("closed"), True),
+        (ConnectionRefusedError("no"), False),
+        (ConnectionFailed("the host does not answer"), False),
+    ],
+)
+def test_only_an_api_that_listens_is_asked_again(error, again):
+    with pytest.raises(RemoteCommandError) as read:
+        refusing(error)(False).probe([Probe("object", ("/api/v1/nodes/w",))])
+    with pytest.raises(RemoteCommandError) as written:
+        refusing(error)(False).change([Op("delete", ("/api/v1/nodes/w",))])
+    assert isinstance(read.value, ApiUnavailable) is isinstance(written.value, ApiUnavailable) is again
 
 
 @pytest.mark.parametrize(
