@@ -19,6 +19,7 @@ from .memory_kube import MemoryKube, Objects
 from .memory_probes import SIGNED
 from .memory_roads import CLIENTS, HAPROXY, Roads, loaded
 
+NODES = "/api/v1/nodes"
 COREDNS = "/apis/apps/v1/namespaces/kube-system/deployments/coredns"
 PODS = "/api/v1/namespaces/kube-system/pods"
 
@@ -108,10 +109,12 @@ class FakeLive(Live):
 
     def _kubelets(self, wanted: str) -> None:
         """Register the nodes whose kubelet runs and reaches the API, sign each a certificate, report their condition:
-        of the node that is read, else of all."""
-        name = wanted.removeprefix("/api/v1/nodes/")
+        of the node that is read, else of all. No other object than Nodes, and the pods on them, depends on it."""
+        if wanted and not wanted.startswith((NODES, COREDNS, PODS)):
+            return
+        name = wanted.removeprefix(f"{NODES}/")
         for host in [host for host in self.cluster.workers if host.name == name] or self.cluster.workers:
-            path, works = f"/api/v1/nodes/{host.name}", self._reaches_api(host)
+            path, works = f"{NODES}/{host.name}", self._reaches_api(host)
             machine = self.hosts[host.name]
             starts = machine.systemd.unit("kubelet.service").starts
             # A kubelet registers once, when it has started.
@@ -158,7 +161,7 @@ class FakeLive(Live):
         return [(path, body) for path, body in list(self.objects.by_path.items()) if path.startswith(PODS)]
 
     def _exists(self, pod: dict) -> bool:
-        return f"/api/v1/nodes/{pod['spec']['nodeName']}" in self.objects.by_path
+        return f"{NODES}/{pod['spec']['nodeName']}" in self.objects.by_path
 
     def _ready_nodes(self) -> list[str]:
         nodes = [body for body in list(self.objects.by_path.values()) if body["kind"] == "Node" and "status" in body]

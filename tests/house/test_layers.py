@@ -15,7 +15,7 @@ LAYERS = {
     "what a cluster is": "cluster errors facts features parallel ports settings shipped transport vocabulary",
     "on this computer": "assets inventory pki render resources state",
     "ways to machines": "etcd lab ssh",
-    "whoever is worked on": "lease living progress targets",
+    "what is read and changed": "lease living progress targets",
     "what is wanted": "phase phases preflight",
     "one run": "report run session",
     "what is found": "checks plans",
