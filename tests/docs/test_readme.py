@@ -35,7 +35,8 @@ PAGES = [
 @pytest.mark.parametrize("path", [path for path, _ in ALL if path], ids="/".join)
 def test_every_command_is_told(path):
     table = COMMANDS.split("<!-- table: commands -->")[1].split("\n\n")[0]
-    assert re.search(rf"`(hardway {path[0]} )?{path[-1]}[ `]|`hardway {' '.join(path)}[ `]", table)
+    row = re.search(rf"`(hardway {path[0]} )?{path[-1]}[ `]|`hardway {' '.join(path)}[ `]", table)
+    assert row, "add a row in docs/commands.md"
 
 
 def test_every_phase_is_told_in_its_order():
@@ -56,7 +57,7 @@ def test_every_exit_code_is_told():
 def test_every_section_of_the_inventory_is_told():
     table = (DOCS / "first-inventory.md").read_text().split("<!-- table: sections -->")[1].split("\n\n")[0]
     named = {name for line in table.splitlines() for name in re.findall(r"`([a-z_]+)`", line.strip("|").split("|")[0])}
-    assert named == set(schema()["properties"])
+    assert named == set(schema()["properties"]), "a row in docs/first-inventory.md for each key at the top level"
 
 
 def test_the_page_of_keys_is_current():
@@ -109,8 +110,8 @@ def landing(name: str, folder: Path) -> set[tuple[str, str, str]]:
 
 def test_what_lands_on_the_hosts_is_told_and_nothing_else(tmp_path):
     actual = landing("lab", tmp_path) | landing("ha", tmp_path)
-    assert told() - actual == set()
-    assert actual - told() == set()
+    assert told() - actual == set(), "remove it from docs/files.md"
+    assert actual - told() == set(), "add it to docs/files.md"
 
 
 def prose(page_: Path) -> str:

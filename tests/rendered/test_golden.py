@@ -31,12 +31,13 @@ def test_rendered_files_are_the_reviewed_ones(name, request):
     folder, files = GOLDEN / name, wanted(CLUSTERS[name])
     if request.config.getoption("--update-rendered"):
         _rewrite(folder, files)
-    assert {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()} == files
+    kept = {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    assert kept == files, "pytest tests/rendered --update-rendered, then review the difference"
 
 
 def test_every_template_is_covered():
     templates = {file.name.removesuffix(".j2") for file in (Path(__file__).parents[2] / "systemd-units").rglob("*.j2")}
-    assert templates - {"audit-policy-noise.yaml"} == set(UNITS | CONFIGS)
+    assert templates - {"audit-policy-noise.yaml"} == set(UNITS | CONFIGS), "add it in tests/rendered/clusters.py"
 
 
 def _rewrite(folder: Path, files: dict[str, bytes]) -> None:

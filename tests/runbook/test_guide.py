@@ -68,7 +68,7 @@ def test_every_phase_says_how_to_check_it_and_what_goes_wrong():
 def test_every_phase_that_does_something_is_checked(cluster, tmp_path):
     for chapter in written(cluster, tmp_path)[1:-1]:
         if commands([chapter]):
-            assert chapter.name in CHECKS
+            assert chapter.name in CHECKS, "add a check in hardway/commands/runbook/checks.py"
             assert any(isinstance(part, Code) and part.language == "text" for part in chapter.parts), chapter.name
 
 
