@@ -47,9 +47,10 @@ def test_a_lab_that_is_wiped_has_its_cluster_forgotten_and_its_keys_kept(tmp_pat
     store = StateDir(tmp_path / "state")
     for name in (FOUNDED, "pki/ca.key"):
         store.create(name, b"x")
-    LabMachines(make_cluster("small"), tmp_path / "state").wipe()
+    cluster = make_cluster("small", directory=tmp_path / "machines")
+    LabMachines(cluster, tmp_path / "state").wipe()
     assert store.names() & {FOUNDED, "pki/ca.key"} == {"pki/ca.key"}
-    LabMachines(make_cluster("small"), tmp_path / "elsewhere").wipe()
+    LabMachines(cluster, tmp_path / "elsewhere").wipe()
     assert not (tmp_path / "elsewhere").exists()
 
 
