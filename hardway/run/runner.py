@@ -178,12 +178,13 @@ class Runner:
                 if not since:
                     since = time.monotonic()
                     self.report.note(f"{phase.name:14} {target.name}: {error.message}; trying again")
+                # A run that stops meanwhile begins nothing more.
+                time.sleep(API_PACE)
                 waited = time.monotonic() - since
                 if self.ledger.stopped or waited > API_SECONDS:
                     error.waited_for, error.waited_seconds = "the API to answer", waited
                     raise
             again = True
-            time.sleep(API_PACE)
 
     def _step(self, phase: Phase, target: Target, changed: set[str], met: dict[str, Resource], again: bool) -> None:
         start = time.monotonic()
