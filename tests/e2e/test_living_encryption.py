@@ -234,7 +234,10 @@ class TestEncryption:
     def test_a_run_that_is_killed_in_a_turn_is_completed(self, stage: Stage, canary: Canary, busy: Busy, kind: str):
         provider(stage, kind)
         with Watched(stage) as running:
-            began = lambda events: [e for e in events if e["event"] == "applying" and UNIT in e["resources"]]  # noqa: E731
+
+            def began(events):
+                return [e for e in events if e["event"] == "applying" and UNIT in e["resources"]]
+
             assert running.until(lambda events: len(began(events)) > 1, 300), "a second API server has its turn"
             running.kill()
         stage.bootstrap()

@@ -208,7 +208,10 @@ class TestRoads:
         stage.hardway("bootstrap", "INV", "--limit", "lb-0", "--limit", "one", "--limit", "two", timeout=600).ok()
         assert listens(stage, "lb-0", 9443) and listens(stage, "lb-0", 8443)
         stage.lab("power-on", "lb-1")
-        ready = lambda: ("lb-1", "True") in list(readiness(stage.kubectl("get", "nodes", "-o", "json").ok()))  # noqa: E731
+
+        def ready():
+            return ("lb-1", "True") in list(readiness(stage.kubectl("get", "nodes", "-o", "json").ok()))
+
         await_true(ready, 120, "lb-1 to be Ready by the former road")
         again = {pod: restarts + 1 for pod, restarts in before.items()}
         await_true(lambda: canaries(stage, "lb-1") == again, 120, "the pods of lb-1 to run again")
