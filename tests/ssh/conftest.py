@@ -89,7 +89,9 @@ class User:
 def user(tools, opened: list[SshTransport]) -> Iterator[User]:
     """A login user with bash and a password, removed afterwards with all it owns."""
     name, password = f"hw{secrets.token_hex(4)}", f"pw-{secrets.token_hex(8)}"
-    subprocess.run(["useradd", "-m", "-s", "/bin/bash", name], check=True, capture_output=True)
+    # Not the next free number: files of a user removed long ago may still carry that one, and would be this user's.
+    number = str(70_000 + secrets.randbelow(30_000))
+    subprocess.run(["useradd", "-u", number, "-m", "-s", "/bin/bash", name], check=True, capture_output=True)
     try:
         subprocess.run(["chpasswd"], input=f"{name}:{password}".encode(), check=True)
         yield User(name, password, Path(f"/home/{name}"))
