@@ -24,7 +24,7 @@ VAGRANT_PACKAGES := vagrant-libvirt libvirt-daemon-system libvirt-clients qemu-u
 # What `make check` runs: nothing that takes long, and nothing that needs a server or a machine.
 FAST := not slow and not lab and not sshd and not failure
 FAST_FOLDERS := --ignore=tests/e2e --ignore=tests/failures --ignore=tests/ssh --ignore=tests/vagrant
-PYTEST := .venv/bin/python -m pytest -n 2 --no-loadscope-reorder
+PYTEST := .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo check test soak host-test vagrant-test conformance bench bench-kubeadm bench-scale recording down clean packages venv
 
@@ -49,7 +49,7 @@ test: packages test-packages venv
 soak: packages test-packages venv
 	@.ci/packages $(HOST_PACKAGES) $(VAGRANT_PACKAGES)
 	@$(HARDWAY) assets fetch $(INVENTORY)
-	@$(PYTEST) --soak -m "moments or soak" $(ARGS)
+	@.venv/bin/python -m pytest --soak -m "moments or soak" $(ARGS)
 
 host-test: packages test-packages venv
 	@.ci/packages $(HOST_PACKAGES)

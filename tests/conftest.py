@@ -53,19 +53,6 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker(pytest.mark.lab)
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config, log):
-    """Of several processes one has all the machines of the lab; the others take the remaining files one by one."""
-    from xdist.scheduler import LoadScopeScheduling
-
-    class ByFile(LoadScopeScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            file = nodeid.partition("::")[0]
-            return "lab" if on_machines(config.rootpath / file) else file
-
-    return ByFile(config, log)
-
-
 @functools.cache
 def on_machines(file: Path) -> bool:
     """Whether a file has tests on machines of the lab."""
