@@ -67,8 +67,9 @@ def founding(inputs: Inputs, hosts: list[Host]) -> Iterator[tuple[Host, str, str
         return
     for member in inputs.cluster.etcd_members:
         if member in hosts and not inputs.facts[member.name].etcd_data:
-            what = f"has no etcd data, and an etcd cluster may exist on hosts that are unreachable: {', '.join(away)}"
-            yield member, what, f"make {away[0]} reachable first: hardway plan INV   shows why it does not answer"
+            what = f"has no etcd data, and an etcd cluster may exist on hosts that gave no answer: {', '.join(away)}"
+            remedy = "reachable, and do not exclude it: hardway plan INV   shows why it does not answer"
+            yield member, what, f"make {away[0]} {remedy}"
 
 
 CHECKS = (
