@@ -87,9 +87,9 @@ def struck(stage: Stage, due: Callable[[Event], bool], *strike: str) -> Ran:
         return run.ended(NAMED)
 
 
-def copied(stage: Stage) -> Path:
+def copied(stage: Stage, name: str = "copy") -> Path:
     """What a second person has: the state directory as it is now."""
-    copy = stage.folder / "copy"
+    copy = stage.folder / name
     shutil.rmtree(copy, ignore_errors=True)
     return shutil.copytree(stage.state, copy)
 
@@ -288,14 +288,18 @@ class TestLiving:
     def test_a_second_person_comes_while_the_first_is_at_work(self, stage: Stage, told):
         """Whoever looks is told; whoever would change something is refused, until the first is gone."""
         stage.hardway("reset", "INV", "--yes").ok()
-        keys, copy = stage.keys(), copied(stage)
+        keys, copy, third = stage.keys(), copied(stage), copied(stage, "third")
         with Watched(stage) as one:
             assert one.until(lambda events: any(begins(event, "binaries") for event in events), 240)
             # All at the same time, because on a fast computer the first is soon over.
-            commands = ("bootstrap", "--limit", "c"), ("reset", "--yes"), ("plan",), ("status", "--output", "json")
+            commands = (
+                ("bootstrap", "INV", "--limit", "c", "--state-dir", str(copy)),
+                ("reset", "INV", "--yes", "--state-dir", str(third)),
+                ("plan", "INV", "--state-dir", str(copy)),
+                ("status", "INV", "--output", "json"),
+            )
             with ThreadPoolExecutor() as pool:
-                asked = lambda words: stage.hardway(words[0], "INV", *words[1:], "--state-dir", str(copy))  # noqa: E731
-                built, taken, shown, status = pool.map(asked, commands)
+                built, taken, shown, status = pool.map(lambda words: stage.hardway(*words), commands)
             told(built)
             told(taken)
             assert "WARNING OtherRun" in shown.ok().out and "has been running `hardway bootstrap`" in shown.out
