@@ -156,6 +156,11 @@ class Cluster:
         return self.with_role(Role.LB) if self.api.load_balancer is LoadBalancer.HAPROXY else ()
 
     @property
+    def api_name(self) -> str:
+        """The API's address where it is a name that each host has to look up, else nothing."""
+        return "" if is_address(self.api.address) else self.api.address
+
+    @property
     def api_url(self) -> str:
         """What every kubeconfig that leaves a control-plane host points at."""
         return f"https://{self.api.address}:{self.api.port}"

@@ -98,6 +98,11 @@ class AuthenticationError(ConnectionFailed):
 
 
 @dataclass(eq=False)
+class ForwardingError(ConnectionFailed):
+    """The host lets us in, but its sshd opens no connection from there for us."""
+
+
+@dataclass(eq=False)
 class ConnectionLost(ConnectionFailed):
     """An open connection broke; the run may be repeated, nothing is half written."""
 

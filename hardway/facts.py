@@ -10,6 +10,9 @@ from dataclasses import dataclass, field, replace
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from . import leftovers
+from .leftovers import Leftovers
+
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 NODE = "system:node:"
 
@@ -19,12 +22,14 @@ class Facts:
     """One host's facts.
 
     `arch` is in release naming (amd64, arm64); `addresses` maps each address to its interface; `links` are the networks
-    that the host reaches without a router; `systemd` is its version, 0 when unknown;
-    `clock_offset` is the host's clock minus ours, in seconds; `kubernetes` is the version our programs there have;
+    that the host reaches without a router; `clock_offset` is the host's clock minus ours, in seconds; `kubernetes` is
+    the version our programs there have;
     `occupied` are our data folders that hold data; `holders` maps ports to the program and process that listen there;
     `read_only` are folders we must write to and cannot; `lease` is the run that may change this host just now, as
-    hardway.lease.Holder reads it, empty where there is none; a host that could not be asked is not `known`, and nothing
-    follows from it.
+    hardway.lease.Holder reads it, empty where there is none; `beside` is what others left there; `forwarding` is
+    whether its sshd opens connections from there, as far as that was tried; `api_name` are the addresses that the
+    host finds for the API's name, None where that was not asked; a host that could not be asked is not `known`, and
+    nothing follows from it.
 
     Of a host of ours also what it lives by now, as its own files say: `etcd` and `containerd` are the versions of the
     programs there, `peer_url` the member's own, `node` the name of the worker's Node, `pod_block` its block of pod
@@ -46,7 +51,6 @@ class Facts:
     hostname: str = ""
     uid: int = 0
     init: str = "systemd"
-    systemd: int = 0
     machine_id: str = ""
     memory_mb: int = 0
     cpus: int = 1
@@ -96,6 +100,9 @@ class Facts:
     overlay: bool = True
     clock_offset: float = 0.0
     occupied: tuple[str, ...] = ()
+    beside: Leftovers = field(default_factory=Leftovers)
+    forwarding: bool = True
+    api_name: tuple[str, ...] | None = None
     known: bool = True
 
     @property
@@ -120,7 +127,6 @@ def parse(answer: str, sent: float, received: float) -> Facts:
         hostname=said.get("hostname", ""),
         uid=number("uid"),
         init=said.get("init", ""),
-        systemd=number("systemd"),
         machine_id=said.get("machine_id", ""),
         memory_mb=number("memory_kb") // 1024,
         cpus=number("cpus"),
@@ -169,6 +175,8 @@ def parse(answer: str, sent: float, received: float) -> Facts:
         holders={int(port): (program, process) for port, program, process in _triples(said.get("holders", ""))},
         overlay=said.get("filesystem_overlay") == "yes",
         occupied=tuple(said.get("occupied", "").split()),
+        beside=leftovers.parse(said),
+        api_name=tuple(said["api_name"].split()[1:]) if "api_name" in said else None,
     )
     clock = said.get("clock", "")
     seconds = float(clock) if clock.replace(".", "", 1).isdigit() else float(clock.split(".")[0] or 0)

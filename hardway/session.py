@@ -17,7 +17,7 @@ from .etcd.client import open_etcd
 from .etcd.interface import EtcdClient
 from .facts import Facts
 from .lease import Leased, Permission
-from .living import Founded, Lives, roads, what_lives
+from .living import Founded, Lives, roads, tried, what_lives
 from .parallel import each
 from .phase import API, ETCD, OPERATOR, Inputs
 from .pki.credentials import Credentials
@@ -144,7 +144,7 @@ class Session:
         An excluded host is not connected to. The error of the others when no host is left.
         """
         hosts, names = selection.hosts(self.cluster), frozenset(phase.name for phase in selection.phases())
-        ignored = frozenset(selection.ignored())
+        ignored = frozenset(selection.ignored(self.cluster))
         for name in selection.exclude:
             self.live.give_up(name, excluded(name))
         known = self.survey(hosts - {host.name for host in self.cluster.hosts if host.roles == {Role.WORKER}}, True)
@@ -156,11 +156,11 @@ class Session:
             self.report.note(f"left out: {name}: {error.message}")
         return replace(known, wanted=hosts - left_out.keys(), left_out=left_out, phases=names, ignored=ignored)
 
-    def survey(self, wanted: frozenset[str] | None = None, living: bool = False) -> Known:
+    def survey(self, wanted: frozenset[str] | None = None, living: bool = False, trial: bool = False) -> Known:
         """Ask every host for its facts at once; one outside `wanted` may be away, and is not known then.
 
-        With `living` the cluster that runs on them is asked too. While the session is locked, each host gives it the
-        lease first, so that what it says stays true; InUseError when another run has it.
+        `living`: what runs on them is asked too; `trial`: whether sshd forwards at all. While the session is locked,
+        each host gives it the lease first, so that what it says stays true; InUseError when another run has it.
         """
         facts: dict[str, Facts] = {}
         away: dict[str, HardwayError] = {}
@@ -168,7 +168,7 @@ class Session:
         def ask(host: Host) -> None:
             try:
                 self.permission.take(self.live.transports[host.name])
-                facts[host.name] = self.permission.of_others(self.live.survey(host))
+                facts[host.name] = self.permission.of_others(self.live.survey(host, trial))
             except InUseError:  # told once, not for every host
                 return
             except HardwayError as error:  # a host that lets us in may be too sick to answer
@@ -179,7 +179,10 @@ class Session:
         with self.permission.asked():
             each(ask, self.cluster.hosts, self.parallel)
         self.credentials.keep(roads.names_in_use(self.cluster, facts))
-        return Known(self, facts, away, what_lives(self.live, facts) if living else Lives(), wanted)
+        lives = what_lives(self.live, facts) if living else Lives()
+        if living and not (trial or lives.uid):
+            facts |= tried(self.live, facts)
+        return Known(self, facts, away, lives, wanted)
 
 
 def _store(state_dir: Path, log: RunLog, read_only: bool) -> Store:

@@ -12,8 +12,19 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from .cluster import Host
+from .errors import ForwardingError
 
 STOPPED = 130
+FORWARDING_REMEDY = (
+    "set AllowTcpForwarding local in /etc/ssh/sshd_config there, then: systemctl reload ssh"
+    "   (sshd -T | grep -i forwarding  shows what counts; a line of authorized_keys may forbid it too)"
+)
+
+
+def forwarding_forbidden(host: Host, where: str) -> ForwardingError:
+    """sshd answers so (administratively prohibited) for AllowTcpForwarding, DisableForwarding, PermitOpen and a key's
+    own restrictions alike."""
+    return ForwardingError(f"sshd on {host.name} forbids forwarding to {where}", host.name, hint=FORWARDING_REMEDY)
 
 
 @dataclass(frozen=True)

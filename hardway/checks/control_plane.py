@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import itertools
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from cryptography import x509
@@ -76,23 +76,26 @@ def administrator(scene: Scene) -> Outcome:
     )
 
 
-def holder_finding(cluster: Cluster, lease: Mapping[str, Any] | None) -> str:
-    """Why a lease is not held by one of our control-plane hosts."""
+def holder_finding(names: Collection[str], lease: Mapping[str, Any] | None) -> str:
+    """Why a lease is not held by a host of one of these names."""
     holder = ((lease or {}).get("spec", {}).get("holderIdentity") or "").rsplit("_", 1)[0]
     if not holder:
         return "no process holds the lease"
-    return (
-        ""
-        if holder in {host.name for host in cluster.control_plane}
-        else f"the lease is held by {holder}, which is not a control-plane host"
-    )
+    return "" if holder in names else f"the lease is held by {holder}, which is not a control-plane host"
+
+
+def _own_names(scene: Scene) -> set[str]:
+    """What control-plane hosts call themselves, which need not be what the inventory calls them: a program that leads
+    says its host's own name."""
+    hosts, facts = scene.cluster.control_plane, scene.inputs.facts
+    return {host.name for host in hosts} | {facts[host.name].hostname for host in hosts if host.name in facts}
 
 
 def leader(scene: Scene, name: str) -> str:
     """Why nobody leads. The lease is watched until it is renewed, so that no clock but the API's own order counts."""
     api = scene.api
     first = api.get(f"{LEASES}/{name}")
-    if problem := holder_finding(scene.cluster, first):
+    if problem := holder_finding(_own_names(scene), first):
         return f"{name}: {problem}"
     held = (first or {})["spec"]
 
@@ -215,7 +218,7 @@ CHECKS = (
         "api-address",
         "The API answers at the address all clients use",
         "Kubelets, kube-proxies and users connect to this address only.",
-        "on the lb host: systemctl status haproxy; journalctl -u haproxy -n 20",
+        "on that host: curl -vk the address with /readyz; on lb hosts, if there are any: systemctl status haproxy",
         api_address,
     ),
     Check(

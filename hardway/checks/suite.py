@@ -18,6 +18,7 @@ from ..targets.live import UNREACHABLE, Live
 from . import (
     access,
     control_plane,
+    fitness,
     hosts,
     identity,
     name_service,
@@ -36,6 +37,7 @@ from .scene import Scene, told
 
 HEALTH = (
     *identity.CHECKS,
+    *fitness.CHECKS,
     *hosts.CHECKS,
     *etcd.CHECKS,
     *control_plane.CHECKS,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..session import Session
 
 FILE = click.Path(path_type=Path, dir_okay=False)
-CHOICE = ("only", "start", "until", "skip", "limit", "exclude", "ignore_check")
+CHOICE = ("only", "start", "until", "skip", "limit", "exclude", "ignore")
 
 
 @click.command(cls=Command)
@@ -31,7 +31,7 @@ CHOICE = ("only", "start", "until", "skip", "limit", "exclude", "ignore_check")
 @click.option(
     "-o", "--save", "file", type=FILE, metavar="FILE", help="Also save the plan (0600), for bootstrap --plan-file FILE."
 )
-@click.option("--exit-code", is_flag=True, help="Exit with code 7 if there are changes.")
+@click.option("--exit-code", is_flag=True, help="Exit with code 7 if there are changes, or errors of preflight.")
 def plan(inventory: Path, file: Path | None, exit_code: bool, **options: Any) -> None:
     """Show what bootstrap would change, and why.
 
@@ -60,7 +60,7 @@ def _plan(
         click.echo(f"saved; to apply exactly this plan: hardway bootstrap {inventory} --plan-file {file}")
     if left_out:
         raise of_left_out(left_out, f"hardway plan {inventory}")
-    if exit_code and found.changes:
+    if exit_code and (found.changes or any(not finding.warning for finding in found.findings)):
         sys.exit(DriftError("").exit_code)
 
 

@@ -56,21 +56,25 @@ COMMON = options(
     ),
     click.option("-v", "--verbose", is_flag=True, help="Show each host's steps and each resource."),
 )
+IGNORE = click.option(
+    "--ignore",
+    multiple=True,
+    metavar="CHECK[=HOST]",
+    help="Only warn of what this check of a machine finds, on all hosts or on one (repeatable).",
+)
+HOSTS = options(
+    click.option("--limit", multiple=True, metavar="HOST", help="Only this host (repeatable)."),
+    click.option(
+        "--exclude", multiple=True, metavar="HOST", help="Without this host (repeatable): do not connect to it."
+    ),
+)
 SELECTION = options(
     click.option("--only", multiple=True, metavar="PHASE", help="Only this phase (repeatable)."),
     click.option("--from", "start", default="", metavar="PHASE", help="Start at this phase."),
     click.option("--until", default="", metavar="PHASE", help="Stop after this phase."),
     click.option("--skip", multiple=True, metavar="PHASE", help="Skip this phase (repeatable)."),
-    click.option("--limit", multiple=True, metavar="HOST", help="Only this host (repeatable)."),
-    click.option(
-        "--exclude", multiple=True, metavar="HOST", help="Without this host (repeatable): do not connect to it."
-    ),
-    click.option(
-        "--ignore-check",
-        multiple=True,
-        metavar="NAME",
-        help="Only warn of what this check of a machine finds (repeatable).",
-    ),
+    HOSTS,
+    IGNORE,
 )
 
 

@@ -37,6 +37,13 @@ def what_lives(live: Live, facts: Mapping[str, Facts] | None = None) -> Lives:
     return lives if facts is None or settled(live.cluster, facts) else with_encryption(live, facts, lives)
 
 
+def tried(live: Live, facts: Mapping[str, Facts]) -> dict[str, Facts]:
+    """Of each host of ours whose API server should have answered: whether its sshd lets us ask at all."""
+    hosts = [host for host in live.cluster.control_plane if facts[host.name].cluster]
+    with ThreadPoolExecutor(len(hosts) or 1) as pool:
+        return dict(pool.map(lambda host: (host.name, live.tried(host, facts[host.name])), hosts))
+
+
 def balancers(live: Live, facts: Mapping[str, Facts]) -> dict[str, bool]:
     """Whether HAProxy listens on load balancers that share the API's address and left the inventory, asked from those
     that share it with them. A machine that does not answer is left out."""

@@ -1,15 +1,16 @@
 """Set up the pod routes: every host learns which worker has which block of pod addresses.
 
-A cloud would have a router; here a unit on each host sets its routes at boot, so they survive a
-reboot. Control-plane hosts need them too, because the API server calls the pods of aggregated APIs
-and webhooks. A worker gets no route for its own block, which its bridge serves. Pod traffic that
-leaves the cluster takes the node's address; inside the cluster it keeps the pod's. The routes to a
-worker that you delete from the inventory stay until its Node is deleted too.
+A cloud would have a router; here a unit on each host sets its routes at boot, and sets them again
+when a lost link, a network service or a command takes them away. Control-plane hosts need them too,
+because the API server calls the pods of aggregated APIs and webhooks. A worker gets no route for
+its own block, which its bridge serves. Pod traffic that leaves the cluster takes the node's
+address; inside the cluster it keeps the pod's. The routes to a worker that you delete from the
+inventory stay until its Node is deleted too.
 
 By hand: `ip route show proto 200` on any host; `iptables -t nat -S POSTROUTING | grep hardway` on a worker.
 
-Goes wrong: a router or a cloud drops packets with pod addresses (switch its source check off); a restarted
-network service removes the routes, which is why the unit restarts with it.
+Goes wrong: a router or a cloud drops packets with pod addresses (switch its source check off); the next hop
+is not in a network that the host shares with the worker.
 """
 
 from ..cluster import Host
@@ -19,16 +20,12 @@ from ..render import render
 from ..resources import Directory, File, Leftover, LiveRoutes, Unit, text
 
 UNIT = "pod-routes.service"
-# Older ones refuse to load a unit of this type that is to be tried again.
-RETRIES_SINCE = 244
 
 
 def desired(inputs: Inputs, host: Host) -> list:
-    found = inputs.facts[host.name]
-    routes, version = pod_routes(inputs.cluster, host, found, inputs.gone), found.systemd
-    retries = version == 0 or version >= RETRIES_SINCE
+    routes = pod_routes(inputs.cluster, host, inputs.facts[host.name], inputs.gone)
     files = (
-        File(f"/etc/systemd/system/{UNIT}", text(render(UNIT, inputs.cluster, host, retries=retries)), "600"),
+        File(f"/etc/systemd/system/{UNIT}", text(render(UNIT, inputs.cluster, host)), "600"),
         File("/usr/local/bin/pod-routes", text(render("pod-routes", inputs.cluster, host, routes=routes)), "755"),
     )
     return [

@@ -16,6 +16,7 @@ from . import (
     flags,
     identity,
     lasting,
+    leftovers,
     machine,
     membership,
     nodes,
@@ -41,7 +42,7 @@ CHECKS = (
     *versions.CHECKS,
     *upgrades.CHECKS,
 )
-AROUND = (*surroundings.CHECKS, *machine.LAST)
+AROUND = (*leftovers.CHECKS, *surroundings.CHECKS, *machine.LAST)
 # Whether a machine is fit matters to a run that is about it, whose it is and what it runs to every run.
 OF_OTHERS = (*belonging.CHECKS, *flags.CHECKS, *encryption.CHECKS, *versions.CHECKS, *upgrades.CHECKS)
 TOGETHER = (
@@ -56,6 +57,9 @@ TOGETHER = (
     *other_run.TOGETHER,
 )
 
+NAMED = 4  # findings that are named with their hosts where they are to be ignored; of more the checks alone
+# A host's own, the rest taken together, and one for each port, in the order in which they are told.
+EVERY = (*CHECKS, *AROUND, *identity.TOGETHER, *TOGETHER)
 # Whether a machine is fit is for its owner to say; the others keep a cluster that lives from harm.
 IGNORABLE = (*machine.FIRST, *machine.ROOM, *identity.CHECKS, *identity.TOGETHER, *versions.CHECKS, *AROUND)
 
@@ -72,7 +76,8 @@ def refuses(name: str) -> bool:
 
 def findings(inputs: Inputs) -> list[Finding]:
     """Everything preflight has to say about the surveyed hosts, what is to be ignored as a warning; pure."""
-    return [replace(one, warning=True) if one.name in inputs.ignored else one for one in _found(inputs)]
+    ignored = inputs.ignored
+    return [replace(one, warning=True) if {one.name, one.key} & ignored else one for one in _found(inputs)]
 
 
 def _found(inputs: Inputs) -> list[Finding]:
@@ -108,5 +113,8 @@ def judge(inputs: Inputs) -> list[Finding]:
 
 
 def _or_ignore(bad: list[Finding]) -> str:
-    names = sorted({finding.name for finding in bad})
-    return "" if any(map(refuses, names)) else f" (or add: {' '.join(f'--ignore-check {name}' for name in names)})"
+    if any(refuses(finding.name) for finding in bad):
+        return ""
+    keys = dict.fromkeys(finding.key for finding in bad)
+    words = keys if len(keys) <= NAMED else dict.fromkeys(finding.name for finding in bad)
+    return f" (or add: {' '.join(f'--ignore {word}' for word in words)})"

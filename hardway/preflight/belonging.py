@@ -73,10 +73,18 @@ def founding(inputs: Inputs, hosts: list[Host]) -> Iterator[tuple[Host, str, str
 
 
 CHECKS = (
-    HostCheck("Foreign", foreign),
-    HostCheck("LostState", lost_state),
-    HostCheck("OtherState", other_state),
-    HostCheck("Role", former_role),
-    HostCheck("Occupied", occupied),
+    HostCheck("Foreign", "It does not belong to another cluster.", foreign),
+    HostCheck("LostState", "The keys of the cluster that it belongs to are in the state directory.", lost_state),
+    HostCheck("OtherState", "It was built with the CA in the state directory.", other_state),
+    HostCheck("Role", "It runs nothing for a role that the inventory took from it.", former_role),
+    HostCheck(
+        "Occupied",
+        "The data folders of etcd, the kubelet and containerd hold no data that hardway did not create.",
+        occupied,
+    ),
 )
-TOGETHER = (ClusterCheck("EtcdUnknown", founding),)
+TOGETHER = (
+    ClusterCheck(
+        "EtcdUnknown", "Before an etcd cluster is created, every etcd host says that there is none.", founding
+    ),
+)

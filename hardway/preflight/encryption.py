@@ -88,8 +88,16 @@ def _concerned(inputs: Inputs) -> list[Host]:
 
 
 CHECKS = (
-    HostCheck("EncryptionKey", foreign_keys),
-    HostCheck("EncryptionUnknown", strange_process),
-    HostCheck("Encryption", change, warning=True),
+    HostCheck("EncryptionKey", "hardway has every encryption key that an API server uses.", foreign_keys),
+    HostCheck(
+        "EncryptionUnknown",
+        "Every API server's encryption configuration is one that hardway understands.",
+        strange_process,
+    ),
+    HostCheck("Encryption", "Another encryption provider needs more than one pass.", change, warning=True),
 )
-TOGETHER = (ClusterCheck("EncryptionUnread", unreadable),)
+TOGETHER = (
+    ClusterCheck(
+        "EncryptionUnread", "Before encryption keys change, every API server reports which keys it has.", unreadable
+    ),
+)

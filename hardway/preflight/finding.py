@@ -24,8 +24,17 @@ class Finding:
         return f"{self.headline}; {self.remedy}"
 
     @property
+    def key(self) -> str:
+        """As --ignore takes it."""
+        return f"{self.name}={self.host}"
+
+    @property
+    def severity(self) -> str:
+        return "WARNING" if self.warning else "ERROR"
+
+    @property
     def headline(self) -> str:
-        return f"[{'WARNING' if self.warning else 'ERROR'} {self.name}] {self.host}: {self.what}"
+        return f"[{self.severity} {self.name}] {self.host}: {self.what}"
 
     def lines(self) -> tuple[str, str]:
         return self.headline, f"  next: {self.remedy}"
@@ -33,9 +42,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class HostCheck:
-    """One question about one host, by what it has said of itself. `look` yields (what is wrong, what to do)."""
+    """One question about one host, by what it has said of itself. `wanted` is the answer that is well, as a sentence;
+    `look` yields (what is wrong, what to do)."""
 
     name: str
+    wanted: str
     look: Callable[[Inputs, Host, Facts], Iterable[tuple[str, str]]]
     warning: bool = False
 
@@ -47,9 +58,10 @@ class HostCheck:
 
 @dataclass(frozen=True)
 class ClusterCheck:
-    """One question about all hosts that answer, taken together. `look` yields (host, what is wrong, what to do)."""
+    """One question about all hosts that answer, taken together; `look` yields (host, what is wrong, what to do)."""
 
     name: str
+    wanted: str
     look: Callable[[Inputs, list[Host]], Iterable[tuple[Host, str, str]]]
     warning: bool = False
 

@@ -49,4 +49,7 @@ def _way_out(cluster: Cluster, there: str) -> str:
     return f"write api.server_port: {there} in the inventory"
 
 
-CHECKS = (HostCheck("FixedFlag", fixed_flag), HostCheck("ApiPort", api_port))
+CHECKS = (
+    HostCheck("FixedFlag", "A flag by which stored data is found stays as it is.", fixed_flag),
+    HostCheck("ApiPort", "HAProxy does not need the port of the API server on the same host.", api_port),
+)

@@ -71,10 +71,13 @@ def node_name(inputs: Inputs, hosts: list[Host]) -> FoundOn:
             yield host, what, f"hostnamectl set-hostname {host.name}, or rename it in the inventory"
 
 
-CHECKS = (HostCheck("Address", address), HostCheck("Clock", clock))
+CHECKS = (
+    HostCheck("Address", "The inventory's address is on one of the host's interfaces.", address),
+    HostCheck("Clock", "Its clock agrees with this computer's.", clock),
+)
 TOGETHER = (
-    ClusterCheck("Hostname", hostname),
-    ClusterCheck("MachineId", machine_id),
-    ClusterCheck("ClockSkew", clock_skew),
-    ClusterCheck("NodeName", node_name),
+    ClusterCheck("Hostname", "No two hosts have the same hostname.", hostname),
+    ClusterCheck("MachineId", "No two hosts have the same machine-id.", machine_id),
+    ClusterCheck("ClockSkew", "The clocks of all hosts agree.", clock_skew),
+    ClusterCheck("NodeName", "A worker's hostname is its name in the inventory.", node_name),
 )

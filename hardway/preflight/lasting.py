@@ -98,4 +98,6 @@ def _by_hosts(inputs: Inputs, hosts: list[Host]) -> Found:
             yield host, found.what, found.remedy
 
 
-TOGETHER = (ClusterCheck("NetworkFixed", lasting),)
+TOGETHER = (
+    ClusterCheck("NetworkFixed", "Networks, domain and issuer are those that the cluster was created with.", lasting),
+)

@@ -12,6 +12,14 @@ from .tools import tools
 
 MEMORY_MB = {Role.CONTROL_PLANE: 1700, Role.WORKER: 900, Role.ETCD: 400, Role.LB: 200}
 PROGRAMS_MB, DATA_MB = 700, 1000
+# Of a folder that has a file system of its own; what is not in /usr/local or /var/lib is counted by itself.
+OWN_MB = {
+    "/usr/local/bin": (PROGRAMS_MB, (Role.CONTROL_PLANE, Role.ETCD, Role.WORKER)),
+    "/opt/cni": (100, (Role.WORKER,)),
+    "/var/lib/etcd": (500, (Role.ETCD,)),
+    "/var/lib/containerd": (600, (Role.WORKER,)),
+    "/var/lib/kubelet": (100, (Role.WORKER,)),
+}
 Found = Iterator[tuple[str, str]]
 
 
@@ -67,6 +75,13 @@ def _full(host: Host, facts: Facts) -> Found:
         yield what, "free some space: df -h /usr/local"
     if not host.roles <= {Role.LB} and facts.var_free_mb < DATA_MB:
         yield f"{facts.var_free_mb} MB free under /var/lib, {DATA_MB} MB needed", "free some space: df -h /var/lib"
+    folders = facts.beside.folders
+    shared = {folders[one].mount for one in ("/usr/local", "/var/lib") if one in folders}
+    for folder, (wanted, roles) in OWN_MB.items():
+        found = folders.get(folder)
+        if found and found.mount not in shared and found.free_mb < wanted and any(host.is_(role) for role in roles):
+            what = f"{found.free_mb} MB free under {folder}, {wanted} MB needed"
+            yield what, f"free some space, or give it a larger file system: df -h {folder}"
 
 
 def package_manager(inputs: Inputs, host: Host, facts: Facts) -> Found:
@@ -75,15 +90,17 @@ def package_manager(inputs: Inputs, host: Host, facts: Facts) -> Found:
 
 
 FIRST = (
-    HostCheck("Architecture", architecture),
-    HostCheck("Systemd", systemd),
-    HostCheck("Privileges", privileges),
-    HostCheck("ReadOnly", read_only),
-    HostCheck("Overlay", overlay),
+    HostCheck("Architecture", "The processor is amd64 or arm64.", architecture),
+    HostCheck("Systemd", "PID 1 is systemd.", systemd),
+    HostCheck("Privileges", "hardway runs as root there, by login or by sudo.", privileges),
+    HostCheck("ReadOnly", "/etc, /usr/local and /var/lib can be written.", read_only),
+    HostCheck("Overlay", "The kernel has the overlay file system (workers).", overlay),
 )
 ROOM = (
-    HostCheck("Memory", memory, warning=True),
-    HostCheck("Disk", disk),
-    HostCheck("Disk", disk_later, warning=True),
+    HostCheck("Memory", "There is enough memory for the host's roles.", memory, warning=True),
+    HostCheck(
+        "Disk", "There is enough room for programs and data, also in folders that are file systems of their own.", disk
+    ),
+    HostCheck("Disk", "The same on a host that is built already.", disk_later, warning=True),
 )
-LAST = (HostCheck("PackageManager", package_manager, warning=True),)
+LAST = (HostCheck("PackageManager", "There is a package manager that hardway can use.", package_manager, warning=True),)

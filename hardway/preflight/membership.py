@@ -85,4 +85,7 @@ def _facts(inputs: Inputs, host: Host) -> Facts:
     return inputs.facts.get(host.name, Facts(known=False))
 
 
-TOGETHER = (ClusterCheck("EtcdMembers", not_named), ClusterCheck("EtcdAddress", moved))
+TOGETHER = (
+    ClusterCheck("EtcdMembers", "The inventory names every etcd member.", not_named),
+    ClusterCheck("EtcdAddress", "Not all etcd members move to other addresses at once.", moved),
+)

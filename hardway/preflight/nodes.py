@@ -20,6 +20,7 @@ class NodeCheck:
     """One question about the Nodes, whichever hosts answer. `look` yields (node, what is wrong, what to do)."""
 
     name: str
+    wanted: str
     look: Callable[[Inputs], Iterable[tuple[str, str, str]]]
     warning: bool = False
 
@@ -118,9 +119,11 @@ def left(inputs: Inputs) -> Found:
 
 
 CHECKS = (
-    NodeCheck("Renamed", renamed),
-    NodeCheck("PodBlock", moved),
-    NodeCheck("BlockTaken", taken),
-    NodeCheck("BlockTaken", perhaps_taken),
-    NodeCheck("Departed", left, warning=True),
+    NodeCheck("Renamed", "No worker has another name than its Node.", renamed),
+    NodeCheck("PodBlock", "Every worker keeps the pod CIDR that its Node has.", moved),
+    NodeCheck("BlockTaken", "No worker is given a pod CIDR that another Node has.", taken),
+    NodeCheck(
+        "BlockTaken", "No worker is given a pod CIDR that a worker which does not answer may have.", perhaps_taken
+    ),
+    NodeCheck("Departed", "The inventory names every Node.", left, warning=True),
 )

@@ -20,5 +20,5 @@ def other_run(inputs: Inputs, hosts: list[Host]) -> Iterator[tuple[Host, str, st
         yield host, str(holder), "wait until it ends: what you see here may change until then"
 
 
-OTHER_RUN = ClusterCheck("OtherRun", other_run, warning=True)
+OTHER_RUN = ClusterCheck("OtherRun", "No other run is changing the cluster.", other_run, warning=True)
 TOGETHER = (OTHER_RUN,)

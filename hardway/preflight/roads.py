@@ -59,7 +59,16 @@ def several(names: list[str]) -> str:
 
 
 TOGETHER = (
-    ClusterCheck("FormerBalancer", former_balancer),
-    ClusterCheck("LostBalancer", lost_balancer, warning=True),
-    ClusterCheck("ApiMoves", moving, warning=True),
+    ClusterCheck(
+        "FormerBalancer",
+        "No load balancer is taken out of the inventory while clients use its address.",
+        former_balancer,
+    ),
+    ClusterCheck(
+        "LostBalancer",
+        "A load balancer that left the inventory answers, so that it can be stopped.",
+        lost_balancer,
+        warning=True,
+    ),
+    ClusterCheck("ApiMoves", "All clients use the inventory's address of the API.", moving, warning=True),
 )

@@ -29,4 +29,4 @@ def left_behind(inputs: Inputs, hosts: list[Host]) -> Iterator[tuple[Host, str, 
         )
 
 
-TOGETHER = (ClusterCheck("ApiServer", left_behind),)
+TOGETHER = (ClusterCheck("ApiServer", "The inventory names every API server.", left_behind),)

@@ -9,12 +9,20 @@ from ..cluster import Cluster, Host, Role
 from ..facts import Facts
 from ..phase import Inputs
 from ..ports import LISTENING
+from ..settings import LoadBalancer
+from ..transport import FORWARDING_REMEDY
 from .finding import Finding, HostCheck
 from .flags import PORT
 
 HAPROXY = "haproxy.service"
 FIREWALLS = {"ufw": "ufw disable", "firewalld": "systemctl disable --now firewalld"}
 Found = Iterator[tuple[str, str]]
+
+
+PORT_NAME, PORT_WANTED = (
+    "Port-NUMBER",
+    "No other program listens on a port that a unit of hardway needs; one for each port.",
+)
 
 
 def taken_ports(inputs: Inputs, host: Host, facts: Facts) -> list[Finding]:
@@ -52,6 +60,39 @@ def _wanted(cluster: Cluster, host: Host) -> Iterator[tuple[int, str]]:
         yield cluster.apiserver_port(host), "kube-apiserver.service"
     if host in cluster.load_balancers:
         yield cluster.api.port, HAPROXY
+
+
+def forwarding(inputs: Inputs, host: Host, facts: Facts) -> Found:
+    if not facts.forwarding:
+        yield "its sshd forbids forwarding, through which hardway asks etcd and the API", FORWARDING_REMEDY
+
+
+def api_name(inputs: Inputs, host: Host, facts: Facts) -> Found:
+    """Clients on workers and control-plane hosts look the API's name up by themselves."""
+    cluster, found = inputs.cluster, facts.api_name
+    if found is None or not (host.is_(Role.WORKER) or host.is_(Role.CONTROL_PLANE)):
+        return
+    wanted, serving = _api_addresses(cluster)
+    here = f"on {host.name}, a line in /etc/hosts: {wanted[0] if wanted else 'ADDRESS'} {cluster.api_name}"
+    if not found:
+        yield f"does not know the API's name {cluster.api_name}", f"add it to your DNS, or {here}"
+    elif wanted and not set(found) <= {*wanted, *(found if host in serving and _all_local(found) else ())}:
+        what = f"finds {', '.join(found)} for the API's name {cluster.api_name}, but the API is at {', '.join(wanted)}"
+        yield what, f"correct your DNS, or {here}"
+
+
+def _api_addresses(cluster: Cluster) -> tuple[list[str], tuple[Host, ...]]:
+    """Where the API's name has to lead, and the hosts that answer there; nowhere in particular for a load balancer that
+    is not ours."""
+    if cluster.api.load_balancer is LoadBalancer.EXTERNAL:
+        return [], ()
+    hosts = cluster.load_balancers or cluster.control_plane
+    addresses = [str(host.address) for host in hosts]
+    return ([str(cluster.api.vip), *addresses] if cluster.api.vip else addresses), hosts
+
+
+def _all_local(addresses: tuple[str, ...]) -> bool:
+    return all(one.startswith("127.") for one in addresses)
 
 
 def firewall(inputs: Inputs, host: Host, facts: Facts) -> Found:
@@ -92,7 +133,9 @@ def _beyond(cluster: Cluster, links: tuple[str, ...]) -> list[Host]:
 
 
 CHECKS = (
-    HostCheck("NextHop", next_hops),
-    HostCheck("Firewall", firewall, warning=True),
-    HostCheck("Nameserver", name_server, warning=True),
+    HostCheck("ApiName", "Every host finds the API under its name, where `api.address` is one.", api_name),
+    HostCheck("Forwarding", "sshd opens connections to the host's own ports for hardway.", forwarding),
+    HostCheck("NextHop", "The pods of every worker can be reached without a router between the hosts.", next_hops),
+    HostCheck("Firewall", "No firewall is switched on that hardway does not know how to open.", firewall, warning=True),
+    HostCheck("Nameserver", "The host's name server is not a local one (workers).", name_server, warning=True),
 )

@@ -151,9 +151,14 @@ def kubelet_ahead(inputs: Inputs, hosts: list[Host]) -> FoundOn:
 
 
 CHECKS = (
-    HostCheck("VersionJump", version_jump),
-    HostCheck("VersionJump", floor),
-    HostCheck("Downgrade", downgrade),
-    HostCheck("OlderPatch", older_patch, warning=True),
+    HostCheck("VersionJump", "No program skips a minor version.", version_jump),
+    HostCheck("VersionJump", "etcd has the patch that its next minor version needs.", floor),
+    HostCheck("Downgrade", "No program goes back to an older minor version.", downgrade),
+    HostCheck("OlderPatch", "No program goes back to an older patch.", older_patch, warning=True),
 )
-TOGETHER = (ClusterCheck("VersionUnknown", unknown_member), ClusterCheck("KubeletAhead", kubelet_ahead))
+TOGETHER = (
+    ClusterCheck(
+        "VersionUnknown", "Before etcd's minor version changes, every member reports its version.", unknown_member
+    ),
+    ClusterCheck("KubeletAhead", "No kubelet becomes newer than an API server.", kubelet_ahead),
+)

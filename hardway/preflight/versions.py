@@ -31,6 +31,6 @@ def kernel(inputs: Inputs, host: Host, facts: Facts) -> Found:
 
 
 CHECKS = (
-    HostCheck("Cgroup", cgroup),
-    HostCheck("Kernel", kernel),
+    HostCheck("Cgroup", "The kubelet's cgroup version is allowed (workers).", cgroup),
+    HostCheck("Kernel", "The kernel is new enough for the mode of kube-proxy (workers).", kernel),
 )

@@ -11,6 +11,7 @@ from .base import Change, Situation
 from .file import Binary, File, file_digest, ours
 
 WORDS = {"restart": "restart", "load": "reload"}
+RUNS_OTHER = "its process has other flags than its unit"
 
 
 @dataclass(frozen=True)
@@ -62,15 +63,17 @@ class Unit:
         if changed or ops or state["NeedDaemonReload"] == "yes":
             ops.append(Op("reload"))
         running = state["ActiveState"] in ("active", "activating", "reloading") or state["Job"] not in ("", "0")
+        other = state["Flags"] == "other"
         former = bool(self.rereads) and state["Stamp"] == self._former(now.answers)
-        stale = bool(changed) or not (former or state["Stamp"] == self.digest)
+        stale = bool(changed) or other or not (former or state["Stamp"] == self.digest)
         restamp = () if stale else self.restamp(now)
         # Where it is not known which of its files are older, any of them may be.
-        verb = "load" if self.reloads.issuperset(changed or [used.path for used in self.uses]) else "restart"
+        loads = self.reloads.issuperset(changed or [used.path for used in self.uses]) and not other
+        verb = "load" if loads else "restart"
         if not running:
             why.append(f"is {state['ActiveState']}, to be started")
         elif stale:
-            what = f"{', '.join(changed)} changed" if changed else "runs with older files"
+            what = f"{', '.join(changed)} changed" if changed else RUNS_OTHER if other else "runs with older files"
             why.append(f"{WORDS[verb]}: {what}")
         elif restamp:
             why.append("reads its changed certificates by itself")
@@ -140,5 +143,6 @@ def properties(answer: str) -> dict[str, str]:
         "SubState": "",
         "Job": "",
         "InvocationID": "",
+        "Flags": "",
     }
     return defaults | dict(line.split("=", 1) for line in answer.splitlines() if "=" in line)

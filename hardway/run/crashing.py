@@ -8,6 +8,7 @@ from collections.abc import Callable
 from ..errors import NotReadyError
 from ..phase import Pending
 from ..targets.live import Live
+from ..transport import forwarding_forbidden
 from .refusals import USAGE_LINES, refusal
 
 # A look is a round trip, so not every time the phase is asked.
@@ -24,6 +25,7 @@ class CrashWatch:
     def __init__(self, live: Live, clock: Callable[[], float] = time.monotonic):
         self.live, self.clock = live, clock
         self.first: dict[tuple[str, str], int] = {}
+        self.tried: set[str] = set()
         self.start = self.looked = clock()
 
     def given_up(self, pending: Pending) -> NotReadyError | None:
@@ -31,6 +33,9 @@ class CrashWatch:
         if not (pending.host and pending.unit) or now - self.looked < LOOK_SECONDS:
             return None
         self.looked = now
+        if pending.host not in self.tried:
+            self.tried.add(pending.host)
+            self._require_forwarding(pending)
         restarts = self._restarts(pending)
         if restarts < RESTARTS_TO_BELIEVE:
             return None
@@ -52,6 +57,12 @@ class CrashWatch:
             evidence=evidence,
             hint=hint,
         )
+
+    def _require_forwarding(self, pending: Pending) -> None:
+        """ForwardingError when what is waited for is asked through the host's sshd, and that forbids it."""
+        host = next((host for host in self.live.cluster.hosts if host.name == pending.host), None)
+        if host and not self.live.forwards(host):
+            raise forwarding_forbidden(host, "its own ports")
 
     def _restarts(self, pending: Pending) -> int:
         """How often systemd has restarted the unit since we first looked."""

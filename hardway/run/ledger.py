@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -37,6 +38,7 @@ class Ledger:
         self.crash: BaseException | None = None
         self.done: list[Done] = []
         self.changed: set[str] = set()
+        self.units: dict[str, set[str]] = defaultdict(set)  # of each target, by its own thread
         self._lock = threading.RLock()
         self._for_phases: list[Waiter] = []
         self._for_others: list[Waiter] = []

@@ -19,6 +19,7 @@ from ..errors import (
 from ..parallel import each
 from ..phase import Inputs, Pending, Phase, Target
 from ..report import Report
+from ..resources import Unit
 from ..resources.base import Change, Resource
 from ..targets.live import Live
 from ..transport import Transport
@@ -26,7 +27,7 @@ from ..vocabulary import Remote
 from .comparing import compare, held, ordered, read, unmet
 from .failures import explained, in_order, together
 from .ledger import Ledger
-from .liveness import roll_call, watch
+from .liveness import require_steady, watch
 from .mark import needs, wanted
 from .step import Done, Permit
 from .turns import Turns
@@ -89,10 +90,10 @@ class Runner:
             self.ledger.crash = error
             raise
         self._raise_failures()
-        # Done is said of hosts that are still there: one may have gone after its own part.
+        # Done is said of hosts that are still there, and of units that keep running: one may have ended after its part.
+        hosts = [target for target in targets if isinstance(target, Host)]
         each(
-            lambda host: roll_call(self.remotes[host.name]),
-            [target for target in targets if isinstance(target, Host)],
+            lambda one: require_steady(self.live, self.remotes[one.name], one.name, self.ledger.units[one.name]), hosts
         )
         return self.ledger.done
 
@@ -196,6 +197,7 @@ class Runner:
         if not desired:
             with self.ledger.news():
                 self.ledger.idle[phase.name].add(target.name)
+        self.ledger.units[target.name] |= {one.name for one in resources if isinstance(one, Unit)}
         self.permit(phase.name, target.name, changes, again)
         if self.ledger.crash:
             return

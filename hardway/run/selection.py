@@ -26,7 +26,7 @@ class Selection:
     skip: tuple[str, ...] = ()
     limit: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
-    ignore_check: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
 
     def __str__(self):
         """The options that make it."""
@@ -67,14 +67,19 @@ class Selection:
                 hint="remove --only, --from, --until and --skip; do not leave out: " + " ".join(needed),
             )
 
-    def ignored(self) -> tuple[str, ...]:
-        """The checks of preflight whose findings are warnings; UsageError for one that nobody may ignore."""
-        for name in filter(refuses, self.ignore_check):
-            raise UsageError(
-                f"preflight has no check {name} that can be ignored",
-                hint=f"only checks of the machine itself can be: {' '.join(ignorable())} Port-NUMBER",
-            )
-        return self.ignore_check
+    def ignored(self, cluster: Cluster) -> tuple[str, ...]:
+        """The checks of preflight whose findings are warnings, as CHECK or CHECK=HOST; UsageError for one that nobody
+        may ignore."""
+        names = [host.name for host in cluster.hosts]
+        for check, _, host in (word.partition("=") for word in self.ignore):
+            if refuses(check):
+                raise UsageError(
+                    f"preflight has no check {check} that can be ignored",
+                    hint=f"only checks of the machine itself can be: {' '.join(ignorable())} Port-NUMBER",
+                )
+            if host and host not in names:
+                raise UsageError(f"--ignore {check}={host}: there is no such host", hint=meant(host, names))
+        return self.ignore
 
     def hosts(self, cluster: Cluster) -> frozenset[str]:
         names = [host.name for host in cluster.hosts]

@@ -17,7 +17,7 @@ import paramiko
 
 from ..cluster import Host
 from ..errors import ConnectionFailed, ConnectionLost, HardwayError, NotReadyError
-from ..transport import STOPPED, Result
+from ..transport import STOPPED, Result, forwarding_forbidden
 from . import tunnel
 from .become_root import Broken, Door
 from .credentials import Prompt
@@ -238,8 +238,7 @@ class SshTransport:
 
     def _unreached(self, port: int, address: str, error: Exception) -> ConnectionFailed:
         if isinstance(error, paramiko.ChannelException) and error.code == 1:
-            message = f"sshd on {self.host.name} forbids forwarding to {address}:{port}"
-            return ConnectionFailed(message, self.host.name, hint="set AllowTcpForwarding yes in its sshd_config")
+            return forwarding_forbidden(self.host, f"{address}:{port}")
         reason = (
             "nothing answers there" if isinstance(error, paramiko.ChannelException) else str(error).strip().rstrip(".")
         )

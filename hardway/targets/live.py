@@ -12,16 +12,17 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from ..cluster import Cluster, Host
-from ..errors import ConnectionFailed, HardwayError, NotReadyError
+from ..errors import ConnectionFailed, ForwardingError, HardwayError, NotReadyError
 from ..etcd.command import Etcdctl, beside
 from ..etcd.interface import EtcdClient
 from ..facts import Facts, parse
 from ..pki.credentials import Credentials
-from ..ports import ETCD_HEALTH
+from ..ports import ETCD_HEALTH, LISTENING
 from ..resources.unit import properties
 from ..transport import Transport
 from ..vocabulary import Probe
@@ -71,13 +72,32 @@ class Live:
         """Those of the hosts that this run is about."""
         return [host for host in hosts if host.name in self.concerned]
 
-    def survey(self, host: Host) -> Facts:
-        """The host's facts, its clock compared with ours."""
+    def survey(self, host: Host, trial: bool = False) -> Facts:
+        """The host's facts, its clock compared with ours; with `trial`, or where nothing was built yet, also whether
+        its sshd forwards connections."""
         remote = self.remotes[host.name]
         self.transports[host.name].connect()
         sent = time.time()
-        answer = remote.probe((Probe("survey"),))[Probe("survey")]
-        return parse(answer, sent, time.time())
+        survey = Probe("survey", (self.cluster.api_name,))
+        answer = remote.probe((survey,))[survey]
+        facts = parse(answer, sent, time.time())
+        return self.tried(host, facts) if trial or not facts.cluster else facts
+
+    def tried(self, host: Host, facts: Facts) -> Facts:
+        """The facts, with whether the host's sshd forwards connections."""
+        return replace(facts, forwarding=self.forwards(host))
+
+    def forwards(self, host: Host) -> bool:
+        """Whether the host's sshd opens connections from there, by one to a port that its role uses; whether somebody
+        listens on it yet is no matter."""
+        port = next((port for role in host.roles for port in LISTENING[role]), self.cluster.api.port)
+        try:
+            self.transports[host.name].dial(port).close()
+        except ForwardingError:
+            return False
+        except UNREACHABLE:
+            return True
+        return True
 
     def journal(self, host: str, unit: str, lines: int = 20) -> str:
         """The last lines of a unit's journal; empty when the host cannot be asked."""

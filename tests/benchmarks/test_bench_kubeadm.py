@@ -34,7 +34,7 @@ def test_every_node_has_a_block_of_pod_addresses_and_routes_to_all_others(peer, 
     for host in cluster.workers:
         files = peer["kubeadm_files"].small_files(cluster, host)
         assert f'"subnet": "{host.pod_cidr}"'.encode() in files["/root/network/10-bridge.conflist"]
-        assert files["/root/network/pod-routes"].count(b"\nip route replace ") == 4
+        assert files["/root/network/pod-routes"].count(b"\n  route ") == 4
 
 
 def test_the_load_balancer_knows_every_api_server(peer, cluster):

@@ -203,7 +203,7 @@ def test_refusal_is_any_answer_but_http():
     ],
 )
 def test_holder(cluster, lease, words):
-    finding = control_plane.holder_finding(cluster, lease)
+    finding = control_plane.holder_finding({host.name for host in cluster.control_plane}, lease)
     assert words in finding and bool(words) == bool(finding)
 
 

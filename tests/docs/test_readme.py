@@ -16,6 +16,7 @@ from hardway.living.changes import flags, restarting, rows
 from hardway.phase import Inputs
 from hardway.phases import PHASES
 from hardway.pki.credentials import Credentials
+from hardway.preflight import page as checks
 from hardway.resources import Binary, Directory, File
 from hardway.state.statedir import Overlay, StateDir
 
@@ -66,6 +67,10 @@ def test_the_page_of_keys_is_current():
 
 def test_the_page_of_changes_is_current():
     assert (DOCS / "changes.md").read_text() == changes.page(), "python -m hardway.living.page > docs/changes.md"
+
+
+def test_the_page_of_preflights_checks_is_the_checks():
+    assert (DOCS / "preflight.md").read_text() == checks.page(), "python -m hardway.preflight.page > docs/preflight.md"
 
 
 def test_the_page_of_changes_has_every_row_and_names_what_refuses():

@@ -148,14 +148,28 @@ class TestWorkers:
         canary.alive()
 
     def test_a_route_that_cannot_be_set_stops_no_other_and_is_tried_again(self, stage: Stage, canary: Canary):
-        bad = "ip route replace 10.99.0.0/24 via 10.98.0.1 proto 200 || failed=1"
+        bad = "  route 10.99.0.0/24 via 10.98.0.1"
         before = routes(stage, "one")
-        stage.ssh("one", f"sed -i '/^failed=0/a {bad}' /usr/local/bin/pod-routes; systemctl restart pod-routes || true")
+        stage.ssh("one", f"sed -i '/^  have=/a {bad}' /usr/local/bin/pod-routes; systemctl restart pod-routes || true")
         state = lambda: stage.ssh("one", "systemctl is-active pod-routes || true").strip()  # noqa: E731
         assert routes(stage, "one") == before
         await_true(lambda: state() == "activating", 20, "systemd to try again")
         stage.bootstrap()
         assert state() == "active" and routes(stage, "one") == before
+        canary.alive()
+
+    @pytest.mark.parametrize(
+        "what",
+        [
+            "ip route flush proto 200",
+            "ip link set eth0 down; sleep 1; ip link set eth0 up",
+            "ip route del $(ip -4 route show proto 200 | head -n 1 | cut -d ' ' -f 1)",
+        ],
+    )
+    def test_routes_that_are_taken_away_come_back_by_themselves(self, stage: Stage, canary: Canary, what: str):
+        before = routes(stage, "two")
+        stage.ssh("two", f"systemd-run --quiet --collect sh -c '{what}'")
+        await_true(lambda: routes(stage, "two") == before, 15, "the routes to be back")
         canary.alive()
 
     def test_the_routes_outlive_a_restart_of_the_unit_and_a_reboot(self, stage: Stage):

@@ -35,6 +35,7 @@ class FakeLive(Live):
         self.not_ready_nodes: set[str] = set()
         self.not_ready_apiservers: set[str] = set()
         self.away: set[str] = set()
+        self.closed: set[str] = set()  # hosts whose sshd forwards nothing
         objects.kubelets = self._kubelets
 
     def give_up(self, name: str, error: HardwayError) -> None:
@@ -49,6 +50,9 @@ class FakeLive(Live):
 
     def serves(self, host: Host, unit: str, port: int) -> bool:
         return self.runs(host, unit)
+
+    def forwards(self, host: Host) -> bool:
+        return host.name not in self.closed
 
     def unit(self, host: str, unit: str) -> dict[str, str]:
         return {} if host in self.away else properties(self.hosts[host].q_unit(unit))

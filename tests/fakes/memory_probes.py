@@ -178,7 +178,7 @@ class MemoryProbes:
     def scripted_routes(self) -> list[tuple[str, str]]:
         """Block and next hop of each route that the unit would set."""
         script = self.disk.read("/usr/local/bin/pod-routes").decode()
-        return re.findall(r"^ip route replace (\S+) via (\S+)", script, re.MULTILINE)
+        return re.findall(r"^  route (\S+) via (\S+)", script, re.MULTILINE)
 
     def q_space(self, *paths: str) -> str:
         return "/ 20% 20971520 1%"
@@ -192,7 +192,6 @@ class MemoryProbes:
         said = {
             "arch": "x86_64",
             "hostname": self.host.name,
-            "systemd": "252",
             "uid": "0",
             "init": "systemd",
             "machine_id": f"id-{self.host.name}",

@@ -38,7 +38,7 @@ class MemorySession(Session):
         credentials = Credentials(self.cluster, Overlay(self.store))
         return replace(self, credentials=credentials, store=Frozen(self.store), read_only=True)
 
-    def survey(self, wanted: frozenset[str] | None = None, living: bool = False) -> Known:
+    def survey(self, wanted: frozenset[str] | None = None, living: bool = False, trial: bool = False) -> Known:
         away: dict[str, HardwayError] = {
             name: ConnectionFailed("does not answer within 10 s", name) for name in sorted(self.world.away)
         }

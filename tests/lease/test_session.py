@@ -43,7 +43,7 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, machines) -> Iterat
     monkeypatch.setattr("hardway.ssh.connect", lambda host, prompt=None: machines[host.name].way())
     made: list[Session] = []
 
-    def survey(host) -> Facts:
+    def survey(host, trial=False) -> Facts:
         machine = machines[host.name]
         if machine.off:
             raise ConnectionFailed(f"{host.name} does not answer", host.name)

@@ -32,7 +32,11 @@ def inputs(tmp_path):
     def make(name: str = "", **wrong) -> Inputs:
         facts = {
             host.name: Facts(
-                hostname=host.name, machine_id=host.name, memory_mb=8192, addresses={str(host.address): "eth0"}
+                hostname=host.name,
+                machine_id=host.name,
+                memory_mb=8192,
+                addresses={str(host.address): "eth0"},
+                nameservers=("192.0.2.53",),
             )
             for host in VAGRANT.hosts
         }
@@ -159,7 +163,10 @@ def test_two_hosts_that_are_the_same_machine_are_both_named(inputs, name, fact):
 
 def test_of_many_hosts_that_are_the_same_machine_a_few_are_named_with_each(tmp_path):
     hosts = tuple(replace(VAGRANT.hosts[0], name=f"worker-{n}") for n in range(40))
-    facts = {host.name: Facts(hostname=host.name, machine_id="same", memory_mb=8192) for host in hosts}
+    facts = {
+        host.name: Facts(hostname=host.name, machine_id="same", memory_mb=8192, nameservers=("192.0.2.53",))
+        for host in hosts
+    }
     cluster = replace(VAGRANT, hosts=hosts)
     made = Inputs(cluster, facts, Credentials(cluster, Overlay(StateDir(tmp_path / "none"))), None)
     told = {finding.host: finding.what for finding in findings(made) if finding.name == "MachineId"}
@@ -364,21 +371,32 @@ def test_what_is_ignored_is_a_warning_and_everything_else_is_not(inputs):
     assert warning.name == "Architecture" and warning.warning
     with pytest.raises(PreflightError) as caught:
         judge(replace(found, ignored=frozenset({"Memory"})))
-    assert caught.value.hint.endswith("(or add: --ignore-check Architecture)")
+    assert caught.value.hint.endswith("(or add: --ignore Architecture=worker-0)")
+
+
+def test_what_is_ignored_on_one_host_still_counts_on_another(inputs):
+    made = inputs("worker-0", arch="s390x")
+    facts = {**made.facts, "worker-1": replace(made.facts["worker-1"], arch="s390x")}
+    found = findings(replace(made, facts=facts, ignored=frozenset({"Architecture=worker-1"})))
+    assert [(one.host, one.warning) for one in found] == [("worker-0", False), ("worker-1", True)]
 
 
 def test_what_keeps_a_cluster_from_harm_offers_no_way_around(inputs):
     with pytest.raises(PreflightError) as caught:
         judge(inputs("worker-0", arch="s390x", cluster="another"))
-    assert "--ignore-check" not in caught.value.hint
+    assert "--ignore" not in caught.value.hint
 
 
 def test_a_check_to_ignore_is_one_of_the_machine_itself():
-    assert Selection(ignore_check=("Cgroup", "Port-6443")).ignored() == ("Cgroup", "Port-6443")
-    assert str(Selection(ignore_check=("Cgroup",))) == "--ignore-check Cgroup"
-    for name in ("Foreign", "PodBlock", "EtcdMembers", "Port-", "nonsense", ""):
+    for words in (("Cgroup", "Port-6443"), ("Cgroup=worker-1", "Port-6443=lb")):
+        assert Selection(ignore=words).ignored(VAGRANT) == words
+    assert str(Selection(ignore=("Cgroup=lb",))) == "--ignore Cgroup=lb"
+    with pytest.raises(UsageError, match="there is no such host") as caught:
+        Selection(ignore=("Cgroup=worker-9",)).ignored(VAGRANT)
+    assert "did you mean worker-" in caught.value.hint
+    for name in ("Foreign", "PodBlock", "EtcdMembers", "Port-", "nonsense", "", "Foreign=lb"):
         with pytest.raises(UsageError, match="has no check"):
-            Selection(ignore_check=(name,)).ignored()
+            Selection(ignore=(name,)).ignored(VAGRANT)
     every = {check.name for check in (*preflight.CHECKS, *preflight.AROUND, *preflight.OF_OTHERS, *preflight.TOGETHER)}
     kept = every - set(preflight.ignorable())
     assert {"Foreign", "Occupied", "VersionJump", "FixedFlag", "Renamed", "NetworkFixed", "EtcdUnknown"} <= kept
@@ -386,7 +404,7 @@ def test_a_check_to_ignore_is_one_of_the_machine_itself():
 
 def test_a_check_that_nobody_may_ignore_is_refused_before_a_host_is_asked(tmp_path):
     """Through the command line; the hosts of this inventory are nowhere."""
-    words = ["plan", str(VAGRANT.source), "--state-dir", str(tmp_path / "state"), "--ignore-check", "Foreign"]
+    words = ["plan", str(VAGRANT.source), "--state-dir", str(tmp_path / "state"), "--ignore", "Foreign"]
     ran = subprocess.run([sys.executable, "-m", "hardway.cli.app", *words], capture_output=True, text=True, timeout=60)
     assert ran.returncode == UsageError("").exit_code, ran
     assert (

@@ -102,7 +102,7 @@ def test_pod_routes_lead_to_every_other_worker(cluster):
     for host in cluster.hosts:
         text = script(cluster, host)
         others = {(str(w.pod_cidr), str(w.address)) for w in cluster.workers if w != host}
-        assert set(re.findall(r"^ip route replace (\S+) via (\S+)", text, re.MULTILINE)) == others
+        assert set(re.findall(r"^  route (\S+) via (\S+)", text, re.MULTILINE)) == others
         assert ("MASQUERADE" in text) == host.is_(Role.WORKER)
 
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from hardway.errors import ForwardingError
 from hardway.phase import Pending
 from hardway.run.crashing import HOPELESS_RESTARTS, CrashWatch
 
@@ -19,12 +20,17 @@ class Unit:
     looked at."""
 
     def __init__(self, journal: str):
-        self.cluster = SimpleNamespace(extra_args={"kube-apiserver": {"bad": "1"}}, override_args={})
+        hosts = (SimpleNamespace(name="one"),)
+        self.cluster = SimpleNamespace(hosts=hosts, extra_args={"kube-apiserver": {"bad": "1"}}, override_args={})
+        self.forwarding = True
         self.said, self.restarts, self.now, self.looks = journal, "0", 0.0, 0
 
     def clock(self) -> float:
         self.now += 1.0
         return self.now
+
+    def forwards(self, host) -> bool:
+        return self.forwarding
 
     def unit(self, host: str, unit: str) -> dict[str, str]:
         self.looks += 1
@@ -42,6 +48,15 @@ def ends(journal: str, *restarts: str):
         if error := watch.given_up(PENDING):
             return error
     return None
+
+
+def test_a_host_through_which_nothing_can_be_asked_is_not_waited_for():
+    unit = Unit("")
+    unit.forwarding = False
+    watch = CrashWatch(unit, unit.clock)
+    with pytest.raises(ForwardingError, match="sshd on one forbids forwarding") as caught:
+        watch.given_up(PENDING)
+    assert "AllowTcpForwarding" in caught.value.hint and caught.value.exit_code == 4
 
 
 def test_a_refused_flag_ends_it_after_two_restarts():

@@ -52,7 +52,7 @@ class Asked:
             self.world.assets, live,
         )  # fmt: skip
 
-    def survey(self, host) -> Facts:
+    def survey(self, host, trial=False) -> Facts:
         self.session.live.transports[host.name].connect()  # refused at once where nobody is to be asked
         self.asked.append(host.name)
         if host.name in self.off:

@@ -6,8 +6,8 @@ from ipaddress import IPv4Address
 import pytest
 
 from hardway.cluster import Host
-from hardway.errors import ConnectionFailed, ConnectionLost
-from hardway.run.liveness import PATIENCE, roll_call, watch
+from hardway.errors import ConnectionFailed
+from hardway.run.liveness import PATIENCE, watch
 
 REFUSED = ConnectionFailed("nothing listens", "one", hint="look")
 SILENT = ConnectionFailed("does not answer", "one", waited_for="a TCP connection", waited_seconds=10, hint="look")
@@ -45,25 +45,3 @@ def test_a_host_that_is_gone_is_named(says):
     with pytest.raises(ConnectionFailed) as caught:
         watch([Patchy(over, *says)], over)
     assert caught.value.host == "one" and "before: it answered" in caught.value.evidence
-
-
-class Answering:
-    def __init__(self, *errors: Exception):
-        self.errors, self.asked = list(errors), 0
-
-    def probe(self, probes):
-        self.asked += 1
-        if self.errors:
-            raise self.errors.pop(0)
-        return dict.fromkeys(probes, "/bin/sh")
-
-
-def test_a_roll_call_is_answered_on_a_new_connection_when_the_old_one_is_broken():
-    host = Answering(ConnectionLost("broke", "one"))
-    roll_call(host)
-    assert host.asked == 2
-
-
-def test_who_does_not_answer_the_roll_call_is_an_error():
-    with pytest.raises(ConnectionFailed, match="does not answer"):
-        roll_call(Answering(ConnectionLost("broke", "one"), SILENT))

@@ -87,7 +87,7 @@ def test_dns_does_not_forward_to_a_resolver_that_a_pod_would_look_for_in_itself(
 
 
 def test_a_host_too_sick_to_answer_stops_only_a_run_that_is_about_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def survey(host) -> Facts:
+    def survey(host, trial=False) -> Facts:
         if host.name == "worker-1":
             raise NotReadyError("a command did not end within 120 s", host.name)
         return BORN

@@ -76,5 +76,5 @@ def full(patient: Patient) -> Iterator[Finding]:
 
 
 AWAY = Diagnosis("host-away", "A host does not answer", away)
-UNFIT = Diagnosis("host-unfit", "A host does not meet the requirements", unfit)
+UNFIT = Diagnosis("host-unfit", "A host does not meet the requirements", unfit, instead_of=("hosts-fit",))
 FULL = Diagnosis("disk-full", "A disk is full", full)

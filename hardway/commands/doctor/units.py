@@ -13,6 +13,7 @@ from ...parallel import each
 from ...resources import Unit
 from ...resources.unit import properties
 from ...run.refusals import USAGE_LINES, Refusal, last_words, refusal
+from ...targets.steadiness import STEADY, restarted, young
 from ...vocabulary import Answers, Probe
 from .diagnosis import MEND, Diagnosis, Finding
 from .patient import Patient
@@ -32,9 +33,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
 }
 
 
-# A program that systemd has had to start anew is believed to run when it has done so for this long. One
-# that refuses a flag ends within some seconds, on a busy machine too.
-STEADY, LOOK = 10.0, 0.3
+LOOK = 0.3
 
 
 @dataclass(frozen=True)
@@ -98,15 +97,15 @@ def _looked_at_again(patient: Patient, host: Host, units: Sequence[str], answers
     systemd calls a plain program active as soon as it is started. One that refuses a flag is that for a moment each
     time, and whether it is called sick must not depend on the moment at which it was looked at.
     """
-    fresh = _restarted(units, answers)
+    fresh = restarted(units, answers)
     until = time.monotonic() + STEADY
     while fresh and time.monotonic() < until:
-        fresh = _not_steady(patient, host, fresh)
+        fresh = young(fresh, lambda probes: patient.scene.ask(host, probes))
         if not fresh or patient.scene.stop.wait(LOOK):
             break
         again = patient.scene.ask(host, [Probe("unit", (name,)) for name in fresh])
         answers = {**answers, **{probe: _since(answers[probe], answer) for probe, answer in again.items()}}
-        fresh = _restarted(fresh, answers)
+        fresh = restarted(fresh, answers)
     return answers
 
 
@@ -114,20 +113,6 @@ def _since(before: str, now: str) -> str:
     """What is said of a unit now; one that was started anew between two looks is not steady, though it runs at both."""
     same = properties(before).get("NRestarts") == properties(now).get("NRestarts")
     return now if same or properties(now)["ActiveState"] != "active" else f"{now}\nActiveState=activating"
-
-
-def _restarted(units: Sequence[str], answers: Answers) -> list[str]:
-    """Those that run, and have been started anew by systemd before."""
-    state = {name: properties(answers[Probe("unit", (name,))]) for name in units}
-    runs = [name for name in units if state[name]["ActiveState"] == "active"]
-    return [name for name in runs if state[name].get("NRestarts", "") not in ("", "0")]
-
-
-def _not_steady(patient: Patient, host: Host, units: Sequence[str]) -> list[str]:
-    """Those that have not run for long enough yet to be believed; one that tells no time is gone again."""
-    lived = patient.scene.ask(host, [Probe("lived", (name,)) for name in units])
-    said = {name: lived[Probe("lived", (name,))] for name in units}
-    return [name for name in units if not said[name].isdigit() or int(said[name]) < STEADY]
 
 
 def described(one: Sick) -> Finding:

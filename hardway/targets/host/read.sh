@@ -28,10 +28,19 @@ q_hash() { if [ -f "$1" ]; then sum=$(sha256sum <"$1"); echo "${sum%% *}"; else 
 # unit NAME: systemd's view of it, and the digest of the files it was last started with. systemd remembers that a unit was enabled
 # until it is reloaded; what counts at the next boot is the link.
 q_unit() {
-  said=$(systemctl show -p LoadState -p ActiveState -p SubState -p UnitFileState -p NeedDaemonReload -p NRestarts -p Result -p Job -p InvocationID "$1" 2>/dev/null || :)
+  said=$(systemctl show -p LoadState -p ActiveState -p SubState -p UnitFileState -p NeedDaemonReload -p NRestarts -p Result -p Job -p InvocationID -p MainPID -p ExecStart "$1" 2>/dev/null || :)
   echo "$said"
+  case $said in *MainPID=[1-9]*) rest=${said#*MainPID=}; if other_flags "${rest%%[!0-9]*}" "$said"; then echo Flags=other; fi ;; esac
   case $said in *UnitFileState=enabled*) linked "$1" || echo UnitFileState=disabled ;; esac
   echo "Stamp=$(cat "$STATE/stamps/$1" 2>/dev/null || :)"
+}
+
+# other_flags PID SAID: whether a process was started otherwise than systemd now says of its unit. What is quoted there, or filled in
+# only when it starts, cannot be compared; a process that has only just been forked does not have its own words yet.
+other_flags() {
+  runs=$(tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null || :); runs=${runs% }  # of a script its interpreter comes first
+  case $2 in *"argv[]=$runs ;"* | *"argv[]=${runs#* } ;"* | *[\"\'\\\$]*) return 1 ;; esac
+  old=$(seconds_of "$1"); [ -n "$runs" ] && [ "${old:-0}" -ge 2 ]
 }
 
 linked() {
@@ -237,7 +246,7 @@ s_lives() {
   echo "peer_url=$(sed -n 's/^.*--initial-advertise-peer-urls=\([^ ]*\).*$/\1/p' $u/etcd.service 2>/dev/null)"
   echo "pod_block=$(sed -n 's/^.*"subnet": *"\([^"]*\)".*$/\1/p' /etc/cni/net.d/10-bridge.conflist 2>/dev/null | head -n 1)"
   echo "kubelet_cert=$(sed -n '/^-----END/q; /^-----/d; p' /var/lib/kubelet/pki/kubelet.crt 2>/dev/null | tr -d '\n')"
-  echo "routes=$(sed -n 's/^.*ip route replace \([0-9][^ ]*\) via \([^ ]*\) .*$/\1=\2/p' $u/pod-routes.service $b/pod-routes 2>/dev/null | tr '\n' ' ')"
+  echo "routes=$(sed -n 's/^.*ip route replace \([0-9][^ ]*\) via \([^ ]*\) .*$/\1=\2/p; s/^ *route \([0-9][^ ]*\) via \([^ ]*\)$/\1=\2/p' $u/pod-routes.service $b/pod-routes 2>/dev/null | tr '\n' ' ')"
   echo "flags=$(s_flags $u)"
   f=/etc/kubernetes/encryption-config.yaml
   if [ -e $f ]; then echo "encryption=$(sum=$(sha256sum <$f); echo "${sum%% *}")"; echo "providers=$(s_providers $f | tr '\n' ' ')"; fi
@@ -265,10 +274,60 @@ s_roads() {
 }
 # inside BLOCK FILE: the addresses in the blocks of this name in keepalived's configuration.
 inside() { awk -v b="$1" '$1 == b {i = 1; next} /}/ {i = 0} i {sub("/.*", "", $1); printf "%s ", $1}' "$2" 2>/dev/null; }
-# survey: the facts that decide what this host gets, and what preflight judges; key=value lines.
+# s_beside ROOT: what others left where our programs read it, or run into it (see hardway.leftovers); a space in a name becomes "?".
+s_beside() {
+  echo "drop_ins=$(s_drop_ins "$1" | tr '\n' ' ')"
+  echo "cni=$(for f in "$1"/etc/cni/net.d/*.conf "$1"/etc/cni/net.d/*.conflist "$1"/etc/cni/net.d/*.json; do case ${f##*/} in 10-bridge.conflist) ;; *) [ ! -e "$f" ] || named "${f##*/}" ;; esac; done)"
+  echo "static_pods=$(for f in "$1"/etc/kubernetes/manifests/*; do [ ! -f "$f" ] || named "${f##*/}"; done)"
+  echo "bridge=$(s_bridge "$1/sys/class/net/cni0")"
+  echo "resolver=$(s_resolver "$1/etc/resolv.conf")"
+  echo "half_packages=$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' 2>/dev/null | awk '$1 ~ /^.[UFHWt]|^..R/ {printf "%s ", $2}')"
+  echo "folders=$(for d in /usr/local /usr/local/bin /opt/cni /var/lib /var/lib/etcd /var/lib/containerd /var/lib/kubelet; do s_folder "$1$d" "$d"; done)"
+}
+named() { printf '%s ' "$(printf %s "$1" | tr ' \t\n' '???')"; }
+# s_drop_ins ROOT: UNIT=PATH=KEYS for each file that changes a unit of ours, one a line; also by the beginning of its name, as systemd
+# reads them. What the distribution says of all services together is its own matter.
+s_drop_ins() {
+  for unit in etcd kube-apiserver kube-controller-manager kube-scheduler containerd kubelet kube-proxy pod-routes haproxy keepalived; do
+    dirs=$unit.service.d; p=$unit; while case $p in *-*) true ;; *) false ;; esac; do p=${p%-*}; dirs="$dirs $p-.service.d"; done
+    for base in /etc/systemd/system /run/systemd/system /usr/local/lib/systemd/system /usr/lib/systemd/system; do
+      all=; [ $base != /etc/systemd/system ] || all=service.d
+      for d in $dirs $all; do
+        for f in "$1$base/$d"/*.conf; do if [ -f "$f" ]; then echo "$unit=$(named "${f#"$1"}" | tr -d ' ')=$(s_keys "$f")"; fi; done
+      done
+    done
+  done
+}
+# s_keys FILE: the names of the settings in a part of a unit, with commas between; of variables each by its own name.
+s_keys() {
+  awk -F= '/^[ \t]*[A-Za-z]+[ \t]*=/ {
+    k = $1; gsub(/[ \t]/, "", k); sub(/^[^=]*=/, "")
+    if (k != "Environment") { printf "%s,", k; next }
+    gsub(/["\047]/, ""); n = split($0, words, /[ \t]+/)
+    for (i = 1; i <= n; i++) if (words[i] ~ /=/) { sub(/=.*/, "", words[i]); printf "%s:%s,", k, words[i] }
+  }' "$1"
+}
+# s_bridge INTERFACE: the addresses of the bridge that pods are to have, if there is one.
+s_bridge() {
+  [ -e "$1" ] || return 0
+  [ -e "$1/bridge" ] || { echo other; return 0; }
+  have=$(ip -4 -o addr show dev "${1##*/}" 2>/dev/null | awk '{printf "%s ", $4}'); echo "${have:-none}"
+}
+# s_resolver FILE: why nobody can read it.
+s_resolver() { if [ -e "$1" ]; then :; elif [ -L "$1" ]; then echo "link to $(readlink "$1")"; else echo missing; fi; }
+# s_folder FOLDER NAME: NAME=MOUNT=FREE_KB=OPTIONS of the file system it is on, or will be.
+s_folder() {
+  d=$1; while [ ! -e "$d" ] && [ "$d" != / ] && [ -n "$d" ]; do d=${d%/*}; done
+  df -Pk "${d:-/}" 2>/dev/null | awk -v name="$2" 'NR == 2 {
+    mount = $6; free = $4; while (0 < (getline line <"/proc/mounts")) { split(line, m, " "); if (m[2] == mount) options = m[4] }
+    printf "%s=%s=%s=%s ", name, mount, free, options
+  }'
+}
+# survey NAME: the facts that decide what this host gets, and what preflight judges; key=value lines. NAME is the API's, if it is a name.
 q_survey() {
+  if [ -n "${1:-}" ] && command -v getent >/dev/null; then echo "api_name=$1 $(getent ahostsv4 "$1" 2>/dev/null | awk '{print $1}' | sort -u | tr '\n' ' ')"; fi
   echo "arch=$(uname -m)"; echo "kernel=$(uname -r)"; echo "hostname=$(hostname 2>/dev/null || cat /etc/hostname)"
-  echo "uid=$(id -u)"; echo "init=$(cat /proc/1/comm)"; echo "systemd=$(systemctl --version 2>/dev/null | awk 'NR == 1 {print int($2)}')"; echo "clock=$(date +%s.%N)"
+  echo "uid=$(id -u)"; echo "init=$(cat /proc/1/comm)"; echo "clock=$(date +%s.%N)"
   echo "machine_id=$(cat /etc/machine-id 2>/dev/null)"
   echo "memory_kb=$(awk '/^MemTotal:/ {print $2}' /proc/meminfo)"; echo "cpus=$(grep -c ^processor /proc/cpuinfo)"
   echo "disk_free_kb=$(df -Pk /usr/local 2>/dev/null | awk 'NR==2 {print $4}')"
@@ -289,6 +348,7 @@ q_survey() {
   # The program that runs, or would at the next start: on a host that is not ours it is nobody's business.
   if [ -e $STATE/cluster ]; then for p in kube-apiserver kubelet; do p=/usr/local/bin/$p; if [ -x $p ]; then echo "kubernetes=$(timeout 5 $p --version 2>/dev/null | sed -n 's/^Kubernetes v//p')"; break; fi; done; fi
   if [ -e $STATE/cluster ]; then s_lives; fi
+  s_beside ""
   echo "swaps=$(sed 1d /proc/swaps 2>/dev/null | wc -l)"
   echo "listening=$(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk '$4 == "0A" {n=split($2,a,":"); print a[n]}' | sort -u | tr '\n' ' ')"
   echo "holders=$(ss -H -ltnp 2>/dev/null | sed -n 's/^[^ ]* *[^ ]* *[^ ]* *[^ ]*:\([0-9]*\) .*users:(("\([^"]*\)",pid=\([0-9]*\),.*/\1=\2=\3/p' | sort -u | tr '\n' ' ')"

@@ -6,12 +6,13 @@ from __future__ import annotations
 import pytest
 
 from ..case import Case
-from . import assets, command_line, hosts, living, reaching, roads, state, storms
+from . import assets, command_line, hosts, leftovers, living, reaching, roads, state, storms
 
 TOPICS: dict[str, tuple[Case, ...]] = {
     "The command and the inventory": command_line.CASES,
     "Reaching a host": reaching.CASES,
     "Hosts that do not meet the requirements": hosts.CASES,
+    "What others left on a host": leftovers.CASES,
     "Machines and networks that fail": storms.CASES,
     "Binaries and images": assets.CASES,
     "The state directory": state.CASES,

@@ -1,0 +1,222 @@
+"""Lab machines on which others left something: found on bare ones, and on a cluster that lives."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+import yaml
+from canary import Canary
+from stage import Ran, Stage, await_true, of_the_lab
+
+from .cases import case
+
+pytestmark = pytest.mark.lab
+
+NODE = "10.236.3"
+KUBEADM = "[Service]\\nEnvironment=X=--v=3\\nExecStart=\\nExecStart=/usr/local/bin/kubelet $X --config=/tmp/none\\n"
+DROP_IN = "/etc/systemd/system/kubelet.service.d/10-kubeadm.conf"
+DROPPED = f"mkdir -p {DROP_IN.rpartition('/')[0]}; printf '{KUBEADM}' >{DROP_IN}"
+CNI = "/etc/cni/net.d/05-other.conf"
+MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
+NO_FORWARDING = "echo AllowTcpForwarding no >/etc/ssh/sshd_config.d/00-hard.conf; systemctl reload ssh"
+FORWARDING = "rm /etc/ssh/sshd_config.d/00-hard.conf; systemctl reload ssh"
+
+
+@pytest.fixture(scope="module")
+def stage(make_stage: Callable[[dict], Stage]) -> Stage:
+    inventory = of_the_lab("others", node=NODE, pods="10.172", services="10.52.0")
+    hosts = {host["name"]: host for host in inventory["hosts"]}
+    hosts["controller-0"] |= {"name": "one", "roles": ["etcd", "control-plane"]}
+    hosts["worker-0"] |= {"name": "two"}
+    inventory["hosts"] = [hosts["controller-0"], hosts["worker-0"]]
+    stage = make_stage({**inventory, "addons": {"coredns": {"replicas": 1}}})
+    stage.lab("up")
+    return stage
+
+
+@pytest.fixture
+def clean(stage: Stage) -> Iterator[None]:
+    """Whatever a test did to a machine, its remedy left nothing."""
+    yield
+    assert "0 warnings" in stage.hardway("preflight", "INV").ok().out
+
+
+def command(ran: Ran) -> str:
+    """The first remedy, as a shell can run it."""
+    return re.search(r"\|\s+next: (?:if you do not need it: )?([^;\n]*)", ran.err)[1]
+
+
+BARE = [
+    pytest.param("two", DROPPED, None, marks=case("unit-changed-by-others"), id="drop-in"),
+    pytest.param(
+        "two", f"mkdir -p /etc/cni/net.d; echo '{{}}' >{CNI}", None, marks=case("pod-network-of-others"), id="cni"
+    ),
+    pytest.param(
+        "two",
+        f"mkdir -p /etc/kubernetes/manifests; touch {MANIFEST}",
+        None,
+        marks=case("static-pod-of-others"),
+        id="static-pod",
+    ),
+    pytest.param(
+        "two",
+        "ip link add cni0 type bridge; ip addr add 10.85.0.1/16 dev cni0",
+        None,
+        marks=case("bridge-of-others"),
+        id="bridge",
+    ),
+    pytest.param(
+        "two",
+        "mv /etc/resolv.conf /root/; ln -s /nowhere /etc/resolv.conf",
+        "mv /root/resolv.conf /etc/",
+        marks=case("no-resolver"),
+        id="resolver",
+    ),
+    pytest.param(
+        "one",
+        "mount -t tmpfs -o noexec tmpfs /usr/local",
+        "umount /usr/local",
+        marks=case("programs-cannot-run"),
+        id="noexec",
+    ),
+    pytest.param(
+        "two",
+        "mkdir -p /var/lib/containerd; mount -t tmpfs -o size=50m tmpfs /var/lib/containerd",
+        "umount /var/lib/containerd",
+        marks=case("small-file-system-of-its-own"),
+        id="disk",
+    ),
+    pytest.param("one", NO_FORWARDING, FORWARDING, marks=case("forwarding-forbidden"), id="forwarding"),
+]
+
+
+@pytest.mark.usefixtures("clean")
+@pytest.mark.parametrize(("host", "harm", "remedy"), BARE)
+def test_it_is_found_before_anything_is_changed(stage: Stage, told, host: str, harm: str, remedy: str | None):
+    """By each command that would come upon it; without a remedy of the test the one that was told is run."""
+    stage.ssh(host, harm)
+    ran = stage.hardway("preflight", "INV")
+    try:
+        told(ran, host)
+        assert ran.seconds < 10
+        assert stage.hardway("bootstrap", "INV").code == 5
+        assert stage.hardway("plan", "INV", "--exit-code").code == 7
+    finally:
+        stage.ssh(host, remedy or command(ran))
+
+
+@pytest.mark.usefixtures("clean")
+@case("api-name-unknown")
+def test_the_api_has_a_name_that_no_host_knows(stage: Stage, told):
+    whole = stage.inventory.read_text()
+    inventory = yaml.safe_load(whole)
+    inventory["api"] = {"address": "api.example.org"}
+    stage.inventory.write_text(yaml.safe_dump(inventory))
+    try:
+        ran = told(stage.hardway("preflight", "INV"), "two")
+        assert ran.err.count("[ERROR ApiName]") == 2
+        for host in stage.hosts:
+            stage.ssh(host, f"echo '{NODE}.10 api.example.org # test' >>/etc/hosts")
+        stage.hardway("preflight", "INV").ok()
+        for host in stage.hosts:
+            stage.ssh(host, "sed -i 's/^.* api.example.org # test$/192.0.2.1 api.example.org # test/' /etc/hosts")
+        wrong = stage.hardway("preflight", "INV", "--limit", "two").ok(5)
+        assert f"finds 192.0.2.1 for the API's name api.example.org, but the API is at {NODE}.10" in wrong.err
+    finally:
+        stage.inventory.write_text(whole)
+        for host in stage.hosts:
+            stage.ssh(host, "sed -i '/ # test$/d' /etc/hosts")
+
+
+def test_several_are_told_at_once_and_may_be_ignored_each_by_itself(stage: Stage):
+    stage.ssh(
+        "two",
+        f"{DROPPED}; touch {MANIFEST} 2>/dev/null || {{ mkdir -p {MANIFEST.rpartition('/')[0]}; touch {MANIFEST}; }}",
+    )
+    try:
+        ran = stage.hardway("preflight", "INV").ok(5)
+        assert "preflight failed: 2 errors" in ran.err and "--ignore DropIn=two --ignore StaticPod=two" in ran.err
+        words = ("--ignore", "DropIn=two", "--ignore", "StaticPod=two")
+        assert "2 warnings" in stage.hardway("preflight", "INV", *words).ok().out
+        assert "[ERROR DropIn]" in stage.hardway("preflight", "INV", "--ignore", "DropIn=one", *words[2:]).ok(5).err
+        shown = stage.hardway("preflight", "INV", "--output", "json").ok(5).json["findings"]
+        assert {(one["name"], one["severity"], one["host"]) for one in shown} == {
+            ("DropIn", "ERROR", "two"),
+            ("StaticPod", "ERROR", "two"),
+        }
+    finally:
+        stage.ssh("two", f"rm -r {DROP_IN} {MANIFEST}")
+
+
+@pytest.fixture(scope="module")
+def canary(stage: Stage) -> Canary:
+    stage.bootstrap()
+    stage.verified()
+    return Canary(stage).settle()
+
+
+class TestLiving:
+    """On a cluster with pods in it, all commands show it, and nothing is changed until it is gone."""
+
+    chain = True
+
+    def everywhere(self, stage: Stage, name: str, what: str) -> None:
+        """Told by plan, bootstrap, verify and doctor; the last as the cause."""
+        assert f"[ERROR {name}]" in stage.hardway("plan", "INV", "--exit-code").ok(7).out
+        assert f"[ERROR {name}]" in stage.hardway("bootstrap", "INV").ok(5).err
+        failed = [one for one in stage.verify().ok(7).json["checks"] if one["status"] == "failed"]
+        assert any(one["name"] == "hosts-fit" and what in one["detail"] for one in failed), failed
+        causes = json.loads(stage.hardway("doctor", "INV", "--output", "json").ok(7).out)["causes"]
+        assert what in json.dumps(causes[0]), causes
+
+    def test_a_unit_that_others_changed(self, stage: Stage, canary: Canary):
+        stage.ssh("two", f"{DROPPED.replace('/tmp/none', '/var/lib/kubelet/config.yaml')}; systemctl daemon-reload")
+        self.everywhere(stage, "DropIn", DROP_IN)
+        stage.ssh("two", f"mv {DROP_IN} {DROP_IN}.off && systemctl daemon-reload")
+        assert "no changes" in stage.hardway("plan", "INV", "--exit-code").ok().out
+        canary.alive()
+
+    def test_a_process_that_still_has_the_flags_of_others(self, stage: Stage, canary: Canary):
+        """The file is gone, and nobody has restarted the unit."""
+        flags = "sed -n 's/^ExecStart=//p; /^  --/p' /etc/systemd/system/kubelet.service | tr -d '\\\\\\n'"
+        stage.ssh(
+            "two",
+            f"printf '[Service]\\nExecStart=\\nExecStart=%s --v=4\\n' \"$({flags})\" >{DROP_IN};"
+            f" systemctl daemon-reload; systemctl restart kubelet; sleep 3; rm {DROP_IN}; systemctl daemon-reload",
+        )
+        plan = stage.hardway("plan", "INV", "--exit-code").ok(7).out
+        assert "its process has other flags than its unit" in plan
+        assert stage.bootstrap().changes == {("kubelet", "two", "unit kubelet.service")}
+        stage.verified()
+        canary.alive()
+
+    @case("unit-does-not-keep-running")
+    def test_a_kubelet_that_crashes_while_its_node_is_still_ready(self, stage: Stage, canary: Canary, told):
+        stage.ssh("two", f"{DROPPED}; systemctl daemon-reload; systemctl restart kubelet")
+        told(stage.hardway("bootstrap", "INV", "--ignore", "DropIn"), "two")
+        stage.ssh("two", f"rm {DROP_IN}; systemctl daemon-reload; systemctl restart kubelet")
+        await_true(lambda: "no changes" in stage.hardway("plan", "INV").out, 30, "nothing to be left to do")
+        stage.hardway("bootstrap", "INV").ok()
+        canary.alive()
+
+    def test_pods_of_another_network(self, stage: Stage, canary: Canary):
+        stage.ssh("two", f"echo '{{}}' >{CNI}")
+        self.everywhere(stage, "PodNetwork", CNI)
+        stage.ssh("two", f"rm {CNI}")
+        canary.alive()
+
+    def test_sshd_forwards_nothing_any_more(self, stage: Stage, canary: Canary):
+        """Nothing is invented about etcd and the API, which nobody can ask."""
+        stage.ssh("one", NO_FORWARDING)
+        try:
+            self.everywhere(stage, "Forwarding", "forbids forwarding")
+            said = stage.hardway("doctor", "INV").ok(7).out
+            first = said.partition("\n\n")[0]
+            assert "forbids forwarding" in first and "AllowTcpForwarding" in first
+        finally:
+            stage.ssh("one", FORWARDING)
+        stage.verified()
+        canary.alive()
