@@ -63,7 +63,8 @@ class Unit:
         if changed or ops or state["NeedDaemonReload"] == "yes":
             ops.append(Op("reload"))
         running = state["ActiveState"] in ("active", "activating", "reloading") or state["Job"] not in ("", "0")
-        other = state["Flags"] == "other"
+        # While it ends, or a start of it is still to come, it is not yet the process that counts.
+        other = state["Flags"] == "other" and state["ActiveState"] == "active" and state["Job"] in ("", "0")
         former = bool(self.rereads) and state["Stamp"] == self._former(now.answers)
         stale = bool(changed) or other or not (former or state["Stamp"] == self.digest)
         restamp = () if stale else self.restamp(now)

@@ -207,11 +207,12 @@ class Runner:
             with self.room:
                 self.report.applying(phase.name, target.name, early)
                 self._apply(phase, target, early, () if in_turn else resources)
-        if in_turn:
+        if in_turn or (phase.rolling and self.turns.broken_off(phase, target)):
             # Whoever waits for a turn takes no room from those it waits for.
             with self.turns.turn(phase, target, in_turn), self.room:
                 self.report.applying(phase.name, target.name, in_turn)
-                self._apply(phase, target, in_turn, resources)
+                if in_turn:
+                    self._apply(phase, target, in_turn, resources)
         met.update((resource.key, resource) for resource in resources)
         self.ledger.finish(Done(phase.name, target.name, tuple(changes), time.monotonic() - start))
         self.report.step_finished(phase.name, target.name, changes, time.monotonic() - start)

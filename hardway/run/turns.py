@@ -24,13 +24,15 @@ Await = Callable[[Phase, Callable[[], Pending | None]], object]
 class Round:
     """The turns of one phase: who is still to come, in this order, and who is at it.
 
-    `sick` are those of them that were not ready before; `hurt` are targets without a turn that were not.
+    `sick` are those of them that were not ready before; `hurt` are targets without a turn that were not. `broken` are
+    the changes of those whose turn ended before they were well again: nobody else begins until they are.
     """
 
     coming: list[str] = field(default_factory=list)
     active: set[str] = field(default_factory=set)
     sick: set[str] = field(default_factory=set)
     hurt: list[Target] = field(default_factory=list)
+    broken: dict[str, tuple[Change, ...]] = field(default_factory=dict)
     begun: bool = False
     beginning: threading.Lock = field(default_factory=threading.Lock)
 
@@ -57,19 +59,30 @@ class Turns:
 
     @contextlib.contextmanager
     def turn(self, phase: Phase, target: Target, changes: Sequence[Change]) -> Iterator[None]:
-        """For changes that restart something: entered when it is the target's turn, left when it is well again."""
+        """For changes that restart something: entered when it is the target's turn, left when it is well again.
+
+        A turn that fails is not left: whoever comes again, because its connection broke, goes on with it; and if nobody
+        does, the run ends.
+        """
         self.report.queued(phase.name, target.name)
         with self._in_queue(phase.name, target):
             self._await(lambda: self.ledger.left[phase.name] == len(self.ledger.queued[phase.name]))
             self._join(phase, target)
+            self._await(lambda: target.name in self.rounds[phase.name].active)
+            begun = [*self.rounds[phase.name].broken.pop(target.name, ()), *changes]
             try:
-                self._await(lambda: target.name in self.rounds[phase.name].active)
                 self._permitted(phase, target)
                 whole = not answered(phase.beside, self.live, target)
                 yield
-                self.until(phase, lambda: self._not_back(phase, target, changes, whole))
-            finally:
-                self._leave(phase, target)
+                self.until(phase, lambda: self._not_back(phase, target, begun, whole))
+            except BaseException:
+                self._break_off(phase, target, begun)
+                raise
+            self._leave(phase, target)
+
+    def broken_off(self, phase: Phase, target: Target) -> bool:
+        """Whether a turn of the target began and did not come to its end."""
+        return target.name in self.rounds[phase.name].broken
 
     def _await(self, come: Callable[[], bool]) -> None:
         if not self.ledger.wait_for(come):
@@ -96,6 +109,13 @@ class Turns:
                 round.coming.insert(0, target.name)
                 round.sick.add(target.name)
             round.admit(self._at_once(phase))
+
+    def _break_off(self, phase: Phase, target: Target, begun: Sequence[Change]) -> None:
+        """It stays the one whose turn it is, and counts as sick, so that it is alone."""
+        round = self.rounds[phase.name]
+        with self.ledger.news():
+            round.sick.add(target.name)
+            round.broken[target.name] = tuple(begun)
 
     def _leave(self, phase: Phase, target: Target) -> None:
         round = self.rounds[phase.name]

@@ -5,6 +5,7 @@ import functools
 import itertools
 import signal
 import threading
+import time
 
 import pytest
 from fakes.disk import Refused
@@ -16,6 +17,7 @@ from hardway.cluster import Host
 from hardway.errors import (
     ApiUnavailable,
     ConnectionLost,
+    HardwayError,
     HostErrors,
     NotReadyError,
     QuorumError,
@@ -517,3 +519,42 @@ def test_api_servers_can_connect_again_before_a_member_restarts(built):
     renewed = [n for n, op in enumerate(done) if op == ("put", "/etc/kubernetes/pki/apiserver-etcd-client.crt")]
     assert len(renewed) == 3 and max(renewed) < done.index(("restart", "etcd.service"))
     assert changes(world.plan()) == {}
+
+
+def test_whose_turn_fails_lets_nobody_else_begin(built, monkeypatch):
+    """However long it takes until the others hear of it: the old process may still answer while it closes."""
+    world = built("lab")
+    world.assets.version = "2"
+    before_restart(world, refuse)
+    runner = world.runner()
+    told = runner.report.failed
+    monkeypatch.setattr(runner.report, "failed", lambda error: (time.sleep(0.5), told(error)))
+    with pytest.raises(HardwayError):
+        runner.run()
+    begun = [target for target, op in world.log if op.verb == "restart" and op.args[0] == "kube-apiserver.service"]
+    assert len(begun) == 1
+
+
+def test_whose_connection_breaks_in_its_turn_goes_on_with_it_before_others_begin(built):
+    world = built("lab")
+    world.assets.version = "2"
+    broken, hurried = [], []
+    servers = world.live.not_ready_apiservers
+    for host in world.hosts.values():
+        host.change = functools.partial(broken_after, host, host.change, broken, hurried, servers)
+    world.run()
+    assert len(broken) == 1 and not hurried and world.outdated() == []
+
+
+def broken_after(host, change, broken: list, hurried: list, not_ready: set, ops) -> None:
+    """The first restart of an API server breaks the connection, and the server needs some time: who restarts another
+    one meanwhile is in too much of a hurry."""
+    restarts = any(op.verb == "restart" and op.args[0] == "kube-apiserver.service" for op in ops)
+    if restarts and not_ready - {host.host.name}:
+        hurried.append(host.host.name)
+    change(ops)
+    if restarts and not broken:
+        broken.append(host.host.name)
+        not_ready.add(host.host.name)
+        threading.Timer(1.0, not_ready.discard, (host.host.name,)).start()
+        raise ConnectionLost("the connection broke", host.host.name)
