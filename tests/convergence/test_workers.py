@@ -418,10 +418,3 @@ class TestRoutes:
         world = built("lab")
         world.use(replace(world.cluster, hosts=tuple(reversed(world.cluster.hosts))))
         assert not [key for key in changes(world.plan()) if key[0] == "pod-routes"]
-
-    def test_an_old_systemd_gets_a_unit_that_it_loads(self, bare):
-        world = bare("lab")
-        world.hosts["lb"].survey = {"systemd": "239"}
-        world.run()
-        read = lambda name: world.hosts[name].disk.read("/etc/systemd/system/pod-routes.service")  # noqa: E731
-        assert b"Restart=" not in read("lb") and b"Restart=on-failure" in read("worker-0")
