@@ -139,10 +139,12 @@ def test_keys_that_were_copied_are_recorded(desk: Counter):
     assert KEY in known.read_text()
 
 
-@runs("plan", "bootstrap", "verify", "reset", "doctor", "logs", "drill", "status", "support-bundle")
+@runs("preflight", "plan", "bootstrap", "verify", "reset", "doctor", "logs", "drill", "status", "support-bundle")
 @pytest.mark.parametrize(
     ("words", "code"),
     [
+        (("preflight",), 4),
+        (("preflight", "--output", "json", "--ignore", "Memory=node-1"), 4),
         (("plan",), 4),
         (("plan", "--output", "json", "--exit-code"), 4),
         (("bootstrap",), 4),
