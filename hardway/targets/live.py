@@ -131,13 +131,16 @@ class Live:
         return False
 
     def etcd_health(self, host: Host) -> str:
-        """Why a member is not healthy, or an empty string; asked on the loopback port that serves health alone."""
+        """Why a member is not healthy, or an empty string; asked on the loopback port that serves health alone.
+
+        One that is full is healthy all the same: a restart harms it no more than others, and may be its remedy.
+        """
         try:
             connection = http.client.HTTPConnection("127.0.0.1", timeout=3)
             connection.sock = self.transports[host.name].dial(ETCD_HEALTH)
             with contextlib.closing(connection):
                 connection.sock.settimeout(3)
-                connection.request("GET", "/health")
+                connection.request("GET", "/health?exclude=NOSPACE")
                 body = connection.getresponse().read().decode("utf-8", "replace")
         except UNREACHABLE as error:
             return str(error) or type(error).__name__

@@ -307,12 +307,20 @@ def test_etcd_full(stage: Stage, told):
             "etcd to be full",
         )
         ran = told(doctor(stage), "one")
-        names = stage.kubectl("get", "configmaps", "-o", "name").ok().out.split()
-        stage.kubectl("delete", *[name for name in names if "fills-" in name]).ok()
-        for host in MACHINES:
-            [commands] = set(re.findall(rf"next: on {host}: free space and clear the alarm: (.*)", ran.out)) or [""]
-            if commands:
-                stage.ssh(host, commands)
+        hosts, reclaim, where, disarm = re.search(
+            r"on ([\w, ]+), each: free space: (.*); then on (\w+): clear the alarm: (.*?); if the data", ran.out
+        ).groups()
+        with edited(stage, extra_args={"etcd": {"quota-backend-bytes": "64000000"}}):
+            stage.hardway("bootstrap", "INV", "--until", "etcd", timeout=600).ok()
+            again = doctor(stage).ok(7).out
+            assert (
+                "[etcd-alarm]" in again and f"next: there is room again; on {where}: clear the alarm: {disarm}" in again
+            )
+            stage.ssh(where, disarm)
+            names = stage.kubectl("get", "configmaps", "-o", "name").ok().out.split()
+            stage.kubectl("delete", *[name for name in names if "fills-" in name]).ok()
+        for host in hosts.split(", "):
+            stage.ssh(host, reclaim)
 
 
 @case("disk-fills-up")

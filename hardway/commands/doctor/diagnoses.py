@@ -22,6 +22,7 @@ KNOWN: tuple[Diagnosis, ...] = (
     state.CERTIFICATES,
     units.REFUSED,
     *units.UNITS.values(),
+    etcd.FULL_ALARM,
     etcd.ROOM,
     etcd.DOWN,
     etcd.QUORUM,

@@ -13,19 +13,22 @@ from ...etcd.interface import quorum as majority
 from ...etcd.interface import tls_flags
 from ...ports import ETCD_CLIENT, ETCD_HEALTH
 from ...targets.live import UNREACHABLE
+from ...vocabulary import Probe
 from .diagnosis import Diagnosis, Finding
 from .patient import Patient
 
 SECONDS = 5.0
+STATUS, ALARM = Probe("etcd"), "NOSPACE"
 SIZE, QUOTA = "etcd_mvcc_db_total_size_in_bytes", "etcd_server_quota_backend_bytes"
 NEARLY, FULL = 0.8, 0.95
 # What etcd's own documentation says: nothing is free before it is compacted, and nothing is smaller before it is
 # defragmented.
+CLIENT = f"e='etcdctl --endpoints https://127.0.0.1:{ETCD_CLIENT} {tls_flags()}'"
 RECLAIM = (
-    f"e='etcdctl --endpoints https://127.0.0.1:{ETCD_CLIENT} {tls_flags()}'; "
-    """$e compact $($e endpoint status -w json | grep -o '"revision":[0-9]*' | cut -d : -f 2); """
-    "$e defrag; $e alarm disarm"
+    f"{CLIENT}; "
+    """$e compact $($e endpoint status -w json | grep -o '"revision":[0-9]*' | cut -d : -f 2); $e defrag"""
 )
+DISARM = f"{CLIENT}; $e alarm disarm"
 
 
 def quorum(patient: Patient) -> Iterator[Finding]:
@@ -88,7 +91,7 @@ def room_finding(host: str, seen: Mapping[str, float]) -> Finding | None:
         f"etcd's database uses {size / 1e6:.0f} MB of its quota of {quota / 1e6:.0f} MB: at the quota etcd refuses"
         " every write"
     )
-    what_to_do = f"on {host}: free space and clear the alarm: {RECLAIM}"
+    what_to_do = f"on {host}: free space and clear the alarm: {RECLAIM}; $e alarm disarm"
     return Finding(host, what, what_to_do, warning=size < FULL * quota)
 
 
@@ -98,7 +101,31 @@ def room(patient: Patient) -> Iterator[Finding]:
             yield found
 
 
-ROOM = Diagnosis("etcd-space", "etcd's database is full", room)
+def alarm(patient: Patient) -> Iterator[Finding]:
+    """The alarm that etcd raises at its quota, which outlives its cause: the whole way out, in order."""
+    members = [host for host in patient.cluster.etcd_members if host in patient.there]
+    told = {host: patient.scene.ask(host, [STATUS])[STATUS] for host in members}
+    raised = [host.name for host in members if re.search(rf"alarm:\s*{ALARM}", told[host])]
+    if not raised:
+        return
+    seen = {host.name: metrics(patient, host) for host in members}
+    full = [name for name, found in seen.items() if found.get(SIZE, 0.0) >= NEARLY * found.get(QUOTA, 0.0) > 0]
+    clear = f"on {raised[0]}: clear the alarm: {DISARM}"
+    to_do = f"there is room again; {clear}"
+    if full:
+        to_do = (
+            f"on {', '.join(full)}, each: free space: {RECLAIM}; then {clear}; if the data is needed, raise"
+            " extra_args.etcd.quota-backend-bytes in INV first: hardway bootstrap INV --until etcd"
+        )
+    sizes = tuple(
+        f"{name}: {found.get(SIZE, 0.0) / 1e6:.0f} MB of {found.get(QUOTA, 0.0) / 1e6:.0f} MB"
+        for name, found in seen.items()
+    )
+    yield Finding("", f"etcd has raised the alarm {ALARM}: it refuses every write", to_do, sizes)
+
+
+FULL_ALARM = Diagnosis("etcd-alarm", "etcd refuses writes", alarm)
+ROOM = Diagnosis("etcd-space", "etcd's database is full", room, anywhere=("etcd-alarm",))
 DOWN = Diagnosis(
     "etcd-member", "An etcd member is unhealthy", down, here=("unit-etcd", "etcd-space", "disk-full", "certificate")
 )

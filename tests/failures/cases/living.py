@@ -220,20 +220,18 @@ CASES = (
     ),
     Case(
         name="etcd-full",
-        sees=(
-            "[etcd-space] <host>: etcd's database uses <number> MB of its quota of <number> MB: at the quota etcd"
-            " refuses every write"
-        ),
+        sees="[etcd-alarm] etcd has raised the alarm NOSPACE: it refuses every write",
+        evidence=("<host>: <number> MB of <number> MB",),
         why=(
             "etcd keeps old versions until they are compacted. At its quota it raises the alarm NOSPACE and refuses"
-            " writes."
+            " writes. The alarm stays when there is room again, until you clear it."
         ),
         injected="a quota of a few megabytes, filled through the API; the test runs the next command",
         exit_code=7,
-        next="on <host>: free space and clear the alarm: <commands>",
+        next="on <hosts>, each: free space: <commands>; then on <host>: clear the alarm: <commands>; if the data…",
         remedy=(
-            "Delete what fills it, then compact, defragment, and disarm. Raise `quota-backend-bytes` if you need the"
-            " data."
+            "Delete what fills it, compact and defragment each member, then clear the alarm. If you need the data,"
+            " raise `quota-backend-bytes` first: `hardway bootstrap INV --until etcd`."
         ),
     ),
     Case(
