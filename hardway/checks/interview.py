@@ -119,6 +119,11 @@ def pods_of(scene: Scene) -> Smoke:
     return scene.smoke
 
 
+# What a shell says of a program that `timeout` has ended.
+ENDED = ("Terminated", "failed: exit code 143", "failed: exit code 124")
+
+
 def heard(answer: str | None) -> str:
     """An answer in a finding."""
-    return ((answer or "").splitlines() or ["no answer"])[0][:120]
+    first = ((answer or "").splitlines() or ["no answer"])[0][:120]
+    return f"no answer within {SECONDS} s" if first in ENDED else first

@@ -57,7 +57,7 @@ def test_good_answers_have_no_findings(pods, judge):
 @pytest.mark.parametrize(
     "judge, changed, words",
     [
-        ("pairs", {"pod echo-1": "failed: exit code 143"}, "worker-0 to worker-1 (10.200.1.7): failed: exit code 143"),
+        ("pairs", {"pod echo-1": "failed: exit code 143"}, "worker-0 to worker-1 (10.200.1.7): no answer within 4 s"),
         ("pairs", {"pod echo-1": "echo-0 10.200.0.7"}, "worker-0 to worker-1"),
         (
             "source",
@@ -216,3 +216,15 @@ def test_crossing_checks_are_skipped_with_the_reason(cluster, pods, workers, lef
     for name in ("pod-to-pod", "source-address"):
         outcome = crossing[name].run(scene)
         assert outcome.status == "skipped" and outcome.detail == words
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_a_question_that_is_never_answered_says_so(shell, tmp_path):
+    """`timeout` ends it, and the shells say "Terminated" or only a code."""
+    wget = tmp_path / "wget"
+    wget.write_text("#!/bin/sh\nexec sleep 60\n")
+    wget.chmod(0o755)
+    functions = interview.FUNCTIONS.replace("wget", str(wget)).replace(f"timeout {interview.SECONDS}", "timeout 1")
+    said = subprocess.run([*shell, "-c", f"{functions}\nget x"], capture_output=True, text=True, timeout=20).stdout
+    assert interview.heard(said.strip()) == f"no answer within {interview.SECONDS} s"
+    assert interview.heard("wget: bad address") == "wget: bad address" and interview.heard(None) == "no answer"
