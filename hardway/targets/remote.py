@@ -107,7 +107,9 @@ class HostRemote:
         )
         op = ops[int(at)] if at.isdigit() else None
         what = str(op or "unpack content")
-        message, hint = advice(op, self.host.name) if op else ("", f"on {self.host.name}: df -h /run /tmp")
+        message, hint = (
+            advice(op, self.host.name, result.error_text) if op else ("", f"on {self.host.name}: df -h /run /tmp")
+        )
         if at == "lock":
             what, message = "flock /run/hardway.lock", "another run is still working on this host after 300 s"
             hint = f"wait until it finishes, or see what it is doing: on {self.host.name}: ps axf"
