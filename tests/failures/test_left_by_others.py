@@ -131,6 +131,27 @@ def test_the_api_has_a_name_that_no_host_knows(stage: Stage, told):
             stage.ssh(host, "sed -i '/ # test$/d' /etc/hosts")
 
 
+BROKEN = """
+set -e; d=$(mktemp -d); mkdir $d/DEBIAN; exec 3>$d/DEBIAN/control
+printf 'Package: broken-thing\\nVersion: 1\\nArchitecture: all\\nMaintainer: a <a@b>\\nDescription: x\\n' >&3
+printf '#!/bin/sh\\nexit 1\\n' >$d/DEBIAN/postinst; chmod 755 $d/DEBIAN/postinst
+dpkg-deb -b $d /root/broken.deb; dpkg -i /root/broken.deb || true
+"""
+
+
+@case("package-half-installed")
+def test_a_package_that_is_half_installed(stage: Stage, told):
+    stage.ssh("two", BROKEN)
+    try:
+        warned = stage.hardway("preflight", "INV").ok().out
+        assert "[WARNING HalfInstalled] two: a package is only half installed: broken-thing" in warned
+        ran = told(stage.hardway("bootstrap", "INV", "--only", "preflight"), "two")
+    finally:
+        stage.ssh("two", "apt-get -y -q remove broken-thing")
+    assert "apt-get remove broken-thing" in ran.err
+    stage.hardway("bootstrap", "INV", "--only", "preflight").ok()
+
+
 def test_several_are_told_at_once_and_may_be_ignored_each_by_itself(stage: Stage):
     stage.ssh(
         "two",

@@ -89,6 +89,18 @@ CASES = (
         remedy="Add the name to your DNS, or to /etc/hosts of every host.",
     ),
     Case(
+        name="package-half-installed",
+        sees="the packages <names> cannot be installed: <package> is only half installed  (host <host>, phase …)",
+        why=(
+            "dpkg could not bring another package to its end, and refuses to install others before. Preflight shows a"
+            " warning."
+        ),
+        injected="a package on a lab machine whose script fails; the test runs the next command",
+        exit_code=5,
+        next="on <host>: dpkg --configure -a; if that fails: apt-get remove <package>…",
+        remedy="Repair that package, or remove it.",
+    ),
+    Case(
         name="unit-does-not-keep-running",
         sees="<unit> does not keep running: systemd restarted it <number> times  (host <host>)",
         evidence=("waited <seconds> s for: <unit> to run for 10 s",),
