@@ -21,7 +21,7 @@ PROXIES = frozenset(f"Environment:{name}" for name in ("HTTP_PROXY", "HTTPS_PROX
 # Another program, other flags, another user, or no start at all. What else a unit may be told (limits, an order) is not
 # about what runs in it.
 DECISIVE = ("Exec", "Environment", "Type", "User", "Group", "DynamicUser", "Root", "Working", "Condition", "Assert")
-# The lab's own, where a machine may not lower an oom score.
+# The lab's own, where a machine may not lower an oom score; a person may use its machines as any others.
 LAB = "/run/systemd/system/containerd.service.d/10-lab.conf"
 RUNNING = {"/usr/local/bin": (Role.CONTROL_PLANE, Role.ETCD, Role.WORKER), "/opt/cni": (Role.WORKER,)}
 RUNNING |= {"/var/lib/containerd": (Role.WORKER,)}
@@ -31,7 +31,7 @@ def _concerning(inputs: Inputs, host: Host, facts: Facts) -> Iterator[tuple[Drop
     """Each file that changes a unit which runs on this host, what it sets, and whether that decides what runs."""
     for one in facts.beside.drop_ins:
         role = ROLES.get(one.unit)
-        if (role is None or host.is_(role)) and not (inputs.cluster.lab and one.path == LAB):
+        if (role is None or host.is_(role)) and one.path != LAB:
             keys = sorted(set(one.keys))
             decides = any(key.startswith(DECISIVE) and not _proxy(key) for key in keys)
             yield one, keys, decides

@@ -241,7 +241,7 @@ def test_systemd_resolved_has_a_file_of_its_own(told):
 def test_the_lab_has_one_of_its_own_and_no_way_out(told):
     own = drop_in("containerd", "Environment:PATH", path="/run/systemd/system/containerd.service.d/10-lab.conf")
     assert told(WORKER, cluster=LAB, drop_ins=own, facts={"nameservers": ()}) == []
-    assert [one.name for one in told(WORKER, drop_ins=own)] == ["DropIn"]
+    assert told(WORKER, drop_ins=own) == [], "its machines may be used as any others"
 
 
 def test_on_a_living_host_the_remedy_is_whole(told):
