@@ -9,10 +9,13 @@ from .scene import Scene
 
 
 def hosts_fit(scene: Scene) -> Outcome:
-    found = [one for one in preflight.findings(scene.inputs) if not one.warning]
-    return judged(
-        (f"{one.host}: {one.what} ({one.name}); next: {one.remedy}" for one in found), "preflight finds nothing"
-    )
+    facts = scene.inputs.facts
+    silent = [host.name for host in scene.cluster.hosts if not (host.name in facts and facts[host.name].known)]
+    found = [f"{name}: does not answer, so nobody knows" for name in silent]
+    for one in preflight.findings(scene.inputs):
+        if not one.warning:
+            found.append(f"{one.host}: {one.what} ({one.name}); next: {one.remedy}")
+    return judged(found, f"no errors on {len(scene.cluster.hosts)} hosts")
 
 
 FIT = Check(

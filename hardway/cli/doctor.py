@@ -11,13 +11,14 @@ from typing import Any
 import click
 
 from .help import Command
-from .options import COMMON, INVENTORY, open_session
+from .options import COMMON, IGNORE, INVENTORY, open_session
 
 
 @click.command(cls=Command)
 @INVENTORY
+@IGNORE
 @COMMON
-def doctor(inventory: Path, output: str, **options: Any) -> None:
+def doctor(inventory: Path, ignore: tuple[str, ...], output: str, **options: Any) -> None:
     """Show why the cluster is broken and how to repair it.
 
     It looks for known failures and runs the checks of verify that change nothing. It shows causes first, each with its
@@ -28,7 +29,7 @@ def doctor(inventory: Path, output: str, **options: Any) -> None:
 
     session = open_session(inventory, output="text", read_only=True, stream=sys.stderr, **options)
     with contextlib.closing(session.live):
-        seen = practice.examine(session)
+        seen = practice.examine(session, ignore)
     text = practice.to_json(seen) if output == "json" else practice.to_text(seen, options["verbose"])
     click.echo(re.sub(r"\bINV\b", lambda _: str(inventory), text))
     sys.exit(seen.exit_code)

@@ -11,7 +11,7 @@ import click
 from ..errors import DriftError
 from .endings import say_where_the_log_is
 from .help import Command
-from .options import COMMON, INVENTORY, open_session
+from .options import COMMON, IGNORE, INVENTORY, open_session
 
 
 @click.command(cls=Command)
@@ -26,8 +26,15 @@ from .options import COMMON, INVENTORY, open_session
 )
 @click.option("--junit", is_flag=True, help="Write JUnit XML.")
 @click.option("--only", multiple=True, metavar="CHECK", help="Only this check (repeatable).")
+@IGNORE
 def verify(
-    inventory: Path, output_file: Path | None, junit: bool, only: tuple[str, ...], output: str, **options: Any
+    inventory: Path,
+    output_file: Path | None,
+    junit: bool,
+    only: tuple[str, ...],
+    ignore: tuple[str, ...],
+    output: str,
+    **options: Any,
 ) -> None:
     """Check that the cluster works.
 
@@ -42,7 +49,7 @@ def verify(
     watching = output == "text" and not junit and not output_file
     access = {"read_only": True, "proving": True, "logged": "verify", "stream": sys.stdout if watching else sys.stderr}
     with open_session(inventory, output="text", **access, **options) as session:
-        results = prove(session, only)
+        results = prove(session, only, ignore)
     text = shown.to_junit(results) if junit else shown.to_json(results) if output == "json" else shown.to_text(results)
     # Whoever watched has seen every check go by: what failed is worth saying again, with the remedy.
     (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from .. import checks
 from ..checks import Check, Outcome, identity
@@ -16,11 +17,15 @@ from ..run.step import Done
 from ..session import Session
 
 
-def verify(session: Session, only: Sequence[str]) -> list[tuple[Check, Outcome]]:
-    """No drift, health and smoke checks; reads everywhere, writes in one namespace of its own."""
+def verify(session: Session, only: Sequence[str], ignore: Sequence[str] = ()) -> list[tuple[Check, Outcome]]:
+    """No drift, health and smoke checks; reads everywhere, writes in one namespace of its own.
+
+    `ignore` are checks of preflight that a bootstrap was told to ignore too.
+    """
+    ignored = frozenset(Selection(ignore=tuple(ignore)).ignored(session.cluster))
     session.report.run_started("verify", session.cluster)
     known = session.survey(frozenset(), living=True, trial=True)
-    inputs = known.inputs
+    inputs = replace(known.inputs, ignored=ignored)
     if continuity.fault(inputs):  # the remedies of all other checks are for a cluster that is there
         return checks.verify(session.live, inputs, (), frozenset({identity.SAME.name}), session.report)
     for warning in OTHER_RUN.findings(inputs, list(session.cluster.hosts)):

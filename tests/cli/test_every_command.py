@@ -143,6 +143,8 @@ def test_keys_that_were_copied_are_recorded(desk: Counter):
 @pytest.mark.parametrize(
     ("words", "code"),
     [
+        (("verify", "--only", "hosts-fit", "--ignore", "Memory=node-1"), 7),
+        (("doctor", "--ignore", "DropIn"), 4),
         (("preflight",), 4),
         (("preflight", "--output", "json", "--ignore", "Memory=node-1"), 4),
         (("plan",), 4),

@@ -192,6 +192,8 @@ class TestLiving:
         assert any(one["name"] == "hosts-fit" and what in one["detail"] for one in failed), failed
         causes = json.loads(stage.hardway("doctor", "INV", "--output", "json").ok(7).out)["causes"]
         assert what in json.dumps(causes[0]), causes
+        ignored = stage.hardway("verify", "INV", "--only", "hosts-fit", "--ignore", name, "--output", "json").ok()
+        assert [one["status"] for one in ignored.json["checks"]] == ["passed"]
 
     def test_a_unit_that_others_changed(self, stage: Stage, canary: Canary):
         stage.ssh("two", f"{DROPPED.replace('/tmp/none', '/var/lib/kubelet/config.yaml')}; systemctl daemon-reload")

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ...checks.scene import told
+from ...run.selection import Selection
 from ...session import Session
 from ...targets.live import UNREACHABLE
 from . import api
@@ -41,10 +42,12 @@ class Examination:
         return 7 if self.causes else 0
 
 
-def examine(session: Session) -> Examination:
-    """Look at everything that can be looked at; nothing is changed anywhere."""
+def examine(session: Session, ignore: Sequence[str] = ()) -> Examination:
+    """Look at everything that can be looked at; nothing is changed anywhere. What the checks of preflight find that are
+    to be ignored is a warning."""
     start = time.monotonic()
-    patient = Patient(session)
+    ignored = frozenset(Selection(ignore=tuple(ignore)).ignored(session.cluster))
+    patient = Patient(session, ignored)
     unseen = {one.name: reason for one in DIAGNOSES if (reason := _hidden(one, patient))}
     chosen = [one for one in DIAGNOSES if one.name not in unseen]
     with ThreadPoolExecutor(THREADS, thread_name_prefix="diagnosis") as pool:

@@ -28,9 +28,9 @@ class Patient:
     `away` are hosts that cannot be asked, each with the error.
     """
 
-    def __init__(self, session: Session):
+    def __init__(self, session: Session, ignored: frozenset[str] = frozenset()):
         self.cluster = session.cluster
-        self.known = self._survey(session)
+        self.known = replace(self._survey(session), ignored=ignored)
         self.founded, self.state_fault = self._founded(session)
         state = replace(self.inputs, credentials=Credentials(self.cluster, session.store))
         self.unfit: list[Unfit] = findings(state)
