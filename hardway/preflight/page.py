@@ -14,8 +14,8 @@ does the same before it changes anything, and so does `plan`. On a running clust
 errors.
 
 An ERROR stops `bootstrap` before any host is changed. A WARNING is only shown. `--ignore CHECK` makes an error a
-warning, and `--ignore CHECK=HOST` does so on one host; `verify` and `doctor` take the same. It works for the checks of a machine; those that protect a
-running cluster cannot be ignored.
+warning, and `--ignore CHECK=HOST` does so on one host; `verify` and `doctor` take the same. It works for the checks of
+a machine; those that protect a running cluster cannot be ignored.
 
 This page is generated from the checks: `python -m hardway.preflight.page > docs/preflight.md`.
 
