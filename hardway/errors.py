@@ -103,6 +103,11 @@ class ForwardingError(ConnectionFailed):
 
 
 @dataclass(eq=False)
+class UnreachedError(ConnectionFailed):
+    """Nobody takes a connection that a host makes for us: refused, or no answer within `waited_seconds`."""
+
+
+@dataclass(eq=False)
 class ConnectionLost(ConnectionFailed):
     """An open connection broke; the run may be repeated, nothing is half written."""
 

@@ -179,7 +179,7 @@ class Session:
         with self.permission.asked():
             each(ask, self.cluster.hosts, self.parallel)
         self.credentials.keep(roads.names_in_use(self.cluster, facts))
-        lives = what_lives(self.live, facts) if living else Lives()
+        lives = what_lives(self.live, facts, trial) if living else Lives()
         if living and not (trial or lives.uid):
             facts |= tried(self.live, facts)
         return Known(self, facts, away, lives, wanted)

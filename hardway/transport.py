@@ -89,7 +89,7 @@ class Transport(Protocol):
         Its code is STOPPED when it had to be ended on the host.
         """
 
-    def dial(self, port: int, address: str = "127.0.0.1") -> socket.socket:
+    def dial(self, port: int, address: str = "127.0.0.1", seconds: float | None = None) -> socket.socket:
         """A connected socket to address:port as seen from the host (direct-tcpip), fit for ssl.wrap_socket."""
 
     def forward(self, port: int, address: str = "127.0.0.1") -> AbstractContextManager[int]:

@@ -16,6 +16,7 @@ from ..targets.live import Live
 from . import roads
 from .encryption import serves, settled
 from .lives import Lives, forward, node
+from .reach import blocked
 
 T = TypeVar("T")
 ETCD, API = "etcd.service", "kube-apiserver.service"
@@ -23,8 +24,11 @@ ENDPOINTS = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kuberne
 COREDNS = "/api/v1/namespaces/kube-system/configmaps/coredns"
 
 
-def what_lives(live: Live, facts: Mapping[str, Facts] | None = None) -> Lives:
-    """What lives, by the hosts whose facts say that etcd or an API server runs there; without facts by all of them."""
+def what_lives(live: Live, facts: Mapping[str, Facts] | None = None, trial: bool = False) -> Lives:
+    """What lives, by the hosts whose facts say that etcd or an API server runs there; without facts by all of them.
+
+    With `trial` also whether all of them reach each other, not only those on which nothing was built yet.
+    """
     members = running(live.cluster.etcd_members, facts, ETCD)
     servers = running(live.cluster.control_plane, facts, API)
     with ThreadPoolExecutor(2) as pool:
@@ -33,7 +37,7 @@ def what_lives(live: Live, facts: Mapping[str, Facts] | None = None) -> Lives:
         found = Lives() if etcd is None else etcd.result()
         others = Lives() if api is None else api.result()
     lives = replace(others, etcd=found.etcd, members=found.members, etcd_versions=found.etcd_versions)
-    lives = replace(lives, listening=balancers(live, facts or {}))
+    lives = replace(lives, listening=balancers(live, facts or {}), blocked=blocked(live, facts or {}, trial))
     return lives if facts is None or settled(live.cluster, facts) else with_encryption(live, facts, lives)
 
 

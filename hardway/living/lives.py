@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..etcd.interface import Member
+from .reach import Blocked
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Lives:
     matters (see hardway.living.encryption.settled). `forward` is where cluster DNS asks for other names, None also when
     it is not installed. `listening` are load balancers that share the API's address and are of no host in the
     inventory, by their address: whether HAProxy listens there; those that do not answer are left out.
+    `blocked` are connections between the hosts that do not come about, as far as they were tried.
     """
 
     etcd: str = ""
@@ -44,6 +46,7 @@ class Lives:
     loaded: Mapping[str, str] | None = None
     forward: tuple[str, ...] | None = None
     listening: Mapping[str, bool] = field(default_factory=dict)
+    blocked: tuple[Blocked, ...] = ()
 
 
 def forward(corefile: Mapping[str, Any] | None) -> tuple[str, ...] | None:

@@ -21,6 +21,7 @@ from . import (
     membership,
     nodes,
     other_run,
+    reach,
     roads,
     servers,
     surroundings,
@@ -54,6 +55,7 @@ TOGETHER = (
     *encryption.TOGETHER,
     *nodes.CHECKS,
     *roads.TOGETHER,
+    *reach.TOGETHER,
     *other_run.TOGETHER,
 )
 
@@ -61,7 +63,15 @@ NAMED = 4  # findings that are named with their hosts where they are to be ignor
 # A host's own, the rest taken together, and one for each port, in the order in which they are told.
 EVERY = (*CHECKS, *AROUND, *identity.TOGETHER, *TOGETHER)
 # Whether a machine is fit is for its owner to say; the others keep a cluster that lives from harm.
-IGNORABLE = (*machine.FIRST, *machine.ROOM, *identity.CHECKS, *identity.TOGETHER, *versions.CHECKS, *AROUND)
+IGNORABLE = (
+    *machine.FIRST,
+    *machine.ROOM,
+    *identity.CHECKS,
+    *identity.TOGETHER,
+    *versions.CHECKS,
+    *AROUND,
+    *reach.TOGETHER,
+)
 
 
 def ignorable() -> list[str]:

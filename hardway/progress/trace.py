@@ -63,8 +63,8 @@ class Traced:
     ) -> int:
         return self._told(f"talk: {essence(command)}", lambda: self.transport.talk(command, lines, say, every))
 
-    def dial(self, port: int, address: str = "127.0.0.1") -> socket.socket:
-        return self._told(f"dial {address}:{port}", lambda: self.transport.dial(port, address))
+    def dial(self, port: int, address: str = "127.0.0.1", seconds: float | None = None) -> socket.socket:
+        return self._told(f"dial {address}:{port}", lambda: self.transport.dial(port, address, seconds))
 
     def forward(self, port: int, address: str = "127.0.0.1") -> AbstractContextManager[int]:
         return self._told(f"forward {address}:{port}", lambda: self.transport.forward(port, address))

@@ -16,7 +16,7 @@ from typing import TypeVar
 import paramiko
 
 from ..cluster import Host
-from ..errors import ConnectionFailed, ConnectionLost, HardwayError, NotReadyError
+from ..errors import ConnectionFailed, ConnectionLost, HardwayError, NotReadyError, UnreachedError
 from ..transport import STOPPED, Result, forwarding_forbidden
 from . import tunnel
 from .become_root import Broken, Door
@@ -103,13 +103,14 @@ class SshTransport:
         except Stopped:
             return STOPPED
 
-    def dial(self, port: int, address: str = "127.0.0.1") -> socket.socket:
-        """A socket to address:port as seen from the host; ConnectionFailed when nothing listens there."""
-        return tunnel.as_socket(self._channel_to(port, address))
+    def dial(self, port: int, address: str = "127.0.0.1", seconds: float | None = None) -> socket.socket:
+        """A socket to address:port as seen from the host; UnreachedError when nobody takes it within `seconds` (the
+        host's connect_timeout)."""
+        return tunnel.as_socket(self._channel_to(port, address, seconds or self.host.ssh.connect_timeout))
 
     def forward(self, port: int, address: str = "127.0.0.1") -> AbstractContextManager[int]:
         """A port on our loopback carried to address:port as seen from the host, while the context lasts."""
-        return tunnel.listening(lambda: self._channel_to(port, address))
+        return tunnel.listening(lambda: self._channel_to(port, address, self.host.ssh.connect_timeout))
 
     def close(self) -> None:
         """Close the shells and the connection; a later call opens them again."""
@@ -223,27 +224,26 @@ class SshTransport:
             finally:
                 shell.close()
 
-    def _channel_to(self, port: int, address: str) -> paramiko.Channel:
+    def _channel_to(self, port: int, address: str, seconds: float) -> paramiko.Channel:
         def open_on(link: Link) -> paramiko.Channel:
             try:
-                return link.transport.open_channel(
-                    "direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=self.host.ssh.connect_timeout
-                )
+                return link.transport.open_channel("direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=seconds)
             except (paramiko.SSHException, OSError, EOFError) as error:
                 if is_break(error) and not (str(error) == UNTOLD and link.alive):
                     raise Broken from error
-                raise self._unreached(port, address, error) from error
+                raise self._unreached(port, address, seconds, error) from error
 
         return self._at_once(open_on)
 
-    def _unreached(self, port: int, address: str, error: Exception) -> ConnectionFailed:
+    def _unreached(self, port: int, address: str, seconds: float, error: Exception) -> ConnectionFailed:
         if isinstance(error, paramiko.ChannelException) and error.code == 1:
             return forwarding_forbidden(self.host, f"{address}:{port}")
         reason = (
             "nothing answers there" if isinstance(error, paramiko.ChannelException) else str(error).strip().rstrip(".")
         )
         message = f"{address}:{port} cannot be reached from {self.host.name}: {reason}"
-        return ConnectionFailed(message, self.host.name, hint=f"on {self.host.name}: ss -ltnp sport = :{port}")
+        waited = {} if isinstance(error, paramiko.ChannelException) else {"waited_seconds": seconds}
+        return UnreachedError(message, self.host.name, hint=f"on {self.host.name}: ss -ltnp sport = :{port}", **waited)
 
     def _too_slow(self, script: str, timeout: float, seconds: float) -> NotReadyError:
         first = _first_line(script)

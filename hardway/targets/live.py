@@ -29,8 +29,9 @@ from ..vocabulary import Probe
 from .away import Away
 from .kube import KubeApi, tls_context
 from .readonly import ReadingKube, ReadingTransport
-from .remote import HostRemote
+from .remote import HostRemote, follow
 
+FLAGS = 200  # so many lines a program may list its flags with
 UNREACHABLE = (OSError, http.client.HTTPException, HardwayError)
 
 
@@ -100,10 +101,12 @@ class Live:
         return True
 
     def journal(self, host: str, unit: str, lines: int = 20) -> str:
-        """The last lines of a unit's journal; empty when the host cannot be asked."""
-        probe = Probe("journal", (unit, str(lines)))
+        """The last lines of a unit's journal that say something, not those with which Kubernetes' programs list all
+        their flags; empty when the host cannot be asked."""
+        probe = Probe("journal", (unit, str(lines + FLAGS)))
         with contextlib.suppress(HardwayError, KeyError):
-            return self.remotes[host].probe((probe,))[probe]
+            said = self.remotes[host].probe((probe,))[probe].splitlines()
+            return "\n".join([line for line in said if " FLAG: --" not in line][-lines:])
         return ""
 
     def unit(self, host: str, unit: str) -> dict[str, str]:
@@ -123,6 +126,12 @@ class Live:
         if state.get("ActiveState") != "active" or state.get("Job") not in ("", "0"):
             return False
         return self.listens(host, port)
+
+    def follow(self, host: Host, probe: Probe, lines: Callable[[str], None], stop: Callable[[], bool]) -> int:
+        """A question whose answer goes on, line by line until `stop` says so."""
+        transport = self.transports[host.name]
+        ask = transport.listen if isinstance(transport, ReadingTransport) else partial(follow, transport)
+        return ask(probe, lines, stop)
 
     def listens(self, host: Host, port: int, address: str = "127.0.0.1") -> bool:
         """Whether somebody takes a connection to address:port from this host."""

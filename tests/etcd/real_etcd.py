@@ -36,7 +36,7 @@ class LocalTransport:
 
     def close(self) -> None: ...
 
-    def dial(self, port: int, address: str = "127.0.0.1") -> socket.socket:
+    def dial(self, port: int, address: str = "127.0.0.1", seconds: float | None = None) -> socket.socket:
         return socket.create_connection((address, port))
 
     def run(self, script: str, *, stdin: bytes = b"", timeout: float = 60.0) -> Result:

@@ -12,17 +12,11 @@ from canary import Canary
 from stage import Ran, Stage, await_true, of_the_lab
 
 from .cases import case
+from .shapes import CNI, DROP, DROP_IN, DROPPED, FORWARDING, MANIFEST, NO_FORWARDING, SHAPES, Shape
 
 pytestmark = pytest.mark.lab
 
 NODE = "10.236.3"
-KUBEADM = "[Service]\\nEnvironment=X=--v=3\\nExecStart=\\nExecStart=/usr/local/bin/kubelet $X --config=/tmp/none\\n"
-DROP_IN = "/etc/systemd/system/kubelet.service.d/10-kubeadm.conf"
-DROPPED = f"mkdir -p {DROP_IN.rpartition('/')[0]}; printf '{KUBEADM}' >{DROP_IN}"
-CNI = "/etc/cni/net.d/05-other.conf"
-MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
-NO_FORWARDING = "echo AllowTcpForwarding no >/etc/ssh/sshd_config.d/00-hard.conf; systemctl reload ssh"
-FORWARDING = "rm /etc/ssh/sshd_config.d/00-hard.conf; systemctl reload ssh"
 
 
 @pytest.fixture(scope="module")
@@ -49,55 +43,29 @@ def command(ran: Ran) -> str:
     return re.search(r"\|\s+next: (?:if you do not need it: )?([^;\n]*)", ran.err)[1]
 
 
-BARE = [
-    pytest.param("two", DROPPED, None, marks=case("unit-changed-by-others"), id="drop-in"),
-    pytest.param(
-        "two", f"mkdir -p /etc/cni/net.d; echo '{{}}' >{CNI}", None, marks=case("pod-network-of-others"), id="cni"
-    ),
-    pytest.param(
-        "two",
-        f"mkdir -p /etc/kubernetes/manifests; touch {MANIFEST}",
-        None,
-        marks=case("static-pod-of-others"),
-        id="static-pod",
-    ),
-    pytest.param(
-        "two",
-        "ip link add cni0 type bridge; ip addr add 10.85.0.1/16 dev cni0",
-        None,
-        marks=case("bridge-of-others"),
-        id="bridge",
-    ),
-    pytest.param(
-        "two",
-        "mv /etc/resolv.conf /root/; ln -s /nowhere /etc/resolv.conf",
-        "mv /root/resolv.conf /etc/",
-        marks=case("no-resolver"),
-        id="resolver",
-    ),
-    pytest.param(
-        "one",
-        "mount -t tmpfs -o noexec tmpfs /usr/local",
-        "umount /usr/local",
-        marks=case("programs-cannot-run"),
-        id="noexec",
-    ),
-    pytest.param(
-        "two",
-        "mkdir -p /var/lib/containerd; mount -t tmpfs -o size=50m tmpfs /var/lib/containerd",
-        "umount /var/lib/containerd",
-        marks=case("small-file-system-of-its-own"),
-        id="disk",
-    ),
-    pytest.param("one", NO_FORWARDING, FORWARDING, marks=case("forwarding-forbidden"), id="forwarding"),
-]
+CASES = {
+    "drop-in": "unit-changed-by-others",
+    "cni": "pod-network-of-others",
+    "static-pod": "static-pod-of-others",
+    "bridge": "bridge-of-others",
+    "resolver": "no-resolver",
+    "noexec": "programs-cannot-run",
+    "disk": "small-file-system-of-its-own",
+    "forwarding": "forwarding-forbidden",
+    "dropped": "port-behind-a-firewall",
+    "rejected": "port-behind-a-firewall",
+}
+# Whose next command a shell can run as it stands.
+TYPED = ("drop-in", "cni", "static-pod", "bridge")
+FOUND = [pytest.param(shape, marks=case(CASES[shape.name]), id=shape.name) for shape in SHAPES if shape.check]
 
 
 @pytest.mark.usefixtures("clean")
-@pytest.mark.parametrize(("host", "harm", "remedy"), BARE)
-def test_it_is_found_before_anything_is_changed(stage: Stage, told, host: str, harm: str, remedy: str | None):
-    """By each command that would come upon it; without a remedy of the test the one that was told is run."""
-    stage.ssh(host, harm)
+@pytest.mark.parametrize("shape", FOUND)
+def test_it_is_found_before_anything_is_changed(stage: Stage, told, shape: Shape):
+    """By each command that would come upon it."""
+    host = "two" if shape.worker else "one"
+    stage.ssh(host, shape.harm)
     ran = stage.hardway("preflight", "INV")
     try:
         told(ran, host)
@@ -105,7 +73,7 @@ def test_it_is_found_before_anything_is_changed(stage: Stage, told, host: str, h
         assert stage.hardway("bootstrap", "INV").code == 5
         assert stage.hardway("plan", "INV", "--exit-code").code == 7
     finally:
-        stage.ssh(host, remedy or command(ran))
+        stage.ssh(host, command(ran) if shape.name in TYPED else shape.remedy)
 
 
 @pytest.mark.usefixtures("clean")
@@ -229,6 +197,26 @@ class TestLiving:
         stage.ssh("two", f"echo '{{}}' >{CNI}")
         self.everywhere(stage, "PodNetwork", CNI)
         stage.ssh("two", f"rm {CNI}")
+        canary.alive()
+
+    def test_a_port_that_others_no_longer_reach(self, stage: Stage, canary: Canary):
+        stage.ssh("two", f"iptables -I {DROP}")
+        try:
+            failed = [one for one in stage.verify().ok(7).json["checks"] if one["status"] == "failed"]
+            assert any("port 10250 cannot be reached from one" in one["detail"] for one in failed), failed
+            causes = json.loads(stage.hardway("doctor", "INV", "--output", "json").ok(7).out)["causes"]
+            assert [one["diagnosis"] for one in causes] == ["port-closed"], causes
+            assert "cannot be reached from one" in causes[0]["what"]
+        finally:
+            stage.ssh("two", f"iptables -D {DROP}")
+        stage.verified()
+        canary.alive()
+
+    def test_routes_that_are_taken_away_come_back(self, stage: Stage, canary: Canary):
+        count = lambda: stage.ssh("one", "ip route show proto 200 | wc -l").strip()  # noqa: E731
+        assert count() == "1"
+        stage.ssh("one", "ip route flush proto 200")
+        await_true(lambda: count() == "1", 15, "the route to be back")
         canary.alive()
 
     def test_sshd_forwards_nothing_any_more(self, stage: Stage, canary: Canary):

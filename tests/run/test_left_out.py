@@ -41,7 +41,7 @@ class Asked:
         report, live = Report(stream=self.said), self.world.live
         monkeypatch.setattr(live, "survey", self.survey)
         monkeypatch.setattr(live, "remotes", dict(self.world.hosts))
-        monkeypatch.setattr("hardway.session.what_lives", lambda live, facts=None: self.world.lives)
+        monkeypatch.setattr("hardway.session.what_lives", lambda live, facts=None, trial=False: self.world.lives)
         monkeypatch.setattr("hardway.commands.bootstrap.building.what_lives", lambda live: self.world.lives)
         monkeypatch.setattr(Session, "looking", overlaid)
         # The lease has tests of its own: here only that whoever is not to be asked is not asked for it either.

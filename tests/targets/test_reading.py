@@ -44,7 +44,7 @@ class Recording:
 
     follow = stream
 
-    def dial(self, port: int, address: str = "127.0.0.1"):
+    def dial(self, port: int, address: str = "127.0.0.1", seconds: float | None = None):
         raise ConnectionRefusedError
 
     forward = dial

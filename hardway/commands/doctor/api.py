@@ -29,6 +29,6 @@ DOWN = Diagnosis(
     "api-down",
     "No API server is ready",
     down,
-    anywhere=("apiservers-ready",),
+    anywhere=("forwarding", "port-closed", "apiservers-ready"),
     needs_keys=True,
 )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
 from .diagnosis import Diagnosis, Finding
-from .hosts import AWAY
+from .hosts import AWAY, FORWARDING
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,14 @@ def order(diagnoses: Sequence[Diagnosis]) -> list[str]:
 
 
 def _explaining(one: Diagnosis) -> tuple[str, ...]:
-    """The diagnoses that can explain it, in the order in which they are asked: a host that is away explains whatever is
-    said of it."""
-    return (*((AWAY.name,) if one.name != AWAY.name else ()), *one.here, *one.anywhere)
+    """The diagnoses that can explain it, in the order in which they are asked."""
+    return (*_of_its_host(one), *one.here, *one.anywhere)
+
+
+def _of_its_host(one: Diagnosis) -> tuple[str, ...]:
+    """A host that is away, or lets nobody ask through it, explains whatever is said of it."""
+    general = (AWAY.name, FORWARDING.name)
+    return general[: general.index(one.name)] if one.name in general else general
 
 
 def causes(diagnoses: Sequence[Diagnosis], findings: Sequence[Finding], hosts: Sequence[str] = ()) -> list[Cause]:
@@ -72,7 +77,7 @@ def _explained(
     """The first finding that explains this one."""
     if one.warning:
         return None
-    for name in (*((AWAY.name,) if diagnosis.name != AWAY.name else ()), *diagnosis.here):
+    for name in (*_of_its_host(diagnosis), *diagnosis.here):
         for number in found.get(name, ()):
             if arranged[number].host in ("", one.host):
                 return number

@@ -39,6 +39,11 @@ CAUSES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "kubelet-anonymous": (("unit-kubelet",), ()),
     "units-steady": (("unit-starting", *(one.name for one in UNITS.values())), ()),
 }
+# Of these a host cannot be told, or not by its neighbours, while connections to it do not come about.
+THROUGH = ("forwarding", "port-closed")
+ASKED_THROUGH = frozenset(
+    {"etcd-members", "etcd-strangers", "apiservers-ready", "certificates-served", "dns-from-hosts"}
+)
 WITHOUT_KEYS = frozenset({"kernel-settings", "swap-off", "pod-routes", "units-steady"})
 NEEDS_API = frozenset(
     {
@@ -58,6 +63,8 @@ NEEDS_API = frozenset(
 
 def diagnosis(check: Check) -> Diagnosis:
     here, anywhere = CAUSES.get(check.name, ((), ()))
+    if check.name in NEEDS_API | ASKED_THROUGH:
+        anywhere = (*THROUGH, *anywhere)
     keys, api = check.name not in WITHOUT_KEYS, check.name in NEEDS_API
     return Diagnosis(check.name, check.title, _look(check), here, anywhere, needs_keys=keys, needs_api=api)
 

@@ -10,6 +10,8 @@ from .diagnosis import Diagnosis
 BEFORE: tuple[Diagnosis, ...] = (
     state.IDENTITY,
     hosts.AWAY,
+    hosts.FORWARDING,
+    hosts.PORTS,
     state.STATE,
     state.UNBUILT,
     hosts.UNFIT,

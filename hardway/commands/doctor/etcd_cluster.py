@@ -127,6 +127,9 @@ def alarm(patient: Patient) -> Iterator[Finding]:
 FULL_ALARM = Diagnosis("etcd-alarm", "etcd refuses writes", alarm)
 ROOM = Diagnosis("etcd-space", "etcd's database is full", room, anywhere=("etcd-alarm",))
 DOWN = Diagnosis(
-    "etcd-member", "An etcd member is unhealthy", down, here=("unit-etcd", "etcd-space", "disk-full", "certificate")
+    "etcd-member",
+    "An etcd member is unhealthy",
+    down,
+    here=("port-closed", "unit-etcd", "etcd-space", "disk-full", "certificate"),
 )
-QUORUM = Diagnosis("etcd-quorum", "etcd has no quorum", quorum, anywhere=("etcd-member",))
+QUORUM = Diagnosis("etcd-quorum", "etcd has no quorum", quorum, anywhere=("forwarding", "port-closed", "etcd-member"))

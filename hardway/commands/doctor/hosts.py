@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from ...cluster import Host
@@ -25,6 +25,8 @@ FULL_PERCENT, NEARLY_PERCENT = 97, 90
 # Preflight's warnings that are told otherwise: the disk of a host that is built is looked at below, wherever its data
 # is; a node that left the inventory is found by a check of verify.
 ELSEWHERE = ("Disk", "Departed")
+# Errors of preflight that explain much else.
+CAUSES = ("Forwarding", "Ports")
 SPACE = Probe("space", FOLDERS)
 
 
@@ -37,8 +39,19 @@ def away(patient: Patient) -> Iterator[Finding]:
 def unfit(patient: Patient) -> Iterator[Finding]:
     """What preflight would say."""
     for found in patient.unfit:
-        if not (found.warning and found.name in ELSEWHERE):
+        if not (found.warning and found.name in ELSEWHERE) and found.name not in CAUSES:
             yield Finding(found.host, found.what, found.remedy, warning=found.warning)
+
+
+def named(name: str) -> Callable[[Patient], Iterator[Finding]]:
+    """What one check of preflight would say."""
+
+    def look(patient: Patient) -> Iterator[Finding]:
+        for found in patient.unfit:
+            if found.name == name:
+                yield Finding(found.host, found.what, found.remedy, warning=found.warning)
+
+    return look
 
 
 @dataclass(frozen=True)
@@ -76,5 +89,7 @@ def full(patient: Patient) -> Iterator[Finding]:
 
 
 AWAY = Diagnosis("host-away", "A host does not answer", away)
+FORWARDING = Diagnosis("forwarding", "sshd forbids what hardway asks etcd and the API through", named("Forwarding"))
+PORTS = Diagnosis("port-closed", "Hosts do not reach each other", named("Ports"))
 UNFIT = Diagnosis("host-unfit", "A host does not meet the requirements", unfit, instead_of=("hosts-fit",))
 FULL = Diagnosis("disk-full", "A disk is full", full)

@@ -153,6 +153,12 @@ q_routes() { ip -4 route show 2>/dev/null | awk '$2 == "via" {print $1, $3}'; }
 # What is mounted in a folder, wherever that really lies: it may be a link to another disk.
 below() { real=$(readlink -f "$1" || :); [ -z "$real" ] || awk -v d="$real/" 'index($2, d) == 1 {print $2}' /proc/mounts; }
 
+# listening PORT...: take connections on these ports and do nothing with them, until this ends; a line for each that can be taken.
+q_listening() {
+  if ! command -v systemd-socket-activate >/dev/null; then return 0; fi
+  exec timeout 20 systemd-socket-activate --accept $(for p; do printf ' -l 0.0.0.0:%s' "$p"; done) true 2>&1
+}
+
 # leftover KIND: traces of running pods that only their own cleanup removes.
 q_leftover() {
   case $1 in

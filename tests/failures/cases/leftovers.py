@@ -80,6 +80,18 @@ CASES = (
         remedy="Allow it for hardway's user, in a `Match` block if you like.",
     ),
     finding(
+        "port-behind-a-firewall",
+        "Ports",
+        "port 10250 cannot be reached from <hosts> (<how>): a firewall?",
+        "on <host>: iptables -S INPUT; nft list ruleset   show what forbids it; to allow it…: <command>",
+        why=(
+            "A firewall on the host, or between the hosts, lets SSH through and drops the rest. The host itself answers"
+            " on all its ports, so hardway asks from where each connection is needed."
+        ),
+        injected="a rule that drops the kubelet's port on a lab machine, bare and built",
+        remedy="Let the hosts reach each other: all ports among them, or those that the message names.",
+    ),
+    finding(
         "api-name-unknown",
         "ApiName",
         "does not know the API's name <name>",
