@@ -52,10 +52,14 @@ def _plan(
         if found_anew is not None:
             require_name(session.cluster, found_anew)
         found, left_out = plans.look(session, selection, found_anew is not None)
-    document = plans.as_json(found, plans.Purpose.of(session.cluster, selection))
+    document = plans.as_document(found, plans.Purpose.of(session.cluster, selection))
     if file:
         plans.save(document, file)
-    click.echo(document if output == "json" else plans.as_text(found, options["verbose"]))
+    if output == "json":
+        sys.stdout.writelines(plans.as_json(document))
+        click.echo(file=sys.stdout)
+    else:
+        click.echo(plans.as_text(found, options["verbose"]))
     if file and output == "text":
         click.echo(f"saved; to apply exactly this plan: hardway bootstrap {inventory} --plan-file {file}")
     if left_out:

@@ -2,7 +2,7 @@
 does."""
 
 from .agreement import Agreement
-from .file import Purpose, Saved, as_json, load, save
+from .file import Purpose, Saved, as_document, as_json, load, save
 from .looking import foreseen, look, permitted
 from .plan import Plan, foresee
 from .text import as_text
@@ -12,6 +12,7 @@ __all__ = [
     "Plan",
     "Purpose",
     "Saved",
+    "as_document",
     "as_json",
     "as_text",
     "foresee",

@@ -9,9 +9,9 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from ..cluster import Cluster
 from ..errors import PlanMovedError, UsageError
 from ..preflight import Finding
 from ..run.selection import Selection
-from ..state.durable import write_synced
+from ..state.durable import synced
 from .plan import Plan, Planned
 
 KIND, SCHEMA = "hardway-plan", 1
@@ -67,10 +67,11 @@ class Saved:
     name: str
 
 
-def as_json(plan: Plan, purpose: Purpose) -> str:
-    """The document: steps with their changes, and the purpose. It holds no secret, contents of such are digests."""
+def as_document(plan: Plan, purpose: Purpose) -> dict[str, Any]:
+    """The plan as a document, made now: steps with their changes, and the purpose. It holds no secret, contents of such
+    are digests."""
     steps = [
-        {"phase": phase, "host": host, "changes": [_change(change) for change in changes]}
+        {"phase": phase, "host": host, "changes": list(changes)}
         for (phase, host), changes in groupby(plan.changes, lambda change: (change.phase, change.host))
     ]
     about = {"kind": KIND, "schema": SCHEMA, "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")}
@@ -80,14 +81,19 @@ def as_json(plan: Plan, purpose: Purpose) -> str:
         "issues": plan.issues,
         "findings": [vars(finding) for finding in plan.findings],
     }
-    return json.dumps(about | dataclasses.asdict(purpose) | body, indent=2)
+    return about | dataclasses.asdict(purpose) | body
+
+
+def as_json(document: Mapping[str, Any]) -> Iterator[str]:
+    """A document's text piece by piece: put together, the tens of MB of hundreds of hosts take 100 MB of memory."""
+    return json.JSONEncoder(indent=2, default=_change).iterencode(document)
 
 
 def _change(change: Planned) -> dict[str, Any]:
     return {name: value for name, value in vars(change).items() if name not in ("phase", "host")}
 
 
-def save(text: str, file: Path) -> None:
+def save(document: Mapping[str, Any], file: Path) -> None:
     """Write a document, 0600, in one step; an earlier plan of that name is replaced, no other file is.
 
     UsageError when that fails.
@@ -96,7 +102,8 @@ def save(text: str, file: Path) -> None:
         load(file)
     temporary = file.with_name(f".{file.name}.{secrets.token_hex(6)}")
     try:
-        write_synced(temporary, f"{text}\n".encode(), 0o600)
+        with synced(temporary, 0o600) as written:
+            written.writelines(piece.encode() for piece in chain(as_json(document), "\n"))
         os.replace(temporary, file)
     except OSError as error:
         temporary.unlink(missing_ok=True)

@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 
-def write_synced(path: Path, data: bytes, mode: int) -> None:
-    """Create `path` with its mode set before any content, and see it on disk; FileExistsError when it is there.
+@contextlib.contextmanager
+def synced(path: Path, mode: int) -> Iterator[BinaryIO]:
+    """A new file to write, its mode set before any content, which is on disk at the end; FileExistsError when it is
+    there.
 
     What cannot be written as a whole is not left in part.
     """
@@ -17,13 +21,19 @@ def write_synced(path: Path, data: bytes, mode: int) -> None:
     try:
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(descriptor, mode)
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(descriptor)
     except BaseException:
         with contextlib.suppress(OSError):
             path.unlink()
         raise
+
+
+def write_synced(path: Path, data: bytes, mode: int) -> None:
+    """Such a file with this content."""
+    with synced(path, mode) as file:
+        file.write(data)
 
 
 def sync_directory(path: Path) -> None:

@@ -16,7 +16,7 @@ from fakes.world import World
 
 from hardway.phases import PHASES, wanted_on
 from hardway.pki.credentials import Credentials
-from hardway.plans import Purpose, as_json, as_text, foresee
+from hardway.plans import Purpose, as_document, as_json, as_text, foresee
 from hardway.run.components import components
 from hardway.run.planning import plan
 from hardway.run.selection import Selection
@@ -43,7 +43,7 @@ def planned(world: World) -> None:
     """What `hardway plan` does once the hosts were asked."""
     inputs = dataclasses.replace(world.inputs(), credentials=Credentials(world.cluster, Overlay(world.store)))
     found = foresee(inputs, world.readers(), PHASES, world.names)
-    as_json(found, Purpose.of(world.cluster, Selection()))
+    assert all(as_json(as_document(found, Purpose.of(world.cluster, Selection()))))
     as_text(found, verbose=True)
 
 

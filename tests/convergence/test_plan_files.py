@@ -11,7 +11,7 @@ from fakes.world import Killed, World
 from hardway.errors import PlanMovedError, UsageError
 from hardway.phases import PHASES
 from hardway.pki.credentials import Credentials
-from hardway.plans import Agreement, Plan, Purpose, as_json, as_text, foresee, load, save
+from hardway.plans import Agreement, Plan, Purpose, as_document, as_json, as_text, foresee, load, save
 from hardway.plans.agreement import difference
 from hardway.plans.plan import Planned
 from hardway.run.selection import Selection
@@ -30,7 +30,7 @@ def foreseen(world: World, issues=()) -> Plan:
 
 def saved(world: World, tmp_path) -> Plan:
     """A plan as it comes back from its file."""
-    save(as_json(foreseen(world), Purpose.of(world.cluster, Selection())), tmp_path / "plan")
+    save(as_document(foreseen(world), Purpose.of(world.cluster, Selection())), tmp_path / "plan")
     return load(tmp_path / "plan").plan
 
 
@@ -218,7 +218,7 @@ def test_what_a_dead_run_left_half_done_is_as_planned(promised, now):
 
 def test_the_document_says_mode_owner_and_the_whole_of_what_is_new(bare):
     world = bare("lab")
-    found = json.loads(as_json(foreseen(world), Purpose.of(world.cluster, Selection())))
+    found = json.loads("".join(as_json(as_document(foreseen(world), Purpose.of(world.cluster, Selection())))))
     changes = {(s["phase"], s["host"], c["resource"]): c for s in found["steps"] for c in s["changes"]}
     file = changes["etcd", "controller-0", "file /etc/etcd/etcd.env"]
     assert (file["why"], file["mode"], file["owner"]) == (
@@ -261,7 +261,7 @@ def test_a_plan_for_something_else_is_refused_by_all_that_differs(bare, tmp_path
 )
 def test_what_is_no_plan_is_neither_read_nor_overwritten(tmp_path, content):
     (tmp_path / "notes").write_text(content)
-    for use in (lambda: load(tmp_path / "notes"), lambda: save("{}", tmp_path / "notes")):
+    for use in (lambda: load(tmp_path / "notes"), lambda: save({}, tmp_path / "notes")):
         with pytest.raises(UsageError):
             use()
     assert (tmp_path / "notes").read_text() == content

@@ -19,7 +19,7 @@ from hardway.facts import Facts
 from hardway.inventory import load
 from hardway.lease import Permission
 from hardway.pki.credentials import Credentials
-from hardway.plans import Purpose, as_json, look, save
+from hardway.plans import Purpose, as_document, look, save
 from hardway.plans import load as load_plan
 from hardway.progress.runlog import RunLog
 from hardway.report import Report
@@ -151,7 +151,7 @@ def test_a_plan_leaves_out_the_same_hosts_and_says_so(cluster, tmp_path):
 def test_a_saved_plan_knows_who_was_excluded(cluster, tmp_path):
     selection = Selection(exclude=("worker-1",), limit=("worker-0", "worker-1"))
     plan, _ = look(cluster.session, selection)
-    save(as_json(plan, Purpose.of(cluster.world.cluster, selection)), tmp_path / "plan")
+    save(as_document(plan, Purpose.of(cluster.world.cluster, selection)), tmp_path / "plan")
     purpose = load_plan(tmp_path / "plan").purpose
     assert purpose.selection == selection and str(selection) == "--limit worker-0 --limit worker-1 --exclude worker-1"
     with pytest.raises(HardwayError, match="is not a plan for this run"):

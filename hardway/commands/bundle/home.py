@@ -62,7 +62,8 @@ def plan(session: Session) -> Members:
     there = tuple(host.name for host in session.cluster.hosts if host.name not in known.away)
     selection = Selection(limit=there)
     found, _ = look(session, selection)
-    yield "plan.json", plans.as_json(found, plans.Purpose.of(session.cluster, selection)).encode()
+    document = plans.as_document(found, plans.Purpose.of(session.cluster, selection))
+    yield "plan.json", "".join(plans.as_json(document)).encode()
     yield "preflight.txt", ("\n".join(map(str, found.findings)) or "no findings").encode()
 
 
