@@ -28,7 +28,8 @@ class Facts:
     `read_only` are folders we must write to and cannot; `lease` is the run that may change this host just now, as
     hardway.lease.Holder reads it, empty where there is none; `beside` is what others left there; `forwarding` is
     whether its sshd opens connections from there, as far as that was tried; `api_name` are the addresses that the
-    host finds for the API's name, None where that was not asked; a host that could not be asked is not `known`, and
+    host finds for the API's name, None where that was not asked; `boot` is empty once the machine has finished its
+    boot, before that as hardway.resources.unit_state.Boot reads it; a host that could not be asked is not `known`, and
     nothing follows from it.
 
     Of a host of ours also what it lives by now, as its own files say: `etcd` and `containerd` are the versions of the
@@ -103,6 +104,7 @@ class Facts:
     beside: Leftovers = field(default_factory=Leftovers)
     forwarding: bool = True
     api_name: tuple[str, ...] | None = None
+    boot: str = ""
     known: bool = True
 
     @property
@@ -177,6 +179,7 @@ def parse(answer: str, sent: float, received: float) -> Facts:
         occupied=tuple(said.get("occupied", "").split()),
         beside=leftovers.parse(said),
         api_name=tuple(said["api_name"].split()[1:]) if "api_name" in said else None,
+        boot=said.get("boot", ""),
     )
     clock = said.get("clock", "")
     seconds = float(clock) if clock.replace(".", "", 1).isdigit() else float(clock.split(".")[0] or 0)

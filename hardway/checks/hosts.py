@@ -14,7 +14,7 @@ from ..living.departed import pod_routes as wanted
 from ..pki.certificates import authorities, issued
 from ..resources import Binary, KernelModule, SwapOff, Sysctl, Unit
 from ..resources.base import Resource, Situation
-from ..resources.unit import properties
+from ..resources.unit_state import UnitState, properties
 from ..run.step import Done
 from ..vocabulary import Answers, Probe
 from .check import Check
@@ -38,16 +38,16 @@ def unit_findings(units: Iterable[Unit], answers: Answers) -> list[str]:
     """Units that do not run, or would not come back after a reboot."""
     found = []
     for unit in units:
-        state = properties(answers[Probe("unit", (unit.name,))])
-        if state.get("ActiveState") != "active":
-            result = state.get("Result", "") or "no result"
-            found.append(
-                f"{unit.name} is {state.get('ActiveState', 'unknown')} ({result}, restarted"
-                f" {state.get('NRestarts', '0')} times)"
-            )
-        elif state.get("UnitFileState") != "enabled":
-            found.append(f"{unit.name} is {state.get('UnitFileState', 'unknown')}: it will not start at the next boot")
+        state = UnitState.parse(answers[Probe("unit", (unit.name,))])
+        if state.active != "active":
+            found.append(f"{unit.name} {state.told}{'' if state.queued else _result(state.said)}")
+        elif state.said["UnitFileState"] != "enabled":
+            found.append(f"{unit.name} is {state.said['UnitFileState']}: it will not start at the next boot")
     return found
+
+
+def _result(said: Mapping[str, str]) -> str:
+    return f" ({said.get('Result', '') or 'no result'}, restarted {said.get('NRestarts', '0')} times)"
 
 
 def restarts(answers: Answers) -> dict[str, str]:

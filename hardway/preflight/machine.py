@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from ..cluster import Host, Role
 from ..facts import Facts
 from ..phase import Inputs
+from ..progress.closing import plural
+from ..resources.unit_state import Boot
 from .finding import HostCheck
 from .tools import tools
 
@@ -31,6 +33,17 @@ def architecture(inputs: Inputs, host: Host, facts: Facts) -> Found:
 def systemd(inputs: Inputs, host: Host, facts: Facts) -> Found:
     if facts.init != "systemd":
         yield f"PID 1 is {facts.init}, not systemd", "use a distribution that runs systemd"
+
+
+def booting(inputs: Inputs, host: Host, facts: Facts) -> Found:
+    """Units of ours start when the network is up, so they wait for what it waits for. A run waits for them, but not for
+    ever."""
+    boot = Boot.parse(facts.boot)
+    if boot and boot.word == "stopping":
+        yield "is shutting down", "wait until it is back: hardway status INV"
+    elif boot and (behind := boot.behind):
+        what = f"has not finished its boot: {plural(boot.jobs, 'job')} in systemd's queue; it waits for {behind}"
+        yield what, f"if it stays so: {behind.look}"
 
 
 def privileges(inputs: Inputs, host: Host, facts: Facts) -> Found:
@@ -92,6 +105,7 @@ def package_manager(inputs: Inputs, host: Host, facts: Facts) -> Found:
 FIRST = (
     HostCheck("Architecture", "The processor is amd64 or arm64.", architecture),
     HostCheck("Systemd", "PID 1 is systemd.", systemd),
+    HostCheck("Booting", "The machine has finished its boot.", booting, warning=True),
     HostCheck("Privileges", "hardway runs as root there, by login or by sudo.", privileges),
     HostCheck("ReadOnly", "/etc, /usr/local and /var/lib can be written.", read_only),
     HostCheck("Overlay", "The kernel has the overlay file system (workers).", overlay),

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from ..vocabulary import Answers, Blob, Op, Probe
 from .base import Change, Situation
-from .unit import properties
+from .unit_state import properties
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ..vocabulary import Answers, Op, Probe
 from .base import Change, Situation
 from .file import Binary, File, file_digest, ours
+from .unit_state import UnitState, properties
 
 WORDS = {"restart": "restart", "load": "reload"}
 RUNS_OTHER = "its process has other flags than its unit"
@@ -54,7 +55,8 @@ class Unit:
         return (Probe("unit", (self.name,)), *(ours(used.path) for used in self.uses[:1]))
 
     def compare(self, now: Situation) -> Change | None:
-        state = properties(now.answers[self.probes()[0]])
+        unit = UnitState.parse(now.answers[self.probes()[0]])
+        state = unit.said
         changed = sorted(used.path for used in self.uses if used.path in now.changed)
         ops, why = [], []
         if state["UnitFileState"] != "enabled":
@@ -62,17 +64,19 @@ class Unit:
             why.append("masked" if state["UnitFileState"] == "masked" else "not enabled")
         if changed or ops or state["NeedDaemonReload"] == "yes":
             ops.append(Op("reload"))
-        running = state["ActiveState"] in ("active", "activating", "reloading") or state["Job"] not in ("", "0")
+        running = unit.active in ("active", "activating", "reloading") or unit.has_job
         # While it ends, or a start of it is still to come, it is not yet the process that counts.
-        other = state["Flags"] == "other" and state["ActiveState"] == "active" and state["Job"] in ("", "0")
+        other = state["Flags"] == "other" and unit.active == "active" and not unit.has_job
         former = bool(self.rereads) and state["Stamp"] == self._former(now.answers)
         stale = bool(changed) or other or not (former or state["Stamp"] == self.digest)
         restamp = () if stale else self.restamp(now)
         # Where it is not known which of its files are older, any of them may be.
         loads = self.reloads.issuperset(changed or [used.path for used in self.uses]) and not other
         verb = "load" if loads else "restart"
-        if not running:
-            why.append(f"is {state['ActiveState']}, to be started")
+        # What comes after it in its step needs it: a start that is in systemd's queue is waited for.
+        start = not running or (self.block and unit.queued and not stale)
+        if start:
+            why.append(f"{unit.told}, to be started")
         elif stale:
             what = f"{', '.join(changed)} changed" if changed else RUNS_OTHER if other else "runs with older files"
             why.append(f"{WORDS[verb]}: {what}")
@@ -82,9 +86,9 @@ class Unit:
             return None
         elif not why:
             why.append("systemd must reload its definition")
-        if not running or stale:
+        if start or stale:
             ops += [
-                Op(verb if running else "start", (self.name, "wait" if self.block else "queue")),
+                Op("start" if start else verb, (self.name, "wait" if self.block else "queue")),
                 Op("stamp", (self.name, self.digest)),
             ]
         before: tuple[Op, ...] = (Op("unstamp", (self.name,)),) if stale and state["Stamp"] else ()
@@ -131,19 +135,3 @@ class Restamp:
 
 def _digest(files: Mapping[str, str]) -> str:
     return hashlib.sha256("".join(f"{path} {files[path]}\n" for path in sorted(files)).encode()).hexdigest()
-
-
-def properties(answer: str) -> dict[str, str]:
-    """systemctl's NAME=VALUE lines; a host without the unit answers with systemd's own defaults."""
-    defaults = {
-        "LoadState": "not-found",
-        "ActiveState": "inactive",
-        "UnitFileState": "",
-        "NeedDaemonReload": "no",
-        "Stamp": "",
-        "SubState": "",
-        "Job": "",
-        "InvocationID": "",
-        "Flags": "",
-    }
-    return defaults | dict(line.split("=", 1) for line in answer.splitlines() if "=" in line)

@@ -1,12 +1,14 @@
-"""Telling a unit that will never start from one that needs time, while a phase waits for it."""
+"""Telling a unit that will never start from one that needs time, or waits itself, while a phase waits for it."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..errors import NotReadyError
 from ..phase import Pending
+from ..resources.unit_state import UnitState
 from ..targets.live import Live
 from ..transport import forwarding_forbidden
 from .refusals import USAGE_LINES, refusal
@@ -17,6 +19,26 @@ LOOK_SECONDS = 1.0
 HOPELESS_RESTARTS = 20
 # After one restart a refused flag may be what the journal still holds from before the unit was written anew.
 RESTARTS_TO_BELIEVE = 2
+# For what systemd has not begun to start at a phase's deadline: systemd-networkd-wait-online itself gives up after
+# 120 s, and a boot goes on without it.
+QUEUE_SECONDS = 150.0
+
+
+def state_of(live: Live, pending: Pending) -> UnitState:
+    """Of the unit that is waited for; of none, or where its host cannot be asked, one that waits for nothing."""
+    return UnitState(live.unit(pending.host, pending.unit) if pending.host and pending.unit else {})
+
+
+def not_started(host: str, unit: str, state: UnitState, waited: float, evidence: str = "") -> NotReadyError:
+    """Nobody has stopped it and nothing of ours can repair it: its host waits for something else first."""
+    return NotReadyError(
+        f"{unit} has not started: it {state.told}",
+        host=host,
+        waited_for=f"{unit} to start",
+        waited_seconds=waited,
+        evidence=evidence,
+        hint=f"on {host}: {state.look}; when the queue is empty, run this command again",
+    )
 
 
 class CrashWatch:
@@ -26,6 +48,7 @@ class CrashWatch:
         self.live, self.clock = live, clock
         self.first: dict[tuple[str, str], int] = {}
         self.tried: set[str] = set()
+        self.states: dict[tuple[str, str], UnitState] = {}
         self.start = self.looked = clock()
 
     def given_up(self, pending: Pending) -> NotReadyError | None:
@@ -58,6 +81,13 @@ class CrashWatch:
             hint=hint,
         )
 
+    def explained(self, pending: Pending) -> Pending:
+        """The same, with what its unit waits for in systemd's queue, as far as that was seen."""
+        state = self.states.get((pending.host, pending.unit))
+        if not state or not state.behind:
+            return pending
+        return replace(pending, what=f"{pending.what}; {pending.unit} cannot start before {state.behind.unit}")
+
     def _require_forwarding(self, pending: Pending) -> None:
         """ForwardingError when what is waited for is asked through the host's sshd, and that forbids it."""
         host = next((host for host in self.live.cluster.hosts if host.name == pending.host), None)
@@ -66,7 +96,8 @@ class CrashWatch:
 
     def _restarts(self, pending: Pending) -> int:
         """How often systemd has restarted the unit since we first looked."""
-        count = self.live.unit(pending.host, pending.unit).get("NRestarts", "")
+        state = self.states[pending.host, pending.unit] = state_of(self.live, pending)
+        count = state.said.get("NRestarts", "")
         if not count.isdigit():
             return 0
         first = self.first.setdefault((pending.host, pending.unit), int(count))

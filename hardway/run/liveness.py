@@ -11,11 +11,12 @@ import time
 from collections.abc import Iterable, Sequence
 
 from ..errors import ConnectionFailed, ConnectionLost, NotReadyError
-from ..resources.unit import properties
+from ..resources.unit_state import UnitState
 from ..targets.live import Live
 from ..targets.steadiness import STEADY, restarted, young
 from ..transport import Transport
 from ..vocabulary import Answers, Probe, Reader
+from .crashing import QUEUE_SECONDS, not_started
 from .refusals import USAGE_LINES, last_words, refusal
 
 PACE = 2.0  # seconds between two rounds; asking about a connection that is open costs nothing
@@ -58,8 +59,9 @@ def require_steady(live: Live, remote: Reader, host: str, names: Iterable[str]) 
         ended = {name: _restarts(answers, name) - counted[name] for name in left}
         worst = max(left, key=lambda name: ended[name])
         waited = time.monotonic() - began
-        if ended[worst] >= ENDINGS or waited > SETTLING:
-            raise _failed(live, host, worst, properties(answers[Probe("unit", (worst,))]), waited)
+        state = _state(answers, worst)
+        if ended[worst] >= ENDINGS or waited > (QUEUE_SECONDS if state.queued else SETTLING):
+            raise _failed(live, host, worst, state, waited)
         time.sleep(LOOK)
         answers = _asked(remote, units)
 
@@ -73,25 +75,31 @@ def _asked(remote: Reader, units: Sequence[str]) -> Answers:
 
 
 def _unproven(remote: Reader, units: Sequence[str], answers: Answers) -> list[str]:
-    stopped = [name for name in units if properties(answers[Probe("unit", (name,))])["ActiveState"] not in RUNS]
+    stopped = [name for name in units if _state(answers, name).active not in RUNS]
     again = restarted(units, answers)
     return [*stopped, *(young(again, remote.probe) if again else ())]
 
 
+def _state(answers: Answers, name: str) -> UnitState:
+    return UnitState.parse(answers[Probe("unit", (name,))])
+
+
 def _restarts(answers: Answers, name: str) -> int:
-    count = properties(answers[Probe("unit", (name,))]).get("NRestarts", "")
+    count = _state(answers, name).said.get("NRestarts", "")
     return int(count) if count.isdigit() else 0
 
 
-def _failed(live: Live, host: str, unit: str, state: dict[str, str], waited: float) -> NotReadyError:
+def _failed(live: Live, host: str, unit: str, state: UnitState, waited: float) -> NotReadyError:
+    if state.queued:
+        return not_started(host, unit, state, waited)
     journal = live.journal(host, unit, USAGE_LINES)
     refused = refusal(live.cluster, unit, journal)
-    often = f"systemd restarted it {state.get('NRestarts', '0')} times"
+    often = f"systemd restarted it {state.said.get('NRestarts', '0')} times"
     return NotReadyError(
         refused.message if refused else f"{unit} does not keep running: {often}",
         host=host,
         waited_for=f"{unit} to run for {STEADY:.0f} s",
         waited_seconds=waited,
-        evidence="\n".join(last_words(journal)) or f"it is {state['ActiveState']}",
+        evidence="\n".join(last_words(journal)) or f"it {state.told}",
         hint=refused.remedy if refused else f"on {host}: systemctl cat {unit}; journalctl -b -u {unit} -n 50",
     )

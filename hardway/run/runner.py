@@ -25,6 +25,7 @@ from ..targets.live import Live
 from ..transport import Transport
 from ..vocabulary import Remote
 from .comparing import compare, held, ordered, read, unmet
+from .crashing import not_started, state_of
 from .failures import explained, in_order, together
 from .ledger import Ledger
 from .liveness import require_steady, watch
@@ -221,11 +222,11 @@ class Runner:
         """Carry them out; afterwards the resources are as wanted, or it is an error."""
         if phase.before_change:
             phase.before_change(self.inputs, self.live, target, changes)
-        remote = self.remotes[target.name]
+        remote, start = self.remotes[target.name], time.monotonic()
         try:
             remote.change(ordered(changes))
         except RemoteCommandError as error:
-            raise self._with_journal(error) from error
+            raise self._with_journal(error, time.monotonic() - start) from error
         again = compare(resources, read(remote, resources))
         if again:
             lines = [f"{change.key}: {'; '.join(change.why)}" for change in again]
@@ -236,9 +237,13 @@ class Runner:
             ]
             raise RemoteCommandError("still different after the change was made", evidence="\n".join(lines))
 
-    def _with_journal(self, error: RemoteCommandError) -> RemoteCommandError:
+    def _with_journal(self, error: RemoteCommandError, waited: float) -> HardwayError:
+        """The same; of a unit that could not begin to start, what it waits for."""
         words = error.command.split()
         if words and words[0] in ("start", "restart", "load"):
+            state = state_of(self.live, Pending("", error.host, words[1]))
+            if state.queued:
+                return not_started(error.host, words[1], state, waited, error.evidence)
             error.evidence = f"{error.evidence}\n{self.live.journal(error.host, words[1])}".strip()
         return error
 

@@ -12,7 +12,7 @@ from ..phase import Pending, Phase, Target
 from ..report import Report
 from ..targets.kube import BROKEN
 from ..targets.live import Live, wait
-from .crashing import CrashWatch
+from .crashing import QUEUE_SECONDS, CrashWatch, not_started, state_of
 
 PACE = 0.5  # seconds: nobody can read faster
 
@@ -39,13 +39,13 @@ def await_nothing(
 
     NotReadyError with the host, what it waited for and the last lines of that unit's journal.
     """
-    last = Pending("")
+    last, start = Pending(""), time.monotonic()
     tell, crashes = Telling(report, phase), CrashWatch(live)
 
     def check() -> Pending | None:
         nonlocal last
         found = None if stopped() else question()
-        tell.of(found)
+        tell.of(found and crashes.explained(found))
         if found:
             last = found
             if hopeless := crashes.given_up(found):
@@ -53,11 +53,24 @@ def await_nothing(
         return found
 
     try:
-        return wait(check, phase.deadline, lambda pending: pending.what)
+        _in_time(check, phase.deadline, lambda: state_of(live, last).queued)
+        return time.monotonic() - start
     except NotReadyError as error:
+        if (state := state_of(live, last)).queued:
+            raise not_started(last.host, last.unit, state, time.monotonic() - start) from error
         error.host = last.host
         error.evidence = error.evidence or (live.journal(last.host, last.unit) if last.unit else "")
         raise
+
+
+def _in_time(check: Callable[[], Pending | None], deadline: float, queued: Callable[[], bool]) -> None:
+    """As `wait`; but what systemd has not begun to start by then is given time for that."""
+    try:
+        wait(check, deadline, lambda pending: pending.what)
+    except NotReadyError:
+        if not queued():
+            raise
+        wait(check, QUEUE_SECONDS, lambda pending: pending.what)
 
 
 def everywhere(phase: Phase, live: Live, targets: Sequence[Target], parallel: int) -> Callable[[], Pending | None]:

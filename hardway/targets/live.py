@@ -23,7 +23,7 @@ from ..etcd.interface import EtcdClient
 from ..facts import Facts, parse
 from ..pki.credentials import Credentials
 from ..ports import ETCD_HEALTH, LISTENING
-from ..resources.unit import properties
+from ..resources.unit_state import properties
 from ..transport import Transport
 from ..vocabulary import Probe
 from .away import Away

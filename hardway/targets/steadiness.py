@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..resources.unit import properties
+from ..resources.unit_state import properties
 from ..vocabulary import Answers, Probe
 
 # A program that systemd has had to start anew is believed to run when it has done so for this long. One

@@ -42,6 +42,14 @@ def test_unit_that_runs_and_is_enabled_is_no_finding():
         (unit_answer(active="failed", restarts="7"), "etcd.service is failed (exit-code, restarted 7 times)"),
         (unit_answer(enabled="disabled"), "will not start at the next boot"),
         ("", "etcd.service is inactive"),
+        (
+            "ActiveState=inactive\nJob=7\nWaits=x-wait-online.service start running 84",
+            "etcd.service waits in systemd's queue for x-wait-online.service (start running for 84 s)",
+        ),
+        (
+            "ActiveState=activating\nSubState=auto-restart\nResult=exit-code\nNRestarts=3",
+            "etcd.service exited, and systemd starts it again (exit-code, restarted 3 times)",
+        ),
     ],
 )
 def test_unit_findings(answer, words):

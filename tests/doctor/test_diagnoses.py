@@ -14,6 +14,7 @@ from hardway.commands.doctor.hosts import space_findings, spaces, unfit
 from hardway.commands.doctor.pods import image_finding
 from hardway.commands.doctor.units import Sick, described
 from hardway.preflight import Finding as Unfit
+from hardway.resources.unit_state import UnitState
 from hardway.run.refusals import last_words, refusal
 from hardway.settings import Assets
 from hardway.targets.pods import CRASH_REASONS, IMAGE_REASONS, stuck
@@ -67,9 +68,10 @@ def sick(
     result="exit-code",
     journal="F panic\n",
     finding="x.service is odd",
+    **more,
 ):
-    state = {"ActiveState": active, "UnitFileState": enabled, "NRestarts": restarts, "Result": result}
-    return described(Sick(cluster.host("c-0"), "x.service", state, finding, journal))
+    state = {"ActiveState": active, "UnitFileState": enabled, "NRestarts": restarts, "Result": result, **more}
+    return described(Sick(cluster.host("c-0"), "x.service", UnitState(state), finding, journal))
 
 
 @pytest.mark.parametrize(
@@ -85,6 +87,8 @@ def sick(
         ),
         ({"active": "activating"}, "x.service is starting and not ready yet", ("F panic",)),
         ({"active": "failed"}, "x.service is odd", ("F panic",)),
+        ({"active": "activating", "SubState": "auto-restart"}, "x.service is odd", ("F panic",)),
+        ({"active": "inactive", "result": "success", "Job": "7"}, "x.service is odd", ()),
         ({"active": "active", "enabled": "disabled"}, "x.service is odd", ()),
     ],
 )

@@ -17,6 +17,11 @@ from .shapes import CNI, DROP, DROP_IN, DROPPED, FORWARDING, MANIFEST, NO_FORWAR
 pytestmark = pytest.mark.lab
 
 NODE = "10.236.3"
+HANGING = "/etc/systemd/system/hangs.service"
+HANGS = (
+    "[Unit]\\nBefore=network-online.target\\n[Service]\\nType=oneshot\\nExecStart=/bin/sleep 900\\n"
+    "TimeoutStartSec=900\\n[Install]\\nWantedBy=network-online.target\\n"
+)
 
 
 @pytest.fixture(scope="module")
@@ -217,6 +222,26 @@ class TestLiving:
         assert count() == "1"
         stage.ssh("one", "ip route flush proto 200")
         await_true(lambda: count() == "1", 15, "the route to be back")
+        canary.alive()
+
+    @case("boot-that-hangs")
+    def test_a_boot_that_hangs_before_the_network_is_online(self, stage: Stage, canary: Canary, told):
+        """Nobody has stopped a unit, and what all of them wait for is named; a run waits for it too."""
+        stage.ssh("two", f"printf '{HANGS}' >{HANGING}; systemctl daemon-reload; systemctl enable -q hangs")
+        stage.lab("reboot", "two")
+        try:
+            assert "[WARNING Booting] two: has not finished its boot" in stage.hardway("preflight", "INV").ok().out
+            ran = told(stage.hardway("doctor", "INV"), "two")
+            assert "1. [systemd-waits] two" in ran.out and "is stopped" not in ran.out
+            units = {one["name"]: one for one in stage.hardway("status", "INV", "--output", "json").ok().json["units"]}
+            assert (units["kubelet"]["state"], units["kubelet"]["detail"][:18]) == ("waiting", "for hangs.service,")
+            checked = stage.hardway("verify", "INV", "--only", "units-active").ok(7).out
+            assert "kubelet.service waits in systemd's queue for hangs.service" in checked
+            stage.ssh("two", "systemd-run -q --no-block --on-active=20 systemctl stop hangs")
+            stage.hardway("bootstrap", "INV").ok()
+        finally:
+            stage.ssh("two", f"systemctl disable -q hangs; systemctl stop hangs; rm {HANGING}; systemctl daemon-reload")
+        stage.verified()
         canary.alive()
 
     def test_sshd_forwards_nothing_any_more(self, stage: Stage, canary: Canary):

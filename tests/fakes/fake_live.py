@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from hardway.cluster import Cluster, Host
 from hardway.errors import ConnectionFailed, HardwayError
 from hardway.ports import SSH
-from hardway.resources.unit import properties
+from hardway.resources.unit_state import properties
 from hardway.targets.away import Away
 from hardway.targets.live import Live
 

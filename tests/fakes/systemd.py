@@ -24,12 +24,16 @@ AGAIN = re.compile(
 
 @dataclass
 class Service:
-    """One unit. `started` maps every file it was started with to its sha256, `loaded` to its content."""
+    """One unit. `started` maps every file it was started with to its sha256, `loaded` to its content.
+
+    Its start is in the queue while it is `behind` another job, told as read.sh does.
+    """
 
     definition: bytes | None = None
     active: str = "inactive"
     enabled: bool = False
     starts: int = 0
+    behind: str = ""
     started: dict[str, str] = field(default_factory=dict)
     loaded: dict[str, bytes] = field(default_factory=dict)
 
@@ -61,7 +65,19 @@ class Systemd:
             "NeedDaemonReload": reload,
             "InvocationID": str(unit.starts or ""),
         }
-        return "\n".join(f"{name}={value}" for name, value in said.items())
+        queued = {"Job": "7", "Waits": unit.behind} if unit.behind else {}
+        return "\n".join(f"{name}={value}" for name, value in (said | queued).items())
+
+    def boots(self, behind: str) -> None:
+        """The machine has just come up: what is enabled comes after this job."""
+        for unit in [unit for unit in self.units.values() if unit.enabled]:
+            unit.active, unit.behind = "inactive", behind
+
+    def booted(self) -> None:
+        """That job has ended."""
+        for name in [name for name, unit in self.units.items() if unit.behind]:
+            self.unit(name).behind = ""
+            self.restart(name)
 
     def reload(self) -> None:
         for name, unit in self.units.items():
@@ -85,6 +101,8 @@ class Systemd:
 
     def restart(self, name: str) -> None:
         unit = self.load(name)
+        if unit.behind:
+            raise Refused(f"7 {name} start waiting")  # what is said in the end to whoever waits for it
         for program in re.findall(r"^ExecStart=([^\s]+)", unit.definition.decode(), re.MULTILINE):
             if program.startswith("/usr/local/") and program not in self.disk.files:
                 raise Refused(f"{name}: {program}: No such file or directory")

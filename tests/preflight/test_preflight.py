@@ -365,6 +365,32 @@ def test_a_worker_routes_to_the_others_alone(inputs):
     assert [one.host for one in found] == ["worker-0"] and "worker-0" not in found[0].what
 
 
+@pytest.mark.parametrize(
+    ("boot", "words", "next_"),
+    [
+        (
+            "starting 23 systemd-networkd-wait-online.service start running 84",
+            "has not finished its boot: 23 jobs in systemd's queue; it waits for systemd-networkd-wait-online.service"
+            " (start running for 84 s)",
+            "if it stays so: systemctl list-jobs; systemctl status systemd-networkd-wait-online.service",
+        ),
+        (
+            "initializing 1 x.mount start running",
+            "1 job in systemd's queue; it waits for x.mount (start running)",
+            "x.m",
+        ),
+        ("stopping 9 x.service stop running 3", "is shutting down", "hardway status INV"),
+        ("stopping", "is shutting down", "hardway status INV"),
+        ("starting", "", ""),
+        ("", "", ""),
+    ],
+)
+def test_a_machine_that_is_not_up_yet_is_told(inputs, boot, words, next_):
+    found = [one for one in findings(inputs("worker-0", boot=boot)) if one.name == "Booting"]
+    assert len(found) == bool(words)
+    assert all(one.warning and words in one.what and next_ in one.remedy for one in found)
+
+
 def test_what_is_ignored_is_a_warning_and_everything_else_is_not(inputs):
     found = replace(inputs("worker-0", memory_mb=8192, arch="s390x"), ignored=frozenset({"Architecture"}))
     [warning] = judge(found)

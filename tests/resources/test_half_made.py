@@ -15,7 +15,7 @@ from fakes.local_transport import LocalTransport
 
 from hardway.resources import Image, Packages, Unit, User
 from hardway.resources.base import Situation
-from hardway.resources.unit import properties
+from hardway.resources.unit_state import properties
 from hardway.targets import host as shell
 from hardway.targets.remote import HostRemote
 from hardway.vocabulary import Blob, Op, Probe

@@ -7,9 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from hardway.errors import ForwardingError
+from hardway.errors import ForwardingError, NotReadyError
 from hardway.phase import Pending
 from hardway.run.crashing import HOPELESS_RESTARTS, CrashWatch
+from hardway.run.waiting import await_nothing
 
 PENDING = Pending("kube-apiserver on one to be ready", "one", "kube-apiserver.service")
 REFUSED = "Error: unknown flag: --bad\n"
@@ -24,6 +25,7 @@ class Unit:
         self.cluster = SimpleNamespace(hosts=hosts, extra_args={"kube-apiserver": {"bad": "1"}}, override_args={})
         self.forwarding = True
         self.said, self.restarts, self.now, self.looks = journal, "0", 0.0, 0
+        self.more: dict[str, str] = {}
 
     def clock(self) -> float:
         self.now += 1.0
@@ -34,9 +36,9 @@ class Unit:
 
     def unit(self, host: str, unit: str) -> dict[str, str]:
         self.looks += 1
-        return {"NRestarts": self.restarts}
+        return {"NRestarts": self.restarts, **self.more}
 
-    def journal(self, host: str, unit: str, lines: int) -> str:
+    def journal(self, host: str, unit: str, lines: int = 20) -> str:
         return self.said
 
 
@@ -95,3 +97,54 @@ def test_nothing_is_asked_without_a_unit_nor_more_often_than_each_second():
 
 def test_the_error_names_what_was_waited_for():
     assert ends(REFUSED, "0", "2").waited_for == PENDING.what
+
+
+QUEUED = {"ActiveState": "inactive", "Job": "3", "Waits": "x-wait-online.service start running 84"}
+
+
+def waited(unit: Unit, *missing: Pending | None, deadline: float = 0.01) -> float:
+    """As a phase waits for what is missing at each look, the last of it for ever."""
+    looks = list(missing)
+    phase = SimpleNamespace(name="control-plane", deadline=deadline)
+    told: list[str] = []
+    report = SimpleNamespace(waiting=lambda phase, deadline, what="", host="": told.append(what))
+    question = lambda: looks.pop(0) if len(looks) > 1 else looks[0]  # noqa: E731
+    return await_nothing(phase, unit, report, lambda: False, question)
+
+
+def test_what_is_in_systemds_queue_at_the_deadline_is_given_time():
+    unit = Unit("")
+    unit.more = QUEUED
+    assert waited(unit, PENDING, PENDING, None) > 0.01
+
+
+def test_but_not_for_ever_and_is_told_with_what_it_waits_for(monkeypatch):
+    monkeypatch.setattr("hardway.run.waiting.QUEUE_SECONDS", 0.01)
+    unit = Unit("")
+    unit.more = QUEUED
+    with pytest.raises(NotReadyError) as caught:
+        waited(unit, PENDING)
+    error = caught.value
+    waits = "it waits in systemd's queue for x-wait-online.service (start running for 84 s)"
+    assert error.message == f"kube-apiserver.service has not started: {waits}"
+    assert error.host == "one" and error.hint.startswith("on one: systemctl list-jobs; systemctl status x-wait-online")
+    assert error.waited_seconds > 0.15, "both times"
+
+
+def test_one_that_runs_is_given_no_more_time():
+    unit = Unit("the last words")
+    unit.more = {"ActiveState": "active"}
+    with pytest.raises(NotReadyError, match="gave up waiting for kube-apiserver on one") as caught:
+        waited(unit, PENDING)
+    assert caught.value.evidence == "the last words"
+
+
+def test_who_watches_is_told_what_it_waits_for():
+    unit = Unit("")
+    unit.more = QUEUED
+    watch = CrashWatch(unit, unit.clock)
+    assert watch.explained(PENDING) == PENDING
+    watch.given_up(PENDING)
+    said = watch.explained(PENDING)
+    assert said.what == f"{PENDING.what}; kube-apiserver.service cannot start before x-wait-online.service"
+    assert watch.explained(Pending("an answer")) == Pending("an answer")

@@ -95,6 +95,17 @@ def test_one_that_stays_stopped_is_an_error(monkeypatch):
     assert "it is failed" in caught.value.evidence
 
 
+def test_one_that_cannot_start_yet_is_waited_for_longer(monkeypatch):
+    monkeypatch.setattr(liveness, "SETTLING", 0.0)
+    queued = "inactive 0\nJob=3\nWaits=x.service start running 84"
+    assert end(Host(queued, queued, queued, "active 0")).asked == 4
+    monkeypatch.setattr(liveness, "QUEUE_SECONDS", 0.05)
+    with pytest.raises(NotReadyError) as caught:
+        end(Host(queued))
+    assert "kubelet.service has not started: it waits in systemd's queue for x.service" in caught.value.message
+    assert "systemctl list-jobs; systemctl status x.service" in caught.value.hint
+
+
 def test_a_host_without_units_says_that_it_is_there_on_a_new_connection_when_the_old_one_is_broken():
     host = Host(ConnectionLost("broke", "one"), "active 0")
     assert end(host, ()).asked == 2

@@ -130,6 +130,14 @@ def test_colours_on_a_terminal_only(monkeypatch, variable, colours):
         ),
         ("LoadState=not-found\nActiveState=inactive", "lb: inactive (not installed)"),
         ("LoadState=loaded\nActiveState=inactive\nResult=success", "lb: inactive"),
+        (
+            "LoadState=loaded\nActiveState=inactive\nResult=success\nJob=7\nWaits=x.service start running 84",
+            "lb: waiting (for x.service, start running for 84 s)",
+        ),
+        (
+            "LoadState=loaded\nActiveState=activating\nSubState=auto-restart\nResult=exit-code\nNRestarts=2",
+            "lb: auto-restart (exit-code, restarted 2 times)",
+        ),
     ],
 )
 def test_a_unit_that_does_not_run(said, told):

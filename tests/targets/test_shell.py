@@ -19,7 +19,7 @@ from hardway.errors import RemoteCommandError
 from hardway.facts import parse
 from hardway.resources import Binary, Block, Directory, File, Owned, Sysctl, Unit
 from hardway.resources.base import Situation
-from hardway.resources.unit import properties
+from hardway.resources.unit_state import properties
 from hardway.run.comparing import ordered
 from hardway.targets.remote import HostRemote
 from hardway.vocabulary import Blob, Op, Probe

@@ -22,6 +22,7 @@ ONLY_TOLD: tuple[Diagnosis, ...] = (state.IDENTITY, hosts.AWAY, state.STATE, hos
 KNOWN: tuple[Diagnosis, ...] = (
     *BEFORE,
     state.CERTIFICATES,
+    units.HELD_UP,
     units.REFUSED,
     *units.UNITS.values(),
     etcd.FULL_ALARM,

@@ -23,8 +23,8 @@ FOLDERS = (
 )
 FULL_PERCENT, NEARLY_PERCENT = 97, 90
 # Preflight's warnings that are told otherwise: the disk of a host that is built is looked at below, wherever its data
-# is; a node that left the inventory is found by a check of verify.
-ELSEWHERE = ("Disk", "Departed")
+# is; a node that left the inventory is found by a check of verify; a boot that is not finished counts when units wait.
+ELSEWHERE = ("Disk", "Departed", "Booting")
 # Errors of preflight that explain much else.
 CAUSES = ("Forwarding", "Ports")
 SPACE = Probe("space", FOLDERS)

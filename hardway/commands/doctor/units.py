@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,8 +11,9 @@ from ...checks.hosts import unit_findings
 from ...cluster import Host
 from ...errors import HardwayError
 from ...parallel import each
+from ...report import plural
 from ...resources import Unit
-from ...resources.unit import properties
+from ...resources.unit_state import UnitState, properties
 from ...run.refusals import USAGE_LINES, Refusal, last_words, refusal
 from ...targets.steadiness import STEADY, restarted, young
 from ...vocabulary import Answers, Probe
@@ -42,22 +44,29 @@ class Sick:
 
     host: Host
     unit: str
-    state: dict[str, str]
+    state: UnitState
     finding: str
     journal: str
 
     @property
     def restarts(self) -> int:
-        return int(self.state.get("NRestarts") or 0)
+        return int(self.state.said.get("NRestarts") or 0)
 
     @property
     def crashing(self) -> bool:
-        return self.restarts > 0 and self.state["ActiveState"] in ("activating", "failed", "deactivating")
+        again = self.restarts > 0 and self.state.active in ("activating", "failed", "deactivating")
+        return not self.state.queued and (again or self.state.exited)
 
     @property
     def starting(self) -> bool:
-        """Waiting, as a member of etcd does for the others."""
-        return self.state["ActiveState"] == "activating" and not self.crashing
+        """Waiting, as a member of etcd does for the others, or behind such a unit of ours."""
+        if self.state.queued:
+            return self.state.behind is not None and _ours(self.state.behind.unit)
+        return self.state.active == "activating" and not self.crashing
+
+
+def _ours(unit: str) -> bool:
+    return unit.removesuffix(".service") in CAUSES
 
 
 def sick(patient: Patient) -> list[Sick]:
@@ -87,7 +96,7 @@ def _on(patient: Patient, host: Host) -> list[Sick]:
     wrong = {unit.name: text for unit in units for text in unit_findings([unit], answers)}
     journals = {name: Probe("journal", (name, str(USAGE_LINES))) for name in wrong}
     said = patient.scene.ask(host, list(journals.values()))
-    state = {name: properties(answers[Probe("unit", (name,))]) for name in wrong}
+    state = {name: UnitState.parse(answers[Probe("unit", (name,))]) for name in wrong}
     return [Sick(host, name, state[name], text, said[journals[name]]) for name, text in wrong.items()]
 
 
@@ -117,17 +126,32 @@ def _since(before: str, now: str) -> str:
 
 def described(one: Sick) -> Finding:
     """What is wrong with a unit, what its program said last, what to do."""
-    enabled, active = one.state["UnitFileState"], one.state["ActiveState"] == "active"
-    look = f"on {one.host.name}: journalctl -b -u {one.unit} -n 50"
+    name, state = one.host.name, one.state
+    look = f"on {name}: journalctl -b -u {one.unit} -n 50"
+    if state.queued:
+        return Finding(name, one.finding, f"on {name}: {state.look}")
     if one.crashing:
-        what = f"{one.unit} keeps exiting: systemd restarted it {one.restarts} times"
-        return Finding(one.host.name, what, f"{look}; {MEND}", last_words(one.journal))
-    if active or one.state.get("Result") == "success" and one.state["ActiveState"] == "inactive":
-        off = {"disabled": " and disabled", "masked": " and masked"}.get(enabled, "")
-        return Finding(one.host.name, one.finding if active else f"{one.unit} is stopped{off}", MEND)
+        often = f"{one.unit} keeps exiting: systemd restarted it {plural(one.restarts, 'time')}"
+        return Finding(name, often if one.restarts else one.finding, f"{look}; {MEND}", last_words(one.journal))
+    if state.active == "active" or (state.said.get("Result"), state.active) == ("success", "inactive"):
+        off = {"disabled": " and disabled", "masked": " and masked"}.get(state.said["UnitFileState"], "")
+        return Finding(name, one.finding if state.active == "active" else f"{one.unit} is stopped{off}", MEND)
     if one.starting:
-        return Finding(one.host.name, f"{one.unit} is starting and not ready yet", look, last_words(one.journal))
-    return Finding(one.host.name, one.finding, f"{look}; {MEND}", last_words(one.journal))
+        return Finding(name, f"{one.unit} is starting and not ready yet", look, last_words(one.journal))
+    return Finding(name, one.finding, f"{look}; {MEND}", last_words(one.journal))
+
+
+def held_up(patient: Patient) -> Iterator[Finding]:
+    """What systemd waits for before it starts units of ours, and is none itself: nothing that bootstrap can repair."""
+    waiting: dict[tuple[str, str], list[Sick]] = defaultdict(list)
+    for one in sick(patient):
+        if one.state.queued and not one.starting:
+            waiting[one.host.name, one.state.look].append(one)
+    for (host, look), units in waiting.items():
+        what = units[0].state.behind or "something that it does not name"
+        told = f"systemd waits for {what} before it starts {plural(len(units), 'unit')} of the cluster"
+        queue = f"in systemd's queue: {', '.join(one.unit for one in units)}"
+        yield Finding(host, told, f"on {host}: {look}", (queue,))
 
 
 def refused(patient: Patient) -> Iterator[Finding]:
@@ -153,6 +177,7 @@ def _look(component: str) -> Callable[[Patient], Iterator[Finding]]:
     return look
 
 
+HELD_UP = Diagnosis("systemd-waits", "systemd does not start units yet", held_up)
 REFUSED = Diagnosis("argument-refused", "A program refuses one of its flags", refused)
 STARTING = Diagnosis(
     "unit-starting",
@@ -165,7 +190,7 @@ UNITS = {
         f"unit-{component}",
         f"{component} does not run correctly",
         _look(component),
-        here=("argument-refused", *here),
+        here=("argument-refused", "systemd-waits", *here),
         instead_of=("units-active",),
     )
     for component, here in CAUSES.items()

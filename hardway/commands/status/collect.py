@@ -14,7 +14,7 @@ from ...lease import Holder
 from ...parallel import each
 from ...pki.certificates import authorities, issued
 from ...pki.inspection import end_of, remaining_days
-from ...resources.unit import properties
+from ...resources.unit_state import UnitState
 from ...run.components import components, wanted_version
 from ...session import Session
 from ...state.store import Store
@@ -90,18 +90,23 @@ def unit(cluster: Cluster, name: str, host: Host, answers: Answers | HardwayErro
     wanted = wanted_version(cluster, name)
     if isinstance(answers, HardwayError):
         return Component(name, host.name, "unknown", "the host does not answer", wanted)
-    found = properties(answers[Probe("unit", (f"{name}.service",))])
-    result, restarts = found.get("Result", ""), found.get("NRestarts", "0")
+    found = UnitState.parse(answers[Probe("unit", (f"{name}.service",))])
+    version = answers[Probe("version", (f"{name}.service",))]
+    return Component(name, host.name, found.word, _detail(found), wanted, version)
+
+
+def _detail(found: UnitState) -> str:
+    """Why a unit does not run."""
+    if found.said["LoadState"] == "not-found":
+        return "not installed"
+    if found.active == "active" or found.queued:
+        return f"for {found.behind.unit}, {found.behind.what}" if found.behind else ""
+    result, restarts = found.said.get("Result", ""), found.said.get("NRestarts", "0")
     reasons = [
         result if result not in ("", "success") else "",
         f"restarted {restarts} times" if restarts not in ("", "0") else "",
     ]
-    detail = "" if found["ActiveState"] == "active" else ", ".join(filter(None, reasons))
-    if found["LoadState"] == "not-found":
-        detail = "not installed"
-    return Component(
-        name, host.name, found["ActiveState"], detail, wanted, answers[Probe("version", (f"{name}.service",))]
-    )
+    return ", ".join(filter(None, reasons))
 
 
 def member(host: Host, answers: Answers | HardwayError) -> EtcdMember:

@@ -25,7 +25,8 @@ class Machine:
 class Component:
     """One unit on one host.
 
-    `state` is systemd's word, "unknown" on a host that is away; `running` is the version of the process.
+    `state` is systemd's word, "waiting" while systemd cannot start it yet, "unknown" on a host that is away; `running`
+    is the version of the process.
     """
 
     name: str

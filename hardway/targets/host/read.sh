@@ -25,14 +25,42 @@ q_binary() {
 # hash PATH: the sha256 of a file as it is now, no record believed.
 q_hash() { if [ -f "$1" ]; then sum=$(sha256sum <"$1"); echo "${sum%% *}"; else echo absent; fi; }
 
-# unit NAME: systemd's view of it, and the digest of the files it was last started with. systemd remembers that a unit was enabled
-# until it is reloaded; what counts at the next boot is the link.
+# unit NAME: systemd's view of it, what its start waits for, and the digest of the files it was last started with. systemd remembers
+# that a unit was enabled until it is reloaded; what counts at the next boot is the link.
 q_unit() {
   said=$(systemctl show -p LoadState -p ActiveState -p SubState -p UnitFileState -p NeedDaemonReload -p NRestarts -p Result -p Job -p InvocationID -p MainPID -p ExecStart "$1" 2>/dev/null || :)
   echo "$said"
   case $said in *MainPID=[1-9]*) rest=${said#*MainPID=}; if other_flags "${rest%%[!0-9]*}" "$said"; then echo Flags=other; fi ;; esac
+  case $said in *ActiveState=active*) ;; *Job=[1-9]*) awaited "$1" ;; esac
   case $said in *UnitFileState=enabled*) linked "$1" || echo UnitFileState=disabled ;; esac
   echo "Stamp=$(cat "$STATE/stamps/$1" 2>/dev/null || :)"
+}
+
+# awaited UNIT: "Waits=UNIT KIND STATE SECONDS" of the job behind which its own is in systemd's queue.
+awaited() { set -- "$1" $(jobs_before "$1"); case ${3:-$1} in "$1") ;; *) shift 2; printf 'Waits=%s\n' "$*" ;; esac; }
+# jobs_before UNIT: how many jobs are in systemd's queue, and UNIT KIND STATE SECONDS of the one for which UNIT's waits in the end: one that
+# runs, if there is any. Without a UNIT the first that runs. (What stands beneath a job in systemctl's list are those before it.)
+jobs_before() {
+  set -- $(systemctl list-jobs --no-legend --full --before 2>/dev/null | awk -v unit="${1:-}" '
+    $1 ~ /^[0-9]+$/ { j = $1; n++; name[j] = $2; kind[j] = $3; state[j] = $4; if ($2 == unit) last = j; if ($4 == "running" && !first) first = j; next }
+    match($0, /job [0-9]+ \(/) { before[j] = before[j] " " substr($0, RSTART + 4, RLENGTH - 6) }
+    END {
+      if (unit == "") last = first
+      todo = last
+      while (todo != "") {
+        split(todo, t, " "); at = t[1]; sub(/^ *[0-9]+ */, "", todo)
+        if (seen[at]++ || !(at in name)) continue
+        last = at; if (state[at] == "running") break
+        todo = todo before[at]; sub(/^ */, "", todo)
+      }
+      if (last) print n, name[last], kind[last], state[last]
+    }')
+  if [ $# -gt 0 ]; then printf '%s %s\n' "$*" "$(job_age "$2" "$3")"; fi
+}
+# job_age UNIT KIND: for how many seconds it has been starting, or stopping.
+job_age() {
+  case $2 in *start) when=InactiveExitTimestampMonotonic ;; *) when=ActiveExitTimestampMonotonic ;; esac
+  awk -v since="$(systemctl show -p $when --value "$1" 2>/dev/null)" '{ if (0 < since) printf "%d", $1 - since / 1000000 }' /proc/uptime
 }
 
 # other_flags PID SAID: whether a process was started otherwise than systemd now says of its unit. What is quoted there, or filled in
@@ -179,7 +207,7 @@ q_drill() {
   if [ ! -e "$STATE/drill" ]; then return; fi
   set -- $(cat "$STATE/drill"); printf '%s %s' "$1" "$2"; shift 2
   for unit; do
-    case $(systemctl show -p ActiveState --value "${unit%%=*}") in active|activating|reloading) now=running ;; *) now=stopped ;; esac
+    case $(systemctl show -p ActiveState -p Job "${unit%%=*}") in *ActiveState=activ*|*=reloading*|*Job=[1-9]*) now=running ;; *) now=stopped ;; esac
     run=$(systemctl show -p InvocationID --value "${unit%%=*}")
     if [ -n "$run" ] && [ "$run" != "${unit#*=}" ]; then now=running; fi
     printf ' %s=%s' "${unit%%=*}" "$now"
@@ -329,6 +357,12 @@ s_folder() {
     printf "%s=%s=%s=%s ", name, mount, free, options
   }'
 }
+# s_boot: whether the machine is still starting, or going down, with the jobs in systemd's queue: how many, and for which most of ours
+# would wait.
+s_boot() {
+  state=$(systemctl is-system-running 2>/dev/null); case $state in initializing | starting | stopping) ;; *) return 0 ;; esac
+  jobs=$(jobs_before network-online.target); echo "$state ${jobs:-$(jobs_before)}"
+}
 # survey NAME: the facts that decide what this host gets, and what preflight judges; key=value lines. NAME is the API's, if it is a name.
 q_survey() {
   if [ -n "${1:-}" ] && command -v getent >/dev/null; then echo "api_name=$1 $(getent ahostsv4 "$1" 2>/dev/null | awk '{print $1}' | sort -u | tr '\n' ' ')"; fi
@@ -358,6 +392,7 @@ q_survey() {
   echo "swaps=$(sed 1d /proc/swaps 2>/dev/null | wc -l)"
   echo "listening=$(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk '$4 == "0A" {n=split($2,a,":"); print a[n]}' | sort -u | tr '\n' ' ')"
   echo "holders=$(ss -H -ltnp 2>/dev/null | sed -n 's/^[^ ]* *[^ ]* *[^ ]* *[^ ]*:\([0-9]*\) .*users:(("\([^"]*\)",pid=\([0-9]*\),.*/\1=\2=\3/p' | sort -u | tr '\n' ' ')"
+  echo "boot=$(s_boot)"
   echo "firewall=$(grep -qsi '^ENABLED=yes' /etc/ufw/ufw.conf && echo ufw)"
   echo "units=$(systemctl list-units --plain --no-legend --state=active,activating --type=service 2>/dev/null | awk '{printf "%s ", $1}')"
   # A module that nobody has needed yet is not among the file systems.

@@ -237,10 +237,16 @@ w_unsysctl() { for f in "$STATE"/sysctl/*; do if [ -e "$f" ]; then cat "$f" >"/p
 w_reload() { systemctl daemon-reload; }
 # enable: a masked unit is unmasked first; the plan has shown that
 w_enable() { systemctl enable -q --no-reload "$@" 2>"$stage/.enable" || { systemctl unmask -q "$@" && systemctl enable -q --no-reload "$@"; }; }
-w_start() { systemctl reset-failed "$1" 2>/dev/null || :; if [ "$2" = queue ]; then systemctl start --no-block "$1"; else systemctl start "$1"; fi; }
-w_restart() { systemctl reset-failed "$1" 2>/dev/null || :; if [ "$2" = queue ]; then systemctl restart --no-block "$1"; else systemctl restart "$1"; fi; }
+w_start() { systemctl reset-failed "$1" 2>/dev/null || :; settled start "$1" "$2"; }
+w_restart() { systemctl reset-failed "$1" 2>/dev/null || :; settled restart "$1" "$2"; }
 # load: the unit loads its files and goes on serving
-w_load() { if [ "$2" = queue ]; then systemctl reload-or-restart --no-block "$1"; else systemctl reload-or-restart "$1"; fi; }
+w_load() { settled reload-or-restart "$1" "$2"; }
+# settled VERB UNIT wait|queue: a start may wait in systemd's queue, behind a boot that hangs: nobody waits for that for ever. It stays there.
+SETTLING=240
+settled() {
+  if [ "$3" = queue ]; then systemctl "$1" --no-block "$2"; return; fi
+  timeout $SETTLING systemctl "$1" "$2" || { code=$?; case $code in 124 | 143) systemctl list-jobs --no-legend >&2 || : ;; esac; return $code; }
+}
 # stop: for good; a service that does not end soon (an API server waits for open watches) is killed
 w_stop() { systemctl disable -q "$1" 2>/dev/null || :; timeout 3 systemctl stop "$1" || { systemctl kill -s KILL "$1" 2>/dev/null || :; systemctl stop "$1" || ! systemctl is-active -q "$1"; }; systemctl reset-failed "$1" 2>/dev/null || :; }
 

@@ -156,6 +156,19 @@ CASES = (
         remedy="Run it: hardway enables and starts the unit.",
     ),
     Case(
+        name="boot-that-hangs",
+        sees="[systemd-waits] <host>: systemd waits for <unit> (start running for <seconds> s) before it starts…",
+        evidence=("in systemd's queue: <units>",),
+        why=(
+            "The machine was rebooted, and its boot waits for something, often for a network that is not complete."
+            " hardway's units come after it. Nobody has stopped them."
+        ),
+        injected="a unit on a lab machine that delays network-online.target, and a reboot",
+        exit_code=7,
+        next="on <host>: systemctl list-jobs; systemctl status <unit>",
+        remedy="Repair what the boot waits for. `bootstrap` waits up to four minutes for a unit, then says the same.",
+    ),
+    Case(
         name="unit-masked",
         sees="[unit-haproxy] <host>: haproxy.service is stopped and masked",
         why="The unit is masked, so systemd cannot start it.",
