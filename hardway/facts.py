@@ -22,8 +22,9 @@ class Facts:
     """One host's facts.
 
     `arch` is in release naming (amd64, arm64); `addresses` maps each address to its interface; `links` are the networks
-    that the host reaches without a router; `clock_offset` is the host's clock minus ours, in seconds; `kubernetes` is
-    the version our programs there have;
+    that the host reaches without a router; `beyond` are the next hops that it reaches only through one, each with that
+    router's address, or "none" where it has no route, and None where nobody could tell; `clock_offset` is the host's
+    clock minus ours, in seconds; `kubernetes` is the version our programs there have;
     `occupied` are our data folders that hold data; `holders` maps ports to the program and process that listen there;
     `read_only` are folders we must write to and cannot; `lease` is the run that may change this host just now, as
     hardway.lease.Holder reads it, empty where there is none; `beside` is what others left there; `forwarding` is
@@ -61,6 +62,7 @@ class Facts:
     os_version: str = ""
     addresses: Mapping[str, str] = field(default_factory=dict)
     links: tuple[str, ...] = ()
+    beyond: Mapping[str, str] | None = None
     cgroup: int = 2
     read_only: tuple[str, ...] = ()
     resolv_conf: str = "/etc/resolv.conf"
@@ -138,6 +140,7 @@ def parse(answer: str, sent: float, received: float) -> Facts:
         os_version=said.get("os_version", ""),
         addresses=dict(pair.split("=", 1) for pair in said.get("addresses", "").split()),
         links=tuple(said.get("links", "").replace("default", "0.0.0.0/0").split()),
+        beyond=dict(pair.split("=", 1) for pair in said["beyond"].split()) if "beyond" in said else None,
         cgroup=number("cgroup"),
         read_only=tuple(said.get("read_only", "").split()),
         resolv_conf=said.get("resolv_conf", ""),

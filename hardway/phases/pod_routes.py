@@ -10,7 +10,7 @@ inventory stay until its Node is deleted too.
 By hand: `ip route show proto 200` on any host; `iptables -t nat -S POSTROUTING | grep hardway` on a worker.
 
 Goes wrong: a router or a cloud drops packets with pod addresses (switch its source check off); the next hop
-is not in a network that the host shares with the worker.
+is behind a router, which does not know where the pods are.
 """
 
 from ..cluster import Host

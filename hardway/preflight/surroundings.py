@@ -114,13 +114,30 @@ def name_server(inputs: Inputs, host: Host, facts: Facts) -> Found:
 
 
 def next_hops(inputs: Inputs, host: Host, facts: Facts) -> Found:
-    """The kernel takes a route only to a machine that it reaches without a router."""
-    far = [one for one in _beyond(inputs.cluster, tuple(facts.links)) if one != host] if facts.links else []
-    if far:
+    """The kernel takes a route only to a machine that it reaches without a router: in a network of the host's, or by a
+    route of its own. A router between would not know where the pods are."""
+    far = _far(inputs.cluster, host, facts)
+    if not far:
+        return
+    hops = ", ".join(f"{worker.name} ({worker.address})" for worker in far)
+    remedy = "correct `address` in the inventory, or connect all hosts to one network without a router in it"
+    yield f"cannot route to the pods of {hops}: {_why(host, far, facts)}", remedy
+
+
+def _far(cluster: Cluster, host: Host, facts: Facts) -> list[Host]:
+    """The other workers that cannot be a next hop from here."""
+    if facts.beyond is None and not facts.links:
+        return []
+    outside = [one for one in _beyond(cluster, tuple(facts.links)) if one != host]
+    return outside if facts.beyond is None else [one for one in outside if str(one.address) in facts.beyond]
+
+
+def _why(host: Host, far: list[Host], facts: Facts) -> str:
+    if facts.beyond is None:
         shown = [link for link in facts.links if host.address in IPv4Network(link)] or facts.links
-        hops = ", ".join(f"{worker.name} ({worker.address})" for worker in far)
-        what = f"cannot route to the pods of {hops}: not in a network of its own ({', '.join(shown)})"
-        yield what, "correct `address` in the inventory, or connect all hosts to one network without a router in it"
+        return f"not in a network of its own ({', '.join(shown)})"
+    routers = sorted({facts.beyond[str(one.address)] for one in far} - {"none"})
+    return f"the way there is through a router, {', '.join(routers)}" if routers else "it has no route there"
 
 
 def _beyond(cluster: Cluster, links: tuple[str, ...]) -> list[Host]:

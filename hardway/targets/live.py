@@ -79,7 +79,7 @@ class Live:
         remote = self.remotes[host.name]
         self.transports[host.name].connect()
         sent = time.time()
-        survey = Probe("survey", (self.cluster.api_name,))
+        survey = Probe("survey", (self.cluster.api_name, *(str(hop.address) for hop in self.cluster.workers)))
         answer = remote.probe((survey,))[survey]
         facts = parse(answer, sent, time.time())
         return self.tried(host, facts) if trial or not facts.cluster else facts

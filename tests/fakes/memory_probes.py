@@ -190,7 +190,7 @@ class MemoryProbes:
     def q_exists(self, path: str) -> str:
         return "yes" if self.disk.below(path) else "no"
 
-    def q_survey(self, name: str = "") -> str:
+    def q_survey(self, name: str = "", *hops: str) -> str:
         units = [name for name, unit in self.systemd.units.items() if unit.active == "active"]
         env = dict(re.findall(r"^(ETCD_[A-Z_]+)=(.*)$", self.disk.read("/etc/etcd/etcd.env").decode(), re.MULTILINE))
         said = {

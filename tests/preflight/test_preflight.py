@@ -359,6 +359,34 @@ def test_a_next_hop_behind_a_router_is_told_before_the_kernel_refuses_it(inputs,
         assert all((f"{worker.name} ({worker.address})" in one.what) is (worker.name in named) for one in found)
 
 
+HERE, THERE = (str(VAGRANT.host(name).address) for name in ("worker-0", "worker-1"))
+
+
+@pytest.mark.parametrize(
+    ("beyond", "links", "words"),
+    [
+        ({}, ("192.168.56.1/32",), ""),  # /32 addresses, and a route of its own to each
+        ({}, (), ""),
+        (
+            {THERE: "192.168.56.1"},
+            ("192.168.56.0/24",),
+            "",
+        ),  # a detour that somebody set; the kernel takes it all the same
+        (
+            {THERE: "192.168.56.1"},
+            ("192.168.56.1/32",),
+            "worker-1 (ADDRESS): the way there is through a router, 192.168.56.1",
+        ),
+        ({THERE: "none"}, (), "worker-1 (ADDRESS): it has no route there"),
+        ({HERE: "10.0.0.1", THERE: "none"}, (), "through a router, 10.0.0.1"),
+    ],
+)
+def test_what_the_kernel_says_of_the_way_to_a_next_hop_counts(inputs, beyond, links, words):
+    found = [one for one in findings(inputs("lb", links=links, beyond=beyond)) if one.name == "NextHop"]
+    assert len(found) == bool(words) and all(words.replace("ADDRESS", THERE) in one.what for one in found)
+    assert all("one network without a router" in one.remedy and not one.warning for one in found)
+
+
 def test_a_worker_routes_to_the_others_alone(inputs):
     own = next(host for host in VAGRANT.workers if host.name == "worker-0")
     found = [one for one in findings(inputs("worker-0", links=(f"{own.address}/32",))) if one.name == "NextHop"]

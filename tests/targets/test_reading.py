@@ -50,6 +50,14 @@ class Recording:
     forward = dial
 
 
+def test_a_host_is_asked_for_its_way_to_each_worker_with_everything_else(session, made):
+    with pytest.raises(RemoteCommandError):
+        session.live.survey(session.cluster.host("controller-0"))
+    script = made["controller-0"].done.pop()
+    hops = " ".join(str(worker.address) for worker in session.cluster.workers)
+    assert f"; q_survey '' {hops}\n" in script
+
+
 @pytest.fixture
 def made() -> dict[str, Recording]:
     return {}

@@ -109,8 +109,48 @@ def test_at_no_moment_a_route_is_missing_that_stays(kernel, script):
 def test_one_next_hop_that_is_not_on_link_stops_nothing_and_is_told(kernel, script, tmp_path):
     path = script((ONE, "10.99.0.1"), (TWO, NEAR))
     ran = kernel(f"{path}; echo $?", ROUTES)
-    assert ran.stdout.splitlines() == ["1", f"{TWO} via {NEAR}"] and "Nexthop has invalid gateway" in ran.stderr
+    assert ran.stdout.splitlines() == ["1", f"{TWO} via {NEAR}"]
+    assert ran.stderr == f"no route to {ONE}: its gateway 10.99.0.1 cannot be reached\n"
     assert "MASQUERADE" in (tmp_path / "rules").read_text()
+
+
+# Each machine has a /32 address; the router is on the link, and so is .22, by a route of its own.
+ALONE = (
+    "ip addr flush dev net0; ip addr add 10.240.0.20/32 dev net0; ip route add 10.240.0.1 dev net0;"
+    " ip route add default via 10.240.0.1; ip route add 10.240.0.22/32 dev net0 scope global;"
+    " ip route add 10.240.0.23/32 dev net0"
+)
+
+
+@alone
+def test_where_each_host_has_an_address_alone_a_gateway_on_the_same_link_is_taken(kernel, script):
+    path = script((TWO, "10.240.0.22"), (THREE, "10.240.0.23"))
+    shown = "ip -4 route show proto 200"
+    ran = kernel(ALONE, path, f"{path}; echo $?", shown, "ip route get 10.200.2.7 | head -n 1 | cut -d ' ' -f 1-5")
+    kept = [f"{TWO} via 10.240.0.22 dev net0 onlink", f"{THREE} via 10.240.0.23 dev net0"]
+    assert [line.strip() for line in ran.stdout.splitlines()] == ["0", *kept, "10.200.2.7 via 10.240.0.22 dev net0"], (
+        ran
+    )
+
+
+@alone
+def test_one_behind_a_router_is_told_with_that_router(kernel, script):
+    ran = kernel(ALONE, f"{script((ONE, NEAR), (TWO, '10.240.0.22'))}; echo $?", ROUTES)
+    assert ran.stdout.splitlines() == ["1", f"{TWO} via 10.240.0.22"]
+    assert f"no route to {ONE}: its gateway {NEAR} is behind a router: {NEAR} via 10.240.0.1 dev net0" in ran.stderr
+
+
+@alone
+def test_a_host_says_which_next_hops_it_reaches_only_through_a_router(kernel):
+    """All of them in one question to the kernel."""
+    verbs = Path(__file__).parents[2] / "hardway/targets/host"
+    hops = f"{NEAR} 10.240.0.22 10.240.0.23 10.240.0.1 10.240.0.20 10.99.0.1"
+    ask = (f". {verbs / 'read.sh'}", f"s_beyond {hops}")
+    said = parse(kernel(ALONE, "ip route add unreachable 10.99.0.0/16", *ask).stdout, 0.0, 0.0)
+    assert said.beyond == {NEAR: "10.240.0.1", "10.99.0.1": "none"}
+    assert parse(kernel(*ask).stdout, 0.0, 0.0).beyond == {"10.99.0.1": "none"}
+    without = kernel(ask[0], 'ip() { [ "$1" != -4 ] || return 1; }', ask[1])
+    assert parse(without.stdout, 0.0, 0.0).beyond is None
 
 
 TAKEN = [

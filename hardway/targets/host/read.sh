@@ -357,13 +357,26 @@ s_folder() {
     printf "%s=%s=%s=%s ", name, mount, free, options
   }'
 }
+# s_beyond ADDRESS...: ADDRESS=ROUTER for those that this host reaches only through a router, and ADDRESS=none for those that it does not
+# reach. Nothing is said by an `ip` that cannot be asked for many at once.
+s_beyond() {
+  printf 'route get %s\n' "$@" | ip -4 -o -force -batch - 2>/dev/null | awk -v asked="$*" '
+    { at = $1 ~ /^[0-9]/ ? $1 : $2; told[at] = 1; if ($2 == "via") by[at] = $3 == "inet6" ? $4 : $3 }
+    END {
+      if (!NR) exit
+      n = split(asked, a, " "); printf "beyond="
+      for (i = 1; i <= n; i++) if (a[i] in by) printf "%s=%s ", a[i], by[a[i]]; else if (!(a[i] in told)) printf "%s=none ", a[i]
+      print ""
+    }'
+}
 # s_boot: whether the machine is still starting, or going down, with the jobs in systemd's queue: how many, and for which most of ours
 # would wait.
 s_boot() {
   state=$(systemctl is-system-running 2>/dev/null); case $state in initializing | starting | stopping) ;; *) return 0 ;; esac
   jobs=$(jobs_before network-online.target); echo "$state ${jobs:-$(jobs_before)}"
 }
-# survey NAME: the facts that decide what this host gets, and what preflight judges; key=value lines. NAME is the API's, if it is a name.
+# survey NAME ADDRESS...: the facts that decide what this host gets, and what preflight judges; key=value lines. NAME is the API's, if it
+# is a name, else empty; the addresses are those of next hops.
 q_survey() {
   if [ -n "${1:-}" ] && command -v getent >/dev/null; then echo "api_name=$1 $(getent ahostsv4 "$1" 2>/dev/null | awk '{print $1}' | sort -u | tr '\n' ' ')"; fi
   echo "arch=$(uname -m)"; echo "kernel=$(uname -r)"; echo "hostname=$(hostname 2>/dev/null || cat /etc/hostname)"
@@ -374,6 +387,7 @@ q_survey() {
   echo "var_free_kb=$(df -Pk /var/lib 2>/dev/null | awk 'NR==2 {print $4}')"
   (. /etc/os-release 2>/dev/null; echo "os=${ID:-unknown}"; echo "os_version=${VERSION_ID:-}")
   echo "addresses=$(q_addresses)"
+  if [ $# -gt 1 ]; then (shift; s_beyond "$@"); fi
   echo "links=$(ip -4 route show table all scope link 2>/dev/null | awk '$1 ~ /^([0-9]|default)/ {printf "%s ", $1}')"
   echo "cgroup=$([ -e /sys/fs/cgroup/cgroup.controllers ] && echo 2 || echo 1)"
   echo "read_only=$(for d in /etc /usr/local /var/lib; do [ -w $d ] || printf '%s ' $d; done)"

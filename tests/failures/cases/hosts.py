@@ -261,11 +261,14 @@ CASES = (
     finding(
         "next-hop-behind-a-router",
         "NextHop",
-        "cannot route to the pods of <host> (<address>): not in a network of its own (<networks>)",
+        "cannot route to the pods of <host> (<address>): the way there is through a router, <address>",
         "correct `address` in the inventory, or connect all hosts to one network without a router in it",
         why="Pods are routed, without a tunnel: each worker must be the next hop for all other hosts.",
         injected="a worker whose address is in a network that the other machine does not have",
-        remedy="Use the addresses of a network that all machines share.",
+        remedy=(
+            "Use the addresses of a network that all machines share. Where each has a /32 address, it must reach the"
+            " others directly: `ip route get` names no `via`."
+        ),
     ),
     finding(
         "no-systemd",
