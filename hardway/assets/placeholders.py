@@ -8,6 +8,8 @@ from ..errors import AssetError
 from .asset import Asset
 from .store import AssetStore
 
+NO_DIGEST = "-"
+
 
 class Placeholders:
     """Stands in for an AssetStore; given one, for each asset that it has not gathered, or that is damaged."""
@@ -28,4 +30,6 @@ class Placeholders:
                 return look(name, arch)
         except AssetError:
             pass
-        return Asset(component=name, name=name, version="", arch=arch, path=None, sha256="-", size=0, provenance="")
+        return Asset(
+            component=name, name=name, version="", arch=arch, path=None, sha256=NO_DIGEST, size=0, provenance=""
+        )

@@ -37,6 +37,7 @@ CAUSES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "dns-from-hosts": (("unit-kube-proxy", "kernel-settings", "pod-routes"), ("coredns-ready", "api-down")),
     "dns-current": ((), ("coredns-ready", "dns-from-hosts", "pod-routes")),
     "kubelet-anonymous": (("unit-kubelet",), ()),
+    "binaries": (("drift",), ()),
     "units-steady": (("unit-starting", *(one.name for one in UNITS.values())), ()),
 }
 # Of these a host cannot be told, or not by its neighbours, while connections to it do not come about.
