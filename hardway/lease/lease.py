@@ -26,6 +26,7 @@ from .keeper import Keeper, Term, clock
 PATIENCE = 20.0
 # And so long for a host to confirm the lease again before it gives up; one that reboots needs about as much.
 RECOVERY = 30.0
+AGAIN = "then run the same command again: it continues"
 
 
 class Lease:
@@ -73,7 +74,7 @@ class Lease:
         with self.term.news:
             self.term.news.wait_for(lambda: self.term.over.is_set() or self._held(), RECOVERY)
             if not self._error and not self._held():
-                self._fail(_lost("no host has confirmed it for too long"))
+                self._fail(_lost("no host has confirmed it for too long", f"check this computer's network; {AGAIN}"))
             self.intact()
 
     def intact(self) -> None:
@@ -98,7 +99,11 @@ class Lease:
 
     def _superseded(self) -> None:
         with self.term.news:
-            self._fail(_lost("another run has changed the cluster meanwhile"))
+            self._fail(
+                _lost(
+                    "another run has changed the cluster meanwhile", f"hardway plan INV   shows what is left; {AGAIN}"
+                )
+            )
 
     def _gives_way_to(self, holder: Holder) -> bool:
         return holder.working or holder.token < self.me.token
@@ -133,5 +138,5 @@ def _refused(holder: Holder | None, host: Host) -> InUseError:
     return InUseError(str(holder), host.name, evidence=evidence, hint=holder.remedy)
 
 
-def _lost(why: str, remedy: str = "run the same command again; it continues") -> InUseError:
+def _lost(why: str, remedy: str) -> InUseError:
     return InUseError(f"this run has lost its lease of the cluster: {why}", hint=remedy)

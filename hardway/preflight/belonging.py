@@ -68,7 +68,7 @@ def founding(inputs: Inputs, hosts: list[Host]) -> Iterator[tuple[Host, str, str
     for member in inputs.cluster.etcd_members:
         if member in hosts and not inputs.facts[member.name].etcd_data:
             what = f"has no etcd data, and an etcd cluster may exist on hosts that gave no answer: {', '.join(away)}"
-            remedy = "reachable, and do not exclude it: hardway plan INV   shows why it does not answer"
+            remedy = "reachable, and do not exclude it: hardway status INV   shows why it does not answer"
             yield member, what, f"make {away[0]} {remedy}"
 
 

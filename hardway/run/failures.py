@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..cluster import Host
-from ..errors import ConnectionFailed, HardwayError, HostErrors, InUseError, NotReachedError, NotReadyError
+from ..errors import ConnectionFailed, HardwayError, HostErrors, InUseError, NotReachedError
 from ..phase import Inputs, Phase, Target
 
 
@@ -38,10 +38,10 @@ def explained(error: HardwayError, inputs: Inputs, phase: Phase, target: Target 
     """The error with its phase, its host and the next command, where it does not name them itself."""
     error.phase = error.phase or phase.name
     error.host = error.host or (target.name if target else "")
-    again = f"hardway bootstrap {inputs.cluster.source or 'INV'}"
-    # What has just been waited for in vain is not there after the same again.
-    look = f"hardway doctor {inputs.cluster.source or 'INV'}   shows the cause; then: "
-    error.hint = error.hint or (f"{look}{again}" if isinstance(error, NotReadyError) else again)
+    # The same once more would end the same way.
+    inventory = inputs.cluster.source or "INV"
+    look = f"hardway doctor {inventory}   shows the cause; then: hardway bootstrap {inventory}"
+    error.hint = error.hint or look
     return error
 
 

@@ -260,7 +260,9 @@ class SshTransport:
         noise = error.noise if isinstance(error, Ended) else str(error)
         shell_only = isinstance(error, Ended) and error.orderly
         what = f"the shell on {self.host.name} exited" if shell_only else f"the connection to {self.host.name} broke"
-        hint = f"run the same command again; {route(self.host).ssh_command()}"
+        hint = (
+            f"see whether it answers: {route(self.host).ssh_command()}; then run the same command again: it continues"
+        )
         return ConnectionLost(
             f"{what} during a command",
             self.host.name,

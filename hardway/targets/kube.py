@@ -202,7 +202,7 @@ class ApiRemote:
                     f"the connection to the API broke: {error}",
                     host="kubernetes",
                     command=str(op),
-                    hint="run the same command again",
+                    hint="hardway status INV   shows which API server is not ready; then run the same command again",
                 ) from error
 
     def _apply(self, op: Op) -> None:

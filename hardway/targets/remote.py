@@ -136,7 +136,7 @@ def ask(transport: Transport, probes: Sequence[Probe]) -> Answers:
             "the host's answer ended early while hardway read its state",
             host=transport.host.name,
             evidence=result.error_text,
-            hint=f"run the same command again; if it fails again, on {transport.host.name}: journalctl -b",
+            hint=f"on {transport.host.name}: journalctl -b   may show what ended it; then run the same command again",
         )
     return {wanted[i]: part.split("\n", 1)[1].strip() for i, part in enumerate(parts[1:-1])}
 

@@ -38,8 +38,16 @@ class Case:
         wrong += [f"nowhere: {line}" for line in (self.sees, *self.evidence) if not pattern(line).search(said)]
         wrong += [] if pattern(self.next).search(nexts) else [f"no next step like: {self.next}"]
         wrong += [] if re.search(rf"(?<![\w-]){re.escape(host)}(?![\w-])", said) else [f"the host {host} is not named"]
+        wrong += [f"the next step is what has just failed: {line}" for line in nexts.splitlines() if _same(line, ran)]
         wrong += [f"shown to a user: {word}" for word in ("Traceback", "a bug in hardway") if word in said]
         return wrong
+
+
+def _same(line: str, ran: Ran) -> bool:
+    """Whether a next step is the command itself, before anything else is named; after Ctrl-C nothing has failed."""
+    command = re.search(r"hardway(?:\.cli\.app)? (\S+)", " ".join(ran.words))
+    again = rf"(?:run the same command again|hardway {re.escape(command[1])} \S+$)" if command else "$^"
+    return ran.code not in (0, 130) and bool(re.match(again, line))
 
 
 def pattern(template: str) -> re.Pattern[str]:

@@ -61,6 +61,26 @@ GOOD = (
 
 
 @pytest.mark.parametrize(
+    ("words", "next_", "same"),
+    [
+        (("hardway", "bootstrap", "x.yaml"), "hardway bootstrap x.yaml", True),
+        (("python", "-m", "hardway.cli.app", "plan", "x.yaml"), "run the same command again", True),
+        (("hardway", "doctor", "x.yaml"), "hardway bootstrap x.yaml", False),
+        (("hardway", "bootstrap", "x.yaml"), "hardway bootstrap x.yaml --found-anew x", False),
+        (
+            ("hardway", "bootstrap", "x.yaml"),
+            "hardway doctor x.yaml   shows the cause; then: hardway bootstrap x",
+            False,
+        ),
+    ],
+)
+def test_a_next_step_that_is_what_has_just_failed_is_seen(words, next_, same):
+    text = f"error: it failed\n  next: {next_}\n"
+    wrong = CASES["port-closed"].unmet(Ran(words, 5, "", text, 0.0))
+    assert any("what has just failed" in one for one in wrong) is same
+
+
+@pytest.mark.parametrize(
     ("code", "text", "host", "wrong"),
     [
         (4, GOOD, "node-1", 0),

@@ -98,7 +98,7 @@ class _Pull:
         return AssetError(
             f"the registry's answer for {self.reference} does not match its digest",
             evidence=f"expected {digest}\nfound    {found}",
-            hint="fetch again; if it fails again, a proxy or the mirror changes content",
+            hint="a proxy or the mirror changes content: use another network or mirror, then: hardway assets fetch INV",
         )
 
     def _read(self, url: str) -> bytes:

@@ -76,10 +76,7 @@ class Releases:
             raise AssetError(
                 f"{self.site.location(found.url)} does not match the checksum in {authority}",
                 evidence=f"expected {expected}\nfound    {actual}",
-                hint=(
-                    "do not use it; retry: hardway assets fetch INV; if it fails again, try another network or ask the"
-                    " project"
-                ),
+                hint="do not use it: try another network, or ask the project; then: hardway assets fetch INV",
             )
         return actual
 

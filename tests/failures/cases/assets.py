@@ -77,7 +77,7 @@ CASES = (
         ),
         injected=("a mirror with one byte more in a file, and the checksum of the right one; then the right one"),
         exit_code=8,
-        next="do not use it; retry: hardway assets fetch <inventory>",
+        next="do not use it: try another network, or ask the project; then: hardway assets fetch <inventory>",
         remedy="Compare with a download from another network. Never replace the checksum.",
     ),
 )

@@ -51,7 +51,7 @@ CASES = (
         "etcd-host-unknown-at-founding",
         "EtcdUnknown",
         "has no etcd data, and an etcd cluster may exist on hosts that gave no answer: <hosts>",
-        "make <host> reachable, and do not exclude it: hardway plan <inventory>   shows why it does not answer",
+        "make <host> reachable, and do not exclude it: hardway status <inventory>   shows why it does not answer",
         why=(
             "With `--limit` the other hosts may be unreachable. But an unreachable etcd host may hold the data of an"
             " existing etcd cluster."
