@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from types import SimpleNamespace
 
@@ -21,6 +21,7 @@ from hardway.commands.doctor.etcd_cluster import QUOTA, SIZE
 from hardway.commands.doctor.examination import examine
 from hardway.commands.doctor.pods import SANDBOX_EVENTS
 from hardway.etcd.interface import Member
+from hardway.living.reach import Blocked
 from hardway.transport import Result
 
 pytestmark = pytest.mark.slow
@@ -84,6 +85,26 @@ def says(host: str, journal: str, *harms: Harm) -> Harm:
 
 def answers(host: str, verb: str, answer: str) -> Harm:
     return lambda world, peers: setattr(world.hosts[host], f"q_{verb}", lambda *about: answer)
+
+
+def seen(facts: dict | None = None, **lives) -> Harm:
+    """What is seen from a host, or of the connections between hosts."""
+
+    def harm(world: World, peers: Peers) -> None:
+        survey = MemorySession.survey
+
+        def surveyed(session: MemorySession, *about, **how):
+            known = survey(session, *about, **how)
+            changed = {name: replace(known.facts[name], **said) for name, said in (facts or {}).items()}
+            return replace(known, facts={**known.facts, **changed}, lives=replace(known.lives, **lives))
+
+        peers.patch.setattr(MemorySession, "survey", surveyed)
+
+    return harm
+
+
+def all_of(*harms: Harm) -> Harm:
+    return lambda world, peers: [one(world, peers) for one in harms]
 
 
 def without(host: str, where: str, name: str) -> Harm:
@@ -224,6 +245,18 @@ PLANES = (ONE, TWO, "controller-2")
 ROWS = (
     Row("cluster-identity", "unit-etcd", another),
     Row("host-away", "unit-kubelet", away),
+    Row("forwarding", "host-unfit", seen({ONE: {"forwarding": False}})),
+    Row("port-closed", "unit-kubelet", seen(blocked=(Blocked(ONE, WORKER, 10250, "refused"),))),
+    Row(
+        "next-hop",
+        "unit-pod-routes",
+        all_of(
+            surveyed(WORKER, beyond="10.240.0.21=10.240.0.1"),
+            lambda world, peers: world.hosts[WORKER].routes.clear(),
+            unit(WORKER, "pod-routes", **CRASH),
+        ),
+        "unit-pod-routes pod-routes",
+    ),
     Row("state-directory", "certificate", other_state),
     Row("host-unfit", "disk-full", surveyed(WORKER, cni="05-other.conf")),
     Row("disk-full", "host-unfit", answers(WORKER, "space", "/var/lib 98% 102400 3%")),
@@ -283,7 +316,7 @@ ROWS = (
         "coredns-ready",
     ),
     Row("nodes-known", "nodes-ready", old_node),
-    Row("coredns-ready", "dns-current", peers_are(replicas=0)),
+    Row("coredns-ready", "dns-current", lambda world, peers: setattr(world.live, "failing_dns", True)),
     Row("dns-from-hosts", "coredns-ready", peers_are(dns=[])),
     Row("dns-current", "dns-from-hosts", dns_lags),
     Row("kubelet-anonymous", "nodes-ready", peers_are(anonymous=200)),

@@ -36,6 +36,7 @@ class FakeLive(Live):
         self.not_ready_apiservers: set[str] = set()
         self.away: set[str] = set()
         self.closed: set[str] = set()  # hosts whose sshd forwards nothing
+        self.failing_dns = False  # CoreDNS's pods run, and are not ready
         objects.kubelets = self._kubelets
 
     def give_up(self, name: str, error: HardwayError) -> None:
@@ -138,6 +139,7 @@ class FakeLive(Live):
                 self.objects.by_path[path]["status"] = {
                     "addresses": [{"type": "InternalIP", "address": self._node_ip(host)}],
                     "conditions": [{"type": "Ready", **status}],
+                    "nodeInfo": {"containerRuntimeVersion": "containerd://2.3.7"},
                 }
         if wanted.startswith((COREDNS, PODS)):
             self._schedule()
@@ -156,7 +158,7 @@ class FakeLive(Live):
                 self.objects.save(f"{PODS}/coredns-{number}", {"kind": "Pod", "spec": where, "status": {}})
         running = 0
         for _, pod in self._pods():
-            runs = pod["spec"]["nodeName"] in ready
+            runs = pod["spec"]["nodeName"] in ready and not self.failing_dns
             pod["status"] = {"conditions": [{"type": "Ready", "status": str(runs)}]}
             running += runs
         deployment["status"] = {"readyReplicas": running, "updatedReplicas": len(self._pods())}

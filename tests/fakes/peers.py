@@ -21,7 +21,6 @@ from hardway.errors import ConnectionFailed, HardwayError
 from hardway.ports import ETCD_CLIENT, KUBELET
 from hardway.transport import Result
 
-from .fake_live import COREDNS
 from .world import World
 
 UNIT = {ETCD_CLIENT: "etcd", KUBELET: "kubelet", 53: "kube-proxy"}
@@ -42,7 +41,6 @@ class Peers:
     dns: list[Any] = field(default_factory=list)
     stuck: bool = False  # nobody renews a lease
     cut: set[str] = field(default_factory=set)  # hosts from which the API's address is not reached
-    replicas: int | None = None  # of CoreDNS, ready
     kubectl: Result = field(default_factory=lambda: Result(0, b"node/worker-0\n", b""))
     members: Callable[[Any], Any] = lambda listed: listed
     beats: Any = field(default_factory=lambda: itertools.count(1))
@@ -88,11 +86,7 @@ class Peers:
     def heard(self, path: str) -> None:
         """What the cluster itself keeps up, whenever something is read."""
         self.world.live._kubelets(path)
-        for where, body in self.world.objects.by_path.items():
-            if where.startswith("/api/v1/nodes/") and "status" in body:
-                body["status"]["nodeInfo"] = {"containerRuntimeVersion": "containerd://2.3.7"}
-            if where == COREDNS and self.replicas is not None:
-                body["status"]["readyReplicas"] = self.replicas
+        for where, body in list(self.world.objects.by_path.items()):
             if where.startswith(control_plane.LEASES) and not self.stuck:
                 body["spec"]["renewTime"] = str(next(self.beats))
 

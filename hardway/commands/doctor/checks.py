@@ -18,7 +18,7 @@ from .units import UNITS
 BALANCERS = ("unit-haproxy", "unit-keepalived")
 # What explains a failed check: on the same host, and anywhere. A check that is not here is its own cause.
 CAUSES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "pod-routes": (("unit-pod-routes",), ()),
+    "pod-routes": (("next-hop", "unit-pod-routes"), ()),
     "certificates-lasting": (("certificate",), ()),
     "etcd-members": (("etcd-member", "etcd-quorum"), ("etcd-alarm",)),
     "etcd-strangers": (("etcd-member", "certificate"), ()),

@@ -12,6 +12,7 @@ BEFORE: tuple[Diagnosis, ...] = (
     hosts.AWAY,
     hosts.FORWARDING,
     hosts.PORTS,
+    hosts.NEXT_HOP,
     state.STATE,
     state.UNBUILT,
     hosts.UNFIT,

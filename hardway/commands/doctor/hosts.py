@@ -26,7 +26,7 @@ FULL_PERCENT, NEARLY_PERCENT = 97, 90
 # is; a node that left the inventory is found by a check of verify; a boot that is not finished counts when units wait.
 ELSEWHERE = ("Disk", "Departed", "Booting")
 # Errors of preflight that explain much else.
-CAUSES = ("Forwarding", "Ports")
+CAUSES = ("Forwarding", "Ports", "NextHop")
 SPACE = Probe("space", FOLDERS)
 
 
@@ -91,5 +91,6 @@ def full(patient: Patient) -> Iterator[Finding]:
 AWAY = Diagnosis("host-away", "A host does not answer", away)
 FORWARDING = Diagnosis("forwarding", "sshd forbids what hardway asks etcd and the API through", named("Forwarding"))
 PORTS = Diagnosis("port-closed", "Hosts do not reach each other", named("Ports"))
+NEXT_HOP = Diagnosis("next-hop", "A router is between hosts", named("NextHop"))
 UNFIT = Diagnosis("host-unfit", "A host does not meet the requirements", unfit, instead_of=("hosts-fit",))
 FULL = Diagnosis("disk-full", "A disk is full", full)

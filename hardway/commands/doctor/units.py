@@ -29,7 +29,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "haproxy": (),
     "keepalived": (),
     "containerd": ("disk-full",),
-    "pod-routes": (),
+    "pod-routes": ("next-hop",),
     "kubelet": ("swap-off", "disk-full", "certificate", "unit-containerd"),
     "kube-proxy": ("kernel-settings", "certificate"),
 }
