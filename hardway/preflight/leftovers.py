@@ -82,11 +82,18 @@ def static_pods(inputs: Inputs, host: Host, facts: Facts) -> Found:
 def bridge(inputs: Inputs, host: Host, facts: Facts) -> Found:
     if not host.is_(Role.WORKER) or host.pod_cidr is None or facts.pod_block not in ("", str(host.pod_cidr)):
         return  # another block is told by itself
-    wanted = IPv4Interface(f"{host.pod_cidr[1]}/{host.pod_cidr.prefixlen}")
+    wanted = str(IPv4Interface(f"{host.pod_cidr[1]}/{host.pod_cidr.prefixlen}"))
     have = [one for one in facts.beside.bridge if one != "none"]
-    if have and have != [str(wanted)]:
+    if have and have != [wanted]:
         shown = "is no bridge" if have == ["other"] else f"has {', '.join(have)}"
-        yield f"interface cni0 {shown}, but the bridge of the pods here needs {wanted}", "ip link delete cni0"
+        yield f"interface cni0 {shown}, but the bridge of the pods here needs {wanted}", _bridge_remedy(wanted, have)
+
+
+def _bridge_remedy(wanted: str, have: list[str]) -> str:
+    """A bridge of ours that has one address more has pods on it, and they need it."""
+    if wanted not in have:
+        return "ip link delete cni0"
+    return " && ".join(f"ip address delete {one} dev cni0" for one in have if one != wanted)
 
 
 def no_resolver(inputs: Inputs, host: Host, facts: Facts) -> Found:

@@ -168,12 +168,16 @@ class TestLiving:
         ignored = stage.hardway("verify", "INV", "--only", "hosts-fit", "--ignore", name, "--output", "json").ok()
         assert [one["status"] for one in ignored.json["checks"]] == ["passed"]
 
+    def well(self, stage: Stage, canary: Canary) -> None:
+        """Nothing is left, and nothing has happened to what runs."""
+        assert "no changes" in stage.hardway("plan", "INV", "--exit-code").ok().out
+        canary.alive()
+
     def test_a_unit_that_others_changed(self, stage: Stage, canary: Canary):
         stage.ssh("two", f"{DROPPED.replace('/tmp/none', '/var/lib/kubelet/config.yaml')}; systemctl daemon-reload")
         self.everywhere(stage, "DropIn", DROP_IN)
         stage.ssh("two", f"mv {DROP_IN} {DROP_IN}.off && systemctl daemon-reload")
-        assert "no changes" in stage.hardway("plan", "INV", "--exit-code").ok().out
-        canary.alive()
+        self.well(stage, canary)
 
     def test_a_process_that_still_has_the_flags_of_others(self, stage: Stage, canary: Canary):
         """The file is gone, and nobody has restarted the unit."""
@@ -203,6 +207,65 @@ class TestLiving:
         self.everywhere(stage, "PodNetwork", CNI)
         stage.ssh("two", f"rm {CNI}")
         canary.alive()
+
+    def test_a_static_pod(self, stage: Stage, canary: Canary):
+        """The command that is told moves it away; the kubelet goes on with what it runs."""
+        stage.ssh("two", f"mkdir -p {MANIFEST.rpartition('/')[0]}; touch {MANIFEST}")
+        self.everywhere(stage, "StaticPod", "kube-apiserver.yaml in /etc/kubernetes/manifests")
+        stage.ssh("two", command(stage.hardway("preflight", "INV").ok(5)))
+        assert stage.ssh("two", f"ls {MANIFEST.rpartition('/')[0]}") == ""
+        self.well(stage, canary)
+
+    def test_another_address_on_the_bridge_of_the_pods(self, stage: Stage, canary: Canary):
+        """It goes without the bridge, on which pods are."""
+        stage.ssh("two", "ip address add 10.85.0.1/16 dev cni0")
+        self.everywhere(stage, "Bridge", "10.85.0.1/16, but the bridge of the pods here needs")
+        told = command(stage.hardway("preflight", "INV").ok(5))
+        assert told == "ip address delete 10.85.0.1/16 dev cni0"
+        stage.ssh("two", told)
+        self.well(stage, canary)
+
+    def test_no_resolver_any_more(self, stage: Stage, canary: Canary):
+        stage.ssh("two", "mv /etc/resolv.conf /root/; ln -s /nowhere /etc/resolv.conf")
+        try:
+            self.everywhere(stage, "Resolver", "/etc/resolv.conf is a link to /nowhere, which does not exist")
+        finally:
+            stage.ssh("two", "mv /root/resolv.conf /etc/")
+        self.well(stage, canary)
+
+    def test_programs_that_could_not_be_started_again(self, stage: Stage, canary: Canary):
+        """What runs goes on: it is the next start that would fail."""
+        stage.ssh("two", "mount --bind /usr/local /usr/local && mount -o remount,bind,noexec /usr/local")
+        try:
+            self.everywhere(stage, "NoExec", "/usr/local is mounted noexec, so no program in /usr/local/bin can run")
+        finally:
+            stage.ssh("two", "umount /usr/local")
+        self.well(stage, canary)
+
+    def test_little_room_where_everything_is_already(self, stage: Stage, canary: Canary):
+        """A warning: it is no reason to refuse, since nothing more has to be brought there."""
+        small = "mkdir -p /run/small && mount -t tmpfs -o size=60m tmpfs /run/small && cp -a /opt/cni/. /run/small/"
+        stage.ssh("two", f"{small} && mount --bind /run/small /opt/cni")
+        try:
+            warned = stage.hardway("preflight", "INV").ok().out
+            assert "[WARNING Disk] two: " in warned and "MB free under /opt/cni, 100 MB needed" in warned
+            assert "no changes" in stage.hardway("plan", "INV", "--exit-code").ok().out
+            stage.hardway("bootstrap", "INV").ok()
+        finally:
+            stage.ssh("two", "umount /opt/cni && umount /run/small && rmdir /run/small")
+        self.well(stage, canary)
+
+    def test_the_api_is_to_have_a_name_that_no_host_knows(self, stage: Stage, canary: Canary):
+        """Nobody is led to it before all of them find it."""
+        whole = stage.inventory.read_text()
+        inventory = yaml.safe_load(whole)
+        inventory["api"] = {"address": "api.example.org"}
+        stage.inventory.write_text(yaml.safe_dump(inventory))
+        try:
+            self.everywhere(stage, "ApiName", "does not know the API's name api.example.org")
+        finally:
+            stage.inventory.write_text(whole)
+        self.well(stage, canary)
 
     def test_a_port_that_others_no_longer_reach(self, stage: Stage, canary: Canary):
         stage.ssh("two", f"iptables -I {DROP}")

@@ -172,6 +172,23 @@ class TestWorkers:
         await_true(lambda: routes(stage, "two") == before, 15, "the routes to be back")
         canary.alive()
 
+    def test_a_worker_with_a_32_address_routes_to_those_on_its_link(self, stage: Stage, canary: Canary):
+        """As machines are set up that know of no network, only of ways: the kernel takes no gateway there by itself."""
+        own, net, before = f"{NODE}.11", f"{NODE}.0/24", routes(stage, "two")
+        alone = f"ip address add {own}/32 dev eth0; ip route replace {net} dev eth0 scope global"
+        stage.ssh("two", f"systemd-run -q --wait sh -c '{alone}; ip address delete {own}/24 dev eth0'")
+        try:
+            stage.ssh("two", "ip route flush proto 200; systemctl restart pod-routes")
+            await_true(lambda: routes(stage, "two") == before, 15, "the routes to be back")
+            assert stage.ssh("two", "ip route show proto 200").count("onlink") == len(before)
+            assert "NextHop" not in stage.hardway("preflight", "INV").ok().out
+            canary.alive()
+        finally:
+            back = f"ip address add {own}/24 dev eth0; ip address delete {own}/32 dev eth0"
+            gone = f"ip route delete {net} scope global"
+            stage.ssh("two", f"systemd-run -q --wait sh -c '{back}; {gone}'; systemctl restart pod-routes")
+        stage.settled()
+
     def test_the_routes_outlive_a_restart_of_the_unit_and_a_reboot(self, stage: Stage):
         before = routes(stage, "two")
         stage.ssh("two", "systemctl stop pod-routes")

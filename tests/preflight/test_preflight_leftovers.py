@@ -213,6 +213,19 @@ def test_what_is_in_nobodys_way_is_not_told(told, host, found):
     assert told(host, **found) == []
 
 
+@pytest.mark.parametrize(
+    ("have", "remedy"),
+    [
+        (("10.85.0.1/16",), "ip link delete cni0"),
+        (("other",), "ip link delete cni0"),
+        ((f"{BLOCK[1]}/24", "10.85.0.1/16"), "ip address delete 10.85.0.1/16 dev cni0"),
+    ],
+)
+def test_a_bridge_on_which_our_pods_are_stays(told, have, remedy):
+    [one] = told(WORKER, bridge=have)
+    assert one.remedy == remedy
+
+
 def test_a_bridge_of_a_living_worker_whose_block_is_edited_is_told_by_the_block(told):
     found = told(WORKER, bridge=("10.85.0.1/16",), facts={"pod_block": "10.85.0.0/16"})
     assert [one.name for one in found] == ["PodBlock"]
