@@ -174,7 +174,7 @@ def parse(answer: str, sent: float, received: float) -> Facts:
         peers=tuple(said.get("peers", "").split()),
         sender=said.get("sender", ""),
         components=frozenset(said.get("components", "").split()),
-        listening=frozenset(int(port, 16) for port in said.get("listening", "").split()),
+        listening=ports(said.get("listening", "")),
         units=units,
         firewall="firewalld" if "firewalld.service" in units else said.get("firewall", ""),
         holders={int(port): (program, process) for port, program, process in _triples(said.get("holders", ""))},
@@ -188,6 +188,11 @@ def parse(answer: str, sent: float, received: float) -> Facts:
     seconds = float(clock) if clock.replace(".", "", 1).isdigit() else float(clock.split(".")[0] or 0)
     behind, ahead = sent - seconds, seconds - received
     return replace(facts, clock_offset=-behind if behind > 0 else max(ahead, 0.0))
+
+
+def ports(words: str) -> frozenset[int]:
+    """Out of hexadecimal numbers, as /proc/net/tcp has them."""
+    return frozenset(int(port, 16) for port in words.split())
 
 
 def _node(certificate: str) -> str:

@@ -12,10 +12,11 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from ..cluster import Cluster, Host, Role
 from ..errors import HardwayError, UnreachedError
-from ..facts import Facts
+from ..facts import Facts, ports
 from ..ports import ETCD_CLIENT, ETCD_PEER, KUBELET
 from ..settings import LoadBalancer
 from ..targets.live import Live
@@ -82,8 +83,23 @@ def blocked(live: Live, facts: Mapping[str, Facts], everywhere: bool) -> tuple[B
             bare.setdefault(link.target, set()).add(link.port)
     with _listening(live, bare) as ready, ThreadPoolExecutor(AT_ONCE) as pool:
         open_now = [link for link in wanted if (link.target.name, link.port) in there | ready]
-        tried = pool.map(lambda link: _tried(live, link), open_now)
-        return tuple(one for one in tried if one)
+        failed = [
+            link for link, found in zip(open_now, pool.map(partial(_tried, live), open_now), strict=True) if found
+        ]
+        # A server that crashes and comes back is no firewall, and one lost packet is none either.
+        hosts = list(dict.fromkeys(link.target for link in failed))
+        still = dict(zip(hosts, pool.map(partial(_listened, live), hosts), strict=True))
+        again = [link for link in failed if link.port in still[link.target]]
+        return tuple(found for found in pool.map(partial(_tried, live), again) if found)
+
+
+def _listened(live: Live, host: Host) -> frozenset[int]:
+    """The ports on which somebody listens at this moment; none when the host cannot be asked."""
+    question = Probe("ports")
+    try:
+        return ports(live.remotes[host.name].probe((question,))[question])
+    except (HardwayError, OSError):
+        return frozenset()
 
 
 def _tried(live: Live, link: Link) -> Blocked | None:

@@ -13,6 +13,9 @@ HEAD = """\
 does the same before it changes anything, and so does `plan`. On a running cluster `verify` and `doctor` show the same
 errors.
 
+It changes nothing on a host. To see whether others reach a port on which nothing listens yet, it has systemd listen
+there while it looks (systemd-socket-activate, a few seconds); that ends with the command, and with its connection.
+
 An ERROR stops `bootstrap` before any host is changed. A WARNING is only shown. `--ignore CHECK` makes an error a
 warning, and `--ignore CHECK=HOST` does so on one host; `verify` and `doctor` take the same. It works for the checks of
 a machine; those that protect a running cluster cannot be ignored.

@@ -38,7 +38,8 @@ def _names(sources: list[str]) -> str:
 
 def _remedy(inputs: Inputs, host: Host, blocked: list[Blocked]) -> str:
     wanted = ",".join(str(port) for port in sorted({one.port for one in blocked}))
-    network = inputs.cluster.network.node_cidr or "ADDRESS"
+    sources = dict.fromkeys(str(inputs.cluster.host(one.source).address) for one in blocked)
+    network = inputs.cluster.network.node_cidr or ",".join(sources)
     allow = f"iptables -I INPUT -p tcp -s {network} -m multiport --dports {wanted} -j ACCEPT"
     look = f"on {host.name}: iptables -S INPUT; nft list ruleset   show what forbids it"
     return f"{look}; to allow it until the next boot: {allow}"

@@ -15,6 +15,8 @@ from .finding import Finding, HostCheck
 from .flags import PORT
 
 HAPROXY = "haproxy.service"
+# How systemd-socket-activate is called in ss: another preflight listens for a moment (hardway/living/reach.py).
+TRYING = "systemd-socket-"
 FIREWALLS = {"ufw": "ufw disable", "firewalld": "systemctl disable --now firewalld"}
 Found = Iterator[tuple[str, str]]
 
@@ -29,8 +31,9 @@ def taken_ports(inputs: Inputs, host: Host, facts: Facts) -> list[Finding]:
     """Each port that is not held by the unit it is for, a check of its own by its number."""
     found = []
     for port, unit in sorted(set(_wanted(inputs.cluster, host))):
-        if port in facts.listening and not _held(facts, port, unit) and not _of_api_server(facts, port, unit):
-            program, process = facts.holders.get(port, ("another program", ""))
+        program, process = facts.holders.get(port, ("another program", ""))
+        free = port not in facts.listening or program == TRYING
+        if not free and not _held(facts, port, unit) and not _of_api_server(facts, port, unit):
             holder = f"{program} (process {process})" if process else program
             what = f"port {port} is in use by {holder}, but {unit} needs it"
             find = (

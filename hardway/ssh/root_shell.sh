@@ -20,6 +20,8 @@ whole() { [ $(($(wc -c <"$1"))) = "$2" ] && return; echo "only a part of the dat
 # A session of its own lets a script that hangs be ended with all its children.
 g=; command -v setsid >/dev/null 2>&1 && g=setsid;
 launch() { umask 022; exec $g sh "$s"; };
+# Nothing more is said to a command that is only listened to: when our stdin ends, nobody listens any more.
+watch() { cat; kill -- "${g:+-}$1"; };
 k=0; printf "\n%s %s\n" "$t" "$(id -u)";
 while read -r m n i; do
 k=$((k+1)); s=$d/s$k; f=/dev/null;
@@ -27,11 +29,11 @@ take "$n" >"$s"; whole "$s" "$n";
 case $m in
 run) [ "$i" = 0 ] || { f=$d/i$k; take "$i" >"$f"; whole "$f" "$i"; }; ( launch ) <"$f" >"$d/o$k" 2>"$d/e$k" & p=$!; printf "\n%s %s\n" "$t" "$p" ;;
 stream) exec 3<&0; ( launch ) <&3 3<&- >"$d/o$k" 2>"$d/e$k" & p=$!; printf "\n%s %s\n" "$t" "$p" ;;
-follow) ( launch ) </dev/null 2>&1 & p=$! ;;
+follow) exec 3<&0; ( launch ) </dev/null 3<&- 2>&1 & p=$!; watch "$p" <&3 >/dev/null 2>&1 & w=$! ;;
 talk) exec 3<&0; ( launch ) <&3 3<&- 2>&1 & p=$! ;;
 esac;
 wait "$p"; c=$?;
-case $m in follow|talk) printf "\n%s %s\n" "$t" "$c"; exit 0 ;; esac;
+case $m in follow|talk) [ "$m" = talk ] || kill "$w" 2>/dev/null; printf "\n%s %s\n" "$t" "$c"; exit 0 ;; esac;
 # Something left running in the background may still write to these files: sizes are fixed first, then just so much is sent.
 o=0; [ -s "$d/o$k" ] && o=$(wc -c <"$d/o$k");
 e=0; [ -s "$d/e$k" ] && e=$(wc -c <"$d/e$k");

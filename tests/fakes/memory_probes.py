@@ -169,6 +169,9 @@ class MemoryProbes:
         shared = [address for address, names in holders(self.neighbours).items() if self.host.name in names]
         return " ".join(["127.0.0.1=lo", *(f"{address}=eth0" for address in (self.host.address, *shared))])
 
+    def q_ports(self) -> str:
+        return ""
+
     def q_listening(self, *ports: str) -> str:
         """Nobody can connect to a port in memory."""
         return ""

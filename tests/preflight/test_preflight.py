@@ -230,6 +230,11 @@ def test_a_port_our_own_unit_holds_is_free(inputs, host, port, unit):
     assert findings(inputs(host, listening=frozenset({port}), units=frozenset({unit}))) == []
 
 
+def test_a_port_on_which_another_preflight_listens_for_a_moment_is_free(inputs):
+    held = {"listening": frozenset({2380}), "holders": {2380: ("systemd-socket-", "812")}}
+    assert findings(inputs("controller-0", **held)) == []
+
+
 @pytest.mark.parametrize(
     ("host", "ours", "free"),
     [

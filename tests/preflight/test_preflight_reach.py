@@ -106,6 +106,9 @@ def test_every_connection_that_the_cluster_needs_is_known():
     assert found == wanted
 
 
+W0 = str(LAB.host("worker-0").address)
+
+
 def test_without_a_balancer_clients_need_the_api_servers_themselves():
     alone = replace(LAB, api=replace(LAB.api, load_balancer=LoadBalancer.NONE))
     assert ("worker-0", "controller-1", 6443) in named(links(alone))
@@ -127,9 +130,16 @@ class Way:
 @pytest.fixture
 def lab():
     """lab(source, target, port, error): a view of the lab in which one connection fails; every host listens when it is
-    asked to, and says so."""
+    asked to, and says so; `listening` are the ports that it has when it is asked again."""
 
-    def make(source: str = "", target: str = "lb", port: int = 0, error: Exception | None = None, deaf: bool = False):
+    def make(
+        source: str = "",
+        target: str = "lb",
+        port: int = 0,
+        error: Exception | None = None,
+        deaf: bool = False,
+        listening: str = "094C 192B 280A",
+    ):
         address = str(LAB.host(target).address)
         ways = {host.name: Way({(address, port): error} if host.name == source else {}) for host in LAB.hosts}
 
@@ -139,7 +149,9 @@ def lab():
             while not deaf and not stop():
                 time.sleep(0.01)
 
-        return SimpleNamespace(cluster=LAB, transports=ways, follow=follow)
+        heard = SimpleNamespace(probe=lambda questions: {questions[0]: listening})
+        remotes = {host.name: heard for host in LAB.hosts}
+        return SimpleNamespace(cluster=LAB, transports=ways, remotes=remotes, follow=follow)
 
     return make
 
@@ -152,7 +164,27 @@ SLOW, SHUT = UnreachedError("no", "x", waited_seconds=3.0), UnreachedError("no",
 def test_a_port_is_asked_for_from_where_it_is_needed(lab, error, how):
     live = lab("controller-1", "worker-0", 10250, error)
     assert blocked(live, FRESH, False) == (Blocked("controller-1", "worker-0", 10250, how),)
-    assert sum(len(way.dialled) for way in live.transports.values()) == len(links(LAB))
+    assert sum(len(way.dialled) for way in live.transports.values()) == len(links(LAB)) + 1, "what failed, once more"
+
+
+def test_a_server_that_has_ended_meanwhile_is_no_firewall(lab):
+    live = lab("controller-1", "worker-0", 10250, SHUT, listening="094C 192B")
+    assert blocked(live, FRESH, False) == ()
+
+
+def test_a_connection_that_comes_about_the_second_time_was_never_blocked(lab):
+    live = lab("controller-1", "worker-0", 10250, SLOW)
+    way = live.transports["controller-1"]
+    dial = way.dial
+
+    def lossy(port: int, address: str, seconds: float):
+        try:
+            return dial(port, address, seconds)
+        finally:
+            way.closed.pop((address, port), None)
+
+    way.dial = lossy
+    assert blocked(live, FRESH, False) == () and way.dialled.count((W0, 10250)) == 2
 
 
 def test_nothing_is_concluded_from_a_host_that_broke_off_or_does_not_listen(lab):
@@ -190,3 +222,5 @@ def test_a_host_that_is_not_reached_is_told_once(tmp_path):
     )
     assert "--dports 10250" in one.remedy and str(LAB.network.node_cidr) in one.remedy
     assert two.host == "controller-0" and "from lb (refused)" in two.what and not refuses("Ports")
+    routed = replace(made, cluster=replace(LAB, network=replace(LAB.network, node_cidr=None)))
+    assert all(f"-s {LAB.host('lb').address} " in found.remedy for found in findings(routed) if found.host == two.host)

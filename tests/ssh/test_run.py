@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -193,6 +194,24 @@ def test_what_is_spoken_to_ends_with_the_connection(server, connect, tmp_path):
     while not (tmp_path / "ended").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert (tmp_path / "ended").exists()
+
+
+def test_what_is_only_listened_to_ends_with_the_connection(server, connect):
+    """It is silent, so that no broken pipe ends it."""
+    heard = []
+
+    def cut() -> bool:
+        if heard:
+            server.cut()
+        return False
+
+    with pytest.raises(ConnectionLost):
+        connect(server.host()).follow("echo begun; sleep 4346 & exec sleep 4346", heard.append, cut)
+    left = ["pgrep", "-fx", "sleep 4346"]
+    deadline = time.monotonic() + 10
+    while subprocess.run(left, check=False, stdout=subprocess.DEVNULL).returncode == 0 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert subprocess.run(left, check=False, capture_output=True).stdout == b""
 
 
 def test_what_does_not_end_by_itself_is_ended(server, connect, monkeypatch):

@@ -181,6 +181,9 @@ q_routes() { ip -4 route show 2>/dev/null | awk '$2 == "via" {print $1, $3}'; }
 # What is mounted in a folder, wherever that really lies: it may be a link to another disk.
 below() { real=$(readlink -f "$1" || :); [ -z "$real" ] || awk -v d="$real/" 'index($2, d) == 1 {print $2}' /proc/mounts; }
 
+# ports: on which somebody listens, as hexadecimal numbers.
+q_ports() { cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk '$4 == "0A" {n=split($2,a,":"); print a[n]}' | sort -u | tr '\n' ' '; }
+
 # listening PORT...: take connections on these ports and do nothing with them, until this ends; a line for each that can be taken.
 q_listening() {
   if ! command -v systemd-socket-activate >/dev/null; then return 0; fi
@@ -404,7 +407,7 @@ q_survey() {
   if [ -e $STATE/cluster ]; then s_lives; fi
   s_beside ""
   echo "swaps=$(sed 1d /proc/swaps 2>/dev/null | wc -l)"
-  echo "listening=$(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk '$4 == "0A" {n=split($2,a,":"); print a[n]}' | sort -u | tr '\n' ' ')"
+  echo "listening=$(q_ports)"
   echo "holders=$(ss -H -ltnp 2>/dev/null | sed -n 's/^[^ ]* *[^ ]* *[^ ]* *[^ ]*:\([0-9]*\) .*users:(("\([^"]*\)",pid=\([0-9]*\),.*/\1=\2=\3/p' | sort -u | tr '\n' ' ')"
   echo "boot=$(s_boot)"
   echo "firewall=$(grep -qsi '^ENABLED=yes' /etc/ufw/ufw.conf && echo ufw)"
