@@ -244,8 +244,8 @@ class TestLiving:
 
     def test_little_room_where_everything_is_already(self, stage: Stage, canary: Canary):
         """A warning: it is no reason to refuse, since nothing more has to be brought there."""
-        small = "mkdir -p /run/small && mount -t tmpfs -o size=60m tmpfs /run/small && cp -a /opt/cni/. /run/small/"
-        stage.ssh("two", f"{small} && mount --bind /run/small /opt/cni")
+        stage.ssh("two", "mkdir -p /run/small && mount -t tmpfs -o size=60m,mode=755 tmpfs /run/small")
+        stage.ssh("two", "cp -a /opt/cni/. /run/small/ && mount --bind /run/small /opt/cni")
         try:
             warned = stage.hardway("preflight", "INV").ok().out
             assert "[WARNING Disk] two: " in warned and "MB free under /opt/cni, 100 MB needed" in warned
