@@ -98,7 +98,7 @@ class Facts:
     swaps: int = 0
     listening: frozenset[int] = field(default_factory=frozenset)
     holders: Mapping[int, tuple[str, str]] = field(default_factory=dict)
-    units: frozenset[str] = field(default_factory=frozenset)
+    units: frozenset[str] = field(default_factory=frozenset)  # that have a process: also one that is just being stopped
     firewall: str = ""
     overlay: bool = True
     clock_offset: float = 0.0

@@ -202,6 +202,17 @@ class TestLiving:
         stage.hardway("bootstrap", "INV").ok()
         canary.alive()
 
+    def test_a_unit_that_is_just_being_stopped_still_holds_its_port(self, stage: Stage, canary: Canary):
+        """It takes its time, and nobody else is to blame."""
+        stage.ssh("two", "pkill -STOP -x kubelet; systemctl stop --no-block kubelet")
+        try:
+            ran = stage.hardway("preflight", "INV", "--limit", "two").ok()
+            assert "Port-" not in ran.out + ran.err
+        finally:
+            stage.ssh("two", "pkill -CONT -x kubelet; systemctl start kubelet")
+        await_true(lambda: "no changes" in stage.hardway("plan", "INV").out, 30, "nothing to be left to do")
+        canary.alive()
+
     def test_pods_of_another_network(self, stage: Stage, canary: Canary):
         stage.ssh("two", f"echo '{{}}' >{CNI}")
         self.everywhere(stage, "PodNetwork", CNI)

@@ -411,7 +411,7 @@ q_survey() {
   echo "holders=$(ss -H -ltnp 2>/dev/null | sed -n 's/^[^ ]* *[^ ]* *[^ ]* *[^ ]*:\([0-9]*\) .*users:(("\([^"]*\)",pid=\([0-9]*\),.*/\1=\2=\3/p' | sort -u | tr '\n' ' ')"
   echo "boot=$(s_boot)"
   echo "firewall=$(grep -qsi '^ENABLED=yes' /etc/ufw/ufw.conf && echo ufw)"
-  echo "units=$(systemctl list-units --plain --no-legend --state=active,activating --type=service 2>/dev/null | awk '{printf "%s ", $1}')"
+  echo "units=$(systemctl list-units --plain --no-legend --state=active,activating,reloading,deactivating --type=service 2>/dev/null | awk '{printf "%s ", $1}')"
   # A module that nobody has needed yet is not among the file systems.
   if grep -qw overlay /proc/filesystems || grep -q '/overlay\.ko' "/lib/modules/$(uname -r)/modules.dep" 2>/dev/null; then echo "filesystem_overlay=yes"; fi
   echo "features=$(for f in net/bridge net/netfilter; do [ -d /proc/sys/$f ] && printf '%s ' $f; done)"
