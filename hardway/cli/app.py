@@ -14,6 +14,7 @@ from .bundle import support_bundle
 from .doctor import doctor
 from .drill import drill
 from .endings import ReaderGone, conclude
+from .etcd import etcd
 from .explain import explain, phases, render, runbook
 from .help import Group
 from .inventory import init, schema, validate
@@ -28,7 +29,7 @@ from .verify import verify
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 SECTIONS = {
     "Prepare": (init, validate, schema, trust, assets),
-    "Build, change and repair": (preflight, plan, bootstrap, reset),
+    "Build, change and repair": (preflight, plan, bootstrap, etcd, reset),
     "Inspect": (status, verify, doctor, logs, support_bundle),
     "Use": (kubeconfig, env),
     "Learn and teach": (phases, explain, render, runbook, drill),

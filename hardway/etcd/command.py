@@ -5,13 +5,27 @@ from __future__ import annotations
 import base64
 import json
 import shlex
+from collections.abc import Mapping
 from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 
 from ..cluster import Host
 from ..errors import RemoteCommandError
-from .interface import CALL_SECONDS, PKI, Health, Member, Status, in_order, refused, silent, tls_flags
+from .interface import (
+    CALL_SECONDS,
+    COMPACTED,
+    PKI,
+    Hash,
+    Health,
+    Member,
+    Status,
+    alarms,
+    in_order,
+    refused,
+    silent,
+    tls_flags,
+)
 
 if TYPE_CHECKING:
     from ..transport import Result, Transport
@@ -73,6 +87,21 @@ class Etcdctl:
         found = self._answer("get", "--", key).get("kvs")
         return base64.b64decode(found[0].get("value", "")) if found else None
 
+    def hashes(self, revision: int) -> Mapping[str, Hash]:
+        found = self._entries("endpoint hashkv", f"--rev={revision}")
+        entries = {entry["Endpoint"]: entry["HashKV"] for entry in found}
+        return {name: _hash(entries[url]) for url, name in self._names.items() if url in entries}
+
+    def compact(self, revision: int) -> None:
+        result = self._run("compact", str(revision))
+        if result.code and COMPACTED not in result.error_text:
+            raise self._failure(f"compact {revision}", result)
+
+    def disarm(self) -> None:
+        result = self._run("alarm disarm")
+        if result.code:
+            raise self._failure("alarm disarm", result)
+
     def _run(self, action: str, *arguments: str) -> Result:
         files = tls_flags(self._pki)
         seconds = f"--dial-timeout={CALL_SECONDS:g}s --command-timeout={CALL_SECONDS:g}s"
@@ -90,8 +119,8 @@ class Etcdctl:
             raise self._failure(" ".join([action, *arguments]), result)
         return self._json(result, action)
 
-    def _entries(self, action: str) -> list[dict[str, Any]]:
-        result = self._run(action)
+    def _entries(self, action: str, *arguments: str) -> list[dict[str, Any]]:
+        result = self._run(action, *arguments)
         return self._json(result, action) or []
 
     def _json(self, result: Result, action: str) -> Any:
@@ -138,4 +167,12 @@ def _status(name: str, entry: dict[str, Any]) -> Status:
         raft_index=entry.get("raftIndex", 0),
         raft_applied_index=entry.get("raftAppliedIndex", 0),
         is_learner=entry.get("isLearner", False),
+        db_in_use=entry.get("dbSizeInUse", 0),
+        db_quota=entry.get("dbSizeQuota", 0),
+        storage=entry.get("storageVersion", ""),
+        alarms=alarms(entry.get("errors") or ()),
     )
+
+
+def _hash(entry: dict[str, Any]) -> Hash:
+    return Hash(entry.get("hash", 0), entry.get("compact_revision", 0))

@@ -6,6 +6,8 @@ member (`command.py`) where the library cannot be used. `client.py` chooses.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,6 +19,8 @@ from ..errors import NotReadyError, RemoteCommandError
 PKI = "/etc/etcd/pki"
 CALL_SECONDS = 5.0
 PROBE_SECONDS = 3.0
+# What etcd answers who asks for a revision that is forgotten.
+COMPACTED = "required revision has been compacted"
 
 
 def tls_flags(folder: str = PKI) -> str:
@@ -54,10 +58,37 @@ class Health:
 
 
 @dataclass(frozen=True)
+class Alarm:
+    """What etcd has raised for one of its members: NOSPACE or CORRUPT. It stays until somebody clears it."""
+
+    member_id: int
+    kind: str
+
+
+RAISED = re.compile(r"memberID:(\d+)\s+alarm:(\w+)")
+
+
+def alarms(errors: Iterable[str]) -> tuple[Alarm, ...]:
+    """Those among the errors that a member reports in its status."""
+    found = {Alarm(int(match[1]), match[2]) for error in errors for match in RAISED.finditer(error)}
+    return tuple(sorted(found, key=lambda alarm: (alarm.kind, alarm.member_id)))
+
+
+@dataclass(frozen=True)
+class Hash:
+    """The hash of a member's data up to a revision; only hashes since the same `compacted` revision can be compared."""
+
+    value: int
+    compacted: int
+
+
+@dataclass(frozen=True)
 class Status:
-    """What the member on host `name` says of itself; `db_size` in bytes, `leader` 0 while there is none.
+    """What the member on host `name` says of itself; `leader` 0 while there is none.
 
     `raft_index` is the last entry of the log that it knows to be agreed on, `raft_applied_index` the last in its data.
+    `db_size` is the file's, `db_in_use` what it holds, `db_quota` what it may grow to, in bytes; `storage` is the
+    version of its format; `alarms` are those of all members.
     """
 
     name: str
@@ -71,6 +102,10 @@ class Status:
     raft_index: int = 0
     raft_applied_index: int = 0
     is_learner: bool = False
+    db_in_use: int = 0
+    db_quota: int = 0
+    storage: str = ""
+    alarms: tuple[Alarm, ...] = ()
 
     @property
     def is_leader(self) -> bool:
@@ -109,6 +144,15 @@ class EtcdClient(AbstractContextManager, Protocol):
 
     def get(self, key: str) -> bytes | None:
         """The value as etcd stores it, or None when there is no such key."""
+
+    def hashes(self, revision: int) -> Mapping[str, Hash]:
+        """The hash of the data up to a revision, by the name of each etcd host that answers and has that revision."""
+
+    def compact(self, revision: int) -> None:
+        """Forget what keys were before this revision; one that is forgotten already is no error."""
+
+    def disarm(self) -> None:
+        """Clear the alarms of all members; the caller sees to their causes."""
 
     def close(self) -> None:
         """Give up connections and tunnels."""

@@ -10,15 +10,27 @@ import contextlib
 import os
 import threading
 import warnings
-from collections.abc import Callable, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..cluster import Cluster, Host
-from ..errors import HardwayError
+from ..errors import HardwayError, RemoteCommandError
 from ..ports import ETCD_CLIENT
-from .interface import CALL_SECONDS, PROBE_SECONDS, Health, Member, Status, in_order, refused, silent
+from .interface import (
+    CALL_SECONDS,
+    COMPACTED,
+    PROBE_SECONDS,
+    Hash,
+    Health,
+    Member,
+    Status,
+    alarms,
+    in_order,
+    refused,
+    silent,
+)
 
 if TYPE_CHECKING:
     from ..pki.credentials import Credentials, Pair
@@ -37,7 +49,8 @@ CHANNEL = (
     ("grpc.max_reconnect_backoff_ms", 500),
 )
 # etcd 3.4 came after the library's protocol files: what it added arrives as fields without a name.
-MEMBER_LEARNER, STATUS_APPLIED, STATUS_LEARNER = 5, 7, 10
+MEMBER_LEARNER, STATUS_APPLIED, STATUS_ERRORS, STATUS_IN_USE, STATUS_LEARNER = 5, 7, 8, 9, 10
+STATUS_STORAGE, STATUS_QUOTA = 11, 12
 ONCE = ("member add", "member remove")
 
 _importing = threading.Lock()
@@ -161,6 +174,25 @@ class Etcd3:
         answer = self._any(f"get {key}", lambda client: client.kvstub.Range, request)
         return answer.kvs[0].value if answer.kvs else None
 
+    def hashes(self, revision: int) -> Mapping[str, Hash]:
+        answers = self._all(lambda client: client.maintenancestub.HashKV, _requests().HashKVRequest(revision=revision))
+        found = zip(self._hosts, answers, strict=True)
+        return {host.name: Hash(answer.hash, answer.compact_revision) for host, (answer, error) in found if not error}
+
+    def compact(self, revision: int) -> None:
+        request = _requests().CompactionRequest(revision=revision)
+        try:
+            self._any(f"compact {revision}", lambda client: client.kvstub.Compact, request)
+        except RemoteCommandError as error:
+            if COMPACTED not in error.evidence:
+                raise
+
+    def disarm(self) -> None:
+        request, alarm = _requests().AlarmRequest, lambda client: client.maintenancestub.Alarm
+        for raised in self._any("alarm list", alarm, request(action=request.GET)).alarms:
+            ended = request(action=request.DEACTIVATE, memberID=raised.memberID, alarm=raised.alarm)
+            self._any("alarm disarm", alarm, ended)
+
     def _any(
         self,
         action: str,
@@ -231,9 +263,17 @@ def _member(message: Any) -> Member:
 
 def _unnamed(message: Any, number: int) -> int:
     """The value of a field that the library's protocol files do not know."""
+    return next(iter(_each(message, number)), 0)
+
+
+def _texts(message: Any, number: int) -> list[str]:
+    return [text.decode("utf-8", "replace") for text in _each(message, number)]
+
+
+def _each(message: Any, number: int) -> list[Any]:
     from google.protobuf.unknown_fields import UnknownFieldSet
 
-    return next((field.data for field in UnknownFieldSet(message) if field.field_number == number), 0)
+    return [field.data for field in UnknownFieldSet(message) if field.field_number == number]
 
 
 def _status(host: Host, answer: Any) -> Status:
@@ -250,4 +290,8 @@ def _status(host: Host, answer: Any) -> Status:
         answer.raftIndex,
         _unnamed(answer, STATUS_APPLIED),
         bool(_unnamed(answer, STATUS_LEARNER)),
+        _unnamed(answer, STATUS_IN_USE),
+        _unnamed(answer, STATUS_QUOTA),
+        "".join(_texts(answer, STATUS_STORAGE)),
+        alarms(_texts(answer, STATUS_ERRORS)),
     )

@@ -112,7 +112,8 @@ class RealEtcd:
         """The library's client through the first member."""
         return open_library(self.cluster, self.transport(self.cluster.hosts[0]), self.credentials)
 
-    def start(self, host: Host, state: str = "new") -> None:
+    def start(self, host: Host, state: str = "new", *more: str) -> None:
+        """`more` are flags of etcd's own; of one that is given twice the last counts."""
         pki, url = self.pki(host), f"https://{host.address}"
         command = [self.binaries / "etcd", "--name", host.name, "--data-dir", self.folder / host.name / "data"]
         command += ["--listen-client-urls", f"{url}:2379", "--advertise-client-urls", f"{url}:2379"]
@@ -149,6 +150,7 @@ class RealEtcd:
             "--election-timeout",
             "500",
         ]
+        command += more
         log = (self.folder / host.name / "log").open("ab")
         self.processes[host.name] = subprocess.Popen(command, stdout=log, stderr=log)
 

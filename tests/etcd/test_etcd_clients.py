@@ -210,3 +210,32 @@ def test_tunnels_are_closed_with_the_client(real_etcd):
     client.close()
     assert transport.open_forwards == 0
     assert transport.scripts == []
+
+
+def test_status_tells_size_use_quota_and_format(client, real_etcd):
+    for each in client.status():
+        assert 0 < each.db_in_use <= each.db_size < each.db_quota == 2 << 30
+        assert each.storage == f"{real_etcd.cluster.versions.etcd.rpartition('.')[0]}.0" and each.alarms == ()
+
+
+def test_hashes_of_the_same_revision_are_equal_on_all_members(client, real_etcd, way):
+    real_etcd.etcdctl("put", f"/hashed/{way}", "value")
+    revision = max(each.revision for each in client.status())
+    eventually(lambda: {each.revision for each in client.status()} == {revision})
+    found = client.hashes(revision)
+    assert list(found) == ["etcd-0", "etcd-1", "etcd-2"] and len(set(found.values())) == 1
+    assert client.hashes(revision - 1)["etcd-0"] != found["etcd-0"]
+    assert client.hashes(revision + 1000) == {}, "nobody has a revision that is still to come"
+
+
+def test_a_compaction_forgets_what_was_before_once(client, real_etcd, way):
+    for value in ("one", "two"):
+        real_etcd.etcdctl("put", f"/compacted/{way}", value)
+    revision = client.status()[0].revision
+    client.compact(revision)
+    assert client.get(f"/compacted/{way}") == b"two"
+    old = ("get", f"/compacted/{way}", f"--rev={revision - 1}")
+    assert real_etcd.etcdctl(*old, check=False) == ""
+    client.compact(revision)
+    with pytest.raises(RemoteCommandError, match="compact .*future revision"):
+        client.compact(revision + 1000)

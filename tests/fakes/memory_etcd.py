@@ -12,12 +12,13 @@ from cryptography import x509
 
 from hardway.cluster import Host
 from hardway.errors import NotReadyError, RemoteCommandError
-from hardway.etcd.interface import Health, Member, Status, quorum
+from hardway.etcd.interface import Alarm, Hash, Health, Member, Status, quorum
 
 from .memory_host import MemoryHost
 
 DATA, UNIT = "/var/lib/etcd/member", "etcd.service"
 PORT = ":2380"
+SIZE, QUOTA = 20480, 2 << 30
 
 
 class Membership:
@@ -33,12 +34,18 @@ class Membership:
         self.leader, self.term, self.index = 0, 1, 100
         # How many entries a member is behind, by the name of its host.
         self.behind: dict[str, int] = {}
+        self.revision, self.compacted = 7, 0
+        # Size of each member's file and what it holds, by the name of its host; who has raised the alarm NOSPACE.
+        self.sizes: dict[str, tuple[int, int]] = {}
+        self.alarms: set[int] = set()
 
     def copy(self, hosts: Mapping[str, MemoryHost]) -> Membership:
         other = Membership(hosts)
         other.known, other.behind, other.next = dict(self.known), dict(self.behind), self.next
         other.removed = set(self.removed)
         other.leader, other.term, other.index = self.leader, self.term, self.index
+        other.revision, other.compacted = self.revision, self.compacted
+        other.sizes, other.alarms = dict(self.sizes), set(self.alarms)
         return other
 
     def members(self) -> list[Member]:
@@ -136,8 +143,24 @@ class MemoryEtcd:
 
     def _status(self, host: Host, member: Member, leader: int) -> Status:
         raft, applied = self.membership, self.membership.index - self.membership.behind.get(host.name, 0)
-        known = (member.id, leader, 7, raft.term, 20480, "3.7.3", 0xC1)
-        return Status(host.name, *known, raft.index, applied, member.learner)
+        size, used = raft.sizes.get(host.name, (SIZE, SIZE))
+        known = (member.id, leader, raft.revision, raft.term, size, "3.7.3", 0xC1)
+        alarms = tuple(Alarm(one, "NOSPACE") for one in sorted(raft.alarms))
+        return Status(host.name, *known, raft.index, applied, member.learner, used, QUOTA, "3.7.0", alarms)
+
+    def hashes(self, revision: int) -> dict[str, Hash]:
+        self._let_in()
+        running = [host for host in self.asked if self.membership.runs(host.name)]
+        return {host.name: Hash(hash(revision), self.membership.compacted) for host in running}
+
+    def compact(self, revision: int) -> None:
+        self._agreed()
+        self.membership.compacted = max(revision, self.membership.compacted)
+        self.membership.sizes = {name: (size, min(used, SIZE)) for name, (size, used) in self.membership.sizes.items()}
+
+    def disarm(self) -> None:
+        self._agreed()
+        self.membership.alarms.clear()
 
     def add_member(self, name: str, peer_urls: tuple[str, ...]) -> Member:
         self._agreed()

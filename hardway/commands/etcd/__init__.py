@@ -1,0 +1,1 @@
+"""`hardway etcd`: looking at the members, saving and restoring their data, giving back what they no longer use."""
