@@ -192,6 +192,13 @@ class AssetError(HardwayError):
 
 
 @dataclass(eq=False)
+class SnapshotError(HardwayError):
+    """A snapshot of etcd is damaged, or does not fit this cluster (exit 8)."""
+
+    exit_code: int = 8
+
+
+@dataclass(eq=False)
 class QuorumError(HardwayError):
     """Going on would lose etcd's quorum (exit 9)."""
 

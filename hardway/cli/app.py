@@ -73,7 +73,7 @@ def cli() -> None:
       0 done                  5 a command on a host failed
       1 a bug in hardway      6 not ready in time
       2 wrong usage           7 drift, or a failed check
-      3 wrong inventory       8 PKI or assets
+      3 wrong inventory       8 PKI, assets or a snapshot
       4 no connection         9 would lose etcd's quorum
       10 another run is at work on this cluster
     """

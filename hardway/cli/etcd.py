@@ -11,7 +11,7 @@ import click
 
 from ..errors import ConnectionFailed, DriftError
 from .help import Group
-from .options import COMMON, INVENTORY, open_session
+from .options import COMMON, INVENTORY, OUTPUT, STATE, open_session
 
 
 @click.group(cls=Group)
@@ -57,3 +57,37 @@ def etcd_members(inventory: Path, output: str, **options: Any) -> None:
 
 def _show(inventory: Path, text: str) -> None:
     click.echo(re.sub(r"\bINV\b", lambda _: str(inventory), text))
+
+
+@etcd.command("backup")
+@INVENTORY
+@STATE
+@OUTPUT
+@click.option(
+    "-o",
+    "target",
+    type=click.Path(path_type=Path),
+    metavar="FILE|DIR",
+    help="A new file, or a folder.  [default: <cluster>-<time>.db here]",
+)
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Keep the N newest snapshots of this cluster in that folder, and remove the older ones.",
+)
+@click.option("--member", default="", metavar="HOST", help="Take it from this member.  [default: a healthy follower]")
+def etcd_backup(
+    inventory: Path, state_dir: Path | None, output: str, target: Path | None, keep: int | None, member: str
+) -> None:
+    """Save a snapshot of etcd on this computer.
+
+    The member sends it through SSH; nothing is left on its host. Its checksum is verified here, then it gets its name,
+    and beside it FILE.json with what a restore needs to know. It changes nothing in the cluster. The file contains
+    every Secret as etcd has it: encrypted, unless the inventory says otherwise.
+    """
+    from ..commands.etcd.backup import backup
+
+    with open_session(inventory, state_dir, read_only=True, stream=sys.stderr) as session:
+        saved = backup(session, target, keep or 0, member)
+    click.echo(saved.json() if output == "json" else saved.text())

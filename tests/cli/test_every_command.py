@@ -173,6 +173,40 @@ def test_hosts_that_do_not_answer_are_named(desk: Counter, words: tuple[str, ...
         json.loads(ran.out)
 
 
+@runs("etcd status", "etcd members", "etcd backup")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("status",),
+        ("status", "--output", "json"),
+        ("members",),
+        ("members", "--output", "json"),
+        ("backup",),
+        ("backup", "-o", ".", "--keep", "3", "--output", "json"),
+        ("backup", "--member", "node-1"),
+    ],
+    ids=" ".join,
+)
+def test_etcd_hosts_that_do_not_answer_are_named(desk: Counter, words: tuple[str, ...]):
+    desk.keys()
+    ran = desk.hardway("etcd", words[0], desk.cluster, *words[1:]).ok(4)
+    assert "node-1" in ran.out + ran.err and "a bug in hardway" not in ran.err and "Traceback" not in ran.err
+    if words == ("status", "--output", "json"):
+        [member] = ran.json["members"]
+        assert "the host does not answer" in member["problems"][0]
+    assert not list(desk.folder.glob("*.db*"))
+
+
+@runs("etcd backup")
+def test_a_backup_overwrites_nothing_and_asks_nobody_then(desk: Counter):
+    desk.keys()
+    (desk.folder / "mine").write_text("mine")
+    ran = desk.hardway("etcd", "backup", desk.cluster, "-o", "mine").ok(2)
+    assert "mine exists already and is not overwritten" in ran.err and (desk.folder / "mine").read_text() == "mine"
+    assert "there is no etcd host" in desk.hardway("etcd", "backup", desk.cluster, "--member", "x").ok(2).err
+    assert "0 is not in the range" in desk.hardway("etcd", "backup", desk.cluster, "--keep", "0").ok(2).err
+
+
 @runs("bootstrap")
 @pytest.mark.parametrize(
     ("words", "said"),

@@ -5,7 +5,10 @@ import re
 import typing
 from pathlib import Path
 
+import pytest
+
 from hardway.commands.drills import DRILLS
+from hardway.commands.etcd.status import EtcdStatus
 from hardway.commands.status import Status
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
@@ -17,13 +20,14 @@ def fields(kind: object) -> set[str]:
     return {field.name for field in dataclasses.fields(inner)} if dataclasses.is_dataclass(inner) else set()
 
 
-def test_the_status_as_json_is_told_field_by_field():
-    table = PAGE.split("| key | fields | meaning |")[1].split("\n\n")[0]
+@pytest.mark.parametrize(("number", "kind"), [(1, Status), (2, EtcdStatus)], ids=["status", "etcd-status"])
+def test_the_status_as_json_is_told_field_by_field(number: int, kind: type):
+    table = PAGE.split("| key | fields | meaning |")[number].split("\n\n")[0]
     told: dict[str, set[str]] = {}
     for line in table.splitlines()[2:]:
         keys, inner, _ = line.strip("|").split("|", 2)
         told |= {key: set(re.findall(r"`(\w+)`", inner)) for key in re.findall(r"`(\w+)(?:\[\])?`", keys)}
-    kinds = typing.get_type_hints(Status)
+    kinds = typing.get_type_hints(kind)
     assert told == {name: fields(kind) for name, kind in kinds.items()}
 
 
