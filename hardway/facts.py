@@ -46,6 +46,9 @@ class Facts:
     kubectl; it is `unsettled` while one of the two may still run with an older kubeconfig. `bound` are the ports of its
     HAProxy, `shared` and `peers` the addresses that its keepalived shares, and with whom, `sender` its own among those.
     `components` are those that hardway installed there, whether they run or not.
+
+    While etcd is being restored, `restoring` is the restore as hardway.living.restoration reads it. `restored` names
+    the restore that etcd's data comes from; empty for data that grew on the host.
     """
 
     arch: str = "amd64"
@@ -95,6 +98,8 @@ class Facts:
     peers: tuple[str, ...] = ()
     sender: str = ""
     components: frozenset[str] = field(default_factory=frozenset)
+    restoring: str = ""
+    restored: str = ""
     swaps: int = 0
     listening: frozenset[int] = field(default_factory=frozenset)
     holders: Mapping[int, tuple[str, str]] = field(default_factory=dict)
@@ -174,6 +179,8 @@ def parse(answer: str, sent: float, received: float) -> Facts:
         peers=tuple(said.get("peers", "").split()),
         sender=said.get("sender", ""),
         components=frozenset(said.get("components", "").split()),
+        restoring=said.get("restoring", ""),
+        restored=said.get("restored", ""),
         listening=ports(said.get("listening", "")),
         units=units,
         firewall="firewalld" if "firewalld.service" in units else said.get("firewall", ""),

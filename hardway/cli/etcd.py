@@ -91,3 +91,52 @@ def etcd_backup(
     with open_session(inventory, state_dir, read_only=True, stream=sys.stderr) as session:
         saved = backup(session, target, keep or 0, member)
     click.echo(saved.json() if output == "json" else saved.text())
+
+
+DRY_RUN = click.option("--dry-run", "--plan", "dry_run", is_flag=True, help="Change nothing; show the steps.")
+
+
+@etcd.command("defrag")
+@INVENTORY
+@click.option("--compact", is_flag=True, help="First have etcd forget old revisions: it cannot write while it is full.")
+@DRY_RUN
+@COMMON
+def etcd_defrag(inventory: Path, compact: bool, dry_run: bool, output: str, **options: Any) -> None:
+    """Give back the space that etcd no longer uses.
+
+    One member at a time, the leader last: the member answers nobody meanwhile. Each is healthy and has caught up before
+    the next. Refused while a member is not healthy (exit code 9). Members with hardly any unused space are left alone.
+    """
+    from ..commands.etcd import defrag, steps
+
+    if dry_run:
+        with open_session(inventory, output="text", read_only=True, stream=sys.stderr, **options) as session:
+            found = defrag.foresee(session, compact)
+            about = {"compact": found.compact}
+            shown = steps.as_json(session.cluster.name, defrag.COMMAND, about, found.found)
+        click.echo(shown if output == "json" else found.text(options["verbose"]))
+        return
+    with open_session(inventory, output=output, logged="etcd-defrag", **options) as session:
+        defrag.defrag(session, compact)
+
+
+@etcd.command("disarm")
+@INVENTORY
+@DRY_RUN
+@COMMON
+def etcd_disarm(inventory: Path, dry_run: bool, output: str, **options: Any) -> None:
+    """Clear an alarm of etcd whose cause is gone.
+
+    At its quota etcd raises the alarm NOSPACE and refuses every write, also when there is room again. hardway clears it
+    only when every member answers and has room, else it shows what to do (exit code 9). It never clears CORRUPT.
+    """
+    from ..commands.etcd import disarm, steps
+
+    if dry_run:
+        with open_session(inventory, output="text", read_only=True, stream=sys.stderr, **options) as session:
+            lines, found = disarm.foresee(session)
+            shown = steps.as_json(session.cluster.name, disarm.COMMAND, {"members": lines}, found)
+        click.echo(shown if output == "json" else "\n".join([*lines, steps.text(found) or "no alarm is raised"]))
+        return
+    with open_session(inventory, output=output, logged="etcd-disarm", **options) as session:
+        disarm.disarm(session)

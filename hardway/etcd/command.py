@@ -15,12 +15,15 @@ from ..errors import RemoteCommandError
 from .interface import (
     CALL_SECONDS,
     COMPACTED,
+    KINDS,
     PKI,
+    Alarm,
     Hash,
     Health,
     Member,
     Status,
     alarms,
+    in_kind,
     in_order,
     refused,
     silent,
@@ -97,6 +100,10 @@ class Etcdctl:
         if result.code and COMPACTED not in result.error_text:
             raise self._failure(f"compact {revision}", result)
 
+    def alarms(self) -> tuple[Alarm, ...]:
+        found = (_alarm(entry) for entry in self._answer("alarm list").get("alarms") or ())
+        return tuple(sorted(found, key=in_kind))
+
     def disarm(self) -> None:
         result = self._run("alarm disarm")
         if result.code:
@@ -172,6 +179,12 @@ def _status(name: str, entry: dict[str, Any]) -> Status:
         storage=entry.get("storageVersion", ""),
         alarms=alarms(entry.get("errors") or ()),
     )
+
+
+def _alarm(entry: dict[str, Any]) -> Alarm:
+    """Of an alarm etcdctl writes the number."""
+    kind = entry.get("alarm", 0)
+    return Alarm(entry["memberID"], KINDS[kind] if isinstance(kind, int) else kind)
 
 
 def _hash(entry: dict[str, Any]) -> Hash:

@@ -65,13 +65,20 @@ class Alarm:
     kind: str
 
 
+# As etcd numbers them (api/etcdserverpb/rpc.proto, AlarmType).
+KINDS = ("NONE", "NOSPACE", "CORRUPT")
 RAISED = re.compile(r"memberID:(\d+)\s+alarm:(\w+)")
 
 
 def alarms(errors: Iterable[str]) -> tuple[Alarm, ...]:
     """Those among the errors that a member reports in its status."""
     found = {Alarm(int(match[1]), match[2]) for error in errors for match in RAISED.finditer(error)}
-    return tuple(sorted(found, key=lambda alarm: (alarm.kind, alarm.member_id)))
+    return tuple(sorted(found, key=in_kind))
+
+
+def in_kind(alarm: Alarm) -> tuple[str, int]:
+    """The order in which alarms are told."""
+    return alarm.kind, alarm.member_id
 
 
 @dataclass(frozen=True)
@@ -150,6 +157,9 @@ class EtcdClient(AbstractContextManager, Protocol):
 
     def compact(self, revision: int) -> None:
         """Forget what keys were before this revision; one that is forgotten already is no error."""
+
+    def alarms(self) -> tuple[Alarm, ...]:
+        """Those that are raised, as the cluster agrees."""
 
     def disarm(self) -> None:
         """Clear the alarms of all members; the caller sees to their causes."""

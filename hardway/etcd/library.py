@@ -21,16 +21,19 @@ from ..ports import ETCD_CLIENT
 from .interface import (
     CALL_SECONDS,
     COMPACTED,
+    KINDS,
     PROBE_SECONDS,
+    Alarm,
     Hash,
     Health,
     Member,
     Status,
-    alarms,
+    in_kind,
     in_order,
     refused,
     silent,
 )
+from .messages import member, status
 
 if TYPE_CHECKING:
     from ..pki.credentials import Credentials, Pair
@@ -48,9 +51,6 @@ CHANNEL = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 500),
 )
-# etcd 3.4 came after the library's protocol files: what it added arrives as fields without a name.
-MEMBER_LEARNER, STATUS_APPLIED, STATUS_ERRORS, STATUS_IN_USE, STATUS_LEARNER = 5, 7, 8, 9, 10
-STATUS_STORAGE, STATUS_QUOTA = 11, 12
 ONCE = ("member add", "member remove")
 
 _importing = threading.Lock()
@@ -135,7 +135,7 @@ class Etcd3:
         request = _requests().MemberListRequest()
         return in_order(
             [
-                _member(each)
+                member(each)
                 for each in self._any("member list", lambda client: client.clusterstub.MemberList, request).members
             ]
         )
@@ -148,12 +148,12 @@ class Etcd3:
     def status(self) -> tuple[Status, ...]:
         answers = self._all(lambda client: client.maintenancestub.Status, _requests().StatusRequest())
         return tuple(
-            _status(host, answer) for host, (answer, error) in zip(self._hosts, answers, strict=True) if not error
+            status(host, answer) for host, (answer, error) in zip(self._hosts, answers, strict=True) if not error
         )
 
     def add_member(self, name: str, peer_urls: tuple[str, ...]) -> Member:
         request = _requests().MemberAddRequest(peerURLs=peer_urls)
-        return _member(self._any(f"member add {name}", lambda client: client.clusterstub.MemberAdd, request).member)
+        return member(self._any(f"member add {name}", lambda client: client.clusterstub.MemberAdd, request).member)
 
     def update_member(self, member_id: int, peer_urls: tuple[str, ...]) -> None:
         request = _requests().MemberUpdateRequest(ID=member_id, peerURLs=peer_urls)
@@ -187,11 +187,16 @@ class Etcd3:
             if COMPACTED not in error.evidence:
                 raise
 
+    def alarms(self) -> tuple[Alarm, ...]:
+        request = _requests().AlarmRequest(action=_requests().AlarmRequest.GET)
+        found = self._any("alarm list", lambda client: client.maintenancestub.Alarm, request).alarms
+        return tuple(sorted((Alarm(one.memberID, KINDS[one.alarm]) for one in found), key=in_kind))
+
     def disarm(self) -> None:
-        request, alarm = _requests().AlarmRequest, lambda client: client.maintenancestub.Alarm
-        for raised in self._any("alarm list", alarm, request(action=request.GET)).alarms:
-            ended = request(action=request.DEACTIVATE, memberID=raised.memberID, alarm=raised.alarm)
-            self._any("alarm disarm", alarm, ended)
+        request = _requests().AlarmRequest
+        for raised in self.alarms():
+            ended = request(action=request.DEACTIVATE, memberID=raised.member_id, alarm=KINDS.index(raised.kind))
+            self._any("alarm disarm", lambda client: client.maintenancestub.Alarm, ended)
 
     def _any(
         self,
@@ -254,44 +259,3 @@ def _refused(error: Any) -> bool:
 
     away = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
     return error.code() not in away or "unhealthy cluster" in (error.details() or "")
-
-
-def _member(message: Any) -> Member:
-    learner = bool(_unnamed(message, MEMBER_LEARNER))
-    return Member(message.ID, message.name, tuple(message.peerURLs), tuple(message.clientURLs), learner)
-
-
-def _unnamed(message: Any, number: int) -> int:
-    """The value of a field that the library's protocol files do not know."""
-    return next(iter(_each(message, number)), 0)
-
-
-def _texts(message: Any, number: int) -> list[str]:
-    return [text.decode("utf-8", "replace") for text in _each(message, number)]
-
-
-def _each(message: Any, number: int) -> list[Any]:
-    from google.protobuf.unknown_fields import UnknownFieldSet
-
-    return [field.data for field in UnknownFieldSet(message) if field.field_number == number]
-
-
-def _status(host: Host, answer: Any) -> Status:
-    header = answer.header
-    return Status(
-        host.name,
-        header.member_id,
-        answer.leader,
-        header.revision,
-        header.raft_term,
-        answer.dbSize,
-        answer.version,
-        header.cluster_id,
-        answer.raftIndex,
-        _unnamed(answer, STATUS_APPLIED),
-        bool(_unnamed(answer, STATUS_LEARNER)),
-        _unnamed(answer, STATUS_IN_USE),
-        _unnamed(answer, STATUS_QUOTA),
-        "".join(_texts(answer, STATUS_STORAGE)),
-        alarms(_texts(answer, STATUS_ERRORS)),
-    )

@@ -1,6 +1,7 @@
 """Desired state, one kind per class: compared with what a target answers, it yields a change or nothing."""
 
 from .base import Change, Resource, Situation
+from .etcd_care import Defragmented, NoAlarm
 from .etcd_member import EtcdMember, EtcdPeer
 from .file import Binary, Block, Delivered, Directory, File, text
 from .gone import Gone, gone
@@ -13,6 +14,7 @@ __all__ = [
     "ApiObject",
     "Binary",
     "Block",
+    "Defragmented",
     "Delivered",
     "Change",
     "Directory",
@@ -26,6 +28,7 @@ __all__ = [
     "Leftover",
     "LiveRoutes",
     "LocalFile",
+    "NoAlarm",
     "NodeMarks",
     "Owned",
     "Packages",

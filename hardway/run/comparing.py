@@ -43,6 +43,7 @@ def foreseen(answers: Answers, changes: Sequence[Change]) -> Answers:
     want otherwise."""
     made = {op.args[0]: op for change in changes for op in change.ops if op.verb in ("put", "mkdir", "binary")}
     started = {op.args[0] for change in changes for op in change.ops if op.verb in ("start", "restart")}
+    stopped = {op.args[0] for change in changes for op in change.ops if op.verb == "stop"}
     stamped = {op.args[0]: op.args[1] for change in changes for op in change.before if op.verb == "stamp"}
     now: dict[Probe, str] = {}
     for probe, answer in answers.items():
@@ -50,6 +51,8 @@ def foreseen(answers: Answers, changes: Sequence[Change]) -> Answers:
             answer = _made(probe, made[probe.args[0]])
         elif probe.verb == "unit" and probe.args[0] in started:
             answer = f"{answer}\nActiveState=active"
+        elif probe.verb == "unit" and probe.args[0] in stopped:
+            answer = f"{answer}\nActiveState=inactive\nUnitFileState=disabled"
         elif probe.verb == "unit" and probe.args[0] in stamped:
             answer = f"{answer}\nStamp={stamped[probe.args[0]]}"
         now[probe] = answer

@@ -34,13 +34,16 @@ def _distance(error: HardwayError, phases: list[str], hosts: list[str]) -> tuple
     return (isinstance(error, NotReachedError), *kinds, *place, error.message)
 
 
-def explained(error: HardwayError, inputs: Inputs, phase: Phase, target: Target | None = None) -> HardwayError:
-    """The error with its phase, its host and the next command, where it does not name them itself."""
+def explained(
+    error: HardwayError, inputs: Inputs, phase: Phase, target: Target | None = None, command: str = ""
+) -> HardwayError:
+    """The error with its phase, its host and the next command, where it does not name them itself: `command`, or a
+    bootstrap."""
     error.phase = error.phase or phase.name
     error.host = error.host or (target.name if target else "")
-    # The same once more would end the same way.
     inventory = inputs.cluster.source or "INV"
-    look = f"hardway doctor {inventory}   shows the cause; then: hardway bootstrap {inventory}"
+    # The same once more would end the same way.
+    look = f"hardway doctor {inventory}   shows the cause; then: {command or f'hardway bootstrap {inventory}'}"
     error.hint = error.hint or look
     return error
 

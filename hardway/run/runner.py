@@ -59,9 +59,11 @@ class Runner:
         parallel: int = 32,
         permit: Permit = lambda phase, target, changes, again: None,
         workers_at_once: int = 0,
+        command: str = "",
     ):
-        """`workers_at_once` may be restarted at the same time; 0 means a tenth of them, but at least one."""
-        self.permit, self.parallel = permit, parallel
+        """`workers_at_once` may be restarted at the same time; 0 means a tenth of them, but at least one. `command`
+        continues the run after a failure, where that is no bootstrap."""
+        self.permit, self.parallel, self.command = permit, parallel, command
         inputs = replace(inputs, phases=frozenset(phase.name for phase in phases))
         self.inputs, self.live, self.remotes, self.report = inputs, live, remotes, report
         self.plan = {phase.name: [t for t in phase.targets(inputs.cluster) if t.name in hosts] for phase in phases}
@@ -134,7 +136,7 @@ class Runner:
             watch(hosts, over)
         except ConnectionFailed as error:
             at_work = next((phase for phase in self.phases if phase.name not in self.ledger.ready), self.phases[-1])
-            raise explained(error, self.inputs, at_work) from error
+            raise explained(error, self.inputs, at_work, command=self.command) from error
 
     def _target(self, target: Target) -> None:
         changed: set[str] = set()
@@ -147,7 +149,7 @@ class Runner:
             try:
                 self._resumed(phase, target, changed, met)
             except HardwayError as error:
-                raise explained(error, self.inputs, phase, target) from error
+                raise explained(error, self.inputs, phase, target, self.command) from error
             self._arrived(phase)
 
     def _needs(self, phase: Phase) -> list[str]:
@@ -273,4 +275,4 @@ class Runner:
         try:
             return await_nothing(phase, self.live, self.report, lambda: self.ledger.stopped, question)
         except HardwayError as error:
-            raise explained(error, self.inputs, phase) from error
+            raise explained(error, self.inputs, phase, command=self.command) from error

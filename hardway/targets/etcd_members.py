@@ -1,4 +1,5 @@
-"""The etcd cluster as a target: who is a member, adding one while the others keep their quorum, moving one."""
+"""The etcd cluster as a target: who is a member, adding one while the others keep their quorum, moving one; its alarms,
+and forgetting old revisions."""
 
 from __future__ import annotations
 
@@ -6,19 +7,19 @@ import itertools
 from collections.abc import Callable, Sequence
 
 from ..errors import NotReadyError, QuorumError, RemoteCommandError
-from ..etcd.interface import EtcdClient, Member, quorum
+from ..etcd.interface import Alarm, EtcdClient, Member, quorum
 from ..etcd.membership import voting
 from ..resources.base import UNKNOWN
 from ..vocabulary import Answers, Op, Probe, Remote
 
-VERBS = ("member", "add", "update")
+VERBS = ("member", "add", "update", "alarms", "compact", "disarm")
 
 
 class EtcdRemote:
     """`member NAME PEER_URL` asks for the member that has this name, or else this URL.
 
-    The answer is absent, announced (added, not started yet), or `started ID PEER_URLS`; `unknown` where etcd
-    `may_be_absent` and does not answer.
+    The answer is absent, announced (added, not started yet), or `started ID PEER_URLS`. `alarms` asks for those that
+    are raised, a line `KIND MEMBER` each. `unknown` where etcd `may_be_absent` and does not answer.
     """
 
     def __init__(self, client: Callable[[], EtcdClient], may_be_absent: bool = False):
@@ -30,11 +31,13 @@ class EtcdRemote:
         try:
             with self.client() as etcd:
                 members = etcd.members()
+                raised = etcd.alarms() if any(probe.verb == "alarms" for probe in probes) else ()
         except (NotReadyError, RemoteCommandError):
             if not self.may_be_absent:
                 raise
             return dict.fromkeys(probes, UNKNOWN)
-        return {probe: self._state(members, *probe.args) for probe in probes}
+        alarms = _named(members, raised)
+        return {probe: alarms if probe.verb == "alarms" else self._state(members, *probe.args) for probe in probes}
 
     @staticmethod
     def _state(members: Sequence[Member], name: str, url: str) -> str:
@@ -52,8 +55,17 @@ class EtcdRemote:
                 if op.verb == "update":
                     _, member, url = op.args
                     etcd.update_member(int(member, 16), (url,))
+                elif op.verb == "compact":
+                    etcd.compact(int(op.args[0]))
+                elif op.verb == "disarm":
+                    etcd.disarm()
                 else:
                     add(etcd, *op.args)
+
+
+def _named(members: Sequence[Member], raised: Sequence[Alarm]) -> str:
+    names = {member.id: member.name for member in members}
+    return "\n".join(f"{alarm.kind} {names.get(alarm.member_id, f'{alarm.member_id:x}')}" for alarm in raised)
 
 
 def add(etcd: EtcdClient, name: str, url: str) -> None:

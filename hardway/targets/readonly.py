@@ -21,7 +21,7 @@ from .remote import ask, follow
 # something to a shell.
 QUESTION = re.compile(
     r"PATH=/usr/local/bin:\$PATH\nexec etcdctl( --[a-z-]+=[\w:/.,-]+)* -w json "
-    r"(member list|endpoint health|endpoint status|endpoint hashkv --rev=\d+|get -- [\w/.-]+)"
+    r"(member list|alarm list|endpoint health|endpoint status|endpoint hashkv --rev=\d+|get -- [\w/.-]+)"
     # The one thing a check asks of the host's own kubectl, which keeps no cache there.
     r"|exec /usr/local/bin/kubectl --kubeconfig /etc/kubernetes/admin\.conf --cache-dir /dev/null get nodes -o name"
 )
@@ -87,7 +87,7 @@ class ReadingEtcd:
     def __init__(self, client: EtcdClient):
         self.how, self.close = client.how, client.close
         self.members, self.health, self.status, self.get = client.members, client.health, client.status, client.get
-        self.hashes = client.hashes
+        self.hashes, self.alarms = client.hashes, client.alarms
 
     def __enter__(self) -> ReadingEtcd:
         return self

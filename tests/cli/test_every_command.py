@@ -173,7 +173,7 @@ def test_hosts_that_do_not_answer_are_named(desk: Counter, words: tuple[str, ...
         json.loads(ran.out)
 
 
-@runs("etcd status", "etcd members", "etcd backup")
+@runs("etcd status", "etcd members", "etcd backup", "etcd defrag", "etcd disarm")
 @pytest.mark.parametrize(
     "words",
     [
@@ -184,6 +184,10 @@ def test_hosts_that_do_not_answer_are_named(desk: Counter, words: tuple[str, ...
         ("backup",),
         ("backup", "-o", ".", "--keep", "3", "--output", "json"),
         ("backup", "--member", "node-1"),
+        ("defrag", "--compact"),
+        ("defrag", "--dry-run", "--output", "json"),
+        ("disarm",),
+        ("disarm", "--plan"),
     ],
     ids=" ".join,
 )

@@ -306,21 +306,20 @@ def test_etcd_full(stage: Stage, told):
             60,
             "etcd to be full",
         )
-        ran = told(doctor(stage), "one")
-        hosts, reclaim, where, disarm = re.search(
-            r"on ([\w, ]+), each: free space: (.*); then on (\w+): clear the alarm: (.*?); if the data", ran.out
-        ).groups()
+        told(doctor(stage), "one")
+        refused = stage.hardway("etcd", "disarm", "INV").ok(9)
+        assert "the alarm stays: " in refused.err and "hardway etcd defrag" in refused.err
         with edited(stage, extra_args={"etcd": {"quota-backend-bytes": "64000000"}}):
             stage.hardway("bootstrap", "INV", "--until", "etcd", timeout=600).ok()
             again = doctor(stage).ok(7).out
-            assert (
-                "[etcd-alarm]" in again and f"next: there is room again; on {where}: clear the alarm: {disarm}" in again
-            )
-            stage.ssh(where, disarm)
+            there = f"next: there is room again, so clear the alarm: hardway etcd disarm {stage.inventory}"
+            assert "[etcd-alarm]" in again and there in again
+            stage.hardway("etcd", "disarm", "INV").ok()
             names = stage.kubectl("get", "configmaps", "-o", "name").ok().out.split()
             stage.kubectl("delete", *[name for name in names if "fills-" in name]).ok()
-        for host in hosts.split(", "):
-            stage.ssh(host, reclaim)
+        gained = stage.hardway("etcd", "defrag", "INV", "--compact", timeout=600).ok().out
+        assert float(re.search(r"([\d.]+) MB given back", gained)[1]) > 10
+        stage.hardway("etcd", "status", "INV").ok()
 
 
 @case("disk-fills-up")

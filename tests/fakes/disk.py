@@ -93,6 +93,12 @@ class Disk:
             self.files.pop(name, None)
             self.dirs.pop(name, None)
 
+    def move(self, path: str, to: str) -> None:
+        """What rename(2) does with a folder."""
+        for name in self.below(path):
+            found = self.files if name in self.files else self.dirs
+            found[to + name.removeprefix(path)] = found.pop(name)  # type: ignore[index]
+
     def remove_empty(self, path: str) -> None:
         if self.below(path) == [path]:
             self.dirs.pop(path, None)

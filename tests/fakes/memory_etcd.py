@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 import threading
+import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -38,6 +39,7 @@ class Membership:
         # Size of each member's file and what it holds, by the name of its host; who has raised the alarm NOSPACE.
         self.sizes: dict[str, tuple[int, int]] = {}
         self.alarms: set[int] = set()
+        self.id, self.token = 0xE7CD, ""
 
     def copy(self, hosts: Mapping[str, MemoryHost]) -> Membership:
         other = Membership(hosts)
@@ -46,7 +48,24 @@ class Membership:
         other.leader, other.term, other.index = self.leader, self.term, self.index
         other.revision, other.compacted = self.revision, self.compacted
         other.sizes, other.alarms = dict(self.sizes), set(self.alarms)
+        other.id, other.token = self.id, self.token
         return other
+
+    def size(self, name: str) -> tuple[int, int]:
+        """(bytes of the file, bytes that it holds) of the member on a host."""
+        return self.sizes.get(name, (SIZE, SIZE))
+
+    def defragmented(self, name: str) -> None:
+        _, used = self.size(name)
+        self.sizes[name] = (used, used)
+
+    def restored(self, members: str, token: str) -> None:
+        """A member has the data of a snapshot: with its token a cluster of its own, whose members have not started."""
+        if token != self.token:
+            self.token, self.id, self.leader, self.removed = token, zlib.crc32(token.encode()), 0, set()
+            self.known.clear()
+            for name, url in (pair.split("=", 1) for pair in members.split(",")):
+                self.enter(Member(0, name, (url,), ()))
 
     def members(self) -> list[Member]:
         """The list, after whoever has started since came into it; without any data anywhere there is none."""
@@ -143,8 +162,8 @@ class MemoryEtcd:
 
     def _status(self, host: Host, member: Member, leader: int) -> Status:
         raft, applied = self.membership, self.membership.index - self.membership.behind.get(host.name, 0)
-        size, used = raft.sizes.get(host.name, (SIZE, SIZE))
-        known = (member.id, leader, raft.revision, raft.term, size, "3.7.3", 0xC1)
+        size, used = raft.size(host.name)
+        known = (member.id, leader, raft.revision, raft.term, size, "3.7.3", raft.id)
         alarms = tuple(Alarm(one, "NOSPACE") for one in sorted(raft.alarms))
         return Status(host.name, *known, raft.index, applied, member.learner, used, QUOTA, "3.7.0", alarms)
 
@@ -157,6 +176,10 @@ class MemoryEtcd:
         self._agreed()
         self.membership.compacted = max(revision, self.membership.compacted)
         self.membership.sizes = {name: (size, min(used, SIZE)) for name, (size, used) in self.membership.sizes.items()}
+
+    def alarms(self) -> tuple[Alarm, ...]:
+        self._agreed()
+        return tuple(Alarm(one, "NOSPACE") for one in sorted(self.membership.alarms))
 
     def disarm(self) -> None:
         self._agreed()

@@ -20,6 +20,8 @@ from .memory_probes import CONFIG, SWAP_UNIT, MemoryProbes, providers
 from .packages import CONFIGURATION, PACKAGES, PREINSTALLED, unit_of
 from .systemd import Systemd
 
+ETCD = "/var/lib/etcd"
+
 
 class MemoryHost(MemoryProbes):
     """One machine with a fresh Debian: nothing of ours, swap on, its own /etc/hosts."""
@@ -41,6 +43,10 @@ class MemoryHost(MemoryProbes):
         # The sha256 of the encryption configuration that the API server was started with, and what it can read.
         self.loaded, self.providers = "", list[str]()
         self.survey: dict[str, str] = {}
+        # etcd as a whole hears of a member that is restored (with these members, token and snapshot) or defragmented.
+        self.restored: Callable[[str, str, str], None] = lambda members, token, sha256: None
+        self.defragmented: Callable[[str], None] = lambda name: None
+        self.sizes: Callable[[str], tuple[int, int]] = lambda name: (20480, 20480)
         self.neighbours: dict[str, MemoryHost] = {}
         self.registered = 0  # which start of the kubelet has registered the node
         self.ops: list[Op] = []
@@ -284,6 +290,51 @@ class MemoryHost(MemoryProbes):
 
     def w_unstamp(self, name: str) -> None:
         self.disk.forget(f"stamps/{name}")
+
+    def w_note(self, name: str, text: str) -> None:
+        self.disk.mark(f"notes/{name}", text.encode())
+
+    def w_dropnote(self, name: str) -> None:
+        self.disk.forget(f"notes/{name}")
+
+    def w_aside(self, restore: str) -> None:
+        self._etcd_ended()
+        kept, number = f"{ETCD}/before-{restore}", 1
+        while f"{kept}/member" in self.disk.dirs:
+            number += 1
+            kept = f"{ETCD}/before-{restore}.{number}"
+        self.disk.mkdir(kept)
+        self.again("made")
+        self.disk.move(f"{ETCD}/member", f"{kept}/member")
+
+    def w_restore(
+        self, restore: str, sha256: str, name: str, url: str, members: str, token: str, bump: str, blob
+    ) -> None:
+        self._etcd_ended()
+        if f"{ETCD}/member" in self.disk.dirs:
+            raise Refused(f"{ETCD}/member is there already")
+        if "/usr/local/bin/etcdutl" not in self.disk.files or "etcd" not in self.users:
+            raise Refused("/usr/local/bin/etcdutl: not found")
+        self.disk.remove_tree(f"{ETCD}/.restoring")
+        self.disk.mkdir(f"{ETCD}/.restoring/member")
+        self.again("restored beside its place")
+        content = f"{name} {url} {members} {token} {bump} {blob.sha256}".encode()
+        self.disk.write(f"{ETCD}/.restoring/member/db", content)
+        self.disk.write(f"{ETCD}/.restoring/member/restored", f"{restore} {sha256}\n".encode())
+        self.again("marked")
+        self.disk.move(f"{ETCD}/.restoring/member", f"{ETCD}/member")
+        self.disk.dirs[f"{ETCD}/member"] = "700 etcd etcd"
+        self.disk.remove_tree(f"{ETCD}/.restoring")
+        self.restored(members, token, sha256)
+
+    def _etcd_ended(self) -> None:
+        if self._active("etcd.service"):
+            raise Refused("etcd runs on this host: its data was left alone")
+
+    def w_defrag(self) -> None:
+        if not self._active("etcd.service"):
+            raise Refused("context deadline exceeded")
+        self.defragmented(self.host.name)
 
     def w_image(self, reference: str, blob) -> None:
         if not self._active("containerd.service"):

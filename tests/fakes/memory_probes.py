@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import yaml
@@ -59,6 +60,7 @@ class MemoryProbes:
     routes: set[str]
     left: dict[str, int]
     survey: dict[str, str]
+    sizes: Callable[[str], tuple[int, int]]
     neighbours: Mapping[str, MemoryHost]
 
     def q_file(self, path: str, want: str, kind: str) -> str:
@@ -102,8 +104,22 @@ class MemoryProbes:
         return "3600 0.10 0.20 0.30"
 
     def q_etcd(self) -> str:
-        status = {"header": {"member_id": 1}, "leader": 1, "version": "3.4.23", "dbSize": 20480}
+        size, used = self.sizes(self.host.name)
+        status = {"header": {"member_id": 1}, "leader": 1, "version": "3.4.23", "dbSize": size, "dbSizeInUse": used}
         return json.dumps([{"Status": status}]) if self._active("etcd.service") else ""
+
+    def q_note(self, name: str) -> str:
+        path = f"{STATE}/notes/{name}"
+        return self.disk.read(path).decode() if path in self.disk.files else "absent"
+
+    def q_restored(self) -> str:
+        told = self.disk.read("/var/lib/etcd/member/restored").decode().strip()
+        return told or ("own" if "/var/lib/etcd/member" in self.disk.dirs else "absent")
+
+    def q_database(self, restore: str) -> str:
+        kept = f"/var/lib/etcd/before-{restore}/member/db"
+        content = self.disk.read(kept if kept in self.disk.files else "/var/lib/etcd/member/db")
+        return f"{hashlib.sha256(content).hexdigest()}\n{base64.b64encode(content).decode()}"
 
     def q_drill(self) -> str:
         name, since, *units = self.disk.read(f"{STATE}/drill").decode().split() or ("", "")
@@ -217,6 +233,8 @@ class MemoryProbes:
             "units": " ".join(units),
             "cluster": self.disk.read(f"{STATE}/cluster").decode(),
             "etcd_state": env.get("ETCD_INITIAL_CLUSTER_STATE", ""),
+            "restoring": self.disk.read(f"{STATE}/notes/restore").decode(),
+            "restored": self.disk.read("/var/lib/etcd/member/restored").decode().strip(),
             "etcd_data": "yes" if "/var/lib/etcd/member" in self.disk.dirs else "no",
         }
         said |= self._lives_by()

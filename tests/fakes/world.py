@@ -60,6 +60,8 @@ class World:
         self.log: list[tuple[str, Op]] = []
         self.whole: set[tuple[tuple[str, int], ...]] = set()
         self.founded = 1
+        self.saved: dict[str, dict[str, Any]] = {}
+        self.saved_of: dict[str, int] = {}
         self.hosts: dict[str, MemoryHost] = {}
         self.membership = Membership(self.hosts)
         self.limited: frozenset[str] | None = None
@@ -72,6 +74,7 @@ class World:
         self.cluster = cluster
         for host in cluster.hosts:
             self.hosts.setdefault(host.name, MemoryHost(host, self.point)).neighbours = self.hosts
+            self._know(self.hosts[host.name])
         self.assets.cluster = cluster
         away = self.away if hasattr(self, "live") else set()
         self.live = FakeLive(cluster, self.hosts, self.objects, self.membership)
@@ -81,6 +84,22 @@ class World:
         self.removals = tuple(
             remembered(phase, {}) for phase in PHASES
         )  # a reset renders with keys that are never written
+
+    def _know(self, host: MemoryHost) -> None:
+        """What happens to etcd's data on a host, etcd as a whole hears of."""
+        host.sizes, host.defragmented = self.membership.size, self.membership.defragmented
+        host.restored = self._restored
+
+    def _restored(self, members: str, token: str, sha256: str) -> None:
+        """The objects are those of the snapshot, as soon as any member has it."""
+        if token != self.membership.token:
+            self.objects.by_path = copy.deepcopy(self.saved.get(sha256, {}))
+            self.founded = self.saved_of.get(sha256, self.founded)
+        self.membership.restored(members, token)
+
+    def save(self, sha256: str) -> None:
+        """What the cluster has now is what a snapshot of this digest holds."""
+        self.saved[sha256], self.saved_of[sha256] = copy.deepcopy(self.objects.by_path), self.founded
 
     def point(self, target: str, op: Op) -> None:
         with self.guard:
@@ -133,7 +152,7 @@ class World:
         self.live._kubelets("")
         nodes = [node(found) for path, found in self.objects.by_path.items() if path.startswith("/api/v1/nodes/")]
         lives = Lives(
-            etcd="e7cd" if etcd else "",  # a cluster that is founded anew on the same hosts has the same
+            etcd=f"{self.membership.id:x}" if etcd else "",  # founded anew on the same hosts it has the same
             members=said,
             uid=self.founding if served else "",
             nodes={one.name: one for one in nodes} if served else None,
@@ -159,6 +178,7 @@ class World:
         """New disks in machines of the same names and addresses."""
         for name in names:
             self.hosts[name] = MemoryHost(self.cluster.host(name), self.point)
+            self._know(self.hosts[name])
         self.forgotten()
 
     def empty_etcd(self, *names: str) -> None:
@@ -249,12 +269,14 @@ class World:
         other.store._written = dict(self.store._written)
         other.assets = FakeAssets(self.cluster, self.assets.folder, self.assets.version)
         other.hosts = {}
+        other.membership = self.membership.copy(other.hosts)
+        others = {id(self): other, id(self.hosts): other.hosts, id(self.membership): other.membership}
         for name, host in self.hosts.items():
-            other.hosts[name] = copy.deepcopy(host, {id(host.point.__self__): other, id(self.hosts): other.hosts})
+            other.hosts[name] = copy.deepcopy(host, {id(host.point.__self__): other, **others})
         other.objects = Objects(lambda what: other.point(API.name, Op(what)))
         other.objects.by_path = copy.deepcopy(self.objects.by_path)
         other.objects.stored = dict(self.objects.stored)
-        other.membership = self.membership.copy(other.hosts)
+        other.saved, other.saved_of = dict(self.saved), dict(self.saved_of)
         other.live = FakeLive(other.cluster, other.hosts, other.objects, other.membership)
         other.away = set(self.away)
         other.revive()

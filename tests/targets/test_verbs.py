@@ -11,6 +11,7 @@ import hardway.targets.host
 
 HOST = Path(hardway.targets.host.__file__).parent
 OF_OTHER_TARGETS = {"object", "apply", "delete", "mark", "issued", "issue", "state", "keep", "member", "add", "update"}
+OF_OTHER_TARGETS |= {"alarms", "compact", "disarm", "merge"}
 
 
 def shell_verbs(file: str, prefix: str) -> set[str]:

@@ -10,8 +10,7 @@ from collections.abc import Iterator, Mapping
 from ...checks.scene import at_once
 from ...cluster import Host
 from ...etcd.interface import quorum as majority
-from ...etcd.interface import tls_flags
-from ...ports import ETCD_CLIENT, ETCD_HEALTH
+from ...ports import ETCD_HEALTH
 from ...targets.live import UNREACHABLE
 from ...vocabulary import Probe
 from .diagnosis import Diagnosis, Finding
@@ -21,14 +20,11 @@ SECONDS = 5.0
 STATUS, ALARM = Probe("etcd"), "NOSPACE"
 SIZE, QUOTA = "etcd_mvcc_db_total_size_in_bytes", "etcd_server_quota_backend_bytes"
 NEARLY, FULL = 0.8, 0.95
-# What etcd's own documentation says: nothing is free before it is compacted, and nothing is smaller before it is
-# defragmented.
-CLIENT = f"e='etcdctl --endpoints https://127.0.0.1:{ETCD_CLIENT} {tls_flags()}'"
-RECLAIM = (
-    f"{CLIENT}; "
-    """$e compact $($e endpoint status -w json | grep -o '"revision":[0-9]*' | cut -d : -f 2); $e defrag"""
+RECLAIM = "hardway etcd defrag INV --compact"
+DISARM = "hardway etcd disarm INV"
+RAISE = (
+    "if the data is needed, first raise extra_args.etcd.quota-backend-bytes in INV: hardway bootstrap INV --until etcd"
 )
-DISARM = f"{CLIENT}; $e alarm disarm"
 
 
 def quorum(patient: Patient) -> Iterator[Finding]:
@@ -91,8 +87,7 @@ def room_finding(host: str, seen: Mapping[str, float]) -> Finding | None:
         f"etcd's database uses {size / 1e6:.0f} MB of its quota of {quota / 1e6:.0f} MB: at the quota etcd refuses"
         " every write"
     )
-    what_to_do = f"on {host}: free space and clear the alarm: {RECLAIM}; $e alarm disarm"
-    return Finding(host, what, what_to_do, warning=size < FULL * quota)
+    return Finding(host, what, f"free space: {RECLAIM}; {RAISE}", warning=size < FULL * quota)
 
 
 def room(patient: Patient) -> Iterator[Finding]:
@@ -110,13 +105,9 @@ def alarm(patient: Patient) -> Iterator[Finding]:
         return
     seen = {host.name: metrics(patient, host) for host in members}
     full = [name for name, found in seen.items() if found.get(SIZE, 0.0) >= NEARLY * found.get(QUOTA, 0.0) > 0]
-    clear = f"on {raised[0]}: clear the alarm: {DISARM}"
-    to_do = f"there is room again; {clear}"
-    if full:
-        to_do = (
-            f"on {', '.join(full)}, each: free space: {RECLAIM}; then {clear}; if the data is needed, raise"
-            " extra_args.etcd.quota-backend-bytes in INV first: hardway bootstrap INV --until etcd"
-        )
+    to_do = f"free space: {RECLAIM}; then clear the alarm: {DISARM}; {RAISE}"
+    if not full:
+        to_do = f"there is room again, so clear the alarm: {DISARM}"
     sizes = tuple(
         f"{name}: {found.get(SIZE, 0.0) / 1e6:.0f} MB of {found.get(QUOTA, 0.0) / 1e6:.0f} MB"
         for name, found in seen.items()

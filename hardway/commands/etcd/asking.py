@@ -72,9 +72,9 @@ def first(session: Session, question: Callable[[EtcdClient], T]) -> T:
     raise last or NotReadyError("the inventory has no etcd host")
 
 
-def leader_of(said: tuple[Said, ...]) -> Status | None:
-    """What the leader says, as far as it is a host of the inventory that answers."""
-    return next((one.status for one in said if one.status and one.status.is_leader), None)
+def names(session: Session) -> frozenset[str]:
+    """The etcd hosts, by name."""
+    return frozenset(host.name for host in session.cluster.etcd_members)
 
 
 def behind(said: tuple[Said, ...]) -> Mapping[str, int]:

@@ -117,6 +117,18 @@ q_etcd() {
     --dial-timeout=2s --command-timeout=3s -w json endpoint status 2>/dev/null || :
 }
 
+# note NAME: what hardway has written down on this host about its own doings, or absent.
+q_note() { cat "$STATE/notes/$1" 2>/dev/null || echo absent; }
+
+# restored: which restore etcd's data here comes from (its ID and the snapshot's sha256); own for data that grew here, or absent.
+q_restored() { d=/var/lib/etcd/member; if [ -e $d/restored ]; then cat $d/restored; elif [ -e $d ]; then echo own; else echo absent; fi; }
+
+# database ID: the sha256 of a stopped member's database, then the database in base64; where the restore ID has moved it aside, from there.
+q_database() {
+  f=/var/lib/etcd/before-$1/member/snap/db; [ -e "$f" ] || f=/var/lib/etcd/member/snap/db; [ -e "$f" ] || return 0
+  sum=$(sha256sum <"$f"); echo "${sum%% *}"; base64 <"$f" | tr -d '\n' | fold -w 65536; echo
+}
+
 # block PATH MARK: the text between our two marker lines.
 q_block() { [ -e "$1" ] && sed -n "/^# BEGIN $2\$/,/^# END $2\$/p" "$1" | sed '1d;$d' | base64; :; }
 
@@ -402,6 +414,7 @@ q_survey() {
   echo "etcd_state=$(sed -n 's/^ETCD_INITIAL_CLUSTER_STATE=//p' /etc/etcd/etcd.env 2>/dev/null)"
   echo "etcd_token=$(sed -n 's/^.*--initial-cluster-token=\([^ ]*\).*$/\1/p' /etc/systemd/system/etcd.service 2>/dev/null)"
   echo "cluster=$(cat $STATE/cluster 2>/dev/null)"; echo "lease=$(q_lease)"
+  echo "restoring=$(cat $STATE/notes/restore 2>/dev/null)"; echo "restored=$(cat /var/lib/etcd/member/restored 2>/dev/null)"
   # The program that runs, or would at the next start: on a host that is not ours it is nobody's business.
   if [ -e $STATE/cluster ]; then for p in kube-apiserver kubelet; do p=/usr/local/bin/$p; if [ -x $p ]; then echo "kubernetes=$(timeout 5 $p --version 2>/dev/null | sed -n 's/^Kubernetes v//p')"; break; fi; done; fi
   if [ -e $STATE/cluster ]; then s_lives; fi

@@ -273,6 +273,36 @@ w_poweroff() { systemctl poweroff --no-block; }
 w_stamp() { mkdir -p "$STATE/stamps"; echo "$2" >"$STATE/stamps/$1"; }
 w_unstamp() { rm -f "$STATE/stamps/$1"; }
 
+# note NAME TEXT: what a later run must know of this one, also after a power cut; dropnote forgets it
+w_note() { mkdir -p "$STATE/notes"; echo "$2" >"$STATE/notes/.$1"; on_disk "$STATE/notes/.$1"; mv -f "$STATE/notes/.$1" "$STATE/notes/$1"; on_disk "$STATE/notes"; }
+w_dropnote() { rm -f "$STATE/notes/$1"; }
+
+# aside ID: etcd's data is kept beside its place, and never deleted. restore ID SHA256 NAME PEER_URL MEMBERS TOKEN BUMP BLOB: a
+# snapshot becomes the data of this member. That it is this restore's is written inside of it, so that both are there or neither.
+w_aside() {
+  etcd_ended; d=/var/lib/etcd; to=$d/before-$1; n=1
+  while [ -e "$to/member" ]; do n=$((n + 1)); to=$d/before-$1.$n; done
+  mkdir -p "$to"; chmod 700 "$to"; mv "$d/member" "$to/member"
+}
+w_restore() {
+  etcd_ended; d=/var/lib/etcd; new=$d/.restoring; rm -rf $new
+  if [ -e $d/member ]; then echo "$d/member is there already" >&2; return 1; fi
+  /usr/local/bin/etcdutl snapshot restore "$stage/$8" --data-dir $new --name "$3" --initial-advertise-peer-urls "$4" --initial-cluster "$5" \
+    --initial-cluster-token "$6" --bump-revision "$7" --mark-compacted >"$stage/.restore" 2>&1 || { tail -n 20 "$stage/.restore" >&2; rm -rf $new; return 1; }
+  rm -f "$stage/$8"; echo "$1 $2" >$new/member/restored; chown -R etcd:etcd $new
+  if command -v restorecon >/dev/null 2>&1; then restorecon -R $new || :; fi
+  sync; mv $new/member $d/member; rm -rf $new; sync
+}
+etcd_ended() {
+  case $(systemctl show -p ActiveState --value etcd.service 2>/dev/null) in inactive | failed | "") ;; *) echo "etcd runs on this host: its data was left alone" >&2; return 1 ;; esac
+}
+# defrag: the member on this host gives back the space in its file that holds nothing; it answers nobody meanwhile
+w_defrag() {
+  pki=/etc/etcd/pki
+  /usr/local/bin/etcdctl --endpoints=https://127.0.0.1:2379 --cacert=$pki/ca.crt --cert=$pki/server.crt --key=$pki/server.key \
+    --dial-timeout=5s --command-timeout=600s defrag >"$stage/.defrag" 2>&1 || { grep -v '^{' "$stage/.defrag" >&2; return 1; }
+}
+
 # image REF BLOB: into containerd's k8s.io namespace
 w_image() { /usr/local/bin/ctr -n k8s.io images import "$stage/$2" >/dev/null 2>"$stage/.ctr.log" || { cat "$stage/.ctr.log" >&2; return 1; }; rm -f "$stage/$2"; }
 # dropimage REF: with its content, which an import would otherwise take to be there

@@ -241,10 +241,14 @@ CASES = (
         ),
         injected="a quota of a few megabytes, filled through the API; the test runs the next command",
         exit_code=7,
-        next="on <hosts>, each: free space: <commands>; then on <host>: clear the alarm: <commands>; if the data…",
+        next=(
+            "free space: hardway etcd defrag <inventory> --compact; then clear the alarm: hardway etcd disarm"
+            " <inventory>; if the data…"
+        ),
         remedy=(
-            "Delete what fills it, compact and defragment each member, then clear the alarm. If you need the data,"
-            " raise `quota-backend-bytes` first: `hardway bootstrap INV --until etcd`."
+            "`hardway etcd defrag INV --compact` forgets old versions and makes the files smaller, `hardway etcd disarm"
+            " INV` clears the alarm when there is room. If you need the data, raise `quota-backend-bytes` first:"
+            " `hardway bootstrap INV --until etcd`."
         ),
     ),
     Case(
