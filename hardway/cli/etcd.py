@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import ConnectionFailed, DriftError
 from .help import Group
-from .options import COMMON, INVENTORY, OUTPUT, STATE, open_session
+from .options import COMMON, IGNORE, INVENTORY, OUTPUT, STATE, open_session
+
+if TYPE_CHECKING:
+    from ..session import Session
 
 
 @click.group(cls=Group)
@@ -98,7 +101,11 @@ DRY_RUN = click.option("--dry-run", "--plan", "dry_run", is_flag=True, help="Cha
 
 @etcd.command("defrag")
 @INVENTORY
-@click.option("--compact", is_flag=True, help="First have etcd forget old revisions: it cannot write while it is full.")
+@click.option(
+    "--compact",
+    is_flag=True,
+    help="First have etcd forget old revisions, as it must when it is full; then all members.",
+)
 @DRY_RUN
 @COMMON
 def etcd_defrag(inventory: Path, compact: bool, dry_run: bool, output: str, **options: Any) -> None:
@@ -140,3 +147,58 @@ def etcd_disarm(inventory: Path, dry_run: bool, output: str, **options: Any) -> 
         return
     with open_session(inventory, output=output, logged="etcd-disarm", **options) as session:
         disarm.disarm(session)
+
+
+@etcd.command("restore")
+@INVENTORY
+@click.argument("file", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
+@click.option("--from-member", "member", default="", metavar="HOST", help="The quorum is lost: use this member's data.")
+@click.option(
+    "--of-another-cluster",
+    "other",
+    metavar="CLUSTER",
+    help="Restore another cluster's snapshot in this one: type this one's name.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@DRY_RUN
+@IGNORE
+@COMMON
+def etcd_restore(
+    inventory: Path,
+    file: Path | None,
+    member: str,
+    other: str | None,
+    yes: bool,
+    dry_run: bool,
+    ignore: tuple[str, ...],
+    output: str,
+    **options: Any,
+) -> None:
+    """Go back to a snapshot of etcd.
+
+    It stops API servers, controllers and etcd, restores the one snapshot on all members, and starts everything again.
+    The API is down meanwhile; pods keep running. The data that is there is kept on each host. All that was written
+    since the snapshot is lost. Killed at any moment, the same command continues.
+    """
+    from ..commands.etcd import restore, steps
+
+    wanted = restore.Wanted(file, member, other, ignore)
+    if dry_run:
+        with open_session(inventory, output="text", read_only=True, stream=sys.stderr, **options) as session:
+            ready = restore.look(session, wanted)
+            found = restore.foresee(ready)
+        about = {"lines": ready.lines, "id": ready.restoration.id, "bump": ready.restoration.bump}
+        shown = steps.as_json(session.cluster.name, restore.COMMAND, about, found)
+        click.echo(shown if output == "json" else "\n".join([*ready.lines, steps.text(found, options["verbose"])]))
+        return
+    with open_session(inventory, output=output, logged="etcd-restore", **options) as session:
+        if not yes:
+            for line in restore.look(session.looking(), wanted).lines:
+                click.echo(line, err=True)
+            question = f"Replace all data of cluster {session.cluster.name} on {_members(session)}?"
+            click.confirm(question, abort=True, err=True)
+        restore.restore(session, wanted)
+
+
+def _members(session: Session) -> str:
+    return ", ".join(host.name for host in session.cluster.etcd_members)

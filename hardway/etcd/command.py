@@ -14,7 +14,9 @@ from ..cluster import Host
 from ..errors import RemoteCommandError
 from .interface import (
     CALL_SECONDS,
+    COMPACT_SECONDS,
     COMPACTED,
+    HASH_SECONDS,
     KINDS,
     PKI,
     Alarm,
@@ -91,12 +93,12 @@ class Etcdctl:
         return base64.b64decode(found[0].get("value", "")) if found else None
 
     def hashes(self, revision: int) -> Mapping[str, Hash]:
-        found = self._entries("endpoint hashkv", f"--rev={revision}")
+        found = self._entries("endpoint hashkv", f"--rev={revision}", seconds=HASH_SECONDS)
         entries = {entry["Endpoint"]: entry["HashKV"] for entry in found}
         return {name: _hash(entries[url]) for url, name in self._names.items() if url in entries}
 
     def compact(self, revision: int) -> None:
-        result = self._run("compact", str(revision))
+        result = self._run("compact --physical", str(revision), seconds=COMPACT_SECONDS)
         if result.code and COMPACTED not in result.error_text:
             raise self._failure(f"compact {revision}", result)
 
@@ -109,15 +111,15 @@ class Etcdctl:
         if result.code:
             raise self._failure("alarm disarm", result)
 
-    def _run(self, action: str, *arguments: str) -> Result:
-        files = tls_flags(self._pki)
-        seconds = f"--dial-timeout={CALL_SECONDS:g}s --command-timeout={CALL_SECONDS:g}s"
+    def _run(self, action: str, *arguments: str, seconds: float = 0.0) -> Result:
+        files, seconds = tls_flags(self._pki), seconds or CALL_SECONDS
+        limits = f"--dial-timeout={CALL_SECONDS:g}s --command-timeout={seconds:g}s"
         script = (
-            f"PATH=/usr/local/bin:$PATH\nexec etcdctl --endpoints={','.join(self._names)} {files} {seconds} -w json"
+            f"PATH=/usr/local/bin:$PATH\nexec etcdctl --endpoints={','.join(self._names)} {files} {limits} -w json"
             f" {action}"
         )
         # etcdctl asks its endpoints one after the other where it asks all of them.
-        timeout = CALL_SECONDS * (len(self._names) + 2)
+        timeout = seconds * (len(self._names) + 2)
         return self._transport.run(" ".join([script, *map(shlex.quote, arguments)]), timeout=timeout)
 
     def _answer(self, action: str, *arguments: str) -> dict[str, Any]:
@@ -126,8 +128,8 @@ class Etcdctl:
             raise self._failure(" ".join([action, *arguments]), result)
         return self._json(result, action)
 
-    def _entries(self, action: str, *arguments: str) -> list[dict[str, Any]]:
-        result = self._run(action, *arguments)
+    def _entries(self, action: str, *arguments: str, seconds: float = 0.0) -> list[dict[str, Any]]:
+        result = self._run(action, *arguments, seconds=seconds)
         return self._json(result, action) or []
 
     def _json(self, result: Result, action: str) -> Any:

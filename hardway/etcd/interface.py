@@ -19,6 +19,8 @@ from ..errors import NotReadyError, RemoteCommandError
 PKI = "/etc/etcd/pki"
 CALL_SECONDS = 5.0
 PROBE_SECONDS = 3.0
+HASH_SECONDS = 60.0  # it reads all data
+COMPACT_SECONDS = 300.0  # it removes what is old, until it is done on the member that is asked
 # What etcd answers who asks for a revision that is forgotten.
 COMPACTED = "required revision has been compacted"
 
@@ -156,7 +158,8 @@ class EtcdClient(AbstractContextManager, Protocol):
         """The hash of the data up to a revision, by the name of each etcd host that answers and has that revision."""
 
     def compact(self, revision: int) -> None:
-        """Forget what keys were before this revision; one that is forgotten already is no error."""
+        """Forget what keys were before this revision, and wait until one member has removed it; a revision that is
+        forgotten already is no error."""
 
     def alarms(self) -> tuple[Alarm, ...]:
         """Those that are raised, as the cluster agrees."""

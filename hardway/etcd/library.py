@@ -20,7 +20,9 @@ from ..errors import HardwayError, RemoteCommandError
 from ..ports import ETCD_CLIENT
 from .interface import (
     CALL_SECONDS,
+    COMPACT_SECONDS,
     COMPACTED,
+    HASH_SECONDS,
     KINDS,
     PROBE_SECONDS,
     Alarm,
@@ -175,14 +177,15 @@ class Etcd3:
         return answer.kvs[0].value if answer.kvs else None
 
     def hashes(self, revision: int) -> Mapping[str, Hash]:
-        answers = self._all(lambda client: client.maintenancestub.HashKV, _requests().HashKVRequest(revision=revision))
+        request = _requests().HashKVRequest(revision=revision)
+        answers = self._all(lambda client: client.maintenancestub.HashKV, request, HASH_SECONDS)
         found = zip(self._hosts, answers, strict=True)
         return {host.name: Hash(answer.hash, answer.compact_revision) for host, (answer, error) in found if not error}
 
     def compact(self, revision: int) -> None:
-        request = _requests().CompactionRequest(revision=revision)
+        request = _requests().CompactionRequest(revision=revision, physical=True)
         try:
-            self._any(f"compact {revision}", lambda client: client.kvstub.Compact, request)
+            self._any(f"compact {revision}", lambda client: client.kvstub.Compact, request, COMPACT_SECONDS)
         except RemoteCommandError as error:
             if COMPACTED not in error.evidence:
                 raise
@@ -224,12 +227,14 @@ class Etcd3:
                     break
         raise silent(action, self._hosts, "\n".join(errors)) from None
 
-    def _all(self, method: Callable[[Any], Any], request: object) -> list[tuple[Any, str]]:
+    def _all(
+        self, method: Callable[[Any], Any], request: object, seconds: float = CALL_SECONDS
+    ) -> list[tuple[Any, str]]:
         """(answer, "") or (None, error) of every member, asked at the same time."""
         import grpc
 
         answers = []
-        for call in [method(client).future(request, CALL_SECONDS) for client in self._clients]:
+        for call in [method(client).future(request, seconds) for client in self._clients]:
             try:
                 answers.append((call.result(), ""))
             except grpc.RpcError as error:

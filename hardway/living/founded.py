@@ -58,7 +58,23 @@ class Founded:
 
     def bind(self, store: Store) -> None:
         """Write it once; PkiError when something is bound already."""
-        store.create(FOUNDED, f"{json.dumps(dataclasses.asdict(self), indent=2)}\n".encode())
+        store.create(FOUNDED, self.content)
+
+    def follow(self, store: Store) -> None:
+        """Write who the cluster is after a restore: etcd's id is another one, and so is all of it where the snapshot
+        was another cluster's. The day and what never changes stay as they were bound."""
+        before = self.read(store)
+        if before is None:
+            if self.etcd and self.uid:
+                self.bind(store)
+            return
+        now = dataclasses.replace(before, etcd=self.etcd or before.etcd, uid=self.uid or before.uid)
+        if now != before:
+            store.replace(FOUNDED, now.content)
+
+    @property
+    def content(self) -> bytes:
+        return f"{json.dumps(dataclasses.asdict(self), indent=2)}\n".encode()
 
 
 def moved(store: Store) -> str:

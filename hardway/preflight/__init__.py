@@ -22,6 +22,7 @@ from . import (
     nodes,
     other_run,
     reach,
+    restoring,
     roads,
     servers,
     surroundings,
@@ -47,6 +48,7 @@ AROUND = (*leftovers.CHECKS, *surroundings.CHECKS, *machine.LAST)
 # Whether a machine is fit matters to a run that is about it, whose it is and what it runs to every run.
 OF_OTHERS = (*belonging.CHECKS, *flags.CHECKS, *encryption.CHECKS, *versions.CHECKS, *upgrades.CHECKS)
 TOGETHER = (
+    *restoring.TOGETHER,
     *belonging.TOGETHER,
     *lasting.TOGETHER,
     *upgrades.TOGETHER,

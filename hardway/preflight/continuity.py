@@ -12,8 +12,10 @@ from ..cluster import Host
 from ..errors import ClusterLostError, OtherClusterError, QuorumError
 from ..facts import Facts
 from ..living.founded import moved
+from ..living.restoration import ongoing
 from ..phase import Inputs
 from ..state.store import FOUNDED
+from .restoring import COMMAND as RESTORE
 
 UNKNOWN = Facts(known=False)
 
@@ -105,13 +107,16 @@ def _perhaps(inputs: Inputs, servers: Sequence[Host], joined: Sequence[Host]) ->
 
 
 def _ways_out(inputs: Inputs, silent: str) -> Iterator[str]:
+    if ongoing(inputs.facts):
+        yield f"continue the restore that has begun: {RESTORE}"
+        return
     if inputs.lives.members is not None:
-        yield "save a snapshot before etcd stops: etcdctl snapshot save FILE"
+        yield "save a snapshot before etcd stops: hardway etcd backup INV"
     elif inputs.lives.uid:
         yield "put the hosts back into INV on which its etcd runs"
     else:
         yield f"bring a member back with its data{f' ({silent})' if silent else ''}"
-    yield "or restore a backup on the etcd hosts, after: hardway bootstrap INV --until binaries"
+    yield f"or restore a backup: {RESTORE}"
     yield (
         "or, if everything in the cluster is lost for good, create it again, empty:"
         f" hardway bootstrap INV --found-anew {inputs.cluster.name}"

@@ -36,7 +36,7 @@ class RunStarted(Event):
     """A command started; always the first event."""
 
     kind = "run-started"
-    command: str = says("the command: bootstrap, reset or verify")
+    command: str = says("the command: bootstrap, reset, verify, etcd restore, etcd defrag or etcd disarm")
     version: str = says("hardway's own version")
     cluster: str = says("the cluster's name")
     kubernetes: str = says("the Kubernetes version in the inventory")
@@ -170,7 +170,7 @@ class Failed(Event):
 
 @dataclass(frozen=True)
 class Summary(Event):
-    """A bootstrap succeeded; its last event."""
+    """A bootstrap, a defragmentation or a restore of etcd succeeded; its last event."""
 
     kind = "summary"
     changes: int = says("how many changes it made")

@@ -8,9 +8,9 @@ from .events import KINDS, SCHEMA, Event
 
 HEAD = f"""# Events
 
-`hardway bootstrap INV --output json` and `hardway reset INV --output json` report a run as it happens: one JSON object
-per line on stdout. The live display, the text lines and the closing tables are made from these events alone, so another
-program can show a run as well as hardway does. The log of a run holds the events too.
+`hardway bootstrap INV --output json` reports a run as it happens: one JSON object per line on stdout. So do `reset`,
+`etcd restore`, `etcd defrag` and `etcd disarm`. The live display, the text lines and the closing tables are made from
+these events alone, so another program can show a run as well as hardway does. The log of a run holds the events too.
 
 This is version {SCHEMA} of the schema. The number grows when a field is removed or changes its meaning. New kinds and
 fields do not change it: a reader should ignore what it does not know.

@@ -2,11 +2,13 @@
 
 from .base import Change, Resource, Situation
 from .etcd_care import Defragmented, NoAlarm
+from .etcd_data import EtcdData
 from .etcd_member import EtcdMember, EtcdPeer
 from .file import Binary, Block, Delivered, Directory, File, text
 from .gone import Gone, gone
-from .kubernetes import ApiObject, NodeMarks
+from .kubernetes import ApiObject, NodeMarks, RolledOut
 from .operator import Issued, LocalFile
+from .stopped import Noted, Restarted, Stopped
 from .system import Image, KernelModule, Leftover, LiveRoutes, Owned, Packages, Records, SwapOff, Sysctl, User
 from .unit import Restamp, Unit
 
@@ -18,6 +20,7 @@ __all__ = [
     "Delivered",
     "Change",
     "Directory",
+    "EtcdData",
     "EtcdMember",
     "EtcdPeer",
     "File",
@@ -30,12 +33,16 @@ __all__ = [
     "LocalFile",
     "NoAlarm",
     "NodeMarks",
+    "Noted",
     "Owned",
     "Packages",
     "Records",
     "Resource",
     "Restamp",
+    "Restarted",
+    "RolledOut",
     "Situation",
+    "Stopped",
     "SwapOff",
     "Sysctl",
     "Unit",

@@ -11,6 +11,8 @@ from .base import UNKNOWN, Change, Situation
 
 # Less than this is not worth the time in which the member answers nobody.
 LEAST_BYTES, LEAST_SHARE = 1 << 20, 0.05
+# What a host remembers of its last defragmentation.
+NOTE = "defragmented"
 
 
 def to_gain(size: int, in_use: int) -> int:
@@ -21,30 +23,42 @@ def to_gain(size: int, in_use: int) -> int:
 
 @dataclass(frozen=True)
 class Defragmented:
-    """A member whose file has hardly any space that holds nothing."""
+    """A member whose file has hardly any space that holds nothing, or that was defragmented since `event`.
+
+    With `always` the first does not count: after a compaction etcd knows what is free only when it writes again, and at
+    its quota it does not.
+    """
 
     host: str
+    event: str
+    always: bool = False
 
     @property
     def key(self) -> str:
         return "etcd's file"
 
     def probes(self) -> tuple[Probe, ...]:
-        return (Probe("etcd"),)
+        return (Probe("etcd"), Probe("note", (NOTE,)))
 
     def compare(self, now: Situation) -> Change | None:
+        said, note = (now.answers[probe] for probe in self.probes())
+        size, in_use = self._sizes(said)
+        gain = to_gain(size, in_use)
+        if note == self.event or not (gain or self.always):
+            return None
+        free = f"{gain / 1e6:.1f} MB of {size / 1e6:.1f} MB hold nothing" if gain else f"{size / 1e6:.1f} MB"
+        return Change(self.key, (free,), (Op("defrag"), Op("note", (NOTE, self.event))), restarts=True)
+
+    def _sizes(self, said: str) -> tuple[int, int]:
         try:
-            said = json.loads(now.answers[self.probes()[0]])[0]["Status"]
+            status = json.loads(said)[0]["Status"]
         except (ValueError, LookupError, TypeError):
             raise NotReadyError(
                 f"the etcd member on {self.host} does not answer",
                 host=self.host,
                 hint="hardway etcd status INV; hardway doctor INV",
             ) from None
-        size = said.get("dbSize", 0)
-        gain = to_gain(size, said.get("dbSizeInUse", 0))
-        why = f"{gain / 1e6:.1f} MB of {size / 1e6:.1f} MB hold nothing"
-        return Change(self.key, (why,), (Op("defrag"),), restarts=True) if gain else None
+        return status.get("dbSize", 0), status.get("dbSizeInUse", 0)
 
     def removal(self, answers: Answers) -> tuple[Op, ...]:
         return ()

@@ -142,6 +142,40 @@ def node_patch(node: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, 
     return patch
 
 
+RESTARTED = "hardway.io/restarted"
+
+
+@dataclass(frozen=True)
+class RolledOut:
+    """A Deployment at a path whose pods were replaced once since `event`, as its own pod template says."""
+
+    path: str
+    event: str
+
+    @property
+    def key(self) -> str:
+        return f"pods of {self.path.rpartition('/')[2]}"
+
+    def probes(self) -> tuple[Probe, ...]:
+        return (Probe("object", (self.path,)),)
+
+    def compare(self, now: Situation) -> Change | None:
+        answer = now.answers[self.probes()[0]]
+        if answer == "absent":
+            return None
+        patch = {"spec": {"template": {"metadata": {"annotations": {RESTARTED: self.event}}}}}
+        ops = (Op("merge", (self.path,), Blob(data=json.dumps(patch).encode())),)
+        if answer == UNKNOWN:
+            return Change(self.key, ("unknown until kube-apiserver answers",), ops, unknown=True)
+        about = json.loads(answer)["spec"]["template"].get("metadata", {})
+        if (about.get("annotations") or {}).get(RESTARTED) == self.event:
+            return None
+        return Change(self.key, ("to be replaced: they must read everything again",), ops)
+
+    def removal(self, answers: Answers) -> tuple[Op, ...]:
+        return ()
+
+
 PLURALS = {
     "NetworkPolicy": "networkpolicies",
     "Ingress": "ingresses",

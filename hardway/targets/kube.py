@@ -236,6 +236,9 @@ class ApiRemote:
                 return
             time.sleep(0.5)
 
+    def _merge(self, op: Op) -> None:
+        self.api().send("PATCH", op.args[0], op.blob.data, "application/merge-patch+json")
+
     def _delete(self, op: Op) -> None:
         self.api().delete(op.args[0])
 

@@ -18,6 +18,7 @@ import yaml
 from assets_world import VERSIONS, everything, own_sums, write_folder
 from docs.test_help import ALL
 from failures.desk import ADDRESS, Desk, keys_of
+from fakes import bolt_file
 
 pytestmark = pytest.mark.slow
 
@@ -209,6 +210,37 @@ def test_a_backup_overwrites_nothing_and_asks_nobody_then(desk: Counter):
     assert "mine exists already and is not overwritten" in ran.err and (desk.folder / "mine").read_text() == "mine"
     assert "there is no etcd host" in desk.hardway("etcd", "backup", desk.cluster, "--member", "x").ok(2).err
     assert "0 is not in the range" in desk.hardway("etcd", "backup", desk.cluster, "--keep", "0").ok(2).err
+
+
+@runs("etcd restore")
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("whole.db", "--yes"), 4, "node-1"),
+        (("whole.db", "--dry-run"), 4, "node-1"),
+        (("whole.db", "--plan", "--output", "json"), 4, "node-1"),
+        (("whole.db", "--of-another-cluster", "refused", "--ignore", "Memory=node-1", "--yes"), 4, "node-1"),
+        (("--from-member", "node-1", "--yes"), 4, "node-1"),
+        ((), 2, "name either a snapshot's FILE or --from-member HOST"),
+        (("whole.db", "--from-member", "node-1"), 2, "name either a snapshot's FILE or --from-member HOST"),
+        (("--from-member", "x"), 2, "there is no etcd host x"),
+        (("whole.db", "--of-another-cluster", "refuse", "--yes"), 2, "is not the name of this inventory's cluster"),
+        (("none.db",), 8, "cannot read none.db: No such file or directory"),
+        (("damaged.db", "--yes"), 8, "damaged.db is damaged"),
+        (("damaged.db", "--dry-run"), 8, "damaged.db is damaged"),
+        (("mine", "--yes"), 8, "mine is not a whole snapshot"),
+    ],
+    ids=lambda value: " ".join(value) or "nothing" if isinstance(value, tuple) else None,
+)
+def test_a_restore_is_refused_before_anything_is_stopped(desk: Counter, words: tuple[str, ...], code: int, said: str):
+    """What is wrong with the file or the words, before anybody is asked; and no restore while a host is away."""
+    desk.keys()
+    whole = bolt_file.write(desk.folder / "whole.db", b"a namespace").read_bytes()
+    (desk.folder / "damaged.db").write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    (desk.folder / "mine").write_text("mine")
+    ran = desk.hardway("etcd", "restore", desk.cluster, *words).ok(code)
+    assert said in ran.err and "next: " in ran.err
+    assert "a bug in hardway" not in ran.err and "Traceback" not in ran.err and not ran.out
 
 
 @runs("bootstrap")

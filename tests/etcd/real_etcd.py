@@ -154,9 +154,10 @@ class RealEtcd:
         log = (self.folder / host.name / "log").open("ab")
         self.processes[host.name] = subprocess.Popen(command, stdout=log, stderr=log)
 
-    def stop(self, host: Host) -> None:
+    def stop(self, host: Host, orderly: bool = False) -> None:
+        """Kill it; `orderly` it writes down first what it has only in memory, as systemd has it do."""
         process = self.processes.pop(host.name)
-        process.kill()
+        process.terminate() if orderly else process.kill()
         process.wait()
 
     def transport(self, host: Host) -> LocalTransport:

@@ -133,11 +133,19 @@ def test_old_revisions_are_forgotten_first_when_that_is_asked_for(world):
     assert [op.verb for _, op in world.log][0] == "compact"
 
 
+def test_then_every_member_has_its_turn_whatever_it_thinks_is_free(world):
+    """At its quota etcd does not write, and so does not learn what a compaction has freed."""
+    world.membership.sizes = dict.fromkeys(PLANES, (100 * MB, 100 * MB))
+    run(world, compact=True)
+    assert sorted(done(world, "defrag")) == list(PLANES)
+
+
 def test_the_steps_are_shown_and_nothing_is_done(world):
     before = world.digest()
     found = defrag.foresee(MemorySession.on(world).looking(), True)
     text = found.text()
     assert "etcd forgets all revisions before 7" in text and "60.0 MB of 100.0 MB hold nothing" in text
+    assert " note defragmented " in text
     order = [line for line in text.splitlines() if line.endswith(": defrag")]
     assert order == [f"      {name}: defrag" for name in ("controller-1", "controller-2", "controller-0")]
     assert world.digest() == before and world.log == []

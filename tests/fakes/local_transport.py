@@ -26,6 +26,15 @@ class LocalTransport:
         self.folder, self.shell, self.path = folder, shell, path
         self.scripts: list[str] = []
         self.talking: list[subprocess.Popen] = []
+        # Places of hardway's own, and where they are here; a test may add others.
+        self.moves = {
+            place: str(folder / here)
+            for place, here in {
+                "/var/lib/hardway": "state",
+                "/run/hardway": "run/hardway",
+                "/usr/local/.hardway": ".hardway",
+            }.items()
+        }
         (folder / "run").mkdir(parents=True, exist_ok=True)
 
     def run(self, script: str, *, stdin: bytes = b"", timeout: float = 60.0) -> Result:
@@ -81,7 +90,6 @@ class LocalTransport:
         return self.run(command, stdin=b"".join(data), timeout=timeout)
 
     def _moved(self, script: str) -> str:
-        moves = {"/var/lib/hardway": "state", "/run/hardway": "run/hardway", "/usr/local/.hardway": ".hardway"}
-        for place, here in moves.items():
-            script = script.replace(place, str(self.folder / here))
+        for place, here in self.moves.items():
+            script = script.replace(place, here)
         return script

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from ... import __version__
 from ...cluster import Cluster
@@ -141,14 +142,19 @@ def save(session: Session, member: Status, final: Path) -> Sidecar:
     with growing(final) as (part, file):
         etcd_data.snapshot(transport, credentials, file.write)
         file.flush()
-        about = describe(session, snapshot.read(part), member)
-        _store_sidecar(sidecar.beside(final), about)
-        try:
-            place(part, file, final)
-        except BaseException:
-            sidecar.beside(final).unlink()
-            raise
+        about = describe(session, snapshot.read(part), member.name, member.version, f"{member.cluster_id:x}")
+        store(part, file, final, about)
     return about
+
+
+def store(part: Path, file: BinaryIO, final: Path, about: Sidecar) -> None:
+    """Give a snapshot its name, and its sidecar before it."""
+    _store_sidecar(sidecar.beside(final), about)
+    try:
+        place(part, file, final)
+    except BaseException:
+        sidecar.beside(final).unlink()
+        raise
 
 
 def _store_sidecar(path: Path, about: Sidecar) -> None:
@@ -158,14 +164,17 @@ def _store_sidecar(path: Path, about: Sidecar) -> None:
         place(part, file, path)
 
 
-def describe(session: Session, found: Snapshot, member: Status) -> Sidecar:
-    """All that must fit when it is restored; OtherClusterError when it is not of the cluster of the state directory."""
+def describe(session: Session, found: Snapshot, member: str, version: str, cluster_id: str = "") -> Sidecar:
+    """All that must fit when it is restored, of a member that runs this version of etcd.
+
+    OtherClusterError when the snapshot is not of the cluster of the state directory.
+    """
     founded = Founded.read(session.store)
     uid = founded.uid if founded else what_lives(session.live).uid
     if founded and not found.holds(uid):
         raise OtherClusterError(
-            f"{member.name} has the data of another cluster than the one that was created on {founded.on}",
-            host=member.name,
+            f"{member} has the data of another cluster than the one that was created on {founded.on}",
+            host=member,
             evidence=f"its snapshot does not contain {uid}, the UID of kube-system",
             hint="use the inventory and the state directory that belong together",
         )
@@ -173,14 +182,14 @@ def describe(session: Session, found: Snapshot, member: Status) -> Sidecar:
     return Sidecar(
         cluster=cluster.name,
         taken=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        member=member.name,
+        member=member,
         revision=found.revision,
         size=found.size,
         sha256=found.sha256,
-        etcd=member.version,
+        etcd=version,
         storage=found.storage,
         kubernetes=cluster.versions.kubernetes,
-        cluster_id=f"{member.cluster_id:x}",
+        cluster_id=cluster_id,
         uid=uid if uid and found.holds(uid) else "",
         ca=authority(credentials.ca()),
         tokens=authority(credentials.service_account().public),

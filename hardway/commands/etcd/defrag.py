@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,13 +23,17 @@ COMMAND = "etcd defrag"
 DEADLINE = 300.0  # seconds until a member that was busy with a large file counts as lost
 
 
-def phase(order: Sequence[Host]) -> Phase:
-    """The members in this order, each healthy and caught up again before the next. None leads while it is busy."""
+def phase(order: Sequence[Host], always: bool) -> Phase:
+    """The members in this order, each healthy and caught up again before the next. None leads while it is busy.
+
+    With `always` also those that seem to have nothing to give back.
+    """
+    event = datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
     return Phase(
         name="etcd-defrag",
         title="Give back the space that etcd's files do not use",
         targets=lambda cluster: tuple(order),
-        desired=lambda inputs, host: [Defragmented(host.name)],
+        desired=lambda inputs, host: [Defragmented(host.name, event, always)],
         ready=members.ready,
         deadline=DEADLINE,
         rolling=True,
@@ -80,7 +85,7 @@ def foresee(session: Session, compact: bool) -> Foreseen:
     known = session.survey(names(session)).looking()
     said = ask(session)
     require_healthy(said)
-    found = steps.foresee(known, known.inputs, [phase(in_order(said))], names(session))
+    found = steps.foresee(known, known.inputs, [phase(in_order(said), compact)], names(session))
     return Foreseen(_revision(said) if compact else 0, found)
 
 
@@ -93,7 +98,7 @@ def defrag(session: Session, compact: bool) -> None:
         require_healthy(before)
         if compact:
             _compact(known, _revision(before))
-        _run(known, phase(in_order(before)))
+        _run(known, phase(in_order(before), compact))
         for line in gained(before, ask(session)):
             session.report.note(line)
     session.report.summary()

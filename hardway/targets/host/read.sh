@@ -126,7 +126,7 @@ q_restored() { d=/var/lib/etcd/member; if [ -e $d/restored ]; then cat $d/restor
 # database ID: the sha256 of a stopped member's database, then the database in base64; where the restore ID has moved it aside, from there.
 q_database() {
   f=/var/lib/etcd/before-$1/member/snap/db; [ -e "$f" ] || f=/var/lib/etcd/member/snap/db; [ -e "$f" ] || return 0
-  sum=$(sha256sum <"$f"); echo "${sum%% *}"; base64 <"$f" | tr -d '\n' | fold -w 65536; echo
+  sum=$(sha256sum <"$f"); echo "${sum%% *}"; base64 <"$f" | tr -d '\n' | fold -w 8192; echo
 }
 
 # block PATH MARK: the text between our two marker lines.

@@ -1,0 +1,38 @@
+"""Whether a restore of etcd has begun and not ended: until then its hosts are not what the inventory says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from ..cluster import Host
+from ..facts import Facts
+from ..living.restoration import parse
+from ..phase import Inputs
+from .finding import ClusterCheck
+
+# The phase without which nothing is a restore.
+RESTORE = "restore-data"
+COMMAND = "hardway etcd restore INV FILE"
+REMEDY = f"{COMMAND}   with that snapshot continues it; another snapshot replaces it"
+NAME = "Restoring"
+
+
+def half_done(inputs: Inputs, hosts: list[Host]) -> Iterator[tuple[Host, str, str]]:
+    """Told once, on the first host that says so; a restore itself is what ends it."""
+    if RESTORE in inputs.phases:
+        return
+    for host in hosts:
+        if said := told(inputs.facts, host):
+            yield host, said, REMEDY
+            return
+
+
+def told(facts: Mapping[str, Facts], host: Host) -> str:
+    """What a host says of it, as a sentence; empty where it says nothing."""
+    found = parse(facts[host.name].restoring) if host.name in facts else None
+    if not found:
+        return ""
+    return f"a restore of etcd began at {found.id} and is not finished (snapshot with sha256 {found.sha256[:12]})"
+
+
+TOGETHER = (ClusterCheck(NAME, "No restore of etcd is half done.", half_done),)
