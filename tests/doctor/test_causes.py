@@ -93,6 +93,30 @@ def arranged(*names: str) -> dict[str, list[str]]:
             id="a-warning-explains-nothing",
         ),
         pytest.param(
+            (
+                "cluster-identity",
+                "etcd-restore",
+                "unit-etcd@c-0",
+                "etcd-quorum",
+                "etcd-member@c-1",
+                "unit-kube-apiserver@c-1",
+                "unit-kube-scheduler@c-1",
+                "api-down",
+            ),
+            {
+                "etcd-restore": [
+                    "cluster-identity",
+                    "unit-etcd@c-0",
+                    "etcd-member@c-1",
+                    "etcd-quorum",
+                    "unit-kube-apiserver@c-1",
+                    "unit-kube-scheduler@c-1",
+                    "api-down",
+                ]
+            },
+            id="a-restore-that-ended-in-the-middle-stopped-everything",
+        ),
+        pytest.param(
             ("drift@c-0", "unit-etcd@c-0"), {"unit-etcd@c-0": [], "drift@c-0": []}, id="what-differs-comes-last"
         ),
     ],

@@ -9,10 +9,11 @@ import pytest
 
 from hardway.commands.doctor import DIAGNOSES
 from hardway.commands.doctor.checks import placed
-from hardway.commands.doctor.etcd_cluster import QUOTA, SIZE, numbers, room_finding
+from hardway.commands.doctor.etcd_cluster import QUOTA, SIZE, half_restored, numbers, room_finding
 from hardway.commands.doctor.hosts import space_findings, spaces, unfit
 from hardway.commands.doctor.pods import image_finding
 from hardway.commands.doctor.units import Sick, described
+from hardway.facts import Facts
 from hardway.preflight import Finding as Unfit
 from hardway.resources.unit_state import UnitState
 from hardway.run.refusals import last_words, refusal
@@ -118,6 +119,20 @@ def test_etcds_room(size, warning):
     found = room_finding("c-0", seen)
     assert (found and found.warning) == warning
     assert found is None or "hardway etcd defrag INV --compact" in found.next
+
+
+def test_a_restore_that_is_not_finished(cluster):
+    note = f"20261130T120000Z {'ab' * 32} 1000000"
+    facts = {name: Facts(restoring=note if name in ("c-1", "c-2") else "") for name in ("lb", "c-0", "c-1", "c-2")}
+    patient = SimpleNamespace(cluster=cluster, known=SimpleNamespace(facts=facts))
+    [found] = half_restored(patient)
+    assert (found.host, found.evidence, found.warning) == ("", ("noted on c-1, c-2",), False)
+    assert "began at 20261130T120000Z" in found.what and found.next.startswith("hardway etcd restore INV FILE")
+    unfit_hosts = SimpleNamespace(unfit=[Unfit("Restoring", "c-1", found.what, found.next)])
+    assert list(unfit(unfit_hosts)) == [], "told once"
+    for one in facts:
+        facts[one] = Facts(known=False)
+    assert list(half_restored(patient)) == []
 
 
 def test_a_silent_member_is_not_called_full():

@@ -29,6 +29,6 @@ DOWN = Diagnosis(
     "api-down",
     "No API server is ready",
     down,
-    anywhere=("forwarding", "port-closed", "apiservers-ready"),
+    anywhere=("etcd-restore", "forwarding", "port-closed", "apiservers-ready"),
     needs_keys=True,
 )

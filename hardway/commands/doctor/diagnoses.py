@@ -8,6 +8,7 @@ from .diagnosis import Diagnosis
 
 # What can be told of hosts on which nothing was ever built.
 BEFORE: tuple[Diagnosis, ...] = (
+    etcd.RESTORE,
     state.IDENTITY,
     hosts.AWAY,
     hosts.FORWARDING,
@@ -19,7 +20,7 @@ BEFORE: tuple[Diagnosis, ...] = (
     hosts.FULL,
 )
 # What repairs nothing: all that is said of a cluster that is lost, or is another one.
-ONLY_TOLD: tuple[Diagnosis, ...] = (state.IDENTITY, hosts.AWAY, state.STATE, hosts.FULL)
+ONLY_TOLD: tuple[Diagnosis, ...] = (etcd.RESTORE, state.IDENTITY, hosts.AWAY, state.STATE, hosts.FULL)
 KNOWN: tuple[Diagnosis, ...] = (
     *BEFORE,
     state.CERTIFICATES,

@@ -1,4 +1,4 @@
-"""etcd as a whole: whether it has a quorum, whether it has room to write."""
+"""etcd as a whole: whether it has a quorum and room to write, and whether it is about to be restored."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ...checks.scene import at_once
 from ...cluster import Host
 from ...etcd.interface import quorum as majority
 from ...ports import ETCD_HEALTH
+from ...preflight import restoring
 from ...targets.live import UNREACHABLE
 from ...vocabulary import Probe
 from .diagnosis import Diagnosis, Finding
@@ -25,6 +26,14 @@ DISARM = "hardway etcd disarm INV"
 RAISE = (
     "if the data is needed, first raise extra_args.etcd.quota-backend-bytes in INV: hardway bootstrap INV --until etcd"
 )
+
+
+def half_restored(patient: Patient) -> Iterator[Finding]:
+    """What stopped everything on purpose, and ended before it started it again."""
+    facts, hosts = patient.known.facts, (*patient.cluster.etcd_members, *patient.cluster.control_plane)
+    if said := next(filter(None, (restoring.told(facts, host) for host in hosts)), ""):
+        where = dict.fromkeys(host.name for host in hosts if restoring.told(facts, host))
+        yield Finding("", said, restoring.REMEDY, (f"noted on {', '.join(where)}",))
 
 
 def quorum(patient: Patient) -> Iterator[Finding]:
@@ -115,12 +124,18 @@ def alarm(patient: Patient) -> Iterator[Finding]:
     yield Finding("", f"etcd has raised the alarm {ALARM}: it refuses every write", to_do, sizes)
 
 
+RESTORE = Diagnosis("etcd-restore", "A restore of etcd is not finished", half_restored)
 FULL_ALARM = Diagnosis("etcd-alarm", "etcd refuses writes", alarm)
 ROOM = Diagnosis("etcd-space", "etcd's database is full", room, anywhere=("etcd-alarm",))
 DOWN = Diagnosis(
     "etcd-member",
     "An etcd member is unhealthy",
     down,
-    here=("port-closed", "unit-etcd", "etcd-space", "disk-full", "certificate"),
+    here=("etcd-restore", "port-closed", "unit-etcd", "etcd-space", "disk-full", "certificate"),
 )
-QUORUM = Diagnosis("etcd-quorum", "etcd has no quorum", quorum, anywhere=("forwarding", "port-closed", "etcd-member"))
+QUORUM = Diagnosis(
+    "etcd-quorum",
+    "etcd has no quorum",
+    quorum,
+    anywhere=("etcd-restore", "forwarding", "port-closed", "etcd-member"),
+)

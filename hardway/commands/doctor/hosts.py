@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from ...cluster import Host
+from ...preflight import restoring
 from ...vocabulary import Probe
 from .diagnosis import Diagnosis, Finding
 from .patient import Patient
@@ -26,7 +27,7 @@ FULL_PERCENT, NEARLY_PERCENT = 97, 90
 # is; a node that left the inventory is found by a check of verify; a boot that is not finished counts when units wait.
 ELSEWHERE = ("Disk", "Departed", "Booting")
 # Errors of preflight that explain much else.
-CAUSES = ("Forwarding", "Ports", "NextHop")
+CAUSES = ("Forwarding", "Ports", "NextHop", restoring.NAME)
 SPACE = Probe("space", FOLDERS)
 
 

@@ -72,6 +72,7 @@ IDENTITY = Diagnosis(
     "cluster-identity",
     "The cluster's data is gone, or it is another cluster",
     identity,
+    anywhere=("etcd-restore",),
     instead_of=("same-cluster",),
 )
 STATE = Diagnosis("state-directory", "The state directory does not belong to this cluster", state)

@@ -22,10 +22,10 @@ from .patient import Patient
 
 # Every unit we run, with what makes it fail on its host.
 CAUSES: dict[str, tuple[str, ...]] = {
-    "etcd": ("disk-full", "certificate"),
-    "kube-apiserver": ("disk-full", "certificate", "etcd-quorum"),
-    "kube-controller-manager": ("unit-kube-apiserver", "certificate"),
-    "kube-scheduler": ("unit-kube-apiserver", "certificate"),
+    "etcd": ("etcd-restore", "disk-full", "certificate"),
+    "kube-apiserver": ("etcd-restore", "disk-full", "certificate", "etcd-quorum"),
+    "kube-controller-manager": ("etcd-restore", "unit-kube-apiserver", "certificate"),
+    "kube-scheduler": ("etcd-restore", "unit-kube-apiserver", "certificate"),
     "haproxy": (),
     "keepalived": (),
     "containerd": ("disk-full",),
