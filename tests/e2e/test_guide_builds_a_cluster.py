@@ -1,5 +1,5 @@
-"""The guide of a cluster, typed by bash alone on bare machines, builds that very cluster: hardway finds nothing to
-change."""
+"""The guide of a cluster, typed by bash alone on bare machines, builds that very cluster, and takes its etcd back to a
+snapshot: hardway finds nothing to change."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def typed(stage: Stage, commands: list[str]) -> tuple[list[str], str]:
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,
-            timeout=400,
+            timeout=600,
         )
         err.seek(0)
         said = err.read()

@@ -18,6 +18,7 @@ from ...pki.stand_ins import StandIns
 from ...resources.base import Change
 from . import bare
 from .checks import checks
+from .etcd_data import TITLE, etcd_data
 from .handover import handover
 from .issue import issue_encryption, issue_pki
 from .reasons import flags
@@ -44,7 +45,8 @@ def guide(
     chapters = [Chapter("start", "Before you begin", start)]
     for phase in PHASES:
         chapters.append(Chapter(phase.name, phase.title, tuple(_chapter(phase, inputs, found, writer))))
-    return [*chapters, Chapter("handover", "Hand the cluster over to hardway", tuple(handover(inputs)))]
+    end = Chapter("handover", "Hand the cluster over to hardway", tuple(handover(inputs)))
+    return [*chapters, end, Chapter("etcd-data", TITLE, tuple(etcd_data(inputs)))]
 
 
 def write_guide(chapters: Sequence[Chapter], cluster: Cluster, folder: Path, form: str) -> list[Path]:

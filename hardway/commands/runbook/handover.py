@@ -1,4 +1,4 @@
-"""The guide's last chapter: the records that hardway itself would have written, so that it manages the cluster.
+"""The chapter after the phases: the records that hardway itself would have written, so that it manages the cluster.
 
 Not part of Kubernetes: without these records hardway would install the same files again and restart what runs.
 """
