@@ -19,10 +19,10 @@ Event = dict[str, Any]
 
 
 class Watched:
-    """Use as a context manager: what still runs at its end is killed."""
+    """Use as a context manager: what still runs at its end is killed. `command` may be of a group: "etcd restore"."""
 
     def __init__(self, stage: Stage, *words: str, command: str = "bootstrap"):
-        self.words = stage.argv(command, "INV", "--output", "json", *words)
+        self.words = stage.argv(*command.split(), "INV", "--output", "json", *words)
         self.events: list[Event] = []
         self.began = time.monotonic()
         self._news = threading.Condition()

@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 import yaml
+from fakes import bolt_file
 from fakes.past import expire
 from stage import Ran, Stage, await_true, of_the_lab
+from strike import begins
+from watched import Watched
 
 from hardway.inventory import load
 from hardway.phases import control_plane
@@ -320,6 +323,27 @@ def test_etcd_full(stage: Stage, told):
         gained = stage.hardway("etcd", "defrag", "INV", "--compact", timeout=600).ok().out
         assert float(re.search(r"([\d.]+) MB given back", gained)[1]) > 10
         stage.hardway("etcd", "status", "INV").ok()
+
+
+@case("snapshot-of-another-cluster")
+def test_snapshot_of_another_cluster(stage: Stage, told):
+    other = bolt_file.write(stage.folder / "other.db", b"another cluster's objects")
+    told(stage.hardway("etcd", "restore", "INV", str(other), "--yes"))
+    told(stage.hardway("etcd", "restore", "INV", str(other), "--dry-run"))
+    assert doctor(stage).ok().code == 0
+
+
+@case("restore-not-finished")
+def test_restore_is_killed(stage: Stage, told):
+    stage.hardway("etcd", "backup", "INV", "-o", "saved.db").ok()
+    with Watched(stage, "saved.db", "--yes", command="etcd restore") as run:
+        assert run.until(lambda events: any(begins(event, "restore-data") for event in events), 120)
+        run.kill()
+    told(doctor(stage))
+    # Which of the two depends on whether a member still has its data, or has the new one already.
+    refused = stage.hardway("bootstrap", "INV")
+    assert refused.code in (5, 9) and f"hardway etcd restore {stage.inventory} FILE" in refused.err
+    stage.hardway("etcd", "restore", "INV", "saved.db", "--yes", timeout=600).ok()
 
 
 @case("disk-fills-up")

@@ -112,9 +112,9 @@ CASES = (
         injected="the data folders of all three members are moved away; then they are moved back",
         exit_code=9,
         next=(
-            "bring a member back with its data; or restore a backup on the etcd hosts, after: hardway bootstrap"
-            " <inventory> --until binaries; or, if everything in the cluster is lost for good, create it again, empty:"
-            " hardway bootstrap <inventory> --found-anew <name>"
+            "bring a member back with its data; or restore a backup: hardway etcd restore <inventory> FILE; or, if"
+            " everything in the cluster is lost for good, create it again, empty: hardway bootstrap <inventory>"
+            " --found-anew <name>"
         ),
         remedy=(
             "Look for the data first: an old disk, a member that is off, a snapshot. See [Operating a running"
