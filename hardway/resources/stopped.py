@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..vocabulary import Answers, Op, Probe
 from .base import Change, Situation
-from .unit import properties
+from .unit_state import UnitState, properties
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,12 @@ class Stopped:
         return (Probe("unit", (self.name,)),)
 
     def compare(self, now: Situation) -> Change | None:
-        state = properties(now.answers[self.probes()[0]])
+        state = UnitState.parse(now.answers[self.probes()[0]])
         why = []
-        if state["ActiveState"] not in ("inactive", "failed") or state["Job"] not in ("", "0"):
-            why.append(f"is {state['ActiveState']}, to be stopped")
-        if state["UnitFileState"] == "enabled":
+        # What is in systemd's queue would start later.
+        if state.active not in ("inactive", "failed") or state.has_job:
+            why.append(f"{state.told}, to be stopped")
+        if state.said["UnitFileState"] == "enabled":
             why.append("not to start at the next boot")
         return Change(self.key, tuple(why), (Op("stop", (self.name,)),)) if why else None
 

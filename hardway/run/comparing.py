@@ -52,7 +52,7 @@ def foreseen(answers: Answers, changes: Sequence[Change]) -> Answers:
         elif probe.verb == "unit" and probe.args[0] in started:
             answer = f"{answer}\nActiveState=active"
         elif probe.verb == "unit" and probe.args[0] in stopped:
-            answer = f"{answer}\nActiveState=inactive\nUnitFileState=disabled"
+            answer = f"{answer}\nActiveState=inactive\nJob=\nUnitFileState=disabled"
         elif probe.verb == "unit" and probe.args[0] in stamped:
             answer = f"{answer}\nStamp={stamped[probe.args[0]]}"
         now[probe] = answer

@@ -118,6 +118,11 @@ def surveyed(host: str, **said: str) -> Harm:
     return lambda world, peers: world.hosts[host].survey.update(said)
 
 
+def half_restored(host: str) -> Harm:
+    note = surveyed(host, restoring=f"20261130T120000Z {'ab' * 32} 1000000")
+    return all_of(note, stopped(host, "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"))
+
+
 def edited(host: str, path: str) -> Harm:
     return lambda world, peers: world.hosts[host].disk.write(path, b"by hand\n")
 
@@ -243,6 +248,13 @@ NO_KUBELET = "nodes-ready coredns-ready kubelet-anonymous certificates-served"
 NO_MEMBER = "etcd-member etcd-members etcd-strangers certificates-served"
 PLANES = (ONE, TWO, "controller-2")
 ROWS = (
+    Row(
+        "etcd-restore",
+        "unit-etcd",
+        all_of(*(half_restored(plane) for plane in PLANES), sick(*PLANES), not_ready(*PLANES)),
+        "unit-etcd unit-kube-apiserver unit-kube-controller-manager unit-kube-scheduler etcd-members etcd-strangers"
+        " etcd-member etcd-quorum api-down apiservers-ready certificates-served",
+    ),
     Row("cluster-identity", "unit-etcd", another),
     Row("host-away", "unit-kubelet", away),
     Row("forwarding", "host-unfit", seen({ONE: {"forwarding": False}})),

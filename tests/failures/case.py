@@ -45,8 +45,8 @@ class Case:
 
 def _same(line: str, ran: Ran) -> bool:
     """Whether a next step is the command itself, before anything else is named; after Ctrl-C nothing has failed."""
-    command = re.search(r"hardway(?:\.cli\.app)? (\S+)", " ".join(ran.words))
-    again = rf"(?:run the same command again|hardway {re.escape(command[1])} \S+$)" if command else "$^"
+    command = re.search(r"hardway(?:\.cli\.app)? ([a-z-]+(?: [a-z-]+)*)(?= |$)", " ".join(ran.words))
+    again = rf"(?:run the same command again|hardway {re.escape(command[1])}(?: [^\s-]\S*)+$)" if command else "$^"
     return ran.code not in (0, 130) and bool(re.match(again, line))
 
 

@@ -22,6 +22,8 @@ REPEATS = re.compile(rf"{VERB}{OBJECT}(?: once more| again|: hardway)")
 OF = {
     "assets/fetching": "assets fetch",
     **dict.fromkeys(("run", "phases", "targets", "ssh", "lease", "resources"), "bootstrap"),
+    **{f"commands/etcd/{name}.py": f"etcd {name}" for name in ("backup", "defrag", "disarm", "members", "status")},
+    **{f"commands/etcd/{name}.py": "etcd restore" for name in ("fit", "restore", "survivor")},
 }
 
 
@@ -52,11 +54,11 @@ def _name(target: ast.expr) -> str:
 
 def repeats(text: str, command: str = "") -> bool:
     """Whether it says nothing before the command that has just failed; one with other options is another command."""
-    return bool(REPEATS.match(text) or (command and re.fullmatch(rf"hardway {command} \S+", text)))
+    return bool(REPEATS.match(text) or (command and re.fullmatch(rf"hardway {command}(?: [^\s-]\S*)+", text)))
 
 
 def command_of(file: str) -> str:
-    return next((command for folder, command in OF.items() if file.startswith(f"{folder}/")), "")
+    return next((command for place, command in OF.items() if file == place or file.startswith(f"{place}/")), "")
 
 
 def test_no_hint_is_the_same_once_more():
@@ -81,6 +83,13 @@ def test_no_hint_is_the_same_once_more():
 )
 def test_what_counts_as_that(text: str, bad: bool):
     assert repeats(text, "bootstrap") is bad
+
+
+def test_a_command_of_a_group_counts_with_its_arguments():
+    assert command_of("commands/etcd/restore.py") == "etcd restore"
+    assert repeats("hardway etcd restore INV FILE", "etcd restore")
+    assert not repeats("hardway etcd restore INV --from-member one", "etcd restore")
+    assert not repeats("hardway etcd status INV", "etcd restore")
 
 
 @pytest.mark.parametrize(

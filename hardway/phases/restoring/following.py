@@ -10,7 +10,7 @@ from ...cluster import Host
 from ...living.restoration import Restoration
 from ...phase import API, Inputs, Pending, Phase, Target
 from ...resources import Resource, Restarted, RolledOut
-from ...resources.unit import properties
+from ...resources.unit_state import properties
 from ...targets.live import Live
 from ...vocabulary import Probe
 from .. import dns as cluster_dns
