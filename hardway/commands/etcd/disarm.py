@@ -16,6 +16,9 @@ from .asking import Said, ask, names
 
 COMMAND = "etcd disarm"
 FULL, CORRUPT = "NOSPACE", "CORRUPT"
+# The largest write that etcd takes (max-request-bytes): it refuses one for which there is no room, and raises the
+# alarm, before its file is full. Of a quota so small that this is most of it, a tenth.
+LARGEST_WRITE, SHARE = 3 << 19, 10
 
 PHASE = Phase(
     name="etcd-disarm",
@@ -44,11 +47,15 @@ def require_gone(said: Sequence[Said]) -> None:
 
 def _has_room(status: Status) -> bool:
     """Whether etcd would take a write: it measures the file, not what the file holds."""
-    return not status.db_quota or status.db_size < status.db_quota
+    return not status.db_quota or _fits(status.db_size, status.db_quota)
+
+
+def _fits(size: int, quota: int) -> bool:
+    return size + min(LARGEST_WRITE, quota // SHARE) < quota
 
 
 def _remedy(full: Sequence[Said]) -> str:
-    compact = any(one.status and one.status.db_in_use >= one.status.db_quota for one in full)
+    compact = any(one.status and not _fits(one.status.db_in_use, one.status.db_quota) for one in full)
     more = "; if the data is needed, raise extra_args.etcd.quota-backend-bytes in INV and run hardway bootstrap INV"
     return f"free space first: hardway etcd defrag INV{' --compact' if compact else ''}{more if compact else ''}"
 
