@@ -317,7 +317,7 @@ class TestLiving:
         finally:
             stage.ssh("two", f"systemctl disable -q hangs; systemctl stop hangs; rm {HANGING}; systemctl daemon-reload")
         stage.verified()
-        canary.alive()
+        canary.still_there()
 
     def test_sshd_forwards_nothing_any_more(self, stage: Stage, canary: Canary):
         """Nothing is invented about etcd and the API, which nobody can ask."""
