@@ -147,6 +147,13 @@ class PreflightError(RemoteCommandError):
 
 
 @dataclass(eq=False)
+class DrainRefused(RemoteCommandError):
+    """A node was not drained: pods would be lost, or never go; the evidence names each, and is never cut (exit 5)."""
+
+    tail: ClassVar[int | None] = None
+
+
+@dataclass(eq=False)
 class LabError(HardwayError):
     """The lab on this machine cannot do what was asked (exit 5)."""
 
@@ -163,6 +170,13 @@ class NotReadyError(HardwayError):
 @dataclass(eq=False)
 class SickPeerError(NotReadyError):
     """A healthy host was not restarted, because another one of its kind is sick (exit 6)."""
+
+
+@dataclass(eq=False)
+class DrainStopped(NotReadyError):
+    """Pods did not leave a node in time; the evidence names each, and is never cut (exit 6)."""
+
+    tail: ClassVar[int | None] = None
 
 
 @dataclass(eq=False)

@@ -36,7 +36,9 @@ class RunStarted(Event):
     """A command started; always the first event."""
 
     kind = "run-started"
-    command: str = says("the command: bootstrap, reset, verify, etcd restore, etcd defrag or etcd disarm")
+    command: str = says(
+        "the command: bootstrap, reset, verify, etcd restore, defrag, disarm, or node drain, add, remove, replace"
+    )
     version: str = says("hardway's own version")
     cluster: str = says("the cluster's name")
     kubernetes: str = says("the Kubernetes version in the inventory")
@@ -141,6 +143,39 @@ class HostReset(Event):
     kind = "host-reset"
     host: str = says("the host")
     removed: int = says("how many things were removed")
+
+
+@dataclass(frozen=True)
+class NodeStep(Event):
+    """A step of a node command is done."""
+
+    kind = "node-step"
+    host: str = says("the host")
+    step: str = says("the step, such as cordon, drain or etcd-member; `--plan` lists them")
+    detail: str = says("what was done")
+
+
+@dataclass(frozen=True)
+class PodEvicted(Event):
+    """A drain has evicted a pod, which now has its grace period to end."""
+
+    kind = "pod-evicted"
+    host: str = says("the node")
+    namespace: str = says("the pod's namespace")
+    pod: str = says("the pod's name")
+    owner: str = says("what starts it again, such as `Deployment web`")
+
+
+@dataclass(frozen=True)
+class PodWaits(Event):
+    """A pod cannot be evicted yet; sent again when the reason changes."""
+
+    kind = "pod-waits"
+    host: str = says("the node")
+    namespace: str = says("the pod's namespace")
+    pod: str = says("the pod's name")
+    owner: str = says("what starts it again, such as `Deployment web`")
+    why: str = says("the API's reason, such as its budget")
 
 
 @dataclass(frozen=True)

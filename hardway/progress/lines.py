@@ -32,6 +32,12 @@ def texts(event: events.Event, verbose: bool) -> list[str]:
             return [ready(event)]
         case events.HostReset():
             return [f"{event.host}: {event.removed} removed" if event.removed else f"{event.host}: nothing to remove"]
+        case events.NodeStep():
+            return [f"{event.host}: {event.detail}"]
+        case events.PodEvicted():
+            return [f"{event.host}: evicted {event.namespace}/{event.pod} ({event.owner})"]
+        case events.PodWaits():
+            return [f"{event.host}: {event.namespace}/{event.pod} ({event.owner}) waits: {event.why}"]
         case events.Checked():
             return [check(event)]
         case events.Summary():

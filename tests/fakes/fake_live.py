@@ -16,6 +16,7 @@ from .leasing import Machine
 from .memory_etcd import Membership, MemoryEtcd
 from .memory_host import MemoryHost
 from .memory_kube import MemoryKube, Objects
+from .memory_pods import POLICY, counted, ended
 from .memory_probes import SIGNED
 from .memory_roads import CLIENTS, HAPROXY, Roads, loaded
 
@@ -115,10 +116,11 @@ class FakeLive(Live):
     def _kubelets(self, wanted: str) -> None:
         """Register the nodes whose kubelet runs and reaches the API, sign each a certificate, report their condition:
         of the node that is read, else of all. No other object than Nodes, and the pods on them, depends on it."""
-        if wanted and not wanted.startswith((NODES, COREDNS, PODS)):
+        if wanted and not wanted.startswith((NODES, COREDNS, "/api/v1/namespaces/", "/api/v1/pods", POLICY)):
             return
         name = wanted.removeprefix(f"{NODES}/")
-        for host in [host for host in self.cluster.workers if host.name == name] or self.cluster.workers:
+        workers = self._workers()
+        for host in [host for host in workers if host.name == name] or workers:
             path, works = f"{NODES}/{host.name}", self._reaches_api(host)
             machine = self.hosts[host.name]
             starts = machine.systemd.unit("kubelet.service").starts
@@ -141,8 +143,17 @@ class FakeLive(Live):
                     "conditions": [{"type": "Ready", **status}],
                     "nodeInfo": {"containerRuntimeVersion": "containerd://2.3.7"},
                 }
-        if wanted.startswith((COREDNS, PODS)):
+        if wanted.startswith((COREDNS, "/api/v1/namespaces/", "/api/v1/pods", POLICY)):
+            ended(self.objects, self._runs_kubelet)
             self._schedule()
+            counted(self.objects)
+
+    def _workers(self) -> list[Host]:
+        """Those of the inventory, and the machines that left it with a kubelet."""
+        ours = {host.name for host in self.cluster.workers}
+        others = (machine for name, machine in self.hosts.items() if name not in ours)
+        left = [one.host for one in others if one.systemd.unit("kubelet.service").starts]
+        return [*self.cluster.workers, *left]
 
     def _schedule(self) -> None:
         """Put the replicas of CoreDNS on Ready nodes; those of a node that is lost stay there for minutes."""
@@ -150,21 +161,26 @@ class FakeLive(Live):
         if not deployment:
             return
         ready, replicas = sorted(self._ready_nodes()), deployment["spec"]["replicas"]
+        open_ = [name for name in ready if not self.objects.by_path[f"{NODES}/{name}"]["spec"].get("unschedulable")]
         for path, _ in self._pods()[replicas:] + [pod for pod in self._pods() if not self._exists(pod[1])]:
             self.objects.by_path.pop(path, None)
-        for number in range(replicas if ready else 0):
+        for number in range(replicas if open_ else 0):
             if f"{PODS}/coredns-{number}" not in self.objects.by_path:
-                where = {"nodeName": ready[number % len(ready)]}
-                self.objects.save(f"{PODS}/coredns-{number}", {"kind": "Pod", "spec": where, "status": {}})
+                node = open_[number % len(open_)]
+                about = {"metadata": _of_coredns(number, node), "spec": {"nodeName": node}}
+                self.objects.save(f"{PODS}/coredns-{number}", {"kind": "Pod", **about})
         running = 0
         for _, pod in self._pods():
             runs = pod["spec"]["nodeName"] in ready and not self.failing_dns
-            pod["status"] = {"conditions": [{"type": "Ready", "status": str(runs)}]}
+            pod["status"] = {"phase": "Running", "conditions": [{"type": "Ready", "status": str(runs)}]}
             running += runs
         deployment["status"] = {"readyReplicas": running, "updatedReplicas": len(self._pods())}
 
     def _pods(self) -> list[tuple[str, dict]]:
         return [(path, body) for path, body in list(self.objects.by_path.items()) if path.startswith(PODS)]
+
+    def _runs_kubelet(self, node: str) -> bool:
+        return node in self.hosts and self.hosts[node].systemd.unit("kubelet.service").active == "active"
 
     def _exists(self, pod: dict) -> bool:
         return f"{NODES}/{pod['spec']['nodeName']}" in self.objects.by_path
@@ -177,3 +193,11 @@ class FakeLive(Live):
         """The address that a kubelet reports: that of the unit it was installed with."""
         unit = self.hosts[host.name].disk.read("/etc/systemd/system/kubelet.service").decode()
         return next(iter(re.findall(r"--node-ip=(\S+)", unit)), "")
+
+
+def _of_coredns(number: int, node: str) -> dict:
+    """As its Deployment makes them; one that takes the place of an evicted one has another uid."""
+    owner = {"kind": "ReplicaSet", "name": "coredns-5d9", "controller": True}
+    labels = {"k8s-app": "kube-dns", "pod-template-hash": "5d9"}
+    meta = {"name": f"coredns-{number}", "namespace": "kube-system", "labels": labels}
+    return {**meta, "uid": f"uid-coredns-{number}-on-{node}", "ownerReferences": [owner]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import json
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,6 +23,9 @@ DEPLOYMENT = {"progressDeadlineSeconds": 600, "revisionHistoryLimit": 10}
 SERVICE = {"type": "ClusterIP", "sessionAffinity": "None", "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack"}
 
 
+COLLECTIONS = {"nodes", "pods", "poddisruptionbudgets", "certificatesigningrequests", "leases", "daemonsets"}
+
+
 class Objects:
     """The store behind every API server, by REST path. `point` is called before each write."""
 
@@ -32,6 +36,17 @@ class Objects:
         self.writes: list[str] = []
         self.kubelets: Callable[[str], None] = lambda path: None  # hears which object is about to be read
         self.stored: dict[str, str] = {}  # the provider with which each Secret was written
+
+    def listed(self, path: str, query: str = "") -> list[dict[str, Any]]:
+        """The objects of a collection, of one namespace or of all; `query` may have a field selector."""
+        above = re.compile(r"/namespaces/[^/]+(?=/[^/]+$)")
+        parents = ((body, at.rpartition("/")[0]) for at, body in list(self.by_path.items()))
+        found = [body for body, parent in parents if path in (parent, above.sub("", parent))]
+        selector = query.partition("fieldSelector=")[2].partition("&")[0]
+        wanted = re.findall(r"([\w.]+?)(!?=)([^,]*)", selector)
+        return [
+            body for body in found if all((_field(body, at) == value) == (sign == "=") for at, sign, value in wanted)
+        ]
 
     def unreadable(self, providers: Sequence[str]) -> list[str]:
         """The Secrets that a server with these providers cannot read."""
@@ -68,11 +83,21 @@ class MemoryKube:
     def get(self, path: str) -> dict[str, Any] | None:
         self._connect()
         self.objects.kubelets(path)
-        kind = {"/api/v1/nodes": "Node", "/api/v1/namespaces/kube-system/pods": "Pod"}.get(path.partition("?")[0])
-        if kind:
-            found = [body for body in list(self.objects.by_path.values()) if body["kind"] == kind]
-            return {"items": copy.deepcopy(found)}
+        plain, _, query = path.partition("?")
+        if plain.rpartition("/")[2] in COLLECTIONS:
+            return {"items": copy.deepcopy(self.objects.listed(plain, query))}
         return copy.deepcopy(self.objects.by_path.get(path))
+
+    def request(
+        self, method: str, path: str, body: bytes | None = None, content_type: str = "application/json"
+    ) -> tuple[int, bytes]:
+        """Only evictions are asked for like this."""
+        from .memory_pods import evicted
+
+        self._connect()
+        assert method == "POST" and path.endswith("/eviction"), (method, path)
+        self.objects.kubelets(path)
+        return evicted(self.objects, path.removesuffix("/eviction"), json.loads(body or b"{}"))
 
     def send(self, method: str, path: str, body: Any, content_type: str = "application/json") -> dict[str, Any]:
         self._connect()
@@ -85,8 +110,11 @@ class MemoryKube:
             return self.objects.save(path, self._merged(path, actual, wanted))
         return self.objects.save(path, defaulted(applied(actual, wanted)))
 
-    def delete(self, path: str) -> None:
+    def delete(self, path: str, uid: str = "") -> None:
         self._connect()
+        found = self.objects.by_path.get(path)
+        if found and uid not in ("", found["metadata"]["uid"]):
+            raise ConflictError("the API answered 409", host="kubernetes", command=f"DELETE {path}")
         self._write(f"DELETE {path}")
         self.objects.by_path.pop(path, None)
 
@@ -114,6 +142,13 @@ class MemoryKube:
             evidence = 'spec.podCIDRs: Forbidden: node updates may not change podCIDR except from "" to valid'
             raise RemoteCommandError("the API answered 422", host="kubernetes", evidence=evidence)
         return merge_patch(actual, patch)
+
+
+def _field(body: dict[str, Any], path: str) -> str:
+    found: Any = body
+    for part in path.split("."):
+        found = (found or {}).get(part)
+    return str(found or "")
 
 
 def merge_patch(actual: Any, patch: Any) -> Any:
