@@ -86,7 +86,7 @@ def pod_block_index(name: str, address: IPv4Address, node_prefix_host_bits: int 
 
 @dataclass(frozen=True)
 class Cluster:
-    """Everything known before any host is contacted."""
+    """Everything known before any host is contacted; `ssh` is for hosts that live but are named by no inventory."""
 
     name: str
     hosts: tuple[Host, ...]
@@ -105,6 +105,7 @@ class Cluster:
     lab: Lab | None = None
     drills: bool = False
     source: Path | None = None
+    ssh: Ssh = Ssh()
 
     def __hash__(self):
         return hash(self.name)

@@ -12,7 +12,7 @@ from . import ssh
 from .assets import AssetStore
 from .assets.placeholders import Placeholders
 from .cluster import Cluster, Host, Role
-from .errors import ConnectionFailed, HardwayError, InUseError, QuorumError
+from .errors import HardwayError, InUseError, QuorumError
 from .etcd.client import open_etcd
 from .etcd.interface import EtcdClient
 from .facts import Facts
@@ -26,10 +26,10 @@ from .progress.runlog import RunLog
 from .progress.trace import Traced
 from .report import Report
 from .run.failures import together
-from .run.selection import Selection
+from .run.selection import Selection, excluded
 from .ssh.credentials import answers
 from .state.lockfile import identity
-from .state.statedir import LOCK, Frozen, Overlay, StateDir, Store, private
+from .state.statedir import LOCK, Frozen, Overlay, StateDir, Store
 from .targets.etcd_members import EtcdRemote, MemberRemote
 from .targets.kube import ApiRemote
 from .targets.live import Live
@@ -61,6 +61,7 @@ class Session:
     read_only: bool = False
     logged: str = ""
     permission: Permission = field(default_factory=Permission)
+    connect: Callable[[Host], Transport] = ssh.connect
 
     @classmethod
     def open(
@@ -82,15 +83,24 @@ class Session:
         log = RunLog(Redactor(answers.known))
         store = _store(state_dir, log, read_only)
         credentials = Credentials(cluster, Overlay(store) if read_only else store)
-        transports = {host.name: _connection(host, report, log if logged else None, prompt) for host in cluster.hosts}
-        if read_only and not proving:
-            transports = {name: reading(transport) for name, transport in transports.items()}
+        connect = partial(_connection, report, log if logged else None, prompt, read_only and not proving)
+        transports = {host.name: connect(host) for host in cluster.hosts}
         permission = Permission()
         permit = {} if read_only else {"permit": permission.require}
         live = Live(cluster, credentials, transports, report.sent, log.write, **permit)
-        assets = AssetStore(cluster, report=report.note)
-        own = (cluster, state_dir, report, log, store, credentials, assets, live)
-        return cls(*own, parallel, read_only, logged, permission)
+        own = (cluster, state_dir, report, log, store, credentials, AssetStore(cluster, report=report.note), live)
+        return cls(*own, parallel, read_only, logged, permission, connect)
+
+    def about(self, cluster: Cluster) -> Session:
+        """The same keys, connections and lease for another inventory of this cluster; a host that is new in it is
+        connected to when it is first needed."""
+        credentials = Credentials(cluster, self.credentials.store).keep(self.credentials.kept)
+        new = {host.name: self.connect(host) for host in cluster.hosts if host.name not in self.live.transports}
+        own = {
+            "assets": AssetStore(cluster, report=self.report.note),
+            "live": self.live.about(cluster, credentials, new),
+        }
+        return replace(self, cluster=cluster, credentials=credentials, **own)
 
     def looking(self) -> Session:
         """The same cluster by the same connections, unable to write; assets are shared."""
@@ -110,7 +120,7 @@ class Session:
             self._begin_log()
         return self
 
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, HardwayError):
             self.report.failed(error)
         elif isinstance(error, KeyboardInterrupt):
@@ -124,7 +134,7 @@ class Session:
         folder = state.logs(make=not self.read_only)
         if folder:
             for name in state.names():
-                _keep_out(self.log, name, state.read(name) or b"")
+                self.log.learn(name, state.read(name) or b"")
             self.log.open(folder, self.logged)
             self.report.listeners.append(self.log.event)
 
@@ -156,6 +166,10 @@ class Session:
             self.report.note(f"left out: {name}: {error.message}")
         return replace(known, wanted=hosts - left_out.keys(), left_out=left_out, phases=names, ignored=ignored)
 
+    def lives(self, facts: Mapping[str, Facts] | None = None, trial: bool = False) -> Lives:
+        """What lives; see hardway.living.what_lives."""
+        return what_lives(self.live, facts, trial)
+
     def survey(self, wanted: frozenset[str] | None = None, living: bool = False, trial: bool = False) -> Known:
         """Ask every host for its facts at once; one outside `wanted` may be away, and is not known then.
 
@@ -179,7 +193,7 @@ class Session:
         with self.permission.asked():
             each(ask, self.cluster.hosts, self.parallel)
         self.credentials.keep(roads.names_in_use(self.cluster, facts))
-        lives = what_lives(self.live, facts, trial) if living else Lives()
+        lives = self.lives(facts, trial) if living else Lives()
         if living and not (trial or lives.uid):
             facts |= tried(self.live, facts)
         return Known(self, facts, away, lives, wanted)
@@ -187,34 +201,20 @@ class Session:
 
 def _store(state_dir: Path, log: RunLog, read_only: bool) -> Store:
     state = StateDir(state_dir)
-    state.made = lambda name, data: _keep_out(log, name, data)
+    state.made = log.learn
     return Frozen(state) if read_only else state
 
 
-def _keep_out(log: RunLog, name: str, data: bytes) -> None:
-    """A secret of the state directory is not to stand in the log."""
-    if private(name, data):
-        log.redact.learn(data)
-
-
-def _connection(host: Host, report: Report, log: RunLog | None, prompt: Prompt | None) -> Transport:
+def _connection(report: Report, log: RunLog | None, prompt: Prompt | None, closed: bool, host: Host) -> Transport:
+    """A way to a host; one that is `closed` has no way to write."""
     transport = ssh.connect(host, prompt=prompt and asking(report, prompt))
-    return Traced(transport, log.write) if log else transport
+    traced = Traced(transport, log.write) if log else transport
+    return reading(traced) if closed else traced
 
 
 def asking(report: Report, prompt: Prompt) -> Prompt:
     """A prompt during which the report prints nothing: the terminal belongs to the question."""
-
-    def asked(question: str) -> str:
-        with report.paused():
-            return prompt(question)
-
-    return asked
-
-
-def excluded(name: str) -> ConnectionFailed:
-    """What is said of a host that is not to be asked."""
-    return ConnectionFailed(f"{name} is excluded from this run", name, hint=f"remove --exclude {name}")
+    return report.paused()(prompt)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hardway import cluster as facts
@@ -33,6 +33,7 @@ def build(draft: Draft, state_dir: Path, source: Path) -> facts.Cluster:
         lab=_lab(draft),
         drills=model.drills,
         source=source,
+        ssh=_ssh(draft, (model.ssh,), state_dir),
     )
 
 
@@ -47,7 +48,7 @@ def _host(draft: Draft, host: keys.Host, state_dir: Path) -> facts.Host:
         name=host.name,
         address=host.address,
         roles=frozenset(map(facts.Role, host.roles)),
-        ssh=_ssh(draft, host, state_dir),
+        ssh=_ssh(draft, (draft.model.ssh, host.ssh), state_dir),
         labels=dict(host.labels),
         taints=tuple(map(taint, host.taints)),
         pod_cidr=draft.pod_block(host) if worker else None,
@@ -61,10 +62,10 @@ def taint(text: str) -> settings.Taint:
     return settings.Taint(key=key, effect=effect, value=value)
 
 
-def _ssh(draft: Draft, host: keys.Host, state_dir: Path) -> settings.Ssh:
-    """The host's own settings before the common ones, before those of the lab, before the defaults."""
+def _ssh(draft: Draft, sections: Sequence[keys.Ssh], state_dir: Path) -> settings.Ssh:
+    """The later sections, a host's own, before the earlier ones, before those of the lab, before the defaults."""
     chosen_all: dict = _lab_ssh(state_dir) if draft.model.lab else _default_files()
-    for section in (draft.model.ssh, host.ssh):
+    for section in sections:
         chosen = _chosen(section)
         chosen_all |= chosen | {
             key: _file(draft, chosen[key]) for key in ("key", "config", "known_hosts") if key in chosen

@@ -62,10 +62,11 @@ def review(path: Path, state_dir: Path | None = None) -> Review:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a path"
         return Review(None, (f"{path}:1: cannot be read: {reason}; `hardway init > FILE` writes one to start from",))
-    return _review(path, parse(raw), state_dir)
+    return reviewed(path, parse(raw), state_dir)
 
 
-def _review(path: Path, document: Document, state_dir: Path | None) -> Review:
+def reviewed(path: Path, document: Document, state_dir: Path | None = None) -> Review:
+    """Judge what was read from a file; see `load` for `state_dir`."""
     problems, warnings, cluster = list(document.problems), [], None
     if document.data is not None:
         shaped = shape(document.data)

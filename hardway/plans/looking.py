@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..errors import HardwayError
 from ..phase import Phase
 from ..preflight import continuity
-from ..run.selection import Selection
+from ..run.selection import Scope, Selection, everything
 from ..session import Known, Session
 from .plan import Plan, foresee
 
@@ -33,8 +33,15 @@ def permitted(known: Known, selection: Selection, anew: bool = False) -> Known:
     return known
 
 
-def foreseen(known: Known, phases: Sequence[Phase], issues: Sequence[str] = ()) -> Plan:
-    """What these phases would change on hosts that were asked already; `issues` are those of an earlier plan."""
+def foreseen(
+    known: Known,
+    phases: Sequence[Phase],
+    issues: Sequence[str] = (),
+    hosts: frozenset[str] | None = None,
+    scope: Scope = everything,
+) -> Plan:
+    """What these phases would change on hosts that were asked already; `issues` are those of an earlier plan. `hosts`
+    are those it is about, where a `scope` reaches further than what was asked for."""
     looking = known.looking()
-    hosts = known.wanted or frozenset()
-    return foresee(looking.inputs, looking.readers(), phases, hosts, issues, known.session.parallel)
+    hosts = known.wanted or frozenset() if hosts is None else hosts
+    return foresee(looking.inputs, looking.readers(), phases, hosts, issues, known.session.parallel, scope)

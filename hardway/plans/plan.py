@@ -11,6 +11,7 @@ from ..phase import Inputs, Phase
 from ..preflight import Finding, findings
 from ..resources.base import Change
 from ..run.planning import plan as read_all
+from ..run.selection import Scope, everything
 from ..run.step import Done
 from ..vocabulary import Op, Reader
 from .masks import SHORT, Masks
@@ -67,13 +68,14 @@ def foresee(
     hosts: frozenset[str],
     issues: Sequence[str] = (),
     parallel: int = 32,
+    scope: Scope = everything,
 ) -> Plan:
     """What a bootstrap would do now; the store of the inputs' credentials is an Overlay.
 
     `issues` are those of an earlier plan.
     """
     store: Overlay = inputs.credentials.store
-    done = read_all(inputs, readers, phases, hosts, parallel)
+    done = read_all(inputs, readers, phases, hosts, parallel, scope)
     masks = Masks(store, store.written | set(issues))
     return Plan(tuple(change for step in done for change in planned(step, masks)), tuple(findings(inputs)), masks.names)
 

@@ -12,6 +12,7 @@ import traceback
 from pathlib import Path
 
 from .. import __version__
+from ..state.statedir import private
 from .events import Moment
 from .redact import Redactor
 
@@ -44,6 +45,11 @@ class RunLog:
             self.write(f"hardway {__version__}, Python {sys.version.split()[0]}: hardway {shlex.join(sys.argv[1:])}")
             for old in sorted(folder.glob("*.log"))[:-KEPT]:
                 old.unlink()
+
+    def learn(self, name: str, data: bytes) -> None:
+        """A secret of the state directory is not to stand in the log."""
+        if private(name, data):
+            self.redact.learn(data)
 
     def write(self, text: str) -> None:
         """One entry with its time; further lines are set in."""

@@ -12,11 +12,17 @@ from ..resources.base import Resource
 from ..vocabulary import Reader
 from .comparing import compare, foreseen, read, unmet
 from .mark import wanted
+from .selection import Scope, everything
 from .step import Done
 
 
 def plan(
-    inputs: Inputs, readers: Mapping[str, Reader], phases: Sequence[Phase], hosts: frozenset[str], parallel: int = 32
+    inputs: Inputs,
+    readers: Mapping[str, Reader],
+    phases: Sequence[Phase],
+    hosts: frozenset[str],
+    parallel: int = 32,
+    scope: Scope = everything,
 ) -> list[Done]:
     """What a run would change, read in one question per target; the readers cannot write."""
     inputs = replace(inputs, phases=frozenset(phase.name for phase in phases))
@@ -24,7 +30,8 @@ def plan(
     found: dict[str, list[Done]] = {}
 
     def look(target: Target) -> None:
-        found[target.name] = _steps(inputs, readers[target.name], phases, target)
+        mine = [phase for phase in phases if scope(phase, target)]
+        found[target.name] = _steps(inputs, readers[target.name], mine, target)
 
     each(look, targets, parallel)
     order = {phase.name: i for i, phase in enumerate(phases)}

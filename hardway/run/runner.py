@@ -30,6 +30,7 @@ from .failures import explained, in_order, together
 from .ledger import Ledger
 from .liveness import require_steady, watch
 from .mark import needs, wanted
+from .selection import Scope, everything
 from .step import Done, Permit
 from .turns import Turns
 from .waiting import await_nothing, everywhere
@@ -60,13 +61,17 @@ class Runner:
         permit: Permit = lambda phase, target, changes, again: None,
         workers_at_once: int = 0,
         command: str = "",
+        scope: Scope = everything,
     ):
         """`workers_at_once` may be restarted at the same time; 0 means a tenth of them, but at least one. `command`
-        continues the run after a failure, where that is no bootstrap."""
+        continues the run after a failure, where that is no bootstrap. Outside the `scope` nothing is read or changed."""
         self.permit, self.parallel, self.command = permit, parallel, command
         inputs = replace(inputs, phases=frozenset(phase.name for phase in phases))
         self.inputs, self.live, self.remotes, self.report = inputs, live, remotes, report
-        self.plan = {phase.name: [t for t in phase.targets(inputs.cluster) if t.name in hosts] for phase in phases}
+        self.plan = {
+            phase.name: [t for t in phase.targets(inputs.cluster) if t.name in hosts and scope(phase, t)]
+            for phase in phases
+        }
         self.names = {name: frozenset(target.name for target in targets) for name, targets in self.plan.items()}
         self.phases = phases
         live.concerned = hosts

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..cluster import Cluster, Role
-from ..errors import UsageError
-from ..phase import API, ETCD, OPERATOR, Phase
+from ..errors import ConnectionFailed, UsageError
+from ..phase import API, ETCD, OPERATOR, Phase, Target
 from ..phases import PHASES, etcd_members
 from ..preflight import ignorable, refuses
+
+# Whether a run brings a phase to a target: one that is about a few hosts brings only some of them to the others.
+Scope = Callable[[Phase, Target], bool]
+
+
+def everything(phase: Phase, target: Target) -> bool:
+    """Every phase on each of its targets."""
+    return True
 
 
 @dataclass(frozen=True)
@@ -103,3 +111,8 @@ def meant(name: str, names: Sequence[str], command: str = "") -> str:
         " ".join(names),
     ]
     return " ".join(filter(None, words))
+
+
+def excluded(name: str) -> ConnectionFailed:
+    """What is said of a host that is not to be asked."""
+    return ConnectionFailed(f"{name} is excluded from this run", name, hint=f"remove --exclude {name}")

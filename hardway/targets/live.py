@@ -48,12 +48,10 @@ class Live:
         permit: Callable[[], None] = lambda: None,
     ):
         self.cluster, self.credentials, self.transports = cluster, credentials, dict(transports)
-        reading = {name: transport for name, transport in transports.items() if isinstance(transport, ReadingTransport)}
-        self.remotes = {
-            name: reading.get(name) or HostRemote(transport, partial(sent, name), permit)
-            for name, transport in transports.items()
-        }
-        self._kind, self._tell = ReadingKube if reading else KubeApi, tell
+        self._sent, self._permit, self._tell = sent, permit, tell
+        self.remotes = {name: self._remote(name, transport) for name, transport in transports.items()}
+        reads = any(isinstance(transport, ReadingTransport) for transport in transports.values())
+        self._kind = ReadingKube if reads else KubeApi
         self.concerned = frozenset(transports)
         self._apis: dict[tuple[str, str], KubeApi] = {}
         self._lock = threading.Lock()
@@ -62,6 +60,20 @@ class Live:
         """Connect to a host no more: nobody waits a second time for one that does not answer."""
         refused = error if isinstance(error, ConnectionFailed) else ConnectionFailed(error.message, host=name)
         self.transports[name] = self.remotes[name] = Away(self.transports[name], refused)
+
+    def _remote(self, name: str, transport: Transport | ReadingTransport | Away) -> Any:
+        if isinstance(transport, ReadingTransport):
+            return transport
+        return HostRemote(transport, partial(self._sent, name), self._permit)
+
+    def about(self, cluster: Cluster, credentials: Credentials, new: Mapping[str, Transport]) -> Live:
+        """The same view for another inventory of the cluster, with the transports of hosts that are `new` in it."""
+        other = copy.copy(self)
+        other.cluster, other.credentials, other._apis = cluster, credentials, {}
+        other.transports = {**self.transports, **new}
+        other.remotes = {**self.remotes, **{name: self._remote(name, transport) for name, transport in new.items()}}
+        other.concerned = frozenset(other.transports)
+        return other
 
     def trusting(self, credentials: Credentials) -> Live:
         """The same view with other keys and certificates; hosts and connections are shared."""

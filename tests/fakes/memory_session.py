@@ -4,11 +4,14 @@ hosts."""
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from hardway.cluster import Cluster
 from hardway.errors import ConnectionFailed, HardwayError
+from hardway.facts import Facts
 from hardway.living import Lives
 from hardway.pki.credentials import Credentials
 from hardway.progress.redact import Redactor
@@ -34,13 +37,22 @@ class MemorySession(Session):
         kept = {"store": world.store, "credentials": world.credentials, "assets": world.assets, "live": world.live}
         return cls(world.cluster, Path("state"), **parts, **kept, world=world, said=said)
 
+    def about(self, cluster: Cluster) -> MemorySession:
+        world = self.world.seen_as(cluster)
+        parts = {"credentials": world.credentials, "assets": world.assets, "live": world.live}
+        return replace(self, cluster=cluster, world=world, **parts)
+
+    def lives(self, facts: Mapping[str, Facts] | None = None, trial: bool = False) -> Lives:
+        return self.world.lives
+
     def looking(self) -> MemorySession:
         credentials = Credentials(self.cluster, Overlay(self.store))
         return replace(self, credentials=credentials, store=Frozen(self.store), read_only=True)
 
     def survey(self, wanted: frozenset[str] | None = None, living: bool = False, trial: bool = False) -> Known:
         away: dict[str, HardwayError] = {
-            name: ConnectionFailed("does not answer within 10 s", name) for name in sorted(self.world.away)
+            name: ConnectionFailed("does not answer within 10 s", name)
+            for name in sorted(self.world.away & {host.name for host in self.cluster.hosts})
         }
         for name, error in away.items():
             if wanted is None or name in wanted:

@@ -101,6 +101,16 @@ class World:
         """What the cluster has now is what a snapshot of this digest holds."""
         self.saved[sha256], self.saved_of[sha256] = copy.deepcopy(self.objects.by_path), self.founded
 
+    def seen_as(self, cluster: Cluster) -> World:
+        """The same machines and the same cluster on them, as somebody with another inventory works on them."""
+        other = copy.copy(self)
+        other.point = self.point  # type: ignore[method-assign]
+        other.assets = FakeAssets(cluster, self.assets.folder, self.assets.version)
+        other.use(cluster)
+        for name in ("sick", "not_ready_nodes", "not_ready_apiservers", "closed"):
+            setattr(other.live, name, getattr(self.live, name))
+        return other
+
     def point(self, target: str, op: Op) -> None:
         with self.guard:
             self.dead = self.dead or self.death(target, op)
@@ -243,7 +253,7 @@ class World:
 
     def reset(self, *names: str) -> int:
         """What `hardway reset` does on every host, or on some; the number of ops."""
-        from hardway.commands.reset import by_name, take_away
+        from hardway.removal import by_name, take_away
 
         inputs, count = by_name(self.cluster, self.facts), 0
         for host in [host for host in self.cluster.hosts if host.name in names or not names]:
