@@ -18,6 +18,7 @@ from .interface import (
     COMPACTED,
     HASH_SECONDS,
     KINDS,
+    LEARNER,
     PKI,
     Alarm,
     Hash,
@@ -77,7 +78,10 @@ class Etcdctl:
         return tuple(_status(name, entries[url]) for url, name in self._names.items() if url in entries)
 
     def add_member(self, name: str, peer_urls: tuple[str, ...]) -> Member:
-        return _member(self._answer("member add", name, f"--peer-urls={','.join(peer_urls)}")["member"])
+        return _member(self._answer("member add", name, "--learner", f"--peer-urls={','.join(peer_urls)}")["member"])
+
+    def promote_member(self, member_id: int) -> None:
+        self._answer("member promote", f"{member_id:x}")
 
     def update_member(self, member_id: int, peer_urls: tuple[str, ...]) -> None:
         self._answer("member update", f"{member_id:x}", f"--peer-urls={','.join(peer_urls)}")
@@ -124,6 +128,11 @@ class Etcdctl:
 
     def _answer(self, action: str, *arguments: str) -> dict[str, Any]:
         result = self._run(action, *arguments)
+        for _ in self._hosts:
+            # etcdctl chooses any endpoint, and a learner answers nothing but this.
+            if not (result.code and LEARNER in result.error_text):
+                break
+            result = self._run(action, *arguments)
         if result.code:
             raise self._failure(" ".join([action, *arguments]), result)
         return self._json(result, action)

@@ -25,6 +25,10 @@ COMPACT_SECONDS = 300.0  # it removes what is old, until it is done on the membe
 COMPACTED = "required revision has been compacted"
 
 
+# What a learner answers to nearly everything: another member has to be asked.
+LEARNER = "rpc not supported for learner"
+
+
 def tls_flags(folder: str = PKI) -> str:
     """etcdctl's flags for a member's own certificate on its host, or for files in another folder there."""
     return f"--cacert={folder}/ca.crt --cert={folder}/server.crt --key={folder}/server.key"
@@ -140,7 +144,10 @@ class EtcdClient(AbstractContextManager, Protocol):
         """One entry for each etcd host that answers, in the inventory's order."""
 
     def add_member(self, name: str, peer_urls: tuple[str, ...]) -> Member:
-        """Announce a member that will start afterwards; the caller sees to the quorum."""
+        """Announce a member that will start afterwards, as a learner: it counts for no quorum until it is promoted."""
+
+    def promote_member(self, member_id: int) -> None:
+        """Let a learner vote; RemoteCommandError as long as it has not caught up with the leader."""
 
     def update_member(self, member_id: int, peer_urls: tuple[str, ...]) -> None:
         """Tell all members where one of them is reached from now on; it must listen there next."""

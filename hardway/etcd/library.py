@@ -24,6 +24,7 @@ from .interface import (
     COMPACTED,
     HASH_SECONDS,
     KINDS,
+    LEARNER,
     PROBE_SECONDS,
     Alarm,
     Hash,
@@ -53,6 +54,9 @@ CHANNEL = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 500),
 )
+# MemberAddRequest's isLearner, field 2, as it is sent: true.
+AS_LEARNER = b"\x10\x01"
+PROMOTE = "/etcdserverpb.Cluster/MemberPromote"
 ONCE = ("member add", "member remove")
 
 _importing = threading.Lock()
@@ -155,7 +159,12 @@ class Etcd3:
 
     def add_member(self, name: str, peer_urls: tuple[str, ...]) -> Member:
         request = _requests().MemberAddRequest(peerURLs=peer_urls)
+        request.MergeFromString(AS_LEARNER)
         return member(self._any(f"member add {name}", lambda client: client.clusterstub.MemberAdd, request).member)
+
+    def promote_member(self, member_id: int) -> None:
+        request = _requests().MemberRemoveRequest(ID=member_id)  # a promotion's has the same field
+        self._any(f"member promote {member_id:x}", _promotion, request)
 
     def update_member(self, member_id: int, peer_urls: tuple[str, ...]) -> None:
         request = _requests().MemberUpdateRequest(ID=member_id, peerURLs=peer_urls)
@@ -246,6 +255,13 @@ def _requests() -> ModuleType:
     return library().etcdrpc
 
 
+def _promotion(client: Any) -> Any:
+    """A call that the library's protocol files do not know; what is sent and answered is as in MemberRemove."""
+    known = _requests()
+    forms = known.MemberRemoveRequest.SerializeToString, known.MemberRemoveResponse.FromString
+    return client.channel.unary_unary(PROMOTE, *forms)
+
+
 def _client(port: int, ca: bytes, pair: Pair) -> Any:
     import grpc
 
@@ -259,8 +275,10 @@ def _client(port: int, ca: bytes, pair: Pair) -> Any:
 
 
 def _refused(error: Any) -> bool:
-    """Whether etcd understood and said no, unlike a member that is away or waits for a leader."""
+    """Whether etcd understood and said no, unlike a member that is away, waits for a leader or is a learner."""
     import grpc
 
+    if LEARNER in (error.details() or ""):
+        return False
     away = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
     return error.code() not in away or "unhealthy cluster" in (error.details() or "")

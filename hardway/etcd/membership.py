@@ -48,8 +48,3 @@ def typed(*words: str) -> str:
 
 
 REMOVE = typed("member", "remove")
-
-
-def removal(member: Member) -> str:
-    """The command that removes a member, to be typed on another one."""
-    return f"{REMOVE} {member.id:x}"

@@ -82,7 +82,8 @@ def _etcd(live: Live, running: tuple[Host, ...]) -> Lives:
     answers = [(host, own) for host, status in zip(running, said, strict=True) for own in status]
     if not answers:
         return Lives()
-    host, first = answers[0]
+    # A learner has the data, but does not say who the members are.
+    host, first = next((one for one in answers if not one[1].is_learner), answers[0])
     versions = {own.name: own.version for _, own in answers}
     return Lives(f"{first.cluster_id:x}", _answer(live.etcd(host).members), versions)
 

@@ -103,7 +103,7 @@ def _encrypted(inputs: Inputs, host: Host) -> bool:
 def needs(inputs: Inputs) -> tuple[str, ...]:
     """API servers wait for an existing etcd cluster; they start together with a new one and connect when it has a
     leader."""
-    first = ("pki", "encryption", "etcd") if etcd_born(inputs.facts) else ("pki", "encryption")
+    first = ("pki", "encryption", "etcd-promotion") if etcd_born(inputs.facts) else ("pki", "encryption")
     return (*first, "encryption-read") if inputs.encryption.learners else first
 
 

@@ -1,17 +1,17 @@
 """Add new members to an etcd cluster that exists already.
 
 On the first run there is nothing to add: the first members start together. Later, hardway adds a
-host that is new in the inventory, or whose disk was replaced, to the cluster's member list, then
-starts it with an empty data directory. It adds one member at a time, and only while the others
-have quorum: to grow from three members to five, write both hosts in the inventory and run
-`hardway bootstrap INV --limit HOST` for each, then `hardway bootstrap INV`.
+host that is new in the inventory, or whose disk was replaced, to the cluster's member list as a
+learner, then starts it with an empty data directory. It adds one member at a time, and only while
+the others have quorum: to grow from three members to five, write both hosts in the inventory and
+run `hardway node add INV HOST HOST`.
 
-hardway never removes a member. One that the inventory no longer names still counts for the quorum,
-so preflight refuses the inventory and shows the command that removes the member.
+bootstrap never removes a member. One that the inventory no longer names still counts for the
+quorum, so preflight refuses the inventory and shows the command that removes the member.
 
-By hand: `etcdctl member add NAME --peer-urls https://ADDRESS:2380` on a member.
+By hand: `etcdctl member add NAME --learner --peer-urls https://ADDRESS:2380` on a member.
 
-Goes wrong: a member is added but never started: it still counts for the quorum, so start it or remove it before
+Goes wrong: a member is added but never started: etcd accepts one learner at a time, so start it or remove it before
 you add the next one.
 """
 
@@ -26,18 +26,18 @@ from ..resources import EtcdMember
 def desired(inputs: Inputs, host) -> list:
     if not etcd_born(inputs.facts):
         return []
-    new = [member for member in inputs.among(inputs.cluster.etcd_members) if _joins(inputs, member)]
+    new = [member for member in inputs.among(inputs.cluster.etcd_members) if joins(inputs, member)]
     if len(new) > 1:
-        commands = [*(f"hardway bootstrap INV --limit {host.name}" for host in new), "hardway bootstrap INV"]
         raise QuorumError(
             f"etcd accepts one new member at a time, but {', '.join(host.name for host in new)} have no data",
             phase="etcd-members",
-            hint="; then ".join(commands),
+            hint=f"hardway node add INV {' '.join(host.name for host in new)}   adds one after the other",
         )
     return [EtcdMember(host, REMOVE) for host in new]
 
 
-def _joins(inputs: Inputs, host: Host) -> bool:
+def joins(inputs: Inputs, host: Host) -> bool:
+    """Whether a host of an existing cluster has no data of it yet."""
     facts = inputs.facts.get(host.name, Facts(known=False))
     return facts.known and not facts.etcd_data
 

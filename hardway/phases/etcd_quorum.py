@@ -30,5 +30,5 @@ PHASE = Phase(
     title="Mark etcd as an existing cluster",
     targets=lambda cluster: cluster.etcd_members,
     desired=desired,
-    needs=lambda inputs: ("etcd",),
+    needs=lambda inputs: ("etcd-promotion",),
 )

@@ -8,7 +8,7 @@ through this host. Other roles are removed by a command, because data or pods de
 By hand: `systemctl is-active haproxy keepalived` on that host says `inactive` twice.
 
 Goes wrong: a host has left the inventory before it was reset. hardway cannot reach it, and it may still hold the
-shared address: reset it with the previous inventory.
+shared address: put its lines back, then run `hardway node remove`.
 """
 
 from ..cluster import Host

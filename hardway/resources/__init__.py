@@ -3,7 +3,7 @@
 from .base import Change, Resource, Situation
 from .etcd_care import Defragmented, NoAlarm
 from .etcd_data import EtcdData
-from .etcd_member import EtcdMember, EtcdPeer
+from .etcd_member import EtcdMember, EtcdPeer, EtcdVoting
 from .file import Binary, Block, Delivered, Directory, File, text
 from .gone import Gone, gone
 from .kubernetes import ApiObject, NodeMarks, RolledOut
@@ -23,6 +23,7 @@ __all__ = [
     "EtcdData",
     "EtcdMember",
     "EtcdPeer",
+    "EtcdVoting",
     "File",
     "Gone",
     "Image",

@@ -1,4 +1,5 @@
-"""Membership of an existing etcd cluster: a member that joins, and one that is reached at another address.
+"""Membership of an existing etcd cluster: a member that joins, one that gets its vote, one that is reached at another
+address.
 
 Their probes and ops are understood by `hardway.targets.etcd_members.EtcdRemote`.
 """
@@ -36,7 +37,7 @@ class EtcdMember:
             return None
         if state == UNKNOWN:
             return Change(self.key, ("unknown until etcd answers",), (), unknown=True)
-        if state == "started":
+        if state in ("started", "learner"):
             # Removing a member is the user's decision: if its disk comes back, so does the member.
             raise QuorumError(
                 f"etcd member {self.member.name} belongs to the cluster, but /var/lib/etcd on its host is empty",
@@ -46,7 +47,33 @@ class EtcdMember:
                     f"if its data is lost for good: on another member: {self.remove} {known[0]}; then run this again"
                 ),
             )
-        return Change(self.key, ("to be added to the existing cluster",), (Op("add", self.probes()[0].args),))
+        return Change(self.key, ("to be added as a learner",), (Op("add", self.probes()[0].args),))
+
+    def removal(self, answers: Answers) -> tuple[Op, ...]:
+        return ()
+
+
+@dataclass(frozen=True)
+class EtcdVoting:
+    """A member that was added as a learner, and is to vote once it has all data."""
+
+    member: Host
+
+    @property
+    def key(self) -> str:
+        return f"etcd member {self.member.name} with a vote"
+
+    def probes(self) -> tuple[Probe, ...]:
+        return (Probe("member", (self.member.name, self.member.peer_url)),)
+
+    def compare(self, now: Situation) -> Change | None:
+        state = now.answers[self.probes()[0]].split()[0]
+        if state == "started":
+            return None
+        promote = Op("promote", self.probes()[0].args)
+        if state == "learner":
+            return Change(self.key, ("a learner, to be promoted when it has caught up",), (promote,))
+        return Change(self.key, ("unknown until it has started",), (promote,), unknown=True)
 
     def removal(self, answers: Answers) -> tuple[Op, ...]:
         return ()
@@ -71,7 +98,7 @@ class EtcdPeer:
         state, *known = now.answers[self.probes()[0]].split()
         if state == UNKNOWN:
             return Change(self.key, ("unknown until etcd answers",), (), unknown=True)
-        if state != "started" or known[1] == self.member.peer_url:
+        if state not in ("started", "learner") or known[1] == self.member.peer_url:
             return None
         why = f"the other members know it at {known[1]}"
         update = Op("update", (self.member.name, known[0], self.member.peer_url))

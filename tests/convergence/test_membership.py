@@ -172,17 +172,16 @@ def five(world) -> None:
 
 
 class TestMembers:
-    def test_two_new_ones_are_refused_with_the_commands_that_add_them(self, built):
+    def test_two_new_ones_are_refused_with_the_command_that_adds_them(self, built):
         world = built("lab")
         more = with_hosts(world.cluster, lambda host: replace(host, roles=host.roles | {Role.ETCD}))
         world.use(with_hosts(more, lambda host: host if host.name != "lb" else world.cluster.host("lb")))
         with pytest.raises(QuorumError) as caught:
             world.plan()
         assert "worker-0, worker-1 have no data" in caught.value.message
-        commands = [f"hardway bootstrap INV{limit}" for limit in (" --limit worker-0", " --limit worker-1", "")]
-        assert caught.value.hint.split("; then ") == commands
+        assert caught.value.hint == "hardway node add INV worker-0 worker-1   adds one after the other"
 
-    def test_these_commands_make_five_of_three(self, built):
+    def test_one_after_the_other_they_make_five_of_three(self, built):
         world = built("lab")
         five(world)
         assert [member.name for member in world.membership.members()] == [*CONTROLLERS, "worker-0", "worker-1"]
@@ -209,12 +208,15 @@ class TestMembers:
         assert [one.what for one in found] == [
             f"etcd has the member worker-{i}, but the inventory does not name it" for i in (0, 1)
         ]
-        flags = "--endpoints=https://127.0.0.1:2379 --cacert=/etc/etcd/pki/ca.crt --cert=/etc/etcd/pki/server.crt"
-        for one, member in zip(found, world.membership.members()[3:], strict=True):
-            command = f"etcdctl {flags} --key=/etc/etcd/pki/server.key member remove {member.id:x}"
-            assert one.remedy.startswith(
-                f"on controller-0: {command}; with the previous inventory: hardway reset INV --limit"
-            )
+        assert [one.remedy for one in found] == [
+            f"hardway node remove INV worker-{i}   (with --gone if its machine is gone for good)" for i in (0, 1)
+        ]
+
+    def test_one_that_never_started_is_called_by_its_address(self, built):
+        world = built("lab")
+        world.membership.enter(Member(0, "", ("https://10.240.0.77:2380",), ()))
+        [found] = told(world, "EtcdMembers")
+        assert found.remedy == "hardway node remove INV 10.240.0.77 --gone"
 
     def test_once_removed_they_are_no_more_told(self, built):
         world = built("lab")
@@ -293,7 +295,7 @@ class TestQuorum:
 
     def test_a_member_that_was_added_and_never_started_counts(self, built):
         world = built("lab")
-        world.etcd().add_member("new", ("https://10.240.0.77:2380",))
+        world.membership.enter(Member(0, "", ("https://10.240.0.77:2380",), ()))
         world.live.sick["controller-2"] = "disk full"
         with pytest.raises(QuorumError) as caught:
             keep_quorum(world.live, world.cluster.host("controller-0"))

@@ -18,7 +18,15 @@ pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent
 LAB = HERE.parents[1] / "inventory" / "lab.yaml"
 # In a new cluster.
-NOTHING_TO_DO = ("etcd-members", "etcd-clients", "encryption-read", "kubectl", "former-roles", "old-addresses")
+NOTHING_TO_DO = (
+    "etcd-members",
+    "etcd-clients",
+    "etcd-promotion",
+    "encryption-read",
+    "kubectl",
+    "former-roles",
+    "old-addresses",
+)
 ASKED = f"{QUESTION}?"
 
 

@@ -12,6 +12,7 @@ from hardway.errors import NotReadyError, RemoteCommandError
 from hardway.etcd.client import open_etcd
 from hardway.etcd.command import Etcdctl
 from hardway.etcd.library import Etcd3, open_library
+from hardway.targets.etcd_members import promote
 
 pytestmark = pytest.mark.slow
 
@@ -89,7 +90,9 @@ def test_a_member_is_added_seen_as_not_started_and_removed(client, way):
     added = eventually(lambda: add_when_settled(client, "etcd-9", url))
     try:
         assert added.peer_urls == (url,) and not added.started
-        assert client.members()[0] == added
+        assert added.learner and client.members()[0] == added, "it counts for no quorum"
+        with pytest.raises(RemoteCommandError, match="in sync with leader"):
+            client.promote_member(added.id)
     finally:
         client.remove_member(added.id)
     assert [member.name for member in client.members()] == ["etcd-0", "etcd-1", "etcd-2"]
@@ -119,6 +122,38 @@ def test_a_learner_is_told_apart(client, real_etcd, way):
         assert [member.learner for member in client.members()] == [True, False, False, False]
     finally:
         client.remove_member(learner.id)
+
+
+def test_a_learner_gets_its_vote_when_it_has_caught_up(client, real_etcd, way):
+    before, number = real_etcd.cluster, {"library": 8, "etcdctl": 9}[way]
+    host = replace(before.hosts[0], name=f"etcd-{number}", address=before.hosts[0].address + number)
+    real_etcd.use(replace(before, hosts=(*before.hosts, host)))
+    real_etcd.write_pki(host)
+    added = eventually(lambda: add_when_settled(client, host.name, host.peer_url))
+    real_etcd.start(host, "existing")
+    try:
+        eventually(lambda: all(member.started for member in client.members()))
+        asked_first(real_etcd, way, host)
+        promote(client, host.name, host.peer_url, 30)
+        assert [member.learner for member in client.members()] == [False] * 4
+        promote(client, host.name, host.peer_url, 30)
+    finally:
+        client.remove_member(added.id)
+        real_etcd.stop(host)
+        real_etcd.use(before)
+
+
+def asked_first(real_etcd, way, learner):
+    """A learner rejects the question, and another one answers it."""
+    real_etcd.use(replace(real_etcd.cluster, hosts=(learner, *real_etcd.cluster.hosts[:-1])))
+    via = real_etcd.cluster.hosts[1]
+    if way == "library":
+        client = open_library(real_etcd.cluster, real_etcd.transport(via), real_etcd.credentials)
+    else:
+        client = Etcdctl(real_etcd.transport(via), real_etcd.cluster.etcd_members, pki=str(real_etcd.pki(via)))
+    with client:
+        found = eventually(client.members)
+    assert [member.name for member in found if member.learner] == [learner.name]
 
 
 def test_status_says_how_far_each_member_has_come(client):

@@ -187,7 +187,16 @@ class MemoryEtcd:
 
     def add_member(self, name: str, peer_urls: tuple[str, ...]) -> Member:
         self._agreed()
-        return self.membership.enter(Member(0, "", peer_urls, ()))
+        if any(member.learner for member in self.membership.known.values()):
+            raise RemoteCommandError("etcd refused: too many learner members in cluster")
+        return self.membership.enter(Member(0, "", peer_urls, (), learner=True))
+
+    def promote_member(self, member_id: int) -> None:
+        self._agreed()
+        member = self._member(member_id)
+        if not self.membership.runs(member.name) or self.membership.behind.get(member.name):
+            raise RemoteCommandError("etcd refused: can only promote a learner member which is in sync with leader")
+        self.membership.known[member_id] = replace(member, learner=False)
 
     def update_member(self, member_id: int, peer_urls: tuple[str, ...]) -> None:
         self._agreed()
