@@ -20,6 +20,7 @@ from .help import Group
 from .inventory import init, schema, validate
 from .lab import lab
 from .logs import logs
+from .node import node
 from .preflight import preflight
 from .reset import reset
 from .status import status
@@ -29,7 +30,7 @@ from .verify import verify
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 SECTIONS = {
     "Prepare": (init, validate, schema, trust, assets),
-    "Build, change and repair": (preflight, plan, bootstrap, etcd, reset),
+    "Build, change and repair": (preflight, plan, bootstrap, node, etcd, reset),
     "Inspect": (status, verify, doctor, logs, support_bundle),
     "Use": (kubeconfig, env),
     "Learn and teach": (phases, explain, render, runbook, drill),

@@ -34,12 +34,16 @@ def phases(output: str) -> None:
 def explain(phase: str, inventory: Path | None) -> None:
     """Explain a phase: what it does, where and why.
 
-    It uses your inventory, or the example of six machines. PHASE is a name from `hardway phases`, all, or etcd-restore.
+    It uses your inventory, or the example of six machines. PHASE is a name from `hardway phases`, all, etcd-restore, or
+    nodes: how a node is drained, and how hosts join and leave.
     """
     from ..commands import runbook
     from ..run.selection import Selection
     from ..run.supposed import assumed
 
+    if phase == "nodes":
+        click.echo(runbook.explain_nodes())
+        return
     cluster, _ = load(inventory or Path(str(shipped("inventory") / EXAMPLE)), None)
     if phase == runbook.RESTORE:
         click.echo(runbook.explain_restore(cluster, assumed(cluster)))

@@ -9,7 +9,7 @@ ARGUMENTS = {
     "INV": "The inventory: a YAML file, for example inventory/lab.yaml. `hardway init` prints one to start from.",
     "[USER@ADDRESS[:PORT]]...": "Hosts to fill in, for example root@10.0.0.10. Default user: root, port: 22.",
     "[INV]": "The inventory; without it, the example of six machines.",
-    "PHASE": "Name of a phase (`hardway phases` lists them), all, or etcd-restore.",
+    "PHASE": "Name of a phase (`hardway phases` lists them), all, etcd-restore, or nodes.",
     "COMPONENT": "The component: etcd, kube-apiserver, kubelet, haproxy and so on; a wrong name lists them all.",
     "[DRILL]": "What to break: apiserver, etcd-member, kubelet, lb or node.",
     "[HOST]...": "Names of hosts in the inventory.",
@@ -17,6 +17,9 @@ ARGUMENTS = {
     "[FILE]": "A snapshot that hardway etcd backup, or etcdctl, has written.",
     "FOLDER": "The folder; hardway creates it if it does not exist.",
     "HOST": "Name of a host in the inventory.",
+    "HOST...": "Names of hosts in the inventory, or of nodes and etcd members that live.",
+    "OLD": "Name of the host that leaves: in the inventory, or a node or etcd member that lives.",
+    "NEW": "Name of the host that joins; the inventory must name it.",
     "[COMMAND]...": "The command to run there; without it, a shell.",
 }
 

@@ -93,6 +93,7 @@ def test_a_cluster_is_explained_without_its_hosts(desk: Counter):
     desk.assets()
     assert "etcd" in desk.hardway("explain", "etcd").ok().out
     assert "node-1" in desk.hardway("explain", "all", desk.cluster).ok().out
+    assert "etcd-member: etcd removes the member" in desk.hardway("explain", "nodes").ok().out
     desk.hardway("render", desk.cluster, "--host", "node-1", "-o", "files").ok()
     assert (desk.folder / "files/etc/systemd/system/kubelet.service").is_file()
     desk.hardway("assets", "fetch", desk.cluster).ok()
@@ -241,6 +242,43 @@ def test_a_restore_is_refused_before_anything_is_stopped(desk: Counter, words: t
     ran = desk.hardway("etcd", "restore", desk.cluster, *words).ok(code)
     assert said in ran.err and "next: " in ran.err
     assert "a bug in hardway" not in ran.err and "Traceback" not in ran.err and not ran.out
+
+
+@runs("node list", "node drain", "node uncordon", "node remove", "node add", "node replace")
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("list",), 0),
+        (("list", "--output", "json"), 0),
+        (("drain", "node-1"), 4),
+        (("drain", "node-1", "--force", "--delete-emptydir-data", "--grace", "0", "--timeout", "5"), 4),
+        (("uncordon", "node-1"), 4),
+        (("remove", "node-1", "--yes"), 4),
+        (("remove", "node-1", "--plan"), 4),
+        (("remove", "node-1", "--plan", "--output", "json"), 4),
+        (("add", "node-1"), 4),
+        (("add", "node-1", "--plan", "--ignore", "Memory=node-1"), 4),
+        (("add", "node-7"), 2),
+        (("replace", "node-1", "node-1", "--yes"), 2),
+        (("replace", "node-7", "node-1", "--plan"), 2),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_nodes_of_hosts_that_do_not_answer(desk: Counter, words: tuple[str, ...], code: int):
+    desk.keys()
+    ran = desk.hardway("node", words[0], desk.cluster, *words[1:]).ok(code)
+    assert "node-" in ran.out + ran.err and "a bug in hardway" not in ran.err and "Traceback" not in ran.err
+    if code == 0 and "json" in words:
+        assert ran.json["hosts"][0]["node"] == "unknown" and set(ran.json["unknown"]) == {"nodes", "etcd"}
+
+
+@runs("node remove")
+def test_a_host_is_removed_only_when_that_is_confirmed(desk: Counter):
+    desk.keys()
+    assert (
+        "Remove node-1 from cluster refused? [y/N]"
+        in desk.hardway("node", "remove", desk.cluster, "node-1").ok(130).out
+    )
 
 
 @runs("bootstrap")

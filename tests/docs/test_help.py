@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 PROMISED = """init validate schema plan bootstrap verify doctor kubeconfig status reset phases env assets lab
 assets/fetch assets/build assets/list assets/verify lab/up lab/down lab/wipe lab/status lab/power-off lab/power-on
 lab/reboot lab/cut lab/heal lab/ssh lab/ssh-config logs support-bundle drill etcd/status etcd/members etcd/backup
-etcd/restore etcd/defrag etcd/disarm""".split()
+etcd/restore etcd/defrag etcd/disarm node/list node/drain node/uncordon node/add node/remove node/replace""".split()
 
 
 def commands(group: click.Group = cli, at: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -76,7 +76,8 @@ def hints() -> Iterator[str]:
 
 def test_every_hint_names_a_command_that_exists():
     names = {"/".join(path) for path, _ in ALL}
-    found = [words for hint in hints() for words in re.findall(r"hardway (?:(assets|lab|etcd) )?([a-z][a-z-]*)", hint)]
+    pattern = r"hardway (?:(assets|lab|etcd|node) )?([a-z][a-z-]*)"
+    found = [words for hint in hints() for words in re.findall(pattern, hint)]
     assert len(found) > 10
     assert not {"/".join(filter(None, words)) for words in found} - names
 

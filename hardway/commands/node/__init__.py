@@ -1,0 +1,1 @@
+"""`hardway node`: the machines of a living cluster, one by one."""
