@@ -8,7 +8,6 @@ from ..cluster import Cluster, Host
 from ..errors import HardwayError
 from ..etcd.client import open_etcd
 from ..etcd.interface import EtcdClient, Health, Member, Status
-from ..etcd.membership import removal
 from ..ports import ETCD_CLIENT
 from . import peer
 from .check import Check
@@ -35,7 +34,7 @@ def member_findings(cluster: Cluster, members: Iterable[Member]) -> list[str]:
     found = [f"{name} is not a member" for name in wanted if name not in seen]
     for name, member in seen.items():
         if name not in wanted:
-            found.append(f"{name} is a member but not in the inventory; on another member: {removal(member)}")
+            found.append(f"{name} is a member but not in the inventory: hardway node remove INV {name}")
         elif member.learner:
             found.append(f"{name} is still a learner")
         elif member.peer_urls != (wanted[name],):

@@ -60,7 +60,7 @@ def nodes_ready(scene: Scene) -> Outcome:
 
 
 def departed_findings(cluster: Cluster, facts: Mapping[str, Facts], lives: Lives) -> list[str]:
-    """Nodes whose worker left the inventory, each with the commands that remove it."""
+    """Nodes whose worker left the inventory, each with the command that removes it."""
     return [f"{node} is a node, but not in the inventory: {node.removal}" for node in departed(cluster, facts, lives)]
 
 
@@ -82,7 +82,7 @@ CHECKS = (
         "nodes-known",
         "Every node is in the inventory",
         "hardway keeps the routes to a node that left the inventory, but nothing else of it.",
-        "put the worker back into the inventory, or drain its node, reset the machine and delete the node",
+        "put the worker back into the inventory, or: hardway node remove INV NAME",
         nodes_known,
     ),
 )

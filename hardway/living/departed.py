@@ -32,18 +32,10 @@ class Departed:
 
     @property
     def removal(self) -> str:
-        """The commands that remove it; the kubelet is stopped before its Node goes, since it would write to it.
-
-        A machine that has become another worker is not reset.
-        """
+        """The command that removes it. A machine that has become another worker is left as it is."""
         if self.worker:
-            return f"kubectl delete node {self.name}   ({self.worker} has its address now)"
-        reset = f"with the previous inventory: hardway reset INV --limit {self.name}"
-        return f"{drain(self.name)}; {reset}; kubectl delete node {self.name}; then hardway bootstrap INV"
-
-
-def drain(node: str) -> str:
-    return f"kubectl drain {node} --ignore-daemonsets --delete-emptydir-data"
+            return f"hardway node remove INV {self.name} --gone   ({self.worker} has its address now)"
+        return f"hardway node remove INV {self.name}"
 
 
 def departed(cluster: Cluster, facts: Mapping[str, Facts], lives: Lives) -> tuple[Departed, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ..cluster import Host
 from ..etcd.interface import Member, quorum
-from ..etcd.membership import called, member_on, removal, strangers, voting
+from ..etcd.membership import called, member_on, strangers, voting
 from ..facts import Facts
 from ..phase import Inputs
 from .finding import ClusterCheck
@@ -22,10 +22,11 @@ def not_named(inputs: Inputs, hosts: list[Host]) -> Found:
             what = f"is the etcd member {member.name}, but the inventory changes both its name and its address"
             yield here, what, f"change one at a time: write {member.name} back as its name in INV, {AGAIN}"
             continue
-        on = _speaker(inputs)
         what = f"etcd has the member {called(member)}, but the inventory does not name it"
-        reset = f"with the previous inventory: hardway reset INV --limit {member.name}; " if member.started else ""
-        yield on, what, f"on {on.name}: {removal(member)}; {reset}{AGAIN}"
+        remove = f"hardway node remove INV {member.name}   (with --gone if its machine is gone for good)"
+        # One that never started has no name, and nobody answers there.
+        address = member.peer_urls[0].removeprefix("https://").rpartition(":")[0]
+        yield _speaker(inputs), what, remove if member.name else f"hardway node remove INV {address} --gone"
 
 
 def _under_another_name(inputs: Inputs, member: Member) -> Host | None:
@@ -35,7 +36,7 @@ def _under_another_name(inputs: Inputs, member: Member) -> Host | None:
 
 
 def _speaker(inputs: Inputs) -> Host:
-    """An etcd host on which a command can be typed."""
+    """An etcd host that runs."""
     members = inputs.cluster.etcd_members
     return next((host for host in members if "etcd.service" in _facts(inputs, host).units), members[0])
 

@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 
 from ..cluster import Host
 from ..facts import Facts, etcd_born
-from ..living.departed import drain, read
+from ..living.departed import read
 from ..phase import Inputs
 from .finding import Finding
 
@@ -43,12 +43,9 @@ def renamed(inputs: Inputs) -> Found:
 
 def _under_its_name(worker: Host, node: str) -> str:
     keep = f"name it {node} in the inventory, and: hostnamectl set-hostname {node}"
-    return f"{keep}; or remove the node, then run this command again: {_removal(worker, node)}"
-
-
-def _removal(worker: Host, node: str) -> str:
-    """The commands after which the machine can be added as a new worker."""
-    return f"{drain(node)}; hardway reset INV --limit {worker.name}; kubectl delete node {node}"
+    reset = f"hardway reset INV --limit {worker.name}"
+    remove = f"hardway node drain INV {node}; {reset}; hardway node remove INV {node} --gone"
+    return f"{keep}; or remove the node, then run this command again: {remove}"
 
 
 def moved(inputs: Inputs) -> Found:
@@ -58,8 +55,8 @@ def moved(inputs: Inputs) -> Found:
         if block and block != worker.pod_cidr:
             what = f"its pods have addresses of {block} ({where}), but the inventory gives it {worker.pod_cidr}"
             keep = f"write `pod_cidr: {block}` for {worker.name} in the inventory"
-            move = _removal(worker, worker.name)
-            yield worker.name, what, f"{keep}; or remove the node first, then run this command again: {move}"
+            move = f"hardway node remove INV {worker.name}; then hardway node add INV {worker.name}"
+            yield worker.name, what, f"{keep}; or have it leave and join again: {move}"
 
 
 def _block(inputs: Inputs, worker: Host) -> tuple[IPv4Network | None, str]:

@@ -11,7 +11,7 @@ from .finding import ClusterCheck
 
 FoundOn = Iterator[tuple[Host, str, str]]
 SHOWN = 3
-RESET = "with the previous inventory: hardway reset INV --limit NAME; then run this command again"
+REMOVE = "put its lines back into INV, then: hardway node remove INV NAME"
 
 
 def former_balancer(inputs: Inputs, hosts: list[Host]) -> FoundOn:
@@ -21,7 +21,7 @@ def former_balancer(inputs: Inputs, hosts: list[Host]) -> FoundOn:
         if inputs.lives.listening.get(address):
             vip = inputs.cluster.api.vip or "the API's address"
             what = f"shares {vip} with {address}, which still runs HAProxy and is not in the inventory any more"
-            yield host, f"{what}: both hosts would hold the address", RESET
+            yield host, f"{what}: both hosts would hold the address", REMOVE
 
 
 def lost_balancer(inputs: Inputs, hosts: list[Host]) -> FoundOn:
@@ -31,7 +31,7 @@ def lost_balancer(inputs: Inputs, hosts: list[Host]) -> FoundOn:
             what = (
                 f"shares the API's address with {address}, which is not in the inventory any more and does not answer"
             )
-            yield host, what, f"never start that machine again as it is; if it is to live on, {RESET}"
+            yield host, what, f"never start that machine again as it is; if it is to live on, {REMOVE}"
 
 
 def _strangers(inputs: Inputs, hosts: list[Host]) -> Iterator[tuple[Host, str]]:

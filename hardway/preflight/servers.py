@@ -25,7 +25,7 @@ def left_behind(inputs: Inputs, hosts: list[Host]) -> Iterator[tuple[Host, str, 
         yield (
             planes[0],
             what,
-            "with the inventory that still names its host: hardway reset INV --limit HOST; then run this command again",
+            "put its host back into INV, then: hardway node remove INV HOST",
         )
 
 

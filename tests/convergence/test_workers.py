@@ -98,20 +98,12 @@ class TestDeparted:
         world.run()
         assert routed(world, "worker-2")
 
-    def test_it_is_named_with_the_commands_that_remove_it(self, built):
+    def test_it_is_named_with_the_command_that_removes_it(self, built):
         world = built("lab")
         without(world, "worker-1")
         [found] = judge(world.inputs())
         assert (found.name, found.host, found.warning) == ("Departed", "worker-1", True)
-        drain, reset, delete = (
-            found.remedy.index(command)
-            for command in (
-                "kubectl drain worker-1 ",
-                "with the previous inventory: hardway reset INV --limit worker-1",
-                "kubectl delete node worker-1",
-            )
-        )
-        assert drain < reset < delete, "its kubelet must be stopped before its Node goes"
+        assert found.remedy.endswith("or remove it: hardway node remove INV worker-1")
 
     def test_its_block_is_given_to_nobody_else(self, built):
         world = built("lab")
@@ -135,7 +127,7 @@ class TestDeparted:
         more(world, "worker-9", HOP, "10.200.9.0/24")
         error, remedy = (line for line in refused(world) if "WARNING" not in line)
         assert error.startswith("[ERROR Renamed] worker-9: ") and "the node worker-1" in error
-        assert "kubectl delete node worker-1" in remedy
+        assert "hardway node remove INV worker-1 --gone" in remedy
 
 
 class TestBlock:
@@ -175,7 +167,8 @@ class TestBlock:
             silence_api(world)
         error, remedy = refused(world)
         assert error.startswith("[ERROR PodBlock] worker-1: ") and BLOCK in error and "10.200.7.0/24" in error
-        assert f"write `pod_cidr: {BLOCK}` for worker-1" in remedy and "kubectl delete node worker-1" in remedy
+        assert f"write `pod_cidr: {BLOCK}` for worker-1" in remedy
+        assert "hardway node remove INV worker-1; then hardway node add INV worker-1" in remedy
 
     def test_a_file_edited_by_hand_is_repaired_as_long_as_the_node_remembers(self, built):
         world, path = built("lab"), "/etc/cni/net.d/10-bridge.conflist"
@@ -233,8 +226,9 @@ class TestRenamed:
             silence_api(world)
         error, remedy = refused(world)
         assert error.startswith("[ERROR Renamed] worker-7: ") and "is the node worker-1 of the cluster" in error
-        assert "kubectl drain worker-1 " in remedy and "hardway reset INV --limit worker-7" in remedy
-        assert remedy.endswith("kubectl delete node worker-1") and "hostnamectl set-hostname worker-1" in remedy
+        assert "hardway node drain INV worker-1; hardway reset INV --limit worker-7" in remedy
+        assert remedy.endswith("hardway node remove INV worker-1 --gone")
+        assert "hostnamectl set-hostname worker-1" in remedy
 
     def test_the_name_of_the_machine_itself_is_no_second_error(self, world):
         world.hosts["worker-7"].survey = {"hostname": "worker-1"}
@@ -247,7 +241,7 @@ class TestRenamed:
         world.objects.by_path["/api/v1/nodes/old-name"] = {**ghost, "spec": {}}
         [found] = judge(world.inputs())
         assert (found.name, found.host, found.warning) == ("Departed", "old-name", True)
-        assert "kubectl delete node old-name " in found.remedy and "reset" not in found.remedy
+        assert "hardway node remove INV old-name --gone   (worker-1 has its address now)" in found.remedy
         assert changes(world.run()) == {}
 
     def test_it_is_a_new_worker_after_the_node_was_removed(self, world):

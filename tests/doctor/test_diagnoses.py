@@ -198,4 +198,4 @@ def test_a_node_that_left_the_inventory_is_a_finding_of_its_own(cluster):
     scene = SimpleNamespace(cluster=cluster, live=live, inputs=SimpleNamespace(facts={}))
     [found] = known.look(SimpleNamespace(cluster=cluster, scene=scene))
     assert known.needs_api and not found.warning and found.what.startswith("w-9 (10.0.0.29) is a node, but not in")
-    assert "kubectl drain w-9 " in found.what and found.next
+    assert found.what.endswith(": hardway node remove INV w-9") and found.next

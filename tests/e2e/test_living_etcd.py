@@ -117,9 +117,8 @@ class TestMembers:
         stage.lab("up")
         refused = stage.hardway("bootstrap", "INV", timeout=600).ok(9)
         assert "etcd accepts one new member at a time, but etcd-3, etcd-4 have no data" in refused.err
-        [commands] = re.findall(r"next: (hardway bootstrap .*)", refused.err)
-        for command in commands.split("; then "):
-            stage.hardway(*command.split()[1:], timeout=600).ok()
+        [command] = re.findall(r"next: (hardway node add .*?)   adds", refused.err)
+        stage.hardway(*command.split()[1:], timeout=900).ok()
         assert sorted(members(stage)) == [*CONTROLLERS, *MORE]
         nothing_to_do(stage)
         stage.verified()
@@ -136,8 +135,8 @@ class TestMembers:
         told = re.findall(r"etcd has the member (\S+), but the inventory does not name it", refused.err)
         assert told == MORE and runs(stage, "etcd") == before
         assert "etcd-3 is a member but not in the inventory" in stage.hardway("verify", "INV").ok(7).out
-        for host, command in re.findall(r"next: on (\S+): (etcdctl .* member remove [0-9a-f]+);", refused.err):
-            stage.ssh(host, f"PATH=/usr/local/bin:$PATH; {command}")
+        assert re.findall(r"next: hardway node remove \S+ (\S+)   \(with --gone", refused.err) == MORE
+        stage.hardway("node", "remove", "INV", *MORE, "--gone", "--yes", timeout=600).ok()
         assert sorted(members(stage)) == CONTROLLERS
         stage.bootstrap()
         after = runs(stage, "etcd")

@@ -198,20 +198,12 @@ class TestWorkers:
         await_true(lambda: routes(stage, "two") == before, 60, "the routes to be back")
         stage.settled()
 
-    def test_it_is_removed_by_the_commands_that_are_named(self, stage: Stage):
-        """With the previous inventory, which is still here."""
+    def test_it_is_removed_by_the_command_that_is_named(self, stage: Stage):
         path = edited(stage, without("three"))
-        [remedy] = re.findall(r"or remove it: (kubectl drain three .*)", stage.hardway("plan", path).ok().out)
-        assert remedy.split("; ") == [
-            "kubectl drain three --ignore-daemonsets --delete-emptydir-data",
-            "with the previous inventory: hardway reset INV --limit three",
-            "kubectl delete node three",
-            "then hardway bootstrap INV",
-        ]
-        stage.kubectl("drain", "three", "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=50s").ok()
-        stage.hardway("reset", "INV", "--limit", "three", "--yes").ok()
-        stage.kubectl("delete", "node", "three").ok()
-        stage.hardway("bootstrap", path, timeout=600).ok()
+        [remedy] = re.findall(r"or remove it: (hardway node remove .*)", stage.hardway("plan", path).ok().out)
+        assert remedy == "hardway node remove INV three"
+        stage.hardway("node", "remove", path, "three", "--yes", "--delete-emptydir-data", timeout=600).ok()
+        assert "three" not in nodes(stage) and "no changes" in stage.hardway("plan", path).ok().out
         for host in ("one", "two"):
             assert BLOCKS["three"] not in routes(stage, host)
         assert routes(stage, "three") == {}

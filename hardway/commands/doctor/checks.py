@@ -20,7 +20,7 @@ BALANCERS = ("unit-haproxy", "unit-keepalived")
 CAUSES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "pod-routes": (("next-hop", "unit-pod-routes"), ()),
     "certificates-lasting": (("certificate",), ()),
-    "etcd-members": (("etcd-member", "etcd-quorum"), ("etcd-alarm",)),
+    "etcd-members": (("etcd-removed", "etcd-member", "etcd-quorum"), ("etcd-alarm",)),
     "etcd-strangers": (("etcd-member", "certificate"), ()),
     "apiservers-ready": (("unit-kube-apiserver", "etcd-quorum", "certificate"), ()),
     "certificates-served": (("certificate", "unit-etcd", "unit-kube-apiserver", "unit-kubelet"), ("api-address",)),

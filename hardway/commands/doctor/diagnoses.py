@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import api, checks, drift, hosts, pods, state, units
+from . import api, checks, drift, hosts, leaving, pods, state, units
 from . import etcd_cluster as etcd
 from .diagnosis import Diagnosis
 
@@ -27,6 +27,7 @@ KNOWN: tuple[Diagnosis, ...] = (
     units.HELD_UP,
     units.REFUSED,
     *units.UNITS.values(),
+    leaving.REMOVED,
     etcd.FULL_ALARM,
     etcd.ROOM,
     etcd.DOWN,
@@ -38,6 +39,7 @@ KNOWN: tuple[Diagnosis, ...] = (
     pods.IMAGES,
     pods.SANDBOXES,
     pods.CRASHING,
+    leaving.CORDONED,
     drift.DRIFT,
     state.ASSETS,
 )

@@ -131,7 +131,7 @@ DOWN = Diagnosis(
     "etcd-member",
     "An etcd member is unhealthy",
     down,
-    here=("etcd-restore", "port-closed", "unit-etcd", "etcd-space", "disk-full", "certificate"),
+    here=("etcd-restore", "etcd-removed", "port-closed", "unit-etcd", "etcd-space", "disk-full", "certificate"),
 )
 QUORUM = Diagnosis(
     "etcd-quorum",

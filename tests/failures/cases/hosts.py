@@ -193,16 +193,13 @@ CASES = (
         "etcd-member-not-in-inventory",
         "EtcdMembers",
         "etcd has the member <name>, but the inventory does not name it",
-        (
-            "on <host>: etcdctl <flags> member remove <id>; with the previous inventory: hardway reset <inventory>"
-            " --limit <name>; then run this command again"
-        ),
+        "hardway node remove <inventory> <name>   (with --gone if its machine is gone for good)",
         why=(
             "An etcd host was removed from the inventory. etcd itself still counts the member: with fewer healthy"
             " members than that count needs, the next restart loses quorum."
         ),
         injected="an inventory that names one of three etcd members; hardway refuses it before anything is changed",
-        remedy="Remove the member from etcd, then reset its host.",
+        remedy="Run it: the member leaves etcd, then its host is reset.",
     ),
     finding(
         "etcd-members-moved-at-once",
@@ -224,8 +221,8 @@ CASES = (
         "this machine is the node <node> of the cluster, and a node cannot be renamed",
         (
             "name it <node> in the inventory, and: hostnamectl set-hostname <node>; or remove the node, then run this"
-            " command again: kubectl drain <node> --ignore-daemonsets --delete-emptydir-data; hardway reset <inventory>"
-            " --limit <host>; kubectl delete node <node>"
+            " command again: hardway node drain <inventory> <node>; hardway reset <inventory> --limit <host>; hardway"
+            " node remove <inventory> <node> --gone"
         ),
         why=(
             "A worker got another name, on the machine and in the inventory. Its kubelet would keep the old"
@@ -239,8 +236,8 @@ CASES = (
         "PodBlock",
         "its pods have addresses of <block> (<who says so>), but the inventory gives it <block>",
         (
-            "write `pod_cidr: <block>` for <host> in the inventory; or remove the node first, then run this command"
-            " again: kubectl drain <host> …; hardway reset <inventory> --limit <host>; kubectl delete node <host>"
+            "write `pod_cidr: <block>` for <host> in the inventory; or have it leave and join again: hardway node"
+            " remove <inventory> <host>; then hardway node add <inventory> <host>"
         ),
         why=(
             "The worker's `pod_cidr` was edited; or none is written there, and its address changed, from which hardway"
@@ -253,7 +250,7 @@ CASES = (
         "pod-block-of-a-former-node",
         "BlockTaken",
         "<block> is still the block of <node>, a node that is not in the inventory",
-        "set another pod_cidr for <host>, or remove the node: kubectl drain <node> …; kubectl delete node <node>; …",
+        "set another pod_cidr for <host>, or remove the node: hardway node remove <inventory> <node>",
         why="A worker was deleted from the inventory, but its Node exists, and its pods still have these addresses.",
         injected="a new worker with the block of one that was deleted from the inventory",
         remedy="Give the new worker another block, or remove the former node first.",

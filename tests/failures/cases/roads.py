@@ -9,14 +9,14 @@ CASES = (
         "FormerBalancer",
         "shares <address> with <address>, which still runs HAProxy and is not in the inventory any more: both hosts"
         " would hold the address",
-        "with the previous inventory: hardway reset <inventory> --limit NAME; then run this command again",
+        "put its lines back into <inventory>, then: hardway node remove <inventory> NAME",
         why=(
             "A load balancer left the inventory. hardway cannot reach it any more, and its keepalived takes the shared"
             " address as soon as the other one no longer sends it messages."
         ),
         injected="an inventory without one of two load balancers that share an address",
         remedy=(
-            "Reset the host with the old inventory first. Or keep it in the inventory with another role: then hardway"
+            "Remove the host first. Or keep it in the inventory with another role: then hardway"
             " removes HAProxy and keepalived from it."
         ),
     ),
