@@ -14,9 +14,11 @@ from hardway.cluster import Cluster, Role
 from hardway.commands.runbook import bare, handover, ops
 from hardway.commands.runbook.chapters import guide, write_guide
 from hardway.commands.runbook.checks import CHECKS
-from hardway.commands.runbook.writing.document import Chapter, Code
+from hardway.commands.runbook.nodes import explain_nodes
+from hardway.commands.runbook.writing.document import Chapter, Code, Table
 from hardway.phases import PHASES
 from hardway.pki.stand_ins import StandIns
+from hardway.removal.course import COURSE
 from hardway.run.supposed import assumed
 from hardway.settings import Taint
 
@@ -58,6 +60,7 @@ def test_every_phase_has_its_chapter_in_order(cluster, tmp_path):
     assert [chapter.name for chapter in chapters] == [
         "start",
         *(phase.name for phase in PHASES),
+        "nodes",
         "handover",
         "etcd-data",
     ]
@@ -106,6 +109,15 @@ def test_every_block_is_bash(cluster, tmp_path):
     for block in commands(written(cluster, tmp_path)):
         done = subprocess.run(["bash", "-n"], input=block, text=True, capture_output=True)
         assert (done.returncode, done.stderr) == (0, ""), block
+
+
+def test_how_a_host_leaves_is_told_step_by_step(cluster, tmp_path):
+    [chapter] = [chapter for chapter in written(cluster, tmp_path) if chapter.name == "nodes"]
+    [table] = [part for part in chapter.parts if isinstance(part, Table)]
+    assert [row[0] for row in table.rows] == [f"`{leg.name}`" for leg in COURSE]
+    drains = [block for block in commands([chapter]) if " drain " in block]
+    assert bool(drains) == (len(cluster.workers) > 1)
+    assert all(f"{leg.name}: " in explain_nodes() for leg in COURSE)
 
 
 @pytest.mark.parametrize("form", ["md", "html"])

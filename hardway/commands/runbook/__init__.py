@@ -2,6 +2,7 @@
 
 from .chapters import guide, write_guide
 from .explain import RESTORE, explain, explain_restore
+from .nodes import explain_nodes
 from .survey import surveyed, unasked
 from .tree import MANIFEST, write_tree
 
@@ -9,6 +10,7 @@ __all__ = [
     "MANIFEST",
     "RESTORE",
     "explain",
+    "explain_nodes",
     "explain_restore",
     "guide",
     "surveyed",
