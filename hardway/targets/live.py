@@ -48,6 +48,7 @@ class Live:
         permit: Callable[[], None] = lambda: None,
     ):
         self.cluster, self.credentials, self.transports = cluster, credentials, dict(transports)
+        self._opened = list(transports.values())
         self._sent, self._permit, self._tell = sent, permit, tell
         self.remotes = {name: self._remote(name, transport) for name, transport in transports.items()}
         reads = any(isinstance(transport, ReadingTransport) for transport in transports.values())
@@ -67,12 +68,14 @@ class Live:
         return HostRemote(transport, partial(self._sent, name), self._permit)
 
     def about(self, cluster: Cluster, credentials: Credentials, new: Mapping[str, Transport]) -> Live:
-        """The same view for another inventory of the cluster, with the transports of hosts that are `new` in it."""
+        """The same view for another inventory of the cluster, with the transports of hosts that are `new` in it. They
+        are closed with this one."""
         other = copy.copy(self)
         other.cluster, other.credentials, other._apis = cluster, credentials, {}
         other.transports = {**self.transports, **new}
         other.remotes = {**self.remotes, **{name: self._remote(name, transport) for name, transport in new.items()}}
         other.concerned = frozenset(other.transports)
+        self._opened += new.values()
         return other
 
     def trusting(self, credentials: Credentials) -> Live:
@@ -239,7 +242,7 @@ class Live:
             return self._apis[key]
 
     def close(self) -> None:
-        for transport in self.transports.values():
+        for transport in self._opened:
             transport.close()
 
 

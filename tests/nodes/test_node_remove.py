@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 from fakes.memory_pods import budget, pod
 from fakes.node_world import dies_at, leaving, moments, planned, power_off, remove, steps, traces, without, written
 from fakes.world import Killed, World, changes
 
+from hardway.cluster import Host, Role
 from hardway.commands.node.plan import as_json, as_text
 from hardway.drain import cordon
 from hardway.drain.cordon import MARK
@@ -197,6 +200,44 @@ class TestRefused:
         world.away = {W1}
         with pytest.raises(PreflightError, match="the kubelet of worker-1 still reports"):
             remove(world, W1, gone=True)
+
+
+class TestAMachineThatHasBecomeAnotherHost:
+    """The node worker-1 lives, and the inventory has its address as worker-7."""
+
+    @pytest.fixture(autouse=True)
+    def renamed(self, world):
+        was = world.cluster.host(W1)
+        new = replace(was, name="worker-7", pod_cidr=IPv4Network("10.200.7.0/24"))
+        rest = (host for host in world.cluster.hosts if host.name != W1)
+        world.use(replace(world.cluster, hosts=(*rest, new), source=None))
+
+    def test_it_is_not_connected_to(self, world):
+        with pytest.raises(ConnectionFailed, match="the machine of worker-1 is worker-7 now"):
+            remove(world, W1)
+        assert world.log == []
+
+    def test_what_the_cluster_keeps_of_it_is_removed(self, world):
+        """After the machine was reset."""
+        world.hosts[W1].systemd.unit("kubelet.service").active = "inactive"
+        before = world.hosts[W1].digest()
+        remove(world, W1, gone=True)
+        assert kept(world, W1) == [] and world.hosts[W1].digest() == before
+
+
+class TestClientsOfTheApi:
+    def test_they_must_have_left_a_host_before_it_leaves(self, world):
+        """A bootstrap leads them to another address."""
+        second = Host("lb-2", IPv4Address("10.240.0.8"), frozenset({Role.LB}))
+        hosts = tuple(second if host.name == "lb" else host for host in world.cluster.hosts)
+        api = replace(world.cluster.api, address="10.240.0.8")
+        world.use(replace(world.cluster, hosts=(*hosts, world.cluster.host("lb")), api=api, source=None))
+        world.run([phase for phase in world.phases if phase.name in ("preflight", "pki", "prepare", "load-balancer")])
+        world.log.clear()
+        with pytest.raises(PreflightError) as caught:
+            remove(world, "lb")
+        assert "worker-0, worker-1 still use the API at the address of lb" in caught.value.message and world.log == []
+        assert caught.value.hint.startswith("hardway bootstrap INV")
 
 
 class TestForce:

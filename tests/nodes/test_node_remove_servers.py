@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import IPv4Address
+from pathlib import Path
 
 import pytest
 from fakes.node_world import dies_at, moments, planned, power_off, remove, steps, traces, without, written
@@ -11,9 +12,11 @@ from fakes.world import Killed, World, changes
 
 from hardway.cluster import Host, Role
 from hardway.errors import QuorumError, UsageError
+from hardway.inventory import load
 
 pytestmark = pytest.mark.slow
 
+LAB = Path(__file__).parents[2] / "inventory/lab.yaml"
 C1, C2 = "controller-1", "controller-2"
 
 
@@ -168,6 +171,35 @@ def five(world: World) -> None:
     world.limit()
     world.run()
     world.log.clear()
+
+
+class TestMembersOnHostsOfTheirOwn:
+    """Three members of etcd beside three API servers, which talk to all of them."""
+
+    @pytest.fixture
+    def world(self, tmp_path) -> World:
+        world = World(load(LAB.parent / "ha.yaml"), tmp_path)
+        world.run()
+        world.bound()
+        world.log.clear()
+        return world
+
+    def test_api_servers_leave_a_member_before_it_goes(self, world):
+        names = [host.name for host in world.cluster.etcd_members]
+        remove(world, *names[:2])
+        planes = [host.name for host in world.cluster.control_plane]
+        for plane in planes:
+            assert first(world, plane, "restart kube-apiserver") < first(world, names[0], "stop etcd")
+        assert members(world) == [names[2]] and not traces(world.hosts[names[0]])
+        world.use(without(world.cluster, *names[:2]))
+        assert changes(world.plan()) == {} and not world.live.kube().not_ready()
+
+    def test_an_api_server_of_several_may_go(self, world):
+        one, other, _ = (host.name for host in world.cluster.control_plane)
+        remove(world, one)
+        world.use(without(world.cluster, one))
+        assert changes(world.plan()) == {} and not traces(world.hosts[one])
+        assert not world.live.kube(world.cluster.host(other)).not_ready()
 
 
 class TestAnApiAddress:

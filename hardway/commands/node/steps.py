@@ -5,20 +5,23 @@ Nothing is recorded: a removal that was interrupted finds the steps that are don
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ...cluster import Host, Role
 from ...drain.cordon import cordon_of
+from ...errors import NotReadyError
 from ...etcd.membership import called
 from ...removal import by_name, clear, course
 from ...removal import left as left_on_host
 from ...removal.course import Leg
 from ...report import plural
+from ...resources.unit import properties
 from ...run.step import Done
 from ...settings import LoadBalancer
 from ...targets.live import wait
-from ...vocabulary import Op
+from ...vocabulary import Op, Probe
 from . import members, objects
 from .elsewhere import of_phases
 from .scene import Scene
@@ -27,6 +30,7 @@ BALANCERS = ("keepalived", "haproxy")
 # In this order: the two that act on the API's word before the API itself.
 SERVERS = ("kube-scheduler", "kube-controller-manager", "kube-apiserver")
 Lines = list[str]
+COLLECTED = 60.0  # seconds: the cluster collects pods of machines that are out of service every 20 s
 
 
 @dataclass(frozen=True)
@@ -71,11 +75,14 @@ def _release_left(scene: Scene, host: Host) -> Lines:
 
 
 def _release(scene: Scene, host: Host) -> str:
+    """Pods that tolerate the taint are deleted only when their Node is, so nothing waits for them for long."""
     scene.api(lambda api: objects.give_up(api, host.name))
     bound = lambda: scene.api(lambda api: objects.bound(api, host.name))  # noqa: E731
     count = len(bound())
-    wait(bound, scene.options.timeout, lambda pods: f"the cluster to delete {', '.join(map(str, pods))}", 0.5)
-    return f"out of service: {plural(count, 'pod')} deleted by the cluster"
+    with contextlib.suppress(NotReadyError):
+        wait(bound, COLLECTED, lambda pods: f"the cluster to delete {', '.join(map(str, pods))}", 0.5)
+    left = len(bound())
+    return f"out of service: the cluster has deleted {count - left} of {plural(count, 'pod')} there"
 
 
 def _balance_left(scene: Scene, host: Host) -> Lines:
@@ -157,13 +164,14 @@ def _is_node(scene: Scene, host: Host) -> bool:
 
 
 def _running(scene: Scene, host: Host, names: Sequence[str]) -> Lines:
-    """Those of hardway's units that run on a host which leaves."""
+    """Those of hardway's units that run on a host which leaves; the error of one that does not answer any more."""
     if host.name in scene.gone:
         return []
-    ours = scene.known.facts[host.name].components
-    live = scene.before.live
-    states = {name: live.unit(host.name, f"{name}.service").get("ActiveState", "") for name in names if name in ours}
-    return [name for name, state in states.items() if state not in ("", "inactive", "failed")]
+    ours = [name for name in names if name in scene.known.facts[host.name].components]
+    probes = {name: Probe("unit", (f"{name}.service",)) for name in ours}
+    answers = scene.before.live.remotes[host.name].probe(list(probes.values())) if ours else {}
+    states = {name: properties(answers[probe])["ActiveState"] for name, probe in probes.items()}
+    return [name for name, state in states.items() if state not in ("inactive", "failed")]
 
 
 def _stop(scene: Scene, host: Host, names: Sequence[str]) -> Lines:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from ..case import Case
-from . import assets, command_line, hosts, leftovers, living, reaching, roads, snapshots, state, storms
+from . import assets, command_line, hosts, leftovers, living, nodes, reaching, roads, snapshots, state, storms
 
 TOPICS: dict[str, tuple[Case, ...]] = {
     "The command and the inventory": command_line.CASES,
@@ -17,6 +17,7 @@ TOPICS: dict[str, tuple[Case, ...]] = {
     "Binaries and images": assets.CASES,
     "The state directory": state.CASES,
     "Running clusters": living.CASES,
+    "Draining, adding and removing hosts": nodes.CASES,
     "Snapshots of etcd": snapshots.CASES,
     "Another address for the API": roads.CASES,
 }

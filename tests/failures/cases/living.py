@@ -138,12 +138,15 @@ CASES = (
     ),
     Case(
         name="node-not-in-the-inventory",
-        sees="[nodes-known] <node> (<address>, pods <block>) is a node, but not in the inventory: <commands>",
+        sees=(
+            "[nodes-known] <node> (<address>, pods <block>) is a node, but not in the inventory: hardway node remove"
+            " <inventory> <node>"
+        ),
         why="A worker was deleted from the inventory. Its kubelet and its pods run on, so hardway keeps its routes.",
         injected="a worker of a running cluster that is deleted from the inventory, and a bootstrap",
         exit_code=7,
-        next="put the worker back into the inventory, or drain its node, reset the machine and delete the node",
-        remedy="Run the commands in their order. The next bootstrap removes the routes.",
+        next="put the worker back into the inventory, or: hardway node remove <inventory> NAME",
+        remedy="Run the command: it drains the node, resets the machine and removes the routes.",
     ),
     Case(
         name="load-balancer-down",
