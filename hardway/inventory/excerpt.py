@@ -28,7 +28,7 @@ def without(path: Path, names: Collection[str]) -> tuple[str, ...]:
     rest = [host for number, host in enumerate(hosts) if number not in leaving]
     shorter = replace(document, data={**(document.data or {}), "hosts": rest}, lines={})
     found = reviewed(path, shorter).problems
-    return tuple(re.sub(r"^hosts\[\d+\][^:]*: ", "", problem.removeprefix(f"{path}:1: ")) for problem in found)
+    return tuple(re.sub(r"^hosts(\[\d+\][^:]*)?: ", "", problem.removeprefix(f"{path}:1: ")) for problem in found)
 
 
 def _read(path: Path) -> Document:

@@ -19,6 +19,7 @@ from hardway.progress.runlog import RunLog
 from hardway.report import Report
 from hardway.session import Known, Session
 from hardway.state.statedir import Frozen, Overlay
+from hardway.targets.away import Away
 
 from .world import World
 
@@ -54,10 +55,13 @@ class MemorySession(Session):
             name: ConnectionFailed("does not answer within 10 s", name)
             for name in sorted(self.world.away & {host.name for host in self.cluster.hosts})
         }
+        # A command may have given a host up before it asks.
+        away |= {name: way.error for name, way in self.live.transports.items() if isinstance(way, Away)}
         for name, error in away.items():
             if wanted is None or name in wanted:
                 raise error
-        return MemoryKnown(self, self.world.facts, away, self.world.lives if living else Lives())
+        facts = {name: Facts(known=False) if name in away else found for name, found in self.world.facts.items()}
+        return MemoryKnown(self, facts, away, self.world.lives if living else Lives())
 
 
 class MemoryKnown(Known):

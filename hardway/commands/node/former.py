@@ -61,6 +61,6 @@ def _unknown(cluster: Cluster, lives: Lives, name: str) -> UsageError:
     names = list(dict.fromkeys([*(host.name for host in cluster.hosts), *living]))
     where = f" {cluster.source}" if cluster.source else ""
     lives_not = f"{' and '.join(silent)} could not be asked" if silent else "no node or etcd member has that name"
-    again = "to go on with a removal, put its lines back and run the command again"
+    again = "to continue a removal, put its lines back and run the command again"
     what = f"there is no host {name} in the inventory{where}, and {lives_not}"
     return UsageError(what, hint=f"{meant(name, names)}; {again}")
