@@ -351,7 +351,8 @@ def found(world: World, name: str) -> list[tuple[str, str]]:
 def test_a_former_balancer_that_left_the_inventory_is_refused_while_it_works(built):
     world = edit_of(built("ha"), LEFT)
     [(what, remedy)] = found(world, "FormerBalancer")
-    assert "shares 10.20.0.5 with 10.20.0.7, which still runs HAProxy" in what and "hardway reset INV --limit" in remedy
+    assert "shares 10.20.0.5 with 10.20.0.7, which still runs HAProxy" in what
+    assert "hardway node remove INV NAME" in remedy
     # Carried out nevertheless, both would have it.
     world.run()
     assert holders(world.hosts)["10.20.0.5"] == ["lb-0", "lb-1"]

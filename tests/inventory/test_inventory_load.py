@@ -70,11 +70,16 @@ def test_a_single_host_needs_no_load_balancer():
 
 def test_whatever_is_not_written_has_the_models_default(tmp_path):
     cluster = loaded(tmp_path, {})
-    given = {"name", "hosts", "versions", "api", "network", "source"}
+    given = {"name", "hosts", "versions", "api", "network", "source", "ssh"}
     for name, field in Cluster.__dataclass_fields__.items():
         if name not in given:
             default = field.default if field.default_factory is not dict else {}
             assert getattr(cluster, name) == default, name
+
+
+def test_hosts_that_it_does_not_name_are_reached_like_those_that_say_nothing_of_their_own(tmp_path):
+    cluster = loaded(tmp_path, {"ssh": {"user": "admin"}, "hosts.0.ssh": {"port": 2222}})
+    assert cluster.ssh.user == "admin" and cluster.ssh == cluster.hosts[1].ssh != cluster.hosts[0].ssh
 
 
 def test_pod_blocks_stay_when_a_worker_comes_or_goes(tmp_path):

@@ -204,7 +204,7 @@ def test_an_api_server_that_the_inventory_does_not_name_is_an_error(inputs):
     assert findings(serving()) == [] and findings(replace(made, lives=Lives(servers=None))) == []
     [found] = findings(serving("192.168.56.77"))
     assert (found.name, found.host) == ("ApiServer", "controller-0") and "192.168.56.77" in found.what
-    assert "hardway reset INV --limit HOST" in found.remedy
+    assert "hardway node remove INV HOST" in found.remedy
     # A host that lost the role alone is Role's business.
     assert findings(serving(str(VAGRANT.host("worker-0").address))) == []
 

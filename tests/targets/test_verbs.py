@@ -10,8 +10,9 @@ import hardway.resources
 import hardway.targets.host
 
 HOST = Path(hardway.targets.host.__file__).parent
-OF_OTHER_TARGETS = {"object", "apply", "delete", "mark", "issued", "issue", "state", "keep", "member", "add", "update"}
-OF_OTHER_TARGETS |= {"alarms", "compact", "disarm", "merge"}
+OF_THE_API, OF_THE_OPERATOR = {"object", "apply", "delete", "mark", "merge"}, {"issued", "issue", "state", "keep"}
+OF_ETCD = {"member", "add", "promote", "update", "alarms", "compact", "disarm"}
+OF_OTHER_TARGETS = OF_THE_API | OF_THE_OPERATOR | OF_ETCD
 
 
 def shell_verbs(file: str, prefix: str) -> set[str]:
