@@ -71,6 +71,7 @@ def _onward(node: str, again: str, left: Left, dead: bool) -> list[str]:
     spaces = dict.fromkeys(pod.namespace for pod in left.pods)
     gone = [f"if the machine is gone for good: hardway node remove INV {node} --gone"] if dead else []
     look = [f"kubectl -n {space} get pdb,pods -o wide" for space in spaces]
+    look += [] if look or gone else ["hardway doctor INV   shows why the API does not answer"]
     return [*look, *gone, f"{again}   continues", f"hardway node uncordon INV {node}   gives it up"]
 
 

@@ -42,6 +42,14 @@ def called(member: Member) -> str:
     return member.name or f"a member that never started ({', '.join(member.peer_urls)})"
 
 
+def removal(member: Member) -> str:
+    """The command by which a member leaves that no inventory names; one that never started is called by its address,
+    where nobody answers."""
+    if member.name:
+        return f"hardway node remove INV {member.name}   (with --gone if its machine is gone for good)"
+    return f"hardway node remove INV {member.peer_urls[0].removeprefix('https://').rpartition(':')[0]} --gone"
+
+
 def typed(*words: str) -> str:
     """An etcdctl command with its flags, to be typed on a member."""
     return " ".join(["etcdctl", f"--endpoints=https://127.0.0.1:{ETCD_CLIENT}", tls_flags(), *words])

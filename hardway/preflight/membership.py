@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ..cluster import Host
 from ..etcd.interface import Member, quorum
-from ..etcd.membership import called, member_on, strangers, voting
+from ..etcd.membership import called, member_on, removal, strangers, voting
 from ..facts import Facts
 from ..phase import Inputs
 from .finding import ClusterCheck
@@ -23,10 +23,7 @@ def not_named(inputs: Inputs, hosts: list[Host]) -> Found:
             yield here, what, f"change one at a time: write {member.name} back as its name in INV, {AGAIN}"
             continue
         what = f"etcd has the member {called(member)}, but the inventory does not name it"
-        remove = f"hardway node remove INV {member.name}   (with --gone if its machine is gone for good)"
-        # One that never started has no name, and nobody answers there.
-        address = member.peer_urls[0].removeprefix("https://").rpartition(":")[0]
-        yield _speaker(inputs), what, remove if member.name else f"hardway node remove INV {address} --gone"
+        yield _speaker(inputs), what, removal(member)
 
 
 def _under_another_name(inputs: Inputs, member: Member) -> Host | None:

@@ -9,6 +9,7 @@ from ..living.reach import Blocked
 from ..phase import Inputs
 from .finding import ClusterCheck
 
+NAME = "Ports"
 NAMED = 4  # sources that are named; of more, their number says enough
 FoundOn = Iterator[tuple[Host, str, str]]
 
@@ -45,4 +46,4 @@ def _remedy(inputs: Inputs, host: Host, blocked: list[Blocked]) -> str:
     return f"{look}; to allow it until the next boot: {allow}"
 
 
-TOGETHER = (ClusterCheck("Ports", "Every host is reached on each port that another one needs.", ports),)
+TOGETHER = (ClusterCheck(NAME, "Every host is reached on each port that another one needs.", ports),)

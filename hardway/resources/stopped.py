@@ -25,8 +25,7 @@ class Stopped:
     def compare(self, now: Situation) -> Change | None:
         state = UnitState.parse(now.answers[self.probes()[0]])
         why = []
-        # What is in systemd's queue would start later.
-        if state.active not in ("inactive", "failed") or state.has_job:
+        if not state.at_rest:
             why.append(f"{state.told}, to be stopped")
         if state.said["UnitFileState"] == "enabled":
             why.append("not to start at the next boot")

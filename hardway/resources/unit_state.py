@@ -78,6 +78,11 @@ class UnitState:
         return self.said.get("Job", "") not in ("", "0")
 
     @property
+    def at_rest(self) -> bool:
+        """Whether it neither runs nor is about to."""
+        return self.active in ("inactive", "failed") and not self.has_job
+
+    @property
     def queued(self) -> bool:
         """Whether systemd is to start it, and has not begun to."""
         return self.active in ("inactive", "failed") and self.has_job

@@ -64,7 +64,8 @@ class Runner:
         scope: Scope = everything,
     ):
         """`workers_at_once` may be restarted at the same time; 0 means a tenth of them, but at least one. `command`
-        continues the run after a failure, where that is no bootstrap. Outside the `scope` nothing is read or changed."""
+        continues the run after a failure, where that is no bootstrap. Outside the `scope` nothing is read or
+        changed."""
         self.permit, self.parallel, self.command = permit, parallel, command
         inputs = replace(inputs, phases=frozenset(phase.name for phase in phases))
         self.inputs, self.live, self.remotes, self.report = inputs, live, remotes, report

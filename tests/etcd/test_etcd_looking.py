@@ -148,4 +148,6 @@ def test_a_stranger_beside_the_inventorys_members_is_named_with_its_removal():
     stranger = Member(0xAB, "old", ("https://10.0.0.9:2380",), ())
     found = members.judge(LAB, [*listed(), stranger])
     assert [(row.name, row.host) for row in found.members if row.problem] == [("old", "")]
-    assert "member remove ab" in screen.members_text(found, io.StringIO())
+    assert "next: hardway node remove INV old" in screen.members_text(found, io.StringIO())
+    unnamed = members.judge(LAB, [*listed(), Member(0xAB, "", ("https://10.0.0.9:2380",), ())])
+    assert [row.next for row in unnamed.members if row.problem] == ["hardway node remove INV 10.0.0.9 --gone"]

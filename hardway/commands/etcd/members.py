@@ -67,10 +67,10 @@ def _problems(cluster: Cluster, member: Member) -> Iterator[tuple[str, str]]:
     """What is wrong with a member, the worst first, and what to do."""
     host = host_of(cluster, member)
     if host is None:
-        yield "not in the inventory", f"on another member: {removal(member)}"
+        yield "not in the inventory", removal(member)
     elif not member.started:
         yield "has never started", f"on {host.name}: systemctl status etcd; journalctl -u etcd -n 50"
     elif member.learner:
-        yield "is still a learner", f"on {host.name}: journalctl -u etcd -n 50"
+        yield "is still a learner", "hardway bootstrap INV   promotes it as soon as it has caught up"
     elif member.peer_urls != (host.peer_url,):
         yield f"the inventory has it at {host.peer_url}", "hardway plan INV"

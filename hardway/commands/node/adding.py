@@ -89,7 +89,7 @@ def join(session: Session, asked: Joining) -> list[HardwayError]:
             session.report.note(str(warning))
         known.gather()
         where = (known.inputs, session.live, known.remotes(), PHASES, _all(known), session.report)
-        Runner(*where, session.parallel, scope=_scope(known.facts, group, asked.aside)).run()
+        Runner(*where, session.parallel, scope=_scope(known.facts, group, asked.aside), command=asked.again).run()
         left_out |= known.away
     for host in session.cluster.workers:
         if host.name in asked.names:

@@ -9,7 +9,7 @@ from ...drain import Options
 from ...errors import HardwayError
 from ...inventory.excerpt import lines_of
 from ...phase import API, Inputs
-from ...preflight import findings, judge
+from ...preflight import findings, judge, reach, restoring
 from ...removal.course import ELSEWHERE
 from ...report import plural
 from ...run.failures import of_left_out
@@ -68,10 +68,12 @@ def leave(session: Session, asked: Leaving) -> Scene:
 
 
 def _of_the_others(scene: Scene) -> Inputs:
-    """What preflight judges: whatever is wrong with a host that leaves does not keep it here."""
+    """What preflight judges: whatever is wrong with a host that leaves does not keep it here, nor does a firewall on
+    one that was never built. A restore of etcd that is not finished is no matter of the host that tells it."""
     inputs = replace(scene.known.inputs, concerned=frozenset({API.name}))
     names = {host.name for host in scene.leave}
-    return replace(inputs, ignored=frozenset(one.key for one in findings(inputs) if one.host in names))
+    others = {one.key for one in findings(inputs) if one.host in names and one.name != restoring.NAME}
+    return replace(inputs, ignored=frozenset(others | {reach.NAME}))
 
 
 def look(session: Session, asked: Leaving) -> Scene:

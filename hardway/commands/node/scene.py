@@ -79,7 +79,7 @@ class Scene:
         """Bring a part of the phases about on hosts that stay."""
         known = self.known_of(session)
         where = (known.inputs, session.live, known.remotes(), PHASES, self.there(session), session.report)
-        return Runner(*where, session.parallel, scope=scope).run()
+        return Runner(*where, session.parallel, scope=scope, command=self.again).run()
 
     def would_follow(self, session: Session, scope: Scope) -> list[Done]:
         """What that would change when the nodes that leave are gone; read only."""

@@ -17,7 +17,7 @@ from ...removal import by_name, clear, course
 from ...removal import left as left_on_host
 from ...removal.course import Leg
 from ...report import plural
-from ...resources.unit import properties
+from ...resources.unit_state import UnitState
 from ...run.step import Done
 from ...settings import LoadBalancer
 from ...targets.live import wait
@@ -164,14 +164,14 @@ def _is_node(scene: Scene, host: Host) -> bool:
 
 
 def _running(scene: Scene, host: Host, names: Sequence[str]) -> Lines:
-    """Those of hardway's units that run on a host which leaves; the error of one that does not answer any more."""
+    """Those of hardway's units that run, or would, on a host which leaves; the error of one that does not answer any
+    more."""
     if host.name in scene.gone:
         return []
     ours = [name for name in names if name in scene.known.facts[host.name].components]
     probes = {name: Probe("unit", (f"{name}.service",)) for name in ours}
     answers = scene.before.live.remotes[host.name].probe(list(probes.values())) if ours else {}
-    states = {name: properties(answers[probe])["ActiveState"] for name, probe in probes.items()}
-    return [name for name, state in states.items() if state not in ("inactive", "failed")]
+    return [name for name, probe in probes.items() if not UnitState.parse(answers[probe]).at_rest]
 
 
 def _stop(scene: Scene, host: Host, names: Sequence[str]) -> Lines:
