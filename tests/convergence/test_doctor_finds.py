@@ -20,6 +20,7 @@ from hardway.commands.doctor import DIAGNOSES
 from hardway.commands.doctor.etcd_cluster import QUOTA, SIZE
 from hardway.commands.doctor.examination import examine
 from hardway.commands.doctor.pods import SANDBOX_EVENTS
+from hardway.drain import cordon
 from hardway.etcd.interface import Member
 from hardway.living.reach import Blocked
 from hardway.transport import Result
@@ -194,6 +195,11 @@ def stranger(world: World, peers: Peers) -> None:
     peers.members = lambda known: (*known, Member(99, "old", ("https://10.9.9.9:2380",), ("https://10.9.9.9:2379",)))
 
 
+def left_out_of_etcd(world: World, peers: Peers) -> None:
+    own = next(one for one in world.membership.members() if one.name == TWO)
+    world.etcd().remove_member(own.id)
+
+
 def no_endpoint(world: World, peers: Peers) -> None:
     world.objects.by_path["/api/v1/namespaces/default/endpoints/kubernetes"]["subsets"].pop()
 
@@ -298,6 +304,7 @@ ROWS = (
     Row("etcd-alarm", "etcd-space", answers(ONE, "etcd", NOSPACE)),
     Row("etcd-space", "etcd-alarm", peers_are(metrics={SIZE: 9.9e6, QUOTA: 1e7})),
     Row("etcd-member", "etcd-space", sick(ONE), "etcd-members"),
+    Row("etcd-removed", "etcd-member", left_out_of_etcd, "etcd-members"),
     Row("etcd-quorum", "etcd-member", sick(ONE, TWO), "etcd-quorum etcd-members", causes="etcd-member"),
     Row("unit-starting", "unit-kube-scheduler", unit(TWO, "kube-scheduler", **STARTS)),
     Row("api-down", "apiservers-ready", not_ready(*PLANES), "api-down", causes="apiservers-ready"),
@@ -392,8 +399,17 @@ def test_a_cluster_that_was_never_built_is_no_broken_one(bare, built, monkeypatc
     assert "not-built" not in found and "drift" in found
 
 
+def test_a_drain_that_was_not_finished_is_a_warning_and_explains_nothing(built, monkeypatch):
+    world = built("lab")
+    stopped(WORKER, "kube-proxy")(world, healthy(world, monkeypatch))
+    cordon(world.live.kube(), WORKER, "node remove")
+    seen = examine(MemorySession.on(world).looking())
+    assert [(one.name, one.host) for one in seen.warnings] == [("node-cordoned", WORKER)]
+    assert [cause.finding.name for cause in seen.causes] == ["unit-kube-proxy"]
+
+
 # Those of the other tests here.
-APART = {"assets-missing", "not-built"}
+APART = {"assets-missing", "not-built", "node-cordoned"}
 
 
 def test_every_diagnosis_has_a_row_and_a_neighbour_that_does_not_name_it():

@@ -244,6 +244,15 @@ def interrupted(world: World, path: Path, verb: str, nth: int = 1) -> World:
     return victim
 
 
+def test_on_a_host_that_has_only_just_come_up_nothing_starts_in_between(lived):
+    """Its units are in systemd's queue behind a boot that hangs: they are taken out of it."""
+    world, path = lived()
+    world.hosts["controller-1"].systemd.boots("x-wait-online.service start running 84")
+    run(world, path)
+    assert ("controller-1", "stop etcd.service") in [(host, str(op)) for host, op in world.log]
+    healthy(world)
+
+
 def test_while_it_is_half_done_nothing_else_changes_the_cluster(lived):
     start, path = lived()
     victim = interrupted(start, path, "restore", 2)

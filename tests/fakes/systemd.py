@@ -126,7 +126,7 @@ class Systemd:
 
     def stop(self, name: str) -> None:
         unit = self.unit(name)
-        unit.enabled, was = False, unit.active
+        unit.enabled, unit.behind, was = False, "", unit.active
         unit.active = "inactive"
         if was != "inactive":
             self.on_change(name, False)

@@ -11,8 +11,9 @@ from fakes.node_world import dies_at, moments, planned, power_off, remove, steps
 from fakes.world import Killed, World, changes
 
 from hardway.cluster import Host, Role
-from hardway.errors import QuorumError, UsageError
+from hardway.errors import PreflightError, QuorumError, UsageError
 from hardway.inventory import load
+from hardway.living.reach import Blocked
 
 pytestmark = pytest.mark.slow
 
@@ -102,6 +103,30 @@ class TestTwoOfThree:
             "stop kube-apiserver on it",
         )
         assert steps(found, C1)["etcd-member"][0].startswith("remove controller-1 (") and world.log == []
+
+    def test_what_would_start_later_is_stopped_too(self, world):
+        """A host that has come up and hangs at its network: its units are in systemd's queue."""
+        for name in ("kube-scheduler", "kube-controller-manager", "kube-apiserver"):
+            unit = world.hosts[C1].systemd.unit(f"{name}.service")
+            unit.active, unit.behind = "inactive", "x-wait-online.service start running 84"
+        assert "stop kube-apiserver on it" in steps(planned(world, C1, C2), C1)["servers"]
+        remove(world, C1, C2)
+        assert (C1, "stop kube-apiserver.service") in written(world, "stop")
+
+    @pytest.mark.parametrize("told_on", ["controller-0", C1])
+    def test_a_restore_that_is_not_finished_is_finished_first(self, world, told_on):
+        """Whichever host tells of it: also one that leaves."""
+        world.hosts[told_on].survey["restoring"] = f"20261130T120000Z {'ab' * 32} 1000000"
+        with pytest.raises(PreflightError) as caught:
+            remove(world, C1, C2)
+        assert f"[ERROR Restoring] {told_on}: a restore of etcd began" in caught.value.evidence and world.log == []
+
+    def test_a_firewall_around_a_machine_that_was_never_built_keeps_nobody_here(self, world, monkeypatch):
+        seen = type(world).lives.fget
+        blocked = (Blocked("lb", "worker-0", 10250, "refused"),)
+        monkeypatch.setattr(type(world), "lives", property(lambda one: replace(seen(one), blocked=blocked)))
+        remove(world, C1, C2)
+        assert members(world) == ["controller-0"]
 
     def test_their_lines_may_be_deleted_first(self, world):
         world.use(without(world.cluster, C1, C2))
