@@ -33,11 +33,11 @@ def canary(stage: Stage) -> Canary:
     return Canary(stage).settle()
 
 
-def named(stage: Stage, name: str, last: int, *roles: str) -> None:
-    """One more host in the inventory, and its machine."""
-    host = {"name": name, "address": f"{NODE}.{last}", "roles": list(roles)}
-    stage.edit(lambda inventory: inventory["hosts"].append(host))
-    stage.lab("up", name)
+def named(stage: Stage, hosts: dict[str, int], *roles: str) -> None:
+    """More hosts in the inventory by the last number of their address, and their machines."""
+    more = [{"name": name, "address": f"{NODE}.{last}", "roles": list(roles)} for name, last in hosts.items()]
+    stage.edit(lambda inventory: inventory["hosts"].extend(more))
+    stage.lab("up", *hosts)
 
 
 def deleted(stage: Stage, *names: str) -> None:
@@ -82,7 +82,7 @@ class TestNodes:
     def test_a_worker_joins_and_nothing_else_restarts(self, stage: Stage, canary: Canary):
         hosts = [*CONTROLLERS, "worker-0", "worker-1"]
         before = starts(stage, "kubelet", "worker-0", "worker-1"), starts(stage, "kube-apiserver", *CONTROLLERS)
-        named(stage, "worker-2", 22, "worker")
+        named(stage, {"worker-2": 22}, "worker")
         node(stage, "add", "worker-2").ok()
         assert listed(stage)["worker-2"]["node"] == "Ready"
         after = starts(stage, "kubelet", "worker-0", "worker-1"), starts(stage, "kube-apiserver", *CONTROLLERS)
@@ -102,7 +102,7 @@ class TestNodes:
         stage.settled()
 
     def test_a_worker_that_is_gone_is_removed_without_it(self, stage: Stage, canary: Canary):
-        named(stage, "worker-3", 23, "worker")
+        named(stage, {"worker-3": 23}, "worker")
         node(stage, "add", "worker-3").ok()
         stage.lab("power-off", "worker-3")
         node(stage, "remove", "worker-3", "--gone").ok()
@@ -112,8 +112,7 @@ class TestNodes:
         canary.still_there()
 
     def test_three_control_plane_hosts_become_five_and_three_again(self, stage: Stage, canary: Canary):
-        for number in (3, 4):
-            named(stage, f"controller-{number}", 13 + number, "etcd", "control-plane")
+        named(stage, {"controller-3": 16, "controller-4": 17}, "etcd", "control-plane")
         with Caller(stage) as caller:
             node(stage, "add", "controller-3", "controller-4").ok()
             assert [row["etcd"] for row in listed(stage).values() if row["etcd"]].count("follower") == 4
@@ -151,7 +150,7 @@ class TestNodes:
 
     @pytest.mark.moments(every=40, sample=2)
     def test_a_removal_that_is_killed_is_completed_by_the_next(self, stage: Stage, canary: Canary, moment: float):
-        named(stage, "worker-5", 25, "worker")
+        named(stage, {"worker-5": 25}, "worker")
         node(stage, "add", "worker-5").ok()
         with Watched(stage, "worker-5", "--yes", "--delete-emptydir-data", command="node remove") as run:
             run.until(lambda events: len(events) > 1 + int(moment * 12), 60)
