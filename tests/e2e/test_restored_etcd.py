@@ -175,6 +175,7 @@ class TestRestore:
         stage.kubectl("create", "deployment", "later", f"--image={image}", "--", "sleep", "1d").ok()
         stage.kubectl("rollout", "status", "deployment", "later", "--timeout=50s").ok()
 
+    @pytest.mark.soak
     def test_an_older_snapshot_is_told_with_its_age_and_what_follows_is_taken_away(self, stage: Stage, canary: Canary):
         shown = restore(stage, "saved.db", "--dry-run").ok().out
         assert re.search(r"\bold\b|\bago\b", shown), shown
@@ -216,6 +217,7 @@ class TestRestore:
         nothing_to_do(stage)
         stage.settled()
 
+    @pytest.mark.soak
     def test_it_does_not_come_back_from_a_reboot_either(self, stage: Stage, canary: Canary):
         """The survivor restarted before anybody looked: it answers nobody, and its file is read."""
         config_map(stage, "latest")
