@@ -170,8 +170,11 @@ class LabMachines:
         return [_merge(planned[name], recorded.get(name)) for name in names]
 
     def _known(self) -> list[MachineSpec]:
+        """In the inventory's order; then those that it no longer has, unless another has their address now."""
         made = {spec.name: spec for spec in disk.made(self.lab)}
-        return [made[host.name] for host in self.cluster.hosts if host.name in made]
+        ours = [made.pop(host.name) for host in self.cluster.hosts if host.name in made]
+        taken = {spec.address for spec in ours}
+        return [*ours, *(spec for spec in made.values() if spec.address not in taken)]
 
     def _names(self, names: Sequence[str] | None) -> list[str]:
         every = [host.name for host in self.cluster.hosts]

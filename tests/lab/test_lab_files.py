@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,16 @@ def test_known_hosts_by_name_and_address_with_the_port_when_it_is_not_22(tmp_pat
         "alpha,10.251.0.10 ssh-ed25519 KEY-alpha\n",
         "[beta]:2222,[10.251.0.11]:2222 ssh-ed25519 KEY-beta\n",
     ]
+
+
+def test_a_machine_that_the_inventory_no_longer_has_is_known_until_another_has_its_address(tmp_path):
+    _, second = machines(tmp_path)
+    second.save()
+    cluster = make_cluster(ports=(22, 2222), directory=tmp_path)
+    alone = LabMachines(replace(cluster, hosts=cluster.hosts[:1]), tmp_path / "state")
+    assert "Host beta 10.251.0.11\n" in alone.ssh_config()
+    replace(second, name="alpha", directory=str(second.home.parent / "alpha")).save()
+    assert "beta" not in alone.ssh_config()
 
 
 def test_openssh_reads_the_configuration_as_meant(tmp_path):

@@ -14,7 +14,7 @@ from hardway.cluster import Role
 from hardway.commands.node.plan import as_json
 from hardway.commands.node.replacing import Replacing, plan
 from hardway.drain import Options
-from hardway.errors import UsageError
+from hardway.errors import HardwayError, UsageError
 
 pytestmark = pytest.mark.slow
 
@@ -121,6 +121,13 @@ class TestRefused:
     def test_by_one_that_is_not_in_the_inventory(self, world):
         with pytest.raises(UsageError, match="there is no host worker-8 in the inventory"):
             replace_by(world, "worker-1", "worker-8")
+
+    def test_before_anything_joins_when_the_old_one_does_not_answer(self, world):
+        power_off(world, OLD)
+        member(world)
+        with pytest.raises(HardwayError) as caught:
+            replace_by(world, OLD, NEW)
+        assert "--gone" in str(caught.value.hint or caught.value.errors[0].hint) and world.log == []
 
     def test_of_one_that_is_nowhere(self, world):
         with pytest.raises(UsageError) as caught:

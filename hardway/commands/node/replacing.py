@@ -59,6 +59,7 @@ def replace(session: Session, asked: Replacing) -> None:
     with session.report.watched(), session.locked(COMMAND):
         both = _beside(session, asked)
         if not asked.leaving.gone:
+            removing.look(both, asked.leaving)  # one that does not answer is told before anything has joined
             adding.join(both, asked.joining)
         scene = removing.leave(_leaving_of(both, asked), asked.leaving)
         if asked.leaving.gone:
