@@ -15,7 +15,7 @@ member's address (`bad certificate` in the journal); or /var/lib/etcd holds data
 import contextlib
 from collections.abc import Sequence
 
-from ..cluster import Host, Role
+from ..cluster import Host, Role, by_address
 from ..errors import HardwayError, QuorumError
 from ..etcd.interface import Member, Status, quorum
 from ..etcd.membership import called, host_of, member_on, typed, voting
@@ -43,7 +43,7 @@ def initial_cluster(inputs: Inputs, host: Host, state: str) -> str:
     cluster, members = inputs.cluster, inputs.lives.members
     if state != "existing" or members is None or inputs.facts.get(host.name, Facts()).etcd_data:
         return cluster.etcd_initial_cluster
-    there = {other.name: member_on(cluster, members, other) for other in cluster.etcd_members}
+    there = {other.name: member_on(cluster, members, other) for other in by_address(cluster.etcd_members)}
     urls = {name: found.peer_urls[0] for name, found in there.items() if found} | {host.name: host.peer_url}
     return ",".join(f"{name}={urls[name]}" for name in there if name in urls)
 

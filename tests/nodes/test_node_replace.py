@@ -28,10 +28,10 @@ def no_file(world):
     world.use(replace(world.cluster, source=None))
 
 
-def member(world: World) -> None:
+def member(world: World, address: str = "10.240.0.19") -> None:
     """The lines of a control-plane host are those of a new machine now."""
     world.use(without(world.cluster, OLD))
-    more(world, NEW, "10.240.0.19", Role.ETCD, Role.CONTROL_PLANE)
+    more(world, NEW, address, Role.ETCD, Role.CONTROL_PLANE)
 
 
 def worker(world: World, keep: bool) -> None:
@@ -63,6 +63,14 @@ class TestAMemberOfEtcd:
         replace_by(world, OLD, NEW, gone=True)
         assert members(world) == ["controller-0", "controller-2", NEW]
         assert changes(world.plan()) == {} and not [name for name, _ in world.log if name == OLD]
+
+    @pytest.mark.parametrize("gone", [False, True])
+    def test_nothing_is_left_to_do_whichever_address_the_new_one_has(self, world, gone):
+        if gone:
+            power_off(world, OLD)
+        member(world, "10.240.0.5")
+        replace_by(world, OLD, NEW, gone)
+        assert changes(world.plan()) == {}
 
     def test_it_is_shown_beforehand(self, world):
         member(world)
