@@ -15,11 +15,13 @@ from .smoke import Smoke
 
 SECONDS = 4
 PATIENCE = 8
+LEARNED = 15
 Answers = Mapping[str, str]
 
 # Few lines that busybox' sh understands. `timeout`, because some builds of busybox crash on wget's own -T.
 # `backends URL COUNT`: ask until that many different servers have answered; kube-proxies may learn of one some seconds
-# late.
+# late. `found NAME COUNT`: ask until the name has that many addresses; CoreDNS may learn of a pod late, and keeps for
+# 5 s that there was none.
 FUNCTIONS = f"""get() {{ timeout {SECONDS} wget -q -O - "$1" 2>&1 || echo "failed: exit code $?"; }}
 backends() {{
   seen='
@@ -35,6 +37,13 @@ $name
   done
   printf %s "$seen"
 }}
+found() {{
+  end=$(($(date +%s) + {LEARNED}))
+  while said=$(timeout {SECONDS} nslookup "$1." 2>&1) || said=${{said:-"failed: exit code $?"}}
+    known=$(echo "$said" | sed '1,/^Name:/d' | grep -c '^Address')
+    [ $known -lt $2 ] && [ $(date +%s) -lt $end ]; do sleep 0.5; done
+  echo "$said"
+}}
 """
 
 
@@ -48,18 +57,17 @@ def questions(scene: Scene, smoke: Smoke) -> dict[str, str]:
     asked["resolv"] = "cat /etc/resolv.conf"
     # By name, as programs do it: the resolver with its search list, then a connection.
     asked |= {f"name {name}": f"get http://{name}:{PORT}/" for name in (APP, f"{APP}.{smoke.namespace}", full)}
-    asked |= {f"lookup {name}": f"timeout {SECONDS} nslookup {name}. 2>&1" for name in lookups(scene, smoke)}
-    return asked
+    return asked | {f"lookup {name}": f"found {name} {count}" for name, count in lookups(scene, smoke).items()}
 
 
-def lookups(scene: Scene, smoke: Smoke) -> tuple[str, ...]:
-    """The full names whose addresses are compared."""
+def lookups(scene: Scene, smoke: Smoke) -> dict[str, int]:
+    """The full names whose addresses are compared, and how many they have."""
     domain = scene.cluster.network.domain
-    return (
-        scene.cluster.service_names[-1],
-        f"{APP}.{smoke.namespace}.svc.{domain}",
-        f"{HEADLESS}.{smoke.namespace}.svc.{domain}",
-    )
+    return {
+        scene.cluster.service_names[-1]: 1,
+        f"{APP}.{smoke.namespace}.svc.{domain}": 1,
+        f"{HEADLESS}.{smoke.namespace}.svc.{domain}": len(smoke.pods),
+    }
 
 
 def script(asked: Mapping[str, str], mark: str) -> str:

@@ -228,3 +228,43 @@ def test_a_question_that_is_never_answered_says_so(shell, tmp_path):
     said = subprocess.run([*shell, "-c", f"{functions}\nget x"], capture_output=True, text=True, timeout=20).stdout
     assert interview.heard(said.strip()) == f"no answer within {interview.SECONDS} s"
     assert interview.heard("wget: bad address") == "wget: bad address" and interview.heard(None) == "no answer"
+
+
+ANSWERED = "Server:\t\t10.32.0.10\nAddress:\t10.32.0.10:53\n\n"
+UNKNOWN = ANSWERED + "** server can't find x: NXDOMAIN\n"
+TWO = ANSWERED + "Name:\tx\nAddress: 10.200.0.3\nName:\tx\nAddress: 10.200.1.2\n"
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_a_name_is_asked_for_until_it_has_its_addresses(shell, tmp_path):
+    """With an nslookup that knows nothing, then one of them, then both; the last answer is what is told."""
+    turn, nslookup = tmp_path / "turn", tmp_path / "nslookup"
+    (tmp_path / "0").write_text(UNKNOWN)
+    (tmp_path / "1").write_text(TWO.rpartition("Name:")[0])
+    (tmp_path / "2").write_text(TWO)
+    nslookup.write_text(
+        f"#!/bin/sh\nn=$(cat {turn} 2>/dev/null || echo 0); echo $((n + 1)) >{turn}; cat {tmp_path}/$n; [ $n != 0 ]\n"
+    )
+    nslookup.chmod(0o755)
+    functions = interview.FUNCTIONS.replace("nslookup", str(nslookup))
+    said = subprocess.run([*shell, "-c", f"{functions}\nfound x 2"], capture_output=True, text=True, timeout=20).stdout
+    assert said == TWO and turn.read_text() == "3\n"
+    assert names.looked_up(said) == {"10.200.0.3", "10.200.1.2"}
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+@pytest.mark.parametrize(
+    ("does", "told"),
+    [
+        ("exec sleep 60", f"no answer within {interview.SECONDS} s"),
+        (f"cat <<'E'\n{UNKNOWN}E\nexit 1", "** server can't find x: NXDOMAIN"),
+    ],
+)
+def test_a_name_that_nobody_knows_is_told_after_a_while(shell, does, told, tmp_path):
+    nslookup = tmp_path / "nslookup"
+    nslookup.write_text(f"#!/bin/sh\n{does}\n")
+    nslookup.chmod(0o755)
+    functions = interview.FUNCTIONS.replace("nslookup", str(nslookup))
+    functions = functions.replace(f"timeout {interview.SECONDS}", "timeout 1").replace(str(interview.LEARNED), "1")
+    said = subprocess.run([*shell, "-c", f"{functions}\nfound x 1"], capture_output=True, text=True, timeout=20).stdout
+    assert f"x resolves to nothing ({told}) instead of 10.200.0.3" == names.lookup_finding("x", said, ["10.200.0.3"])
