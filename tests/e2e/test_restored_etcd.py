@@ -203,6 +203,7 @@ class TestRestore:
         assert "etcd has a quorum" in restore(stage, "--from-member", "controller-0", "--yes").ok(9).err
         assert runs(stage) == before
 
+    @pytest.mark.soak
     def test_the_quorum_is_lost_and_one_member_has_the_data(self, stage: Stage, canary: Canary):
         config_map(stage, "newest")
         for host in CONTROLLERS[1:]:
