@@ -28,7 +28,6 @@ from hardway.transport import Result
 pytestmark = pytest.mark.slow
 
 ONE, TWO, WORKER = "controller-0", "controller-1", "worker-0"
-PODS = "/api/v1/pods"
 Harm = Callable[[World, Peers], object]
 
 
@@ -129,7 +128,8 @@ def edited(host: str, path: str) -> Harm:
 
 
 def pod(namespace: str, reason: str, phase: str = "Running") -> dict:
-    waiting = {"image": "registry.example/one:1", "state": {"waiting": {"reason": reason, "message": "no such image"}}}
+    state = {"waiting": {"reason": reason, "message": "no such image"}}
+    waiting = {"image": "registry.example/one:1", "restartCount": 3, "state": state}
     status = {"phase": phase, "containerStatuses": [waiting]} if reason else {"phase": phase}
     about = {"name": "one-1", "namespace": namespace, "uid": "u-1"}
     return {"kind": "Pod", "metadata": about, "spec": {"nodeName": WORKER}, "status": status}
@@ -139,12 +139,19 @@ def listed(path: str, *items: dict) -> Harm:
     return lambda world, peers: world.objects.save(path, {"kind": "List", "metadata": {}, "items": list(items)})
 
 
+def pods(*items: dict) -> Harm:
+    return lambda world, peers: [
+        world.objects.save(f"/api/v1/namespaces/{one['metadata']['namespace']}/pods/{one['metadata']['name']}", one)
+        for one in items
+    ]
+
+
 SANDBOX = {"involvedObject": {"uid": "u-1"}, "source": {"host": WORKER}, "message": "failed to find network"}
 
 
 def sandbox(phase: str) -> Harm:
     def harm(world: World, peers: Peers) -> None:
-        listed(PODS, pod("shop", "", phase))(world, peers)
+        pods(pod("shop", "", phase))(world, peers)
         listed(SANDBOX_EVENTS, SANDBOX)(world, peers)
 
     return harm
@@ -228,7 +235,7 @@ def restarting(world: World, peers: Peers) -> None:
 def crashing(namespace: str) -> Harm:
     def harm(world: World, peers: Peers) -> None:
         peers.patch.setattr(MemoryKube, "request", lambda *about: (200, b"panic: no such zone\n"), raising=False)
-        listed(PODS, pod(namespace, "CrashLoopBackOff"))(world, peers)
+        pods(pod(namespace, "CrashLoopBackOff"))(world, peers)
 
     return harm
 
@@ -310,7 +317,7 @@ ROWS = (
     Row("api-down", "apiservers-ready", not_ready(*PLANES), "api-down", causes="apiservers-ready"),
     Row("tools-missing", "node-image-missing", without(WORKER, "disk.files", "/usr/sbin/conntrack")),
     Row("node-image-missing", "tools-missing", lambda world, peers: world.hosts[WORKER].images.clear()),
-    Row("image-missing", "add-on-crashing", listed(PODS, pod("shop", "ImagePullBackOff"))),
+    Row("image-missing", "add-on-crashing", pods(pod("shop", "ImagePullBackOff"))),
     Row("sandbox", "image-missing", sandbox("Pending")),
     Row("add-on-crashing", "image-missing", crashing("kube-system")),
     Row("drift", "kernel-settings", edited(WORKER, "/var/lib/kubelet/config.yaml")),

@@ -78,7 +78,7 @@ def test_skip_says_what_needs_the_phase(terminal):
         terminal.type("c\n")
     terminal.type("s\n")
     left_out = terminal.until(numbered("control-plane"))
-    assert "etcd is skipped; these phases need it and may fail or time out: etcd-quorum\n" in left_out
+    assert "etcd is skipped; these phases need it and may fail or time out: etcd-promotion, etcd-quorum\n" in left_out
     terminal.type("\x04")  # the end of the input is a way to quit
     assert terminal.ended() == 0 and "stopped before control-plane" in terminal.screen
 

@@ -177,7 +177,9 @@ class FakeLive(Live):
         deployment["status"] = {"readyReplicas": running, "updatedReplicas": len(self._pods())}
 
     def _pods(self) -> list[tuple[str, dict]]:
-        return [(path, body) for path, body in list(self.objects.by_path.items()) if path.startswith(PODS)]
+        return [
+            (path, body) for path, body in list(self.objects.by_path.items()) if path.startswith(f"{PODS}/coredns-")
+        ]
 
     def _runs_kubelet(self, node: str) -> bool:
         return node in self.hosts and self.hosts[node].systemd.unit("kubelet.service").active == "active"
