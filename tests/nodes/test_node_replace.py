@@ -113,6 +113,14 @@ class TestAWorker:
         world.use(without(world.cluster, "worker-1"))
         assert changes(world.plan()) == {}
 
+    def test_one_that_alone_takes_pods_is_replaced_as_it_was_shown(self, world):
+        world.objects.by_path["/api/v1/nodes/worker-0"]["spec"]["unschedulable"] = True
+        worker(world, False)
+        plan(MemorySession.on(world), Replacing.of("worker-1", "worker-9", False, Options(), (), ""))
+        replace_by(world, "worker-1", "worker-9")
+        nodes = {path for path in world.objects.by_path if path.startswith("/api/v1/nodes/")}
+        assert nodes == {"/api/v1/nodes/worker-0", "/api/v1/nodes/worker-9"}
+
     def test_one_that_is_gone_is_replaced_though_no_other_takes_its_pods(self, world):
         world.objects.by_path["/api/v1/nodes/worker-0"]["spec"]["unschedulable"] = True
         power_off(world, "worker-1")

@@ -144,7 +144,10 @@ def require_drainable(scene: Scene) -> None:
 
 
 def _takers(scene: Scene) -> list[str]:
+    """Other nodes for their pods, also those that are nodes only when their hosts have joined."""
     names = {host.name for host in scene.leave}
     found = scene.api(lambda api: api.get("/api/v1/nodes")) or {}
     nodes = [node(one) for one in found.get("items") or ()]
-    return [one.name for one in nodes if one.name not in names and one.ready and one.schedulable]
+    there = [one.name for one in nodes if one.name not in names and one.ready and one.schedulable]
+    coming = {host.name for host in scene.after.cluster.workers if host.name in scene.joining}
+    return [*there, *(coming - {one.name for one in nodes})]

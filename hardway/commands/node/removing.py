@@ -24,13 +24,15 @@ from .steps import CORDON, STEPS, Step, changed
 
 @dataclass(frozen=True)
 class Leaving:
-    """What a person asked for: the names of hosts, whether they are `gone`, how to drain, and the command as typed."""
+    """What a person asked for: the names of hosts, whether they are `gone`, how to drain, and the command as typed.
+    `joining` are hosts that join before the others leave."""
 
     names: tuple[str, ...]
     gone: bool = False
     options: Options = Options()
     command: str = "node remove"
     again: str = ""
+    joining: tuple[str, ...] = ()
 
 
 def plan(session: Session, asked: Leaving) -> Plan:
@@ -89,7 +91,7 @@ def look(session: Session, asked: Leaving) -> Scene:
             before.live.give_up(host.name, moved(host.name, other))
     known = _surveyed(before, asked, gone)
     former = frozenset(asked.names) - names
-    return Scene(known, leave, gone, former, asked.options, asked.command, asked.again)
+    return Scene(known, leave, gone, former, asked.options, asked.command, asked.again, asked.joining)
 
 
 def _surveyed(session: Session, asked: Leaving, gone: frozenset[str]) -> Known:

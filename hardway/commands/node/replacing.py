@@ -35,7 +35,7 @@ class Replacing:
     def of(cls, old: str, new: str, gone: bool, options: Options, ignore: tuple[str, ...], again: str) -> Replacing:
         """As it is typed. Pods that no node takes yet wait for the new host, where that joins only afterwards."""
         forced = changed(options, force=options.force or gone)
-        return cls(Leaving((old,), gone, forced, COMMAND, again), new, ignore)
+        return cls(Leaving((old,), gone, forced, COMMAND, again, () if gone else (new,)), new, ignore)
 
     @property
     def old(self) -> str:

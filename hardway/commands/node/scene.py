@@ -27,7 +27,7 @@ T = TypeVar("T")
 class Scene:
     """`known` is what the hosts of the inventory, and those that `leave`, said of themselves; its session is about all
     of them. `gone` are leaving hosts that will never answer, `former` those whose lines a person has deleted already.
-    `command` is hardway's, such as "node remove", and `again` how it was typed."""
+    `command` is hardway's, such as "node remove", and `again` how it was typed; `joining` are hosts that join first."""
 
     known: Known
     leave: tuple[Host, ...]
@@ -36,6 +36,7 @@ class Scene:
     options: Options = Options()
     command: str = "node remove"
     again: str = ""
+    joining: tuple[str, ...] = ()
     _rest: dict[str, Session] = field(default_factory=dict)
 
     @property
