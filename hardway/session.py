@@ -148,16 +148,16 @@ class Session:
         with self.store.lock(), self.permission.held(command or self.logged, identity(self.state_dir / LOCK)):
             yield
 
-    def assemble(self, selection: Selection) -> Known:
+    def assemble(self, selection: Selection, trial: bool = False) -> Known:
         """Ask every host for a run; those that are only workers are left out of it when they do not answer.
 
-        An excluded host is not connected to. The error of the others when no host is left.
+        An excluded host is not connected to. The error of the others when no host is left. `trial` as in `survey`.
         """
         hosts, names = selection.hosts(self.cluster), frozenset(phase.name for phase in selection.phases())
         ignored = frozenset(selection.ignored(self.cluster))
         for name in selection.exclude:
             self.live.give_up(name, excluded(name))
-        known = self.survey(hosts - {host.name for host in self.cluster.hosts if host.roles == {Role.WORKER}}, True)
+        known = self.survey(hosts - {h.name for h in self.cluster.hosts if h.roles == {Role.WORKER}}, True, trial)
         left_out = {name: error for name, error in known.away.items() if name in hosts}
         if left_out and not hosts & {host.name for host in self.cluster.hosts} - left_out.keys():
             raise together(list(left_out.values()))
@@ -173,8 +173,8 @@ class Session:
     def survey(self, wanted: frozenset[str] | None = None, living: bool = False, trial: bool = False) -> Known:
         """Ask every host for its facts at once; one outside `wanted` may be away, and is not known then.
 
-        `living`: what runs on them is asked too; `trial`: whether sshd forwards at all. While the session is locked,
-        each host gives it the lease first, so that what it says stays true; InUseError when another run has it.
+        `living`: what runs on them is asked too; `trial`: whether all forward and reach each other. While the session
+        is locked, each host gives it the lease first, so that what it says stays true; InUseError when another has it.
         """
         facts: dict[str, Facts] = {}
         away: dict[str, HardwayError] = {}

@@ -14,5 +14,5 @@ def look(session: Session, selection: Selection) -> tuple[Inputs, list[HardwayEr
 
     QuorumError when another cluster lives there, or the data of this one is lost.
     """
-    known = permitted(session.assemble(selection), selection).looking()
+    known = permitted(session.assemble(selection, trial=True), selection).looking()
     return known.inputs, list(known.left_out.values())

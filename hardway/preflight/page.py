@@ -10,8 +10,8 @@ HEAD = """\
 # What preflight checks
 
 `hardway preflight INV` asks each host once and shows every error and warning, each with the next command. `bootstrap`
-does the same before it changes anything, and so does `plan`. On a running cluster `verify` and `doctor` show the same
-errors.
+does the same before it changes anything, and so does `plan`; of a running cluster these two try only the ports of new
+hosts. `verify` and `doctor` show the same errors as `preflight`.
 
 It changes nothing on a host. To see whether others reach a port on which nothing listens yet, it has systemd listen
 there while it looks (systemd-socket-activate, a few seconds); that ends with the command, and with its connection.

@@ -289,6 +289,9 @@ class TestLiving:
         try:
             [found] = stage.hardway("verify", "INV", "--only", "hosts-fit", "--output", "json").ok(7).json["checks"]
             assert "port 10250 cannot be reached from one" in found["detail"], found
+            assert "[ERROR Ports] two: port 10250" in stage.hardway("preflight", "INV").ok(5).err, (
+                "what verify says next"
+            )
             causes = json.loads(stage.hardway("doctor", "INV", "--output", "json").ok(7).out)["causes"]
             assert [one["diagnosis"] for one in causes] == ["port-closed"], causes
             assert "cannot be reached from one" in causes[0]["what"]
