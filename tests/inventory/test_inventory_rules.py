@@ -206,6 +206,11 @@ BROKEN = [
         "extra_args.kubelet.hostname-override",
         "cannot be set: a Node is named after its host",
     ),
+    (
+        {"kubernetes": "1.37.2", "extra_args": {"kubelet": {"boot-id-file": "/x"}}},
+        "extra_args.kubelet.boot-id-file",
+        "kubelet of Kubernetes 1.37 has no such flag",
+    ),
     ({"addons.coredns": {"forward": ["127.0.0.53"]}}, "addons.coredns.forward", "use an address pods can reach"),
     (
         {"addons.coredns": {"stub_domains": {"a.b": ["10.32.0.10"]}}},

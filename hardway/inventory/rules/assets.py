@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from hardway.inventory.draft import Draft
 from hardway.inventory.problem import Problem, show
-from hardway.inventory.versions import unsupported
+from hardway.inventory.removed import refused
+from hardway.inventory.versions import resolve, unsupported
 
 # Flags whose value hardway itself counts on, and what to do instead.
 OURS = {
@@ -80,4 +81,14 @@ def flags_left_to_us(draft: Draft) -> Iterator[Problem]:
                 yield Problem((section, component, flag), f"cannot be set: {OURS[component][flag]}")
 
 
-RULES = (mirror, checksums, versions, flags_once, flags_left_to_us)
+def flags_removed(draft: Draft) -> Iterator[Problem]:
+    """Flags and feature gates with which the programs of these versions do not start."""
+    if not (draft.sound("kubernetes") and draft.sound("versions")):
+        return
+    for section in ("extra_args", "override_args"):
+        args = getattr(draft.model, section).by_component()
+        for component, flag, why in refused(args, resolve(draft.model)):
+            yield Problem((section, component, flag), why)
+
+
+RULES = (mirror, checksums, versions, flags_once, flags_left_to_us, flags_removed)
