@@ -16,7 +16,7 @@ LAYERS = {
     "on this computer": "assets inventory pki render resources state",
     "ways to machines": "etcd lab ssh",
     "what is read and changed": "drain lease living progress targets",
-    "what is wanted": "phase phases preflight",
+    "what is wanted": "phase phases preflight upgrading",
     "one run": "removal report run session",
     "what is found": "checks plans",
     "what a command does": "commands",
