@@ -41,7 +41,8 @@ class Inputs:
     """Everything a desired state may depend on; `founded` is None before the first success.
 
     `concerned` are the names of the hosts that a run is about, None for all of them; `phases` those of the phases that
-    it brings about, none where nothing is to be done; `ignored` the names of checks of preflight.
+    it brings about, none where nothing is to be done; `ignored` the names of checks of preflight. A run that is
+    `upgrading` sees to the order of versions by itself, and keeps every program that it replaces.
     """
 
     cluster: Cluster
@@ -53,6 +54,7 @@ class Inputs:
     concerned: frozenset[str] | None = None
     phases: frozenset[str] = frozenset()
     ignored: frozenset[str] = frozenset()
+    upgrading: bool = False
 
     @property
     def encryption(self) -> Encryption:

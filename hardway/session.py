@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -220,7 +220,6 @@ def asking(report: Report, prompt: Prompt) -> Prompt:
 @dataclass(frozen=True)
 class Known:
     """A session whose hosts were asked: what each said of itself, the error of each that did not answer, what lives.
-
     `wanted` are the hosts it is about, None or an empty set for all; `left_out` are the errors of workers that do not
     answer, and that a run is not about for that. `anew`: a cluster that was founded once is lost, and counts no more.
     """
@@ -234,6 +233,7 @@ class Known:
     left_out: Mapping[str, HardwayError] = field(default_factory=dict)
     phases: frozenset[str] = frozenset()
     ignored: frozenset[str] = frozenset()
+    upgrading: bool = False
 
     @property
     def inputs(self) -> Inputs:
@@ -243,7 +243,7 @@ class Known:
         """The inputs of a cluster of which this is bound."""
         session = self.session
         where = (session.cluster, self.facts, session.credentials, session.assets)
-        return Inputs(*where, self.lives, founded, self.wanted or None, self.phases, self.ignored)
+        return Inputs(*where, self.lives, founded, self.wanted or None, self.phases, self.ignored, self.upgrading)
 
     def founding_anew(self) -> Known:
         """The same without what is known of a cluster whose data is lost."""
@@ -259,9 +259,9 @@ class Known:
         """The same, unable to write."""
         return replace(self, session=self.session.looking())
 
-    def gather(self) -> None:
-        """Have every binary and image for these architectures, verified, before a host is touched."""
-        self.session.assets.gather(self.archs)
+    def gather(self, roles: Collection[Role] = tuple(Role)) -> None:
+        """Have every binary and image for these architectures, or roles, verified, before a host is touched."""
+        self.session.assets.gather(self.archs, roles)
 
     def remotes(self, may_be_absent: bool = False) -> Mapping[str, Remote]:
         """Every target by name."""

@@ -53,6 +53,7 @@ CONTAINERD = Program(
     tuple(zip(LONG_TERM, LONG_TERM[1:], strict=False)),
 )
 PROGRAMS = (KUBERNETES, ETCD, CONTAINERD)
+UPGRADE = "hardway upgrade INV   goes through every version between, and drains each worker"
 
 
 def parsed(version: str) -> Version:
@@ -62,8 +63,9 @@ def parsed(version: str) -> Version:
 
 
 def steps(inputs: Inputs, host: Host, facts: Facts) -> Iterator[tuple[Program, str, str]]:
-    """Each program whose version changes on a host: what it runs, and what is wanted."""
-    for program in PROGRAMS:
+    """Each program whose version changes on a host: what it runs, and what is wanted. An upgrade has judged its whole
+    way before it began, and each of its passes is a part of that."""
+    for program in () if inputs.upgrading else PROGRAMS:
         there, wanted = program.runs(inputs, host, facts), program.wanted(inputs.cluster.versions)
         if parsed(there) and parsed(there) != parsed(wanted):
             yield program, there, wanted
@@ -73,8 +75,7 @@ def version_jump(inputs: Inputs, host: Host, facts: Facts) -> Found:
     for program, there, wanted in steps(inputs, host, facts):
         now, then = parsed(there)[:2], parsed(wanted)[:2]
         if then > now and then != following(now) and (now, then) not in program.leaps:
-            what = f"has {program.name} {there}; upgrade to {wanted} one minor version at a time"
-            yield what, _by_way_of(program, ".".join(map(str, following(now))))
+            yield f"has {program.name} {there}; upgrade to {wanted} one minor version at a time", UPGRADE
 
 
 def following(minor: Version) -> Version:
@@ -82,22 +83,12 @@ def following(minor: Version) -> Version:
     return NEXT_MAJOR.get(minor, (minor[0], minor[1] + 1))
 
 
-def _by_way_of(program: Program, version: str) -> str:
-    first = (
-        f"set {program.key} to the newest patch of {version}"
-        if program is not KUBERNETES
-        else (f"set the newest patch of {version}")
-    )
-    return f"{first} in the inventory, bootstrap and verify; then the next minor"
-
-
 def floor(inputs: Inputs, host: Host, facts: Facts) -> Found:
     """A minor of etcd that asks for a certain patch of the one before."""
     for program, there, wanted in steps(inputs, host, facts):
         lowest = ETCD_FLOORS.get(parsed(wanted)[:2], "") if program is ETCD else ""
         if lowest and parsed(lowest)[:2] == parsed(there)[:2] and parsed(there) < parsed(lowest):
-            what = f"has etcd {there}; etcd {wanted} needs {lowest} or newer on every member before it"
-            yield what, f"set versions.etcd: {lowest} in the inventory, bootstrap and verify; then {wanted}"
+            yield f"has etcd {there}; etcd {wanted} needs {lowest} or newer on every member before it", UPGRADE
 
 
 def downgrade(inputs: Inputs, host: Host, facts: Facts) -> Found:
@@ -125,7 +116,10 @@ def unknown_member(inputs: Inputs, hosts: list[Host]) -> FoundOn:
     rising = [
         host
         for host in hosts
-        if lowest and (runs := parsed(_etcd(inputs, host, inputs.facts[host.name]))) and runs[:2] < parsed(wanted)[:2]
+        if lowest
+        and not inputs.upgrading
+        and (runs := parsed(_etcd(inputs, host, inputs.facts[host.name])))
+        and runs[:2] < parsed(wanted)[:2]
     ]
     for member in inputs.cluster.etcd_members:
         if rising and member not in hosts:
@@ -135,6 +129,8 @@ def unknown_member(inputs: Inputs, hosts: list[Host]) -> FoundOn:
 
 def kubelet_ahead(inputs: Inputs, hosts: list[Host]) -> FoundOn:
     """A kubelet must never be newer than an API server (Kubernetes' version skew policy)."""
+    if inputs.upgrading:
+        return
     wanted, phases = inputs.cluster.versions.kubernetes, inputs.phases
     raised = inputs.among(hosts) if not phases or "control-plane" in phases else ()
     behind = [
@@ -150,6 +146,26 @@ def kubelet_ahead(inputs: Inputs, hosts: list[Host]) -> FoundOn:
             yield worker, what, "upgrade the control plane first: hardway bootstrap INV, without --limit and --only"
 
 
+def in_place(inputs: Inputs, hosts: list[Host]) -> FoundOn:
+    """A run goes on with it, for it must be able to repair what an upgrade has left; Kubernetes itself supports another
+    minor of the kubelet only on a node that is empty."""
+    raised = [
+        (host, there)
+        for host in inputs.among(hosts)
+        for program, there, wanted in steps(inputs, host, inputs.facts[host.name])
+        if program is KUBERNETES and following(parsed(there)[:2]) == parsed(wanted)[:2]
+    ]
+    if raised:
+        host, there = raised[0]
+        count = f", and {len(raised) - 1} more" if len(raised) > 1 else ""
+        what = f"Kubernetes {there} becomes {inputs.cluster.versions.kubernetes} on {host.name}{count}"
+        yield (
+            host,
+            f"{what}: a bootstrap drains no worker and takes no snapshot of etcd",
+            "hardway upgrade INV   does both",
+        )
+
+
 CHECKS = (
     HostCheck("VersionJump", "No program skips a minor version.", version_jump),
     HostCheck("VersionJump", "etcd has the patch that its next minor version needs.", floor),
@@ -161,4 +177,5 @@ TOGETHER = (
         "VersionUnknown", "Before etcd's minor version changes, every member reports its version.", unknown_member
     ),
     ClusterCheck("KubeletAhead", "No kubelet becomes newer than an API server.", kubelet_ahead),
+    ClusterCheck("MinorUpgrade", "No minor version of Kubernetes changes without a drain.", in_place, warning=True),
 )

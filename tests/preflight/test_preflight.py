@@ -117,6 +117,7 @@ def test_what_stands_in_the_way_is_an_error_with_a_remedy(inputs, name, host, wr
         ("Memory", "controller-0", {"memory_mb": 512}),
         ("PackageManager", "worker-0", {"package_manager": ""}),
         ("OlderPatch", "controller-0", {"kubernetes": "1.37.9"}),
+        ("MinorUpgrade", "worker-0", {"kubernetes": "1.36.9"}),
         ("OlderPatch", "controller-0", {"etcd": "3.7.9"}),
         ("OlderPatch", "worker-0", {"containerd": "2.4.9"}),
         ("Firewall", "lb", {"firewall": "ufw"}),
@@ -130,9 +131,11 @@ def test_what_may_do_harm_is_a_warning(inputs, name, host, wrong):
     ]
 
 
-@pytest.mark.parametrize("there", ["1.37.0", "1.37.2", "1.36.8", ""])
-def test_the_next_minor_and_any_patch_are_no_jump(inputs, there):
-    assert VAGRANT.versions.minor == (1, 37) and findings(inputs("controller-0", kubernetes=there)) == []
+@pytest.mark.parametrize(("there", "named"), [("1.37.0", []), ("1.37.2", []), ("1.36.8", ["MinorUpgrade"]), ("", [])])
+def test_the_next_minor_and_any_patch_are_no_jump(inputs, there, named):
+    found = findings(inputs("controller-0", kubernetes=there))
+    assert VAGRANT.versions.minor == (1, 37) and [one.name for one in found if one.warning] == named
+    assert not [one for one in found if not one.warning]
 
 
 @pytest.mark.parametrize(

@@ -116,3 +116,28 @@ def test_no_kubelet_is_raised_above_an_api_server(about, phases, worker, names):
     concerned = frozenset(about) if about else None
     inputs = Inputs(cluster, facts, None, None, concerned=concerned, phases=frozenset(phases))
     assert [one.host for one in together("KubeletAhead").findings(inputs, list(cluster.hosts))] == names
+
+
+@pytest.mark.parametrize(("there", "named"), [("1.36.3", ["MinorUpgrade"]), ("1.37.0", []), ("1.35.4", [])])
+def test_a_minor_in_place_is_a_warning(there: str, named: list[str]):
+    """Two minors are refused on each host anyway."""
+    cluster = replace(LAB, versions=replace(LAB.versions, kubernetes="1.37.2"))
+    facts = {host.name: Facts(kubernetes=there) for host in LAB.hosts}
+    found = together("MinorUpgrade").findings(Inputs(cluster, facts, None, None), list(cluster.hosts))
+    assert [one.name for one in found] == named and all(one.warning for one in found)
+
+
+def test_an_upgrade_sees_to_the_order_of_versions_by_itself():
+    """Each of its passes is a part of a way that was judged as a whole: workers are three minors behind meanwhile."""
+    cluster = replace(LAB, versions=replace(LAB.versions, kubernetes="1.37.2", etcd="3.7.3"))
+    facts = {host.name: Facts(kubernetes="1.34.4", etcd="3.6.1", containerd="2.1.0") for host in LAB.hosts}
+    inputs = Inputs(cluster, facts | {"controller-2": Facts(known=False)}, None, None)
+    hosts = [host for host in cluster.hosts if host.name != "controller-2"]
+
+    def found(inputs: Inputs) -> list[str]:
+        mine = [
+            one for check in upgrades.CHECKS for host in hosts for one in check.findings(inputs, host, facts[host.name])
+        ]
+        return [one.name for one in (*mine, *(f for check in upgrades.TOGETHER for f in check.findings(inputs, hosts)))]
+
+    assert {"VersionJump", "VersionUnknown"} <= set(found(inputs)) and found(replace(inputs, upgrading=True)) == []
