@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
-from ..cluster import Cluster
+from ..cluster import Cluster, Role
 from ..errors import AssetError
 from . import table
 from .asset import Asset, Item, Report, Row
@@ -42,17 +42,19 @@ class AssetStore:
         self.origin = chosen(cluster, directory)
         self.cache = Cache(directory, self.origin or Origin.RELEASES)
 
-    def needed(self, arch: str = "amd64") -> list[Item]:
-        """Every binary and image archive a host of that architecture may need in this cluster."""
-        return table.needed(self.cluster, arch)
+    def needed(self, arch: str = "amd64", roles: Collection[Role] = tuple(Role)) -> list[Item]:
+        """Every binary and image archive a host of that architecture, or of these roles, may need in this cluster."""
+        return table.needed(self.cluster, arch, roles)
 
     @in_cache
-    def gather(self, archs: Iterable[str] = ("amd64",)) -> dict[tuple[str, str], Asset]:
+    def gather(
+        self, archs: Iterable[str] = ("amd64",), roles: Collection[Role] = tuple(Role)
+    ) -> dict[tuple[str, str], Asset]:
         """Fetch or build what is missing; all assets by (name, arch) with images as "image:NAME"; AssetError otherwise.
 
         What is already there is checked, never replaced: a damaged file is an error that names it.
         """
-        items = [item for arch in sorted(set(archs)) for item in self.needed(arch)]
+        items = [item for arch in sorted(set(archs)) for item in self.needed(arch, roles)]
         if not self.origin:
             self.origin = reachable_or_built(items, self.report)
             self.cache = Cache(self.cache.directory, self.origin)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from importlib import resources
 
@@ -76,11 +77,12 @@ def binary_item(versions: Versions, name: str, arch: str) -> Item:
     return Item(component, name, getattr(versions, component), arch)
 
 
-def needed(cluster: Cluster, arch: str) -> list[Item]:
-    """Every binary the cluster's roles need, and every image archive unless the runtime pulls images itself."""
-    roles = [role for role in (Role.ETCD, Role.CONTROL_PLANE, Role.WORKER) if cluster.with_role(role)]
-    names = dict.fromkeys(name for role in roles for name in table()["roles"][role.value])
-    images = [] if cluster.assets.images == "pull" else table()["images"]
+def needed(cluster: Cluster, arch: str, roles: Collection[Role] = tuple(Role)) -> list[Item]:
+    """Every binary the cluster's roles need, or those of some roles alone; and what workers need of image archives
+    unless the runtime pulls images itself."""
+    mine = [role for role in (Role.ETCD, Role.CONTROL_PLANE, Role.WORKER) if role in roles and cluster.with_role(role)]
+    names = dict.fromkeys(name for role in mine for name in table()["roles"][role.value])
+    images = table()["images"] if cluster.assets.images != "pull" and Role.WORKER in roles else []
     return [binary_item(cluster.versions, name, arch) for name in names] + [
         image_item(cluster, name, arch) for name in images if name != "coredns" or cluster.coredns.enabled
     ]

@@ -10,6 +10,9 @@ Goes wrong: a program for the wrong architecture fails with `Exec format error`;
 short, which its sha256 shows.
 """
 
+from collections.abc import Collection
+from dataclasses import replace
+
 from ..cluster import Host, Role
 from ..phase import Inputs, Phase
 from ..resources import Binary, Delivered, Directory
@@ -28,7 +31,7 @@ FOR_PEOPLE = ("etcdctl", "etcdutl", "kubectl", "ctr", "crictl")
 def program(inputs: Inputs, host: Host, name: str, folder: str = "/usr/local/bin") -> Binary:
     """One program as it must stand on a host, for its architecture."""
     asset = inputs.assets.binary(name, inputs.facts[host.name].arch)
-    return Binary(f"{folder}/{name}", Blob(path=asset.path, known_sha256=asset.sha256))
+    return Binary(f"{folder}/{name}", Blob(path=asset.path, known_sha256=asset.sha256), keep=inputs.upgrading)
 
 
 def cni_plugins(inputs: Inputs, host: Host) -> list[Binary]:
@@ -36,17 +39,25 @@ def cni_plugins(inputs: Inputs, host: Host) -> list[Binary]:
     return [program(inputs, host, name, "/opt/cni/bin") for name in CNI_PLUGINS]
 
 
-def programs(inputs: Inputs, host: Host) -> list[Binary]:
-    """Every program of a host."""
-    names = dict.fromkeys(name for role in Role for name in (PROGRAMS.get(role, ()) if host.is_(role) else ()))
-    plugins = cni_plugins(inputs, host) if host.is_(Role.WORKER) else []
+def programs(inputs: Inputs, host: Host, roles: Collection[Role] = tuple(Role)) -> list[Binary]:
+    """Every program of a host, or those for some of its roles."""
+    mine = [role for role in PROGRAMS if role in roles and host.is_(role)]
+    names = dict.fromkeys(name for role in mine for name in PROGRAMS[role])
+    plugins = cni_plugins(inputs, host) if Role.WORKER in mine else []
     return [*(program(inputs, host, name) for name in names), *plugins]
 
 
-def desired(inputs: Inputs, host: Host) -> list:
+def desired(inputs: Inputs, host: Host, roles: Collection[Role] = tuple(Role)) -> list:
     folders = [Directory("/opt/cni"), Directory("/opt/cni/bin")] if host.is_(Role.WORKER) else []
-    brought = [one if one.path.rpartition("/")[2] in FOR_PEOPLE else Delivered(one) for one in programs(inputs, host)]
+    brought = [
+        one if one.path.rpartition("/")[2] in FOR_PEOPLE else Delivered(one) for one in programs(inputs, host, roles)
+    ]
     return [Directory("/usr/local/bin", shared=True), *folders, *brought]
+
+
+def of(*roles: Role) -> Phase:
+    """The same for some of the roles alone: the others of a host get theirs another time."""
+    return replace(PHASE, desired=lambda inputs, host: desired(inputs, host, roles))
 
 
 PHASE = Phase(

@@ -109,12 +109,14 @@ class File:
 class Binary:
     """A program: sent only when its sha256 differs; large, so its digest on the host is recorded when written.
 
-    One that was brought beside its place (see Delivered) is put in force by a rename.
+    One that was brought beside its place (see Delivered) is put in force by a rename; `keep` the one that was there
+    before.
     """
 
     path: str
     blob: Blob
     mode: str = "755"
+    keep: bool = False
 
     @property
     def key(self) -> str:
@@ -127,11 +129,18 @@ class Binary:
         return f"{folder}/.{name}.next"
 
     @property
+    def before(self) -> str:
+        """Where the one that it took the place of is kept."""
+        folder, _, name = self.path.rpartition("/")
+        return f"{folder}/.{name}.before"
+
+    @property
     def wanted(self) -> tuple[str, str, str]:
         return self.mode, "root", "root"
 
     def probes(self) -> tuple[Probe, ...]:
-        return (Probe("binary", (self.path,)), Probe("binary", (self.beside,)), ours(self.path), ours(self.beside))
+        beside = (Probe("binary", (self.path,)), Probe("binary", (self.beside,)))
+        return (*beside, *(ours(path) for path in (self.path, self.beside, self.before)))
 
     def compare(self, now: Situation) -> Change | None:
         answer, waiting = (now.answers[probe] for probe in self.probes()[:2])
@@ -140,7 +149,7 @@ class Binary:
             return Change(self.key, ("new",), (self.sent(self.path),), diff=f"{self.blob.size} bytes, {self.digest}")
         if meta[4] != self.blob.sha256:
             # What waits there may be half of a program for all its owner knows: its digest decides.
-            swap = Op("swap", (self.path, *self.wanted, self.blob.sha256))
+            swap = Op("swap", (self.path, *self.wanted, self.blob.sha256, *(["keep"] if self.keep else [])))
             op = swap if self.blob.sha256 in waiting else self.sent(self.path)
             diff = f"sha256 {meta[4][:12]} -> {self.blob.sha256[:12]}"
             return Change(self.key, ("content",), (op,), diff=diff, was=described(meta))
@@ -158,7 +167,8 @@ class Binary:
         return Op("binary", (path, *self.wanted, self.blob.sha256), self.blob)
 
     def removal(self, answers: Answers) -> tuple[Op, ...]:
-        return tuple(Op("drop", (path,)) for path in (self.path, self.beside) if answers[ours(path)] == "yes")
+        paths = (self.path, self.beside, self.before)
+        return tuple(Op("drop", (path,)) for path in paths if answers[ours(path)] == "yes")
 
 
 @dataclass(frozen=True)
@@ -180,7 +190,7 @@ class Delivered:
 
     def compare(self, now: Situation) -> Change | None:
         program = self.program
-        there, waiting, _, ours_waiting = (now.answers[probe] for probe in self.probes())
+        there, waiting, _, ours_waiting, _ = (now.answers[probe] for probe in self.probes())
         if there.split()[0] != "file":
             return program.compare(now)
         if program.blob.sha256 in there:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Collection
 from pathlib import Path
 
 from hardway.assets import Asset, image_reference
 from hardway.assets.table import binary_item, image_item
-from hardway.cluster import Cluster
+from hardway.cluster import Cluster, Role
 
 
 class FakeAssets:
@@ -28,7 +29,7 @@ class FakeAssets:
         version = image_item(self.cluster, name, arch).version
         return self._asset("image", name, version, arch, image_reference(self.cluster, name))
 
-    def gather(self, archs: set[str]) -> None:
+    def gather(self, archs: set[str], roles: Collection[Role] = tuple(Role)) -> None:
         """All of it is there."""
 
     def list(self, archs: set[str]) -> list[Asset]:

@@ -123,11 +123,17 @@ class MemoryHost(MemoryProbes):
         self.again("put")
         self.disk.mark(f"digests{path}", f"{sha256} {self.disk.files[path].born}".encode())
 
-    def w_swap(self, path: str, mode: str, owner: str, group: str, sha256: str) -> None:
+    def w_swap(self, path: str, mode: str, owner: str, group: str, sha256: str, keep: str = "") -> None:
         beside = "{}/.{}.next".format(*path.rsplit("/", 1))
         if self.disk.files[beside].sha256 != sha256:
             raise Refused(f"{beside} is not what was brought here")
         self.keep_aside(path)
+        if keep:
+            former = "{}/.{}.before".format(*path.rsplit("/", 1))
+            self.disk.mark(f"ours{former}")
+            self.again("noted")
+            self.disk.files[former] = self.disk.files[path]
+            self.again("kept")
         self.disk.write(path, self.disk.files.pop(beside).content, mode, owner, group)
         self.again("moved")
         self.disk.mark(f"digests{path}", f"{sha256} {self.disk.files[path].born}".encode())

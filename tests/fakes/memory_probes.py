@@ -95,7 +95,12 @@ class MemoryProbes:
         return self.q_entries(kind, name, since, lines)
 
     def q_version(self, name: str) -> str:
-        return "1.2.3" if self._active(name) else ""
+        """Of the program that was started; what is no program of FakeAssets has some version."""
+        if not self._active(name):
+            return ""
+        component = name.removesuffix(".service")
+        content = self.systemd.unit(name).loaded.get(f"/usr/local/bin/{component}", b"").decode()
+        return content.partition(f"binary {component} ")[2].partition(" ")[0] or "1.2.3"
 
     def q_lived(self, name: str) -> str:
         return "3600" if self._active(name) else ""

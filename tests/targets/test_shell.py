@@ -140,13 +140,30 @@ def test_a_program_brought_beside_its_place_takes_it(remote, tmp_path):
     swap = Op("swap", (program.path, "755", ME, US, new.sha256))
     remote.change([swap])
     answers = remote.probe(program.probes())
-    there, beside, ours, ours_beside = (answers[probe] for probe in program.probes())
+    there, beside, ours, ours_beside, kept = (answers[probe] for probe in program.probes())
     assert there.split()[-1] == new.sha256 and (tmp_path / "bin").read_bytes() == b"new"
-    assert (beside, ours, ours_beside) == ("absent", "yes", "no")
+    assert (beside, ours, ours_beside, kept) == ("absent", "yes", "no", "no")
     remote.change([Op("binary", (program.beside, "755", ME, US, old.sha256), old)])
     with pytest.raises(RemoteCommandError, match="swap"):
         remote.change([swap])
     assert (tmp_path / "bin").read_bytes() == b"new", "something else than was planned never takes the place"
+
+
+def test_a_program_that_is_replaced_is_kept_beside_until_it_is_dropped(remote, tmp_path):
+    versions = [text(content) for content in (b"first", b"second", b"third")]
+    program = Binary(str(tmp_path / "bin"), versions[2], keep=True)
+    remote.change([Op("binary", (program.path, "755", ME, US, versions[0].sha256), versions[0])])
+    for version in versions[1:]:
+        remote.change([Op("binary", (program.beside, "755", ME, US, version.sha256), version)])
+        swap = Op("swap", (program.path, "755", ME, US, version.sha256, "keep"))
+        remote.change([swap])
+    assert Path(program.before).read_bytes() == b"second" and (tmp_path / "bin").read_bytes() == b"third"
+    assert mode(Path(program.before)) == 0o755
+    os.replace(program.before, program.path)
+    assert remote.probe(program.probes())[program.probes()[0]].split()[-1] == versions[1].sha256, "by hand, and noticed"
+    Path(program.before).write_bytes(b"again")
+    take_away(remote, program)
+    assert list(tmp_path.glob("*bin*")) == [] and list(tmp_path.glob(".*bin*")) == []
 
 
 def test_folders(remote, tmp_path):

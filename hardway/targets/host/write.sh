@@ -43,12 +43,17 @@ w_binary() {
   mkdir -p "$STATE/digests${1%/*}"; echo "$5 $(stat -c '%s %i %y %z' "$1")" >"$STATE/digests$1"
 }
 
-# swap PATH MODE OWNER GROUP SHA256: a program that was brought beside its place takes it
+# swap PATH MODE OWNER GROUP SHA256 [keep]: a program that was brought beside its place takes it. The one that was there is kept
+# beside, under another name of the same file, so that both are there whenever the power goes.
 w_swap() {
   next="${1%/*}/.${1##*/}.next"; sum=$(sha256sum <"$next"); if [ "${sum%% *}" != "$5" ]; then echo "$next is not what was brought here" >&2; return 1; fi
-  keep_aside "$1"; chown "$3:$4" "$next"; chmod "$2" "$next"; mv -f "$next" "$1"; label "$1"
+  keep_aside "$1"; if [ "${6:-}" = keep ]; then keep_former "$1" "${1%/*}/.${1##*/}.before"; fi
+  chown "$3:$4" "$next"; chmod "$2" "$next"; mv -f "$next" "$1"; label "$1"
   mkdir -p "$STATE/digests${1%/*}"; echo "$5 $(stat -c '%s %i %y %z' "$1")" >"$STATE/digests$1"; rm -f "$STATE/ours$next" "$STATE/digests$next"
 }
+
+# keep_former PATH NAME: that the other name is ours is noted first, so that a reset takes it away
+keep_former() { mkdir -p "$STATE/ours${2%/*}"; : >"$STATE/ours$2"; ln -f "$1" "$2"; }
 
 # own PATH MODE OWNER GROUP: metadata alone
 w_own() { chown "$3:$4" "$1"; chmod "$2" "$1"; }
