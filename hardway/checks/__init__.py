@@ -9,6 +9,18 @@ from .check import Check
 from .name_service import dns_answers
 from .outcome import Outcome, Status
 from .output import to_json, to_junit, to_text
-from .suite import CHECKS, refused, verify
+from .suite import CHECKS, healthy, refused, verify
 
-__all__ = ["CHECKS", "Check", "Outcome", "Status", "dns_answers", "refused", "to_json", "to_junit", "to_text", "verify"]
+__all__ = [
+    "CHECKS",
+    "Check",
+    "Outcome",
+    "Status",
+    "dns_answers",
+    "healthy",
+    "refused",
+    "to_json",
+    "to_junit",
+    "to_text",
+    "verify",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ..cluster import Cluster, Host
@@ -17,8 +17,10 @@ from .scene import Scene
 PRESSURE = ("MemoryPressure", "DiskPressure", "PIDPressure")
 
 
-def node_findings(cluster: Cluster, host: Host, node: Mapping[str, Any] | None) -> list[str]:
-    """Where a node is not what the inventory says."""
+def node_findings(
+    cluster: Cluster, host: Host, node: Mapping[str, Any] | None, kubelets: Collection[str] = ()
+) -> list[str]:
+    """Where a node is not what the inventory says; its kubelet may have one of these versions instead."""
     if node is None:
         return ["it is not registered"]
     status = node.get("status", {})
@@ -39,7 +41,8 @@ def node_findings(cluster: Cluster, host: Host, node: Mapping[str, Any] | None) 
         found.append(f"its address is {address} instead of {host.address}")
     about = status.get("nodeInfo", {})
     # An empty version is one that the kubelet has not told yet.
-    if about.get("kubeletVersion", "") not in (f"v{cluster.versions.kubernetes}", ""):
+    allowed = (cluster.versions.kubernetes, *kubelets, "")
+    if about.get("kubeletVersion", "").removeprefix("v") not in allowed:
         found.append(f"kubeletVersion is {about['kubeletVersion']} instead of v{cluster.versions.kubernetes}")
     if not about.get("containerRuntimeVersion", "").startswith("containerd://"):
         found.append(f"its runtime is {about.get('containerRuntimeVersion') or 'unknown'} instead of containerd")
@@ -51,10 +54,10 @@ def nodes_ready(scene: Scene) -> Outcome:
     found = [
         f"{host.name}: {finding}"
         for host in scene.cluster.workers
-        for finding in node_findings(scene.cluster, host, nodes.get(host.name))
+        for finding in node_findings(scene.cluster, host, nodes.get(host.name), scene.kubelets)
     ]
     cordoned = sorted(name for name, node in nodes.items() if node["spec"].get("unschedulable"))
-    seen = [f"{len(scene.cluster.workers)} nodes Ready, v{scene.cluster.versions.kubernetes}"]
+    seen = [f"{len(scene.cluster.workers)} nodes Ready, v{', v'.join(sorted(scene.kubelets))}"]
     seen += [f"cordoned: {', '.join(cordoned)}"] if cordoned else []
     return judged(found, "; ".join(seen))
 

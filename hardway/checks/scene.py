@@ -45,8 +45,10 @@ class Suite(Protocol):
 class Scene:
     """Safe to use from several threads. `smoke` is set once our pods are ready; `stop` tells every wait to give up."""
 
-    def __init__(self, live: Live, inputs: Inputs, drift: Sequence[Done]):
+    def __init__(self, live: Live, inputs: Inputs, drift: Sequence[Done], kubelets: Iterable[str] = ()):
+        """`kubelets` are versions besides the inventory's that kubelets may have, while an upgrade lasts."""
         self.live, self.inputs, self.drift = live, inputs, drift
+        self.kubelets = frozenset(kubelets) | {inputs.cluster.versions.kubernetes}
         self.cluster = live.cluster
         self.suite: Suite
         self.smoke: Smoke | None = None

@@ -142,6 +142,12 @@ class Verification:
             return failed(told(error))
 
 
+def healthy(live: Live, inputs: Inputs, kubelets: Iterable[str] = ()) -> list[tuple[Check, Outcome]]:
+    """The outcome of every check that looks at the cluster as it is, without pods of our own; while versions change,
+    kubelets may have any of these."""
+    return Verification(Scene(live, inputs, (), kubelets), HEALTH, None).run()
+
+
 def refused(outcomes: Iterable[tuple[Check, Outcome]]) -> list[tuple[Check, Outcome]]:
     """The checks that failed."""
     return [(check, outcome) for check, outcome in outcomes if outcome.status is Status.FAILED]

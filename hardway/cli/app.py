@@ -25,12 +25,13 @@ from .preflight import preflight
 from .reset import reset
 from .status import status
 from .trust import trust
+from .upgrade import upgrade
 from .verify import verify
 
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 SECTIONS = {
     "Prepare": (init, validate, schema, trust, assets),
-    "Build, change and repair": (preflight, plan, bootstrap, node, etcd, reset),
+    "Build, change and repair": (preflight, plan, bootstrap, upgrade, node, etcd, reset),
     "Inspect": (status, verify, doctor, logs, support_bundle),
     "Use": (kubeconfig, env),
     "Learn and teach": (phases, explain, render, runbook, drill),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,41 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .help import Group
-from .options import COMMON, IGNORE, INVENTORY, open_session, options
+from .options import COMMON, DRAIN, IGNORE, INVENTORY, drain_options, open_session, typed
 
 if TYPE_CHECKING:
     from ..commands.node.plan import Plan
-    from ..drain import Options
     from ..plans import Plan as Changes
 
 HOSTS = click.argument("hosts", nargs=-1, required=True, metavar="HOST...")
 PLAN = click.option("--plan", "planned", is_flag=True, help="Change nothing; show each step, and why.")
-DRAIN = options(
-    click.option(
-        "--timeout",
-        type=click.IntRange(min=1),
-        default=300,
-        show_default=True,
-        metavar="SECONDS",
-        help="Stop when a node's pods have not left it after so long; run it again to continue.",
-    ),
-    click.option(
-        "--grace",
-        type=click.IntRange(min=0),
-        metavar="SECONDS",
-        help="Time for each pod to end.  [default: what the pod asks for]",
-    ),
-    click.option(
-        "--force", is_flag=True, help="Also evict pods that nothing starts again, or that no other node takes."
-    ),
-    click.option(
-        "--delete-emptydir-data",
-        "empty_dir",
-        is_flag=True,
-        help="Also evict pods with emptyDir volumes, whose data is deleted with them.",
-    ),
-)
-OPTIONS = ("timeout", "grace", "force", "empty_dir")
 
 
 @click.group(cls=Group)
@@ -88,7 +60,7 @@ def drain(inventory: Path, hosts: tuple[str, ...], planned: bool, **options: Any
     """
     from ..commands.node import draining
 
-    chosen, again = _drain_options(options), _typed()
+    chosen, again = drain_options(options), typed()
     if planned:
         with _looking(inventory, options) as session:
             found = draining.plan(session, hosts, chosen, again)
@@ -125,7 +97,7 @@ def add(inventory: Path, hosts: tuple[str, ...], ignore: tuple[str, ...], planne
     """
     from ..commands.node import adding
 
-    joining = adding.Joining(hosts, ignore, again=_typed("--plan"))
+    joining = adding.Joining(hosts, ignore, again=typed("--plan"))
     if planned:
         with _looking(inventory, options) as session:
             found = adding.plan(session, joining)
@@ -152,7 +124,7 @@ def remove(inventory: Path, hosts: tuple[str, ...], gone: bool, planned: bool, y
     """
     from ..commands.node import removing
 
-    leaving = removing.Leaving(hosts, gone, _drain_options(options), again=_typed("--yes", "--plan"))
+    leaving = removing.Leaving(hosts, gone, drain_options(options), again=typed("--yes", "--plan"))
     if planned:
         with _looking(inventory, options) as session:
             found = removing.plan(session, leaving)
@@ -192,7 +164,7 @@ def replace(
     from ..commands.node.replacing import Replacing, plan
     from ..commands.node.replacing import replace as swap
 
-    asked = Replacing.of(old, new, gone, _drain_options(options), ignore, _typed("--yes", "--plan"))
+    asked = Replacing.of(old, new, gone, drain_options(options), ignore, typed("--yes", "--plan"))
     if planned:
         with _looking(inventory, options) as session:
             joining, leaving = plan(session, asked)
@@ -222,13 +194,6 @@ def _show_changes(
         click.echo(as_text(leaving, str(inventory)))
 
 
-def _drain_options(given: dict[str, Any]) -> Options:
-    """Takes its options out of the others."""
-    from ..drain import Options
-
-    return Options(**{name: given.pop(name) for name in OPTIONS})
-
-
 def _looking(inventory: Path, given: dict[str, Any]):
     """A session that cannot write; what it says on the way does not mix with the plan."""
     return open_session(inventory, read_only=True, stream=sys.stderr, **{**given, "output": "text"})
@@ -238,9 +203,3 @@ def _show(plan: Plan, output: str, inventory: Path) -> None:
     from ..commands.node.plan import as_json, as_text
 
     click.echo(as_json(plan) if output == "json" else as_text(plan, str(inventory)))
-
-
-def _typed(*without: str) -> str:
-    """The command as it was typed, for the next time."""
-    words = [word for word in sys.argv[1:] if word not in without]
-    return shlex.join(["hardway", *words])

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import functools
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
+
+if TYPE_CHECKING:
+    from ..drain import Options
 
 
 def remember(context: click.Context, parameter: click.Parameter, inventory: Path) -> Path:
@@ -77,6 +81,33 @@ SELECTION = options(
     IGNORE,
 )
 
+DRAIN = options(
+    click.option(
+        "--timeout",
+        type=click.IntRange(min=1),
+        default=300,
+        show_default=True,
+        metavar="SECONDS",
+        help="Stop when a node's pods have not left it after so long; run it again to continue.",
+    ),
+    click.option(
+        "--grace",
+        type=click.IntRange(min=0),
+        metavar="SECONDS",
+        help="Time for each pod to end.  [default: what the pod asks for]",
+    ),
+    click.option(
+        "--force", is_flag=True, help="Also evict pods that nothing starts again, or that no other node takes."
+    ),
+    click.option(
+        "--delete-emptydir-data",
+        "empty_dir",
+        is_flag=True,
+        help="Also evict pods with emptyDir volumes, whose data is deleted with them.",
+    ),
+)
+OF_DRAIN = ("timeout", "grace", "force", "empty_dir")
+
 
 def load(inventory: Path, state_dir: Path | None):
     """The cluster and its state directory."""
@@ -113,3 +144,16 @@ def open_session(
     )
     click.get_current_context().ensure_object(dict)["log"] = session.log
     return session
+
+
+def drain_options(given: dict[str, Any]) -> Options:
+    """Takes its options out of the others."""
+    from ..drain import Options
+
+    return Options(**{name: given.pop(name) for name in OF_DRAIN})
+
+
+def typed(*without: str) -> str:
+    """The command as it was typed, for the next time."""
+    words = [word for word in sys.argv[1:] if word not in without]
+    return shlex.join(["hardway", *words])

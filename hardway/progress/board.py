@@ -75,12 +75,14 @@ class HostRow:
 
 @dataclass
 class Board:
-    """All of a run. Only `see` changes it."""
+    """All of a run; of one in several rounds the phases of the present one. Only `see` changes it."""
 
     run: events.RunStarted | None = None
     now: float = 0.0
     phases: dict[str, PhaseRow] = field(default_factory=dict)
     hosts: dict[str, HostRow] = field(default_factory=dict)
+    round: events.PassStarted | None = None
+    before: int = 0  # changes that earlier rounds have made
 
     @property
     def sent(self) -> int:
@@ -88,7 +90,7 @@ class Board:
 
     @property
     def changes(self) -> int:
-        return sum(phase.changes for phase in self.phases.values())
+        return self.before + sum(phase.changes for phase in self.phases.values())
 
     @property
     def failed(self) -> bool:
@@ -119,6 +121,9 @@ class Board:
         self.run = event
         for host in event.hosts:
             self._host(host["name"])
+
+    def _pass_started(self, event: events.PassStarted) -> None:
+        self.before, self.phases, self.round = self.changes, {}, event
 
     def _planned(self, event: events.Planned) -> None:
         for given in event.phases:

@@ -39,6 +39,8 @@ def head(board: Board, now: float) -> Text:
     run = board.run
     text = Text(f"{run.command} {run.cluster}" if run else "", style="bold")
     text.append(f"  {now:.1f} s", style="not bold")
+    if board.round:
+        text.append(f"  {board.round.number}/{board.round.rounds} {board.round.title}", style="not bold")
     if board.phases:
         ready = sum(phase.stand is Stand.READY for phase in board.phases.values())
         text.append(f"  {ready}/{len(board.phases)} phases  {plural(board.changes, 'change')}", style="not bold")

@@ -66,6 +66,17 @@ class Planned(Event):
 
 
 @dataclass(frozen=True)
+class PassStarted(Event):
+    """A command that takes several rounds starts one: the phases that follow are its own, and pending again."""
+
+    kind = "pass-started"
+    number: int = says("which round it is, from 1")
+    rounds: int = says("how many there are, as far as it is known")
+    title: str = says("what it brings")
+    hosts: Sequence[str] = says("the hosts it is about")
+
+
+@dataclass(frozen=True)
 class StepStarted(Event):
     """A target starts a phase: it is read and compared. Sent again after a broken connection."""
 

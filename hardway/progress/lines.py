@@ -26,6 +26,8 @@ def texts(event: events.Event, verbose: bool) -> list[str]:
     match event:
         case events.Note():
             return [event.message]
+        case events.PassStarted():
+            return [f"{event.number} of {event.rounds}: {event.title}; {', '.join(event.hosts)}"]
         case events.StepFinished() if verbose:
             return step(event)
         case events.PhaseReady() if event.hosts:

@@ -244,6 +244,29 @@ def test_a_restore_is_refused_before_anything_is_stopped(desk: Counter, words: t
     assert "a bug in hardway" not in ran.err and "Traceback" not in ran.err and not ran.out
 
 
+@runs("upgrade")
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ((), 4),
+        (("--plan",), 4),
+        (("--dry-run", "--output", "json"), 4),
+        (("--to", "1.37", "--workers-at-once", "2", "--keep", "--force", "--timeout", "5", "--snapshot", "x"), 4),
+        (("--ignore", "DeprecatedApi", "--ignore", "Memory=node-1"), 4),
+        (("--to", "1.99"), 2),
+        (("--to", "newest"), 2),
+        (("--ignore", "Nonsense"), 2),
+        (("--workers-at-once", "0"), 2),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_an_upgrade_of_hosts_that_do_not_answer(desk: Counter, words: tuple[str, ...], code: int):
+    desk.keys()
+    ran = desk.hardway("upgrade", desk.cluster, *words).ok(code)
+    assert ("node-1" in ran.err) == (code == 4), str(ran)
+    assert "a bug in hardway" not in ran.err and "Traceback" not in ran.err and not list(desk.folder.glob("*.db"))
+
+
 @runs("node list", "node drain", "node uncordon", "node remove", "node add", "node replace")
 @pytest.mark.parametrize(
     ("words", "code"),

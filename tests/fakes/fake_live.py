@@ -141,12 +141,18 @@ class FakeLive(Live):
                 self.objects.by_path[path]["status"] = {
                     "addresses": [{"type": "InternalIP", "address": self._node_ip(host)}],
                     "conditions": [{"type": "Ready", **status}],
-                    "nodeInfo": {"containerRuntimeVersion": "containerd://2.3.7"},
+                    "nodeInfo": self._info(host, works),
                 }
         if wanted.startswith((COREDNS, "/api/v1/namespaces/", "/api/v1/pods", POLICY)):
             ended(self.objects, self._runs_kubelet)
             self._schedule()
             counted(self.objects)
+
+    def _info(self, host: Host, works: bool) -> dict[str, str]:
+        """What a kubelet said of its version last."""
+        before = self.objects.by_path[f"{NODES}/{host.name}"].get("status", {}).get("nodeInfo", {})
+        version = self.hosts[host.name].q_version("kubelet.service")
+        return {"kubeletVersion": f"v{version}"} if works and version else before
 
     def _workers(self) -> list[Host]:
         """Those of the inventory, and the machines that left it with a kubelet."""

@@ -35,6 +35,7 @@ class Objects:
         self.versions = itertools.count(1)
         self.writes: list[str] = []
         self.kubelets: Callable[[str], None] = lambda path: None  # hears which object is about to be read
+        self.metrics = ""
         self.stored: dict[str, str] = {}  # the provider with which each Secret was written
 
     def listed(self, path: str, query: str = "") -> list[dict[str, Any]]:
@@ -91,10 +92,12 @@ class MemoryKube:
     def request(
         self, method: str, path: str, body: bytes | None = None, content_type: str = "application/json"
     ) -> tuple[int, bytes]:
-        """Only evictions are asked for like this."""
+        """Only evictions and metrics are asked for like this."""
         from .memory_pods import evicted
 
         self._connect()
+        if (method, path) == ("GET", "/metrics"):
+            return 200, self.objects.metrics.encode()
         assert method == "POST" and path.endswith("/eviction"), (method, path)
         self.objects.kubelets(path)
         return evicted(self.objects, path.removesuffix("/eviction"), json.loads(body or b"{}"))

@@ -102,6 +102,10 @@ class MemoryProbes:
         content = self.systemd.unit(name).loaded.get(f"/usr/local/bin/{component}", b"").decode()
         return content.partition(f"binary {component} ")[2].partition(" ")[0] or "1.2.3"
 
+    def q_deprecated(self, lines: str) -> str:
+        said = self.disk.read("/var/log/kubernetes/audit/audit.log").decode().splitlines()
+        return "\n".join([line for line in said if "k8s.io/removed-release" in line][-int(lines) :])
+
     def q_lived(self, name: str) -> str:
         return "3600" if self._active(name) else ""
 

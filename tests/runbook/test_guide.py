@@ -14,6 +14,7 @@ from hardway.cluster import Cluster, Role
 from hardway.commands.runbook import bare, handover, ops
 from hardway.commands.runbook.chapters import guide, write_guide
 from hardway.commands.runbook.checks import CHECKS
+from hardway.commands.runbook.later.upgrade import STEPS, explain_upgrade
 from hardway.commands.runbook.nodes import explain_nodes
 from hardway.commands.runbook.writing.document import Chapter, Code, Table
 from hardway.phases import PHASES
@@ -61,6 +62,7 @@ def test_every_phase_has_its_chapter_in_order(cluster, tmp_path):
         "start",
         *(phase.name for phase in PHASES),
         "nodes",
+        "upgrade",
         "handover",
         "etcd-data",
     ]
@@ -74,7 +76,8 @@ def test_every_phase_says_how_to_check_it_and_what_goes_wrong():
 
 
 def test_every_phase_that_does_something_is_checked(cluster, tmp_path):
-    for chapter in written(cluster, tmp_path)[1 : 1 + len(PHASES)]:
+    phases = {phase.name for phase in PHASES}
+    for chapter in (one for one in written(cluster, tmp_path) if one.name in phases):
         if commands([chapter]):
             assert chapter.name in CHECKS, "add a check in hardway/commands/runbook/checks.py"
             assert any(isinstance(part, Code) and part.language == "text" for part in chapter.parts), chapter.name
@@ -118,6 +121,16 @@ def test_how_a_host_leaves_is_told_step_by_step(cluster, tmp_path):
     drains = [block for block in commands([chapter]) if " drain " in block]
     assert bool(drains) == (len(cluster.workers) > 1)
     assert all(f"{leg.name}: " in explain_nodes() for leg in COURSE)
+
+
+def test_how_versions_change_is_told_with_every_way_back(cluster, tmp_path):
+    [chapter] = [chapter for chapter in written(cluster, tmp_path) if chapter.name == "upgrade"]
+    swaps = [block for block in commands([chapter]) if "systemctl restart" in block]
+    kinds = {host for host in cluster.workers if not host.is_(Role.CONTROL_PLANE)}
+    assert len(swaps) == 2 * (3 if kinds else 2) and sum(".before .$p.back" in block for block in swaps) * 2 == len(
+        swaps
+    )
+    assert all(f"{name}: " in explain_upgrade() for name, _, _ in STEPS)
 
 
 @pytest.mark.parametrize("form", ["md", "html"])

@@ -7,15 +7,19 @@ from collections.abc import Callable, Iterable, Iterator
 from ...errors import HardwayError
 from ...phase import API, ETCD, OPERATOR
 from ...phases import PHASES
+from ...preflight.upgrades import parsed
 from ...report import plural
 from ...resources.base import Change
 from ...run.planning import plan
 from ...run.step import Done
+from ...upgrading import stand
+from ...upgrading.standing import SERVERS, kubelets
 from .api import answers
 from .diagnosis import MEND, Diagnosis, Finding
 from .patient import Patient
 
 LINES = 6
+ONWARD = "hardway upgrade INV   continues it (with --to VERSION as before, if the inventory does not say that version)"
 # Told with more evidence by other diagnoses, which look at the same resources.
 ELSEWHERE = ("packages ", "image ", "swap off", "sysctl ", "kernel module ", "routes ", "keys and certificates")
 
@@ -79,6 +83,22 @@ def place(target: str) -> str:
     return "" if target in (OPERATOR.name, ETCD.name, API.name) else target
 
 
+def versions(patient: Patient) -> Iterator[Finding]:
+    """Another minor of Kubernetes than the inventory's, in whole or in parts: an upgrade that was not begun, or that
+    ended in the middle. What differs for that is no drift."""
+    cluster, lives = patient.cluster, patient.known.lives
+    found = {host.name: patient.known.facts[host.name] for host in cluster.hosts}
+    standing = patient.scene.once("standing", lambda: stand(patient.session.live, cluster, found, lives))
+    there = {*standing.versions(cluster.control_plane, *SERVERS).values(), *kubelets(cluster, standing).values()}
+    minors, wanted = {parsed(version)[:2] for version in there}, cluster.versions
+    if len(minors) > 1:
+        runs = ", ".join(sorted(there, key=parsed))
+        yield Finding("", f"an upgrade was not finished: Kubernetes {runs} run side by side", ONWARD)
+    elif minors and minors != {wanted.minor}:
+        what = f"Kubernetes {max(there, key=parsed)} runs, and the inventory says {wanted.kubernetes}"
+        yield Finding("", what, f"hardway upgrade INV; or write kubernetes: {max(there, key=parsed)} in INV")
+
+
 def absent(prefix: str, what: str) -> Callable[[Patient], Iterator[Finding]]:
     """A look at the plans for one kind of resource that is missing on a host."""
 
@@ -94,7 +114,15 @@ def absent(prefix: str, what: str) -> Callable[[Patient], Iterator[Finding]]:
     return look
 
 
-DRIFT = Diagnosis("drift", "Hosts differ from the inventory", drift, needs_keys=True, instead_of=("no-drift",))
+VERSIONS = Diagnosis("upgrade", "An upgrade was not finished, or not begun", versions)
+DRIFT = Diagnosis(
+    "drift",
+    "Hosts differ from the inventory",
+    drift,
+    anywhere=(VERSIONS.name,),
+    needs_keys=True,
+    instead_of=("no-drift",),
+)
 TOOLS = Diagnosis(
     "tools-missing",
     "Programs a worker needs are missing",

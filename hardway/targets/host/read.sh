@@ -100,6 +100,9 @@ q_version() {
   if [ "${pid:-0}" -gt 0 ]; then timeout 5 "/proc/$pid/exe" --version 2>&1 </dev/null | grep -m 1 -oE '[0-9]+\.[0-9]+(\.[0-9]+)?' | head -n 1; fi || :
 }
 
+# deprecated LINES: the last calls of deprecated APIs that the audit log of the API server on this host has, an event a line as JSON.
+q_deprecated() { grep -h '"k8s.io/removed-release"' /var/log/kubernetes/audit/audit.log 2>/dev/null | tail -n "$1" || :; }
+
 # lived NAME: seconds since the program that a unit runs now was started.
 q_lived() {
   pid=$(systemctl show -p MainPID --value "$1" 2>/dev/null)
