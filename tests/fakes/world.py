@@ -104,7 +104,8 @@ class World:
     def seen_as(self, cluster: Cluster) -> World:
         """The same machines and the same cluster on them, as somebody with another inventory works on them."""
         other = copy.copy(self)
-        other.point = self.point  # type: ignore[method-assign]
+        # The machines are this world's, whoever looks at them.
+        other.point, other._restored = self.point, self._restored  # type: ignore[method-assign]
         other.assets = FakeAssets(cluster, self.assets.folder, self.assets.version)
         other.use(cluster)
         for name in ("sick", "not_ready_nodes", "not_ready_apiservers", "closed"):
