@@ -42,7 +42,8 @@ class Inputs:
 
     `concerned` are the names of the hosts that a run is about, None for all of them; `phases` those of the phases that
     it brings about, none where nothing is to be done; `ignored` the names of checks of preflight. A run that is
-    `upgrading` sees to the order of versions by itself, and keeps every program that it replaces.
+    `upgrading` sees to the order of versions by itself, keeps every program that it replaces, and has an API server
+    pause while its member of etcd restarts.
     """
 
     cluster: Cluster

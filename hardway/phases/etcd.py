@@ -78,8 +78,15 @@ def desired(inputs: Inputs, host: Host) -> list:
         unit,
         *([EtcdPeer(host, UNIT)] if moved(inputs, host) else ()),
         etcd,
-        Unit("etcd.service", (unit, ca, etcd), rereads=tuple(pairs)),
+        Unit("etcd.service", (unit, ca, etcd), rereads=tuple(pairs), pauses=pauses(inputs, host)),
     ]
+
+
+def pauses(inputs: Inputs, host: Host) -> tuple[str, ...]:
+    """In an upgrade nobody is to notice that a member restarts. Its own API server has no other one, so it says first
+    that it stops, and the load balancer sends new calls to the others."""
+    others = len(inputs.cluster.control_plane) > 1
+    return ("kube-apiserver.service",) if inputs.upgrading and others and host.is_(Role.CONTROL_PLANE) else ()
 
 
 def moved(inputs: Inputs, host: Host) -> bool:

@@ -22,7 +22,8 @@ class Unit:
     The stamp is removed before such a file changes and written after the restart, so a run that
     dies in between leaves a unit that the next run restarts. `block` waits for the unit's own
     readiness; etcd must not (a lone first member waits for quorum). `reloads` are paths of those files that it can load
-    while it goes on serving: when no other changed, it is reloaded instead of restarted.
+    while it goes on serving: when no other changed, it is reloaded instead of restarted. `pauses` are units that are
+    stopped in their own order for as long as a restart of this one lasts.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Unit:
     block: bool = False
     rereads: tuple[File, ...] = ()
     reloads: frozenset[str] = frozenset()
+    pauses: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -87,8 +89,12 @@ class Unit:
         elif not why:
             why.append("systemd must reload its definition")
         if start or stale:
+            act = "start" if start else verb
+            paused = self.pauses if act == "restart" else ()
             ops += [
-                Op("start" if start else verb, (self.name, "wait" if self.block else "queue")),
+                *(Op("pause", (one,)) for one in paused),
+                Op(act, (self.name, "wait" if self.block else "queue")),
+                *(Op("start", (one, "queue")) for one in paused),
                 Op("stamp", (self.name, self.digest)),
             ]
         before: tuple[Op, ...] = (Op("unstamp", (self.name,)),) if stale and state["Stamp"] else ()

@@ -72,7 +72,7 @@ def _made(probe: Probe, op: Op) -> str:
     return f"file {meta} {op.blob.size} {op.blob.sha256}\n{content}".strip()
 
 
-SYSTEMD = ("enable", "reload", "start", "restart", "load", "stamp")
+SYSTEMD = ("enable", "reload", "pause", "start", "restart", "load", "stamp")
 
 
 def ordered(changes: Sequence[Change]) -> list[Op]:

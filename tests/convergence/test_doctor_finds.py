@@ -202,6 +202,13 @@ def stranger(world: World, peers: Peers) -> None:
     peers.members = lambda known: (*known, Member(99, "old", ("https://10.9.9.9:2380",), ("https://10.9.9.9:2379",)))
 
 
+def older_scheduler(world: World, peers: Peers) -> None:
+    """An upgrade came as far as this host, and ended."""
+    machine = world.hosts[TWO]
+    runs = machine.q_version
+    machine.q_version = lambda name: "1.36.3" if name == "kube-scheduler.service" else runs(name)
+
+
 def left_out_of_etcd(world: World, peers: Peers) -> None:
     own = next(one for one in world.membership.members() if one.name == TWO)
     world.etcd().remove_member(own.id)
@@ -320,6 +327,7 @@ ROWS = (
     Row("image-missing", "add-on-crashing", pods(pod("shop", "ImagePullBackOff"))),
     Row("sandbox", "image-missing", sandbox("Pending")),
     Row("add-on-crashing", "image-missing", crashing("kube-system")),
+    Row("upgrade", "drift", older_scheduler),
     Row("drift", "kernel-settings", edited(WORKER, "/var/lib/kubelet/config.yaml")),
     Row("kernel-settings", "swap-off", lambda world, peers: world.hosts[WORKER].sysctls.update(FORWARDS_NOTHING)),
     Row("swap-off", "kernel-settings", lambda world, peers: world.hosts[WORKER].swap.add("/dev/sda2")),

@@ -152,7 +152,8 @@ class FakeLive(Live):
         """What a kubelet said of its version last."""
         before = self.objects.by_path[f"{NODES}/{host.name}"].get("status", {}).get("nodeInfo", {})
         version = self.hosts[host.name].q_version("kubelet.service")
-        return {"kubeletVersion": f"v{version}"} if works and version else before
+        said = {"kubeletVersion": f"v{version}", "containerRuntimeVersion": "containerd://2.3.7"}
+        return said if works and version else before
 
     def _workers(self) -> list[Host]:
         """Those of the inventory, and the machines that left it with a kubelet."""

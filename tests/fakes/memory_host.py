@@ -273,6 +273,10 @@ class MemoryHost(MemoryProbes):
         if self.q_tool(program) != "absent" and b"\nfrontend " not in blob.data:
             raise Refused(f"{program}: no frontend in the configuration")
 
+    def w_pause(self, name: str) -> None:
+        unit = self.systemd.unit(name)
+        unit.active = "inactive"
+
     def w_stop(self, name: str) -> None:
         self.systemd.stop(name)
 

@@ -102,6 +102,10 @@ class MemoryProbes:
         content = self.systemd.unit(name).loaded.get(f"/usr/local/bin/{component}", b"").decode()
         return content.partition(f"binary {component} ")[2].partition(" ")[0] or "1.2.3"
 
+    def q_settings(self) -> str:
+        files = [path for path in self.disk.files if path.startswith("/etc/kubernetes/kubelet.conf.d/")]
+        return "\n".join(f"{path} {base64.b64encode(self.disk.read(path)).decode()}" for path in files)
+
     def q_deprecated(self, lines: str) -> str:
         said = self.disk.read("/var/log/kubernetes/audit/audit.log").decode().splitlines()
         return "\n".join([line for line in said if "k8s.io/removed-release" in line][-int(lines) :])

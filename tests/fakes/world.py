@@ -108,7 +108,7 @@ class World:
         other.point, other._restored = self.point, self._restored  # type: ignore[method-assign]
         other.assets = FakeAssets(cluster, self.assets.folder, self.assets.version)
         other.use(cluster)
-        for name in ("sick", "not_ready_nodes", "not_ready_apiservers", "closed"):
+        for name in ("sick", "not_ready_nodes", "not_ready_apiservers", "closed", "failing_dns"):
             setattr(other.live, name, getattr(self.live, name))
         return other
 

@@ -18,12 +18,16 @@ WORDS = ("hint", "remedy")
 # The same once more, before anything else is named.
 VERB, OBJECT = r"(?:run|try|retry|repeat|fetch)\b", r"(?: (?:it|this|the same)(?: command)?)?"
 REPEATS = re.compile(rf"{VERB}{OBJECT}(?: once more| again|: hardway)")
+OF_NODES = {"adding": "add", "draining": "drain", "listing": "list", "removing": "remove", "replacing": "replace"}
 # Whoever reads these has just run this very command.
 OF = {
     "assets/fetching": "assets fetch",
     **dict.fromkeys(("run", "phases", "targets", "ssh", "lease", "resources"), "bootstrap"),
     **{f"commands/etcd/{name}.py": f"etcd {name}" for name in ("backup", "defrag", "disarm", "members", "status")},
     **{f"commands/etcd/{name}.py": "etcd restore" for name in ("fit", "restore", "survivor")},
+    **{f"commands/node/{file}.py": f"node {name}" for file, name in OF_NODES.items()},
+    "commands/upgrade": "upgrade",
+    "upgrading": "upgrade",
 }
 
 

@@ -83,3 +83,24 @@ def test_what_is_not_ours_stays():
 def test_what_is_not_due_stays_until_it_is():
     later = Gone(CONFIG, "", due=False)
     assert later.compare(Situation(answers("yes"))) is None and later.removal(answers("yes"))
+
+
+def test_other_units_pause_while_one_restarts_and_only_then():
+    file = File("/etc/etcd.service", text(b"new"))
+    unit = Unit("etcd.service", (file,), pauses=("kube-apiserver.service",))
+    running = "ActiveState=active\nUnitFileState=enabled\nStamp=other"
+    probe, mine = unit.probes()
+
+    def verbs(state: str) -> list[str]:
+        change = unit.compare(Situation({probe: state, mine: "yes"}))
+        return [f"{op.verb} {op.args[0]}" for op in (change.ops if change else ())]
+
+    others = [
+        "pause kube-apiserver.service",
+        "restart etcd.service",
+        "start kube-apiserver.service",
+        "stamp etcd.service",
+    ]
+    assert verbs(running) == others
+    assert verbs("ActiveState=inactive\nUnitFileState=enabled") == ["start etcd.service", "stamp etcd.service"]
+    assert verbs(running.replace("other", unit.digest)) == []

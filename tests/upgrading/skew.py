@@ -93,23 +93,29 @@ class Played:
         assert list(self.broken()) == []
 
     def broken(self) -> Iterator[str]:
-        api = [self.running[host.name][APISERVER] for host in self.cluster.control_plane]
-        members = [self.running[host.name][MEMBER] for host in self.cluster.etcd_members]
-        for kind, versions in (("API servers", api), ("etcd members", members)):
-            if minor(max(versions, key=parsed))[1] - minor(min(versions, key=parsed))[1] > 1:
-                yield f"{kind} are two minors apart: {versions}"
-        floor = ETCD_FLOORS.get(max(map(minor, members)), "")
-        yield from (f"a member runs {one}, and {floor} comes first" for one in members if parsed(one) < parsed(floor)
-                    and minor(one) == minor(floor))  # fmt: skip
-        for host in self.cluster.control_plane:
-            own = self.running[host.name]
-            yield from (
-                f"{name} of {host.name} is ahead" for name in SERVERS[1:] if parsed(own[name]) > parsed(own[APISERVER])
-            )
-        for host in self.cluster.workers:
-            kubelet = minor(self.running[host.name][KUBELET])
-            if kubelet > min(map(minor, api)) or max(map(minor, api))[1] - kubelet[1] > 3:
-                yield f"the kubelet of {host.name} is {kubelet}, the API servers are {api}"
-        least = {"1.37": (3, 7)}.get(".".join(map(str, max(map(minor, api)))), (3, 6))
-        if min(map(minor, members)) < least:
+        """What does not hold among the processes that run."""
+        running = {host.name: self.running.get(host.name, {}) for host in self.cluster.hosts}
+        api = [version for own in running.values() if (version := own.get(APISERVER))]
+        members = [version for own in running.values() if (version := own.get(MEMBER))]
+        yield from _apart("API servers", api)
+        yield from _apart("etcd members", members)
+        floor = ETCD_FLOORS.get(max(map(minor, members), default=()), "")
+        yield from (f"a member runs {one}, and {floor} comes first" for one in members if _below(one, floor))
+        for host, own in running.items():
+            ahead = [name for name in SERVERS[1:] if parsed(own.get(name, "")) > parsed(own.get(APISERVER, "9.9"))]
+            yield from (f"{name} of {host} is ahead of its API server" for name in ahead)
+            kubelet = minor(own.get(KUBELET, ""))
+            if kubelet and api and (kubelet > min(map(minor, api)) or max(map(minor, api))[1] - kubelet[1] > 3):
+                yield f"the kubelet of {host} is {kubelet}, the API servers are {api}"
+        least = (3, 7) if (1, 37) in map(minor, api) else (3, 6)
+        if members and min(map(minor, members)) < least:
             yield f"an API server of {max(api)} has etcd {min(members)}"
+
+
+def _apart(kind: str, versions: list[str]) -> Iterator[str]:
+    if versions and minor(max(versions, key=parsed))[1] - minor(min(versions, key=parsed))[1] > 1:
+        yield f"{kind} are two minors apart: {versions}"
+
+
+def _below(version: str, floor: str) -> bool:
+    return bool(floor) and parsed(version) < parsed(floor) and minor(version) == minor(floor)

@@ -85,6 +85,18 @@ class TestTheWay:
         said = upgrade(world, workers_at_once=2)
         assert "workers to Kubernetes 1.37.2; worker-0, worker-1" in said and cordoned(world) == []
 
+    def test_an_api_server_pauses_while_its_member_restarts(self, worlds, gates):
+        """It has no other member, and clients would notice; alone it goes on, for nobody else answers."""
+        world = wanting(worlds("lab", SETS[2]), SETS[3])
+        upgrade(world)
+        for name in ("controller-0", "controller-1", "controller-2"):
+            mine = [(op.verb, op.args[0]) for target, op in acts(world, "pause", "restart", "start") if target == name]
+            units = [(verb, unit.removesuffix(".service")) for verb, unit in mine]
+            assert units[:3] == [("pause", "kube-apiserver"), ("restart", "etcd"), ("start", "kube-apiserver")]
+        alone = wanting(worlds("single", SETS[2]), SETS[3])
+        upgrade(alone)
+        assert acts(alone, "pause") == [] and restarts(alone, "etcd") == ["all-in-one"]
+
     def test_a_patch_goes_the_same_way(self, worlds, gates, monkeypatch):
         world = wanting(worlds("lab", SETS[3]), dataclasses.replace(SETS[3], kubernetes="1.37.9"))
         watch = watched(world, monkeypatch)
@@ -154,6 +166,16 @@ class TestRefusals:
         world.use(dataclasses.replace(world.cluster, extra_args={"kubelet": {"boot-id-file": "/x"}}))
         error = refused(world, to="1.37.2")
         assert "[ERROR Removed] kubelet" in error.evidence and "extra_args.kubelet.boot-id-file" in error.evidence
+
+    def test_feature_gates_in_files_of_peoples_own(self, worlds, gates):
+        world = wanting(worlds("lab", SETS[2]), SETS[3])
+        path = "/etc/kubernetes/kubelet.conf.d/50-mine.conf"
+        text = b"kind: KubeletConfiguration\nfeatureGates: {PodLifecycleSleepAction: true, NodeSwap: true}\n"
+        world.hosts["worker-1"].disk.write(path, text)
+        world.hosts["worker-0"].disk.write(path, b"\t: no YAML\n")
+        error = refused(world)
+        assert f"[ERROR Removed] worker-1: {path}: Kubernetes 1.37 has no feature gate PodLifecycle" in error.evidence
+        assert "NodeSwap" not in error.evidence and "worker-0" not in error.evidence
 
 
 METRICS = """# HELP apiserver_requested_deprecated_apis [STABLE] Gauge of deprecated APIs that have been requested

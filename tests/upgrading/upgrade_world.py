@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -73,6 +72,7 @@ class Watch:
     def __post_init__(self):
         for name, machine in self.world.hosts.items():
             machine.w_restart = self._watched(name, machine.w_restart)
+            machine.w_pause = self._pausing(name, machine.w_pause)
 
     def _watched(self, name: str, before):
         def restart(unit: str, how: str) -> None:
@@ -87,6 +87,18 @@ class Watch:
                     self.down[name] = self.polls
 
         return restart
+
+    def _pausing(self, name: str, before):
+        """A server that stops in order is down until it was started again, and some questions more."""
+
+        def pause(unit: str) -> None:
+            with self.guard:
+                if others := self.down.keys() - {name}:
+                    self.broken.append(f"{unit} on {name} was stopped while {others} did not answer")
+                before(unit)
+                self.down[name] = self.polls
+
+        return pause
 
     def asked(self, live, host) -> str:
         """Instead of FakeLive's own look at an API server."""
@@ -118,7 +130,3 @@ def kept(world: World) -> list[str]:
     """Programs that lie beside others anywhere."""
     ends = (".before", ".next")
     return [f"{name}:{path}" for name, host in world.hosts.items() for path in host.disk.files if path.endswith(ends)]
-
-
-def names(world: World, hosts: Sequence[str]) -> list[str]:
-    return [host.name for host in world.cluster.hosts if host.name in hosts]

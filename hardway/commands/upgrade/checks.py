@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+
+import yaml
 
 from ...assets.placeholders import Placeholders
 from ...assets.versions import default_versions, minors
 from ...drain import Drain, Options
 from ...errors import HardwayError, PreflightError
-from ...inventory.removed import refused
+from ...inventory.removed import GATES, refused
 from ...phases import PHASES
 from ...preflight.finding import Finding
 from ...preflight.upgrades import parsed
@@ -17,6 +20,7 @@ from ...progress.closing import plural
 from ...run.planning import plan
 from ...settings import Versions
 from ...upgrading.refusals import refusals
+from ...vocabulary import Probe
 from . import apis
 from .aim import Aim
 from .view import COMMAND, View
@@ -34,7 +38,7 @@ def findings(view: View, aim: Aim, options: Options, again: str, ignored: Sequen
     impossible = refusals(view.cluster, view.standing)
     found = [*impossible, *removed(aim)]
     if not impossible and view.way:
-        found += [*apis.in_use(view), *apis.stored(view), *drains(view, options, again)]
+        found += [*settings(view), *apis.in_use(view), *apis.stored(view), *drains(view, options, again)]
     found += pending(view)
     return [replace(one, warning=True) if one.name in ignored else one for one in found]
 
@@ -58,6 +62,26 @@ def removed(aim: Aim) -> Iterator[Finding]:
         for component, flag, why in refused(getattr(aim.cluster, section), aim.cluster.versions):
             remedy = f"{section}.{component}.{flag}: change it with hardway bootstrap INV, before the upgrade"
             yield Finding("Removed", component, why, remedy)
+
+
+def settings(view: View) -> Iterator[Finding]:
+    """Feature gates in the files of kubelet settings that people keep on workers."""
+    for name in view.way.names if view.way else ():
+        probe = Probe("settings")
+        for line in view.session.live.remotes[name].probe([probe])[probe].splitlines():
+            path, _, content = line.partition(" ")
+            given = {"kubelet": {GATES: _gates(base64.b64decode(content))}}
+            for _, _, why in refused(given, view.cluster.versions):
+                yield Finding("Removed", name, f"{path}: {why}", f"on {name}: edit it, then: systemctl restart kubelet")
+
+
+def _gates(content: bytes) -> str:
+    """The feature gates of a KubeletConfiguration, as a flag has them; of what is no YAML its kubelet says it."""
+    try:
+        found = yaml.safe_load(content)
+        return ",".join(f"{name}={value}" for name, value in (found.get("featureGates") or {}).items())
+    except (yaml.YAMLError, AttributeError):
+        return ""
 
 
 def drains(view: View, options: Options, again: str) -> Iterator[Finding]:

@@ -118,6 +118,10 @@ def _parts(cluster: Cluster, one: Pass) -> Iterator[str]:
     if Role.ETCD in one.roles:
         members = [host.name for host in hosts if host.is_(Role.ETCD)]
         yield f"restart etcd {one.versions.etcd} on {', then '.join(members)}: each has caught up before the next"
+        if len(cluster.control_plane) > 1 and any(
+            host.is_(Role.CONTROL_PLANE) for host in hosts if host.is_(Role.ETCD)
+        ):
+            yield "its API server pauses meanwhile, so that the load balancer sends no call there"
     if Role.CONTROL_PLANE in one.roles:
         servers = [host.name for host in hosts if host.is_(Role.CONTROL_PLANE)]
         yield f"restart {', '.join(SERVERS)} on {', then '.join(servers)}: each is ready before the next"

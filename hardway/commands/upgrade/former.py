@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ...cluster import Host, Role
 from ...errors import HardwayError, HostErrors, NotReachedError
 from ...parallel import each
@@ -71,9 +69,3 @@ def back(host: str, phase: str) -> str:
     moves = f"for p in {' '.join(programs)}; do mv -f {BIN}/.$p.before {BIN}/$p; done"
     told = f" ({NEVER})" if phase == "etcd" else ""
     return f"on {host}: systemctl stop {names}; {moves}; systemctl start {names}{told}"
-
-
-def commands(host: Host) -> Sequence[str]:
-    """The same for every phase that works on a host, for a guide."""
-    roles = {"etcd": Role.ETCD, "control-plane": Role.CONTROL_PLANE}
-    return [back(host.name, phase) for phase in UNITS if host.is_(roles.get(phase, Role.WORKER))]

@@ -100,6 +100,9 @@ q_version() {
   if [ "${pid:-0}" -gt 0 ]; then timeout 5 "/proc/$pid/exe" --version 2>&1 </dev/null | grep -m 1 -oE '[0-9]+\.[0-9]+(\.[0-9]+)?' | head -n 1; fi || :
 }
 
+# settings: the files with kubelet settings of the user's own, NAME BASE64 a line.
+q_settings() { for f in /etc/kubernetes/kubelet.conf.d/*.conf; do if [ -f "$f" ]; then echo "$f $(base64 <"$f" | tr -d '\n')"; fi; done; }
+
 # deprecated LINES: the last calls of deprecated APIs that the audit log of the API server on this host has, an event a line as JSON.
 q_deprecated() { grep -h '"k8s.io/removed-release"' /var/log/kubernetes/audit/audit.log 2>/dev/null | tail -n "$1" || :; }
 

@@ -252,6 +252,8 @@ settled() {
   if [ "$3" = queue ]; then systemctl "$1" --no-block "$2"; return; fi
   timeout $SETTLING systemctl "$1" "$2" || { code=$?; case $code in 124 | 143) systemctl list-jobs --no-legend >&2 || : ;; esac; return $code; }
 }
+# pause: in order, as at a shutdown, and to be started again
+w_pause() { timeout 60 systemctl stop "$1"; }
 # stop: for good; a service that does not end soon (an API server waits for open watches) is killed
 w_stop() { systemctl disable -q "$1" 2>/dev/null || :; timeout 3 systemctl stop "$1" || { systemctl kill -s KILL "$1" 2>/dev/null || :; systemctl stop "$1" || ! systemctl is-active -q "$1"; }; systemctl reset-failed "$1" 2>/dev/null || :; }
 

@@ -1,0 +1,126 @@
+"""Clients that come all the time and forgive nothing: each call has a connection of its own, each failure counts."""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import socket
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
+
+from stage import Stage
+
+from hardway.cluster import Cluster
+from hardway.inventory import load
+from hardway.pki.credentials import Credentials
+from hardway.state.statedir import StateDir
+from hardway.targets.kube import Connection, tls_context
+
+TIMEOUT = 10.0
+
+
+class Client:
+    """Use as a context manager: calls `once` again and again, `pace` seconds after the last answer. `failed` are the
+    calls without a good answer and what they said, `longest` is the longest call in seconds."""
+
+    def __init__(self, once: Callable[[], str], pace: float):
+        self.once, self.pace = once, pace
+        self.calls, self.failed, self.longest = 0, list[str](), 0.0
+        self._over, self._thread = threading.Event(), threading.Thread(target=self._work, daemon=True)
+
+    def __enter__(self) -> Client:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while not self._over.wait(self.pace):
+            began = time.monotonic()
+            try:
+                said = self.once()
+            except (OSError, http.client.HTTPException) as error:
+                said = str(error) or type(error).__name__
+            seconds = time.monotonic() - began
+            self.calls, self.longest = self.calls + 1, max(self.longest, seconds)
+            if said:
+                self.failed.append(f"call {self.calls}, {seconds:.1f} s: {said}")
+
+
+def api(stage: Stage, pace: float = 0.1) -> Client:
+    """The administrator at the address of the API, through the load balancer: the list of Secrets."""
+    cluster: Cluster = load(stage.inventory)
+    pair = Credentials(cluster, StateDir(stage.state)).certificate("admin")
+    context = tls_context((stage.state / "pki/ca.crt").read_bytes(), pair.cert, pair.key)
+    where = urlsplit(cluster.api_url)
+
+    def once() -> str:
+        dial = lambda: socket.create_connection((where.hostname, where.port), TIMEOUT)  # noqa: E731
+        connection = Connection(dial, context, TIMEOUT, "kubernetes")
+        try:
+            connection.request("GET", "/api/v1/namespaces/default/secrets", headers={"Connection": "close"})
+            answer = connection.getresponse()
+            body = answer.read()
+            return "" if answer.status == 200 else f"{answer.status} {body[:200]!r}"
+        finally:
+            connection.close()
+
+    return Client(once, pace)
+
+
+def web(addresses: Sequence[str], port: int, pace: float = 0.05) -> Client:
+    """Somebody who asks each node in turn for the Service's page, without keep-alive."""
+    turns = itertools.cycle(addresses)
+
+    def once() -> str:
+        request = urllib.request.Request(f"http://{next(turns)}:{port}/", headers={"Connection": "close"})
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
+            return "" if answer.status == 200 else str(answer.status)
+
+    return Client(once, pace)
+
+
+WEB = """apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: default}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      terminationGracePeriodSeconds: 12
+      topologySpreadConstraints:
+      - {maxSkew: 1, topologyKey: kubernetes.io/hostname, whenUnsatisfiable: ScheduleAnyway,
+         labelSelector: {matchLabels: {app: web}}}
+      containers:
+      - name: web
+        image: IMAGE
+        command: [sh, -c, "mkdir -p /tmp/www && hostname >/tmp/www/index.html && exec httpd -f -p 8080 -h /tmp/www"]
+        ports: [{containerPort: 8080}]
+        readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}
+        lifecycle: {preStop: {exec: {command: [sleep, "8"]}}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: default}
+spec: {type: NodePort, selector: {app: web}, ports: [{port: 8080, nodePort: 30080}]}
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: web, namespace: default}
+spec: {minAvailable: LEAST, selector: {matchLabels: {app: web}}}
+"""
+
+
+def deployed(stage: Stage, least: int = 1) -> None:
+    """Two replicas of a server whose pods serve on while their end becomes known, with a budget."""
+    said = stage.kubectl("get", "nodes", "-o", "jsonpath={.items[*].status.images[*].names[*]}").ok().out
+    image = next(name for name in said.split() if "busybox" in name and "@" not in name)
+    stage.kubectl("apply", "-f", "-", stdin=WEB.replace("IMAGE", image).replace("LEAST", str(least))).ok()
+    stage.kubectl("-n", "default", "rollout", "status", "deployment/web", "--timeout=55s").ok()
