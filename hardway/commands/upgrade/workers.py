@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ...cluster import Host
 from ...drain import Drain, Options, uncordon
+from ...errors import NotReadyError
 from ...parallel import each
 from ...progress.events import NodeStep, PassStarted
 from ...targets.live import wait
@@ -37,7 +38,7 @@ def upgrade(view: View, names: Sequence[str], options: Options, again: str, numb
             rounds.on_workers(view, replace(view.cluster.versions, containerd=version), rounds.RUNTIME, due, again)
     rounds.on_workers(view, view.cluster.versions, rounds.WORKER, names, again)
     for host in hosts:
-        wait(lambda host=host: _missing(view, host), READY_SECONDS, str)
+        await_new(view, host, again)
         there = patiently(session.live.kube, lambda api, host=host: uncordon(api, host.name, of=COMMAND))
         if there and there.command == COMMAND:
             session.report.emit(NodeStep(host.name, "uncordon", "may have pods again"))
@@ -56,6 +57,15 @@ def empty(view: View, hosts: Sequence[Host], options: Options, again: str) -> No
     each(lambda host: drains[host.name].empty(), hosts)
     for one in drains.values():
         report.emit(NodeStep(one.node, "drain", f"drained: {one.evicted} evicted"))
+
+
+def await_new(view: View, host: Host, again: str) -> None:
+    """Until the API says that a worker's kubelet is new and Ready; NotReadyError with the command that continues."""
+    try:
+        wait(lambda: _missing(view, host), READY_SECONDS, str)
+    except NotReadyError as error:
+        error.host, error.hint = host.name, f"hardway doctor INV   shows the cause; then: {again}"
+        raise
 
 
 def _missing(view: View, host: Host) -> str:
