@@ -407,7 +407,8 @@ class TestPlan:
         with pytest.raises(HardwayError):
             upgrade(world)
         found = self.foreseen(world)
-        assert found.begun and found.steps[1].title.startswith("complete Kubernetes 1.37.2")
+        # The API server that paused for its member did not come back, so the next member was left alone.
+        assert found.begun and found.steps[1].title.startswith("complete etcd 3.7.3, Kubernetes 1.37.2")
 
     def test_a_cluster_that_is_there(self, worlds, gates):
         found = self.foreseen(worlds("lab", SETS[3]))
