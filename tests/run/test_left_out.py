@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from fakes.fake_assets import FakeAssets
 from fakes.world import World
 
 from hardway.cli import bootstrap as typed
@@ -46,7 +45,6 @@ class Asked:
         monkeypatch.setattr(Session, "looking", overlaid)
         # The lease has tests of its own: here only that whoever is not to be asked is not asked for it either.
         monkeypatch.setattr(Permission, "take", lambda permission, transport: transport.connect())
-        monkeypatch.setattr(FakeAssets, "gather", lambda assets, archs: None, raising=False)
         self.session = Session(
             self.world.cluster, folder, report, RunLog(None), self.world.store, self.world.credentials,
             self.world.assets, live,
