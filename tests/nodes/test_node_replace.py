@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from fakes.memory_pods import pod
 from fakes.memory_session import MemorySession
 from fakes.node_world import dies_at, moments, more, power_off, replace_by, traces, without
 from fakes.world import Killed, World, changes
@@ -103,6 +104,27 @@ class TestAMemberOfEtcd:
                 assert again[name] == wanted[name], f"killed before write {moment}"
 
 
+class TestTheOnlyMember:
+    """Of a cluster with one host for etcd and the control plane."""
+
+    @pytest.fixture
+    def world(self, lab, tmp_path) -> World:
+        world = World(replace(without(lab.cluster, "controller-1", "controller-2"), source=None), tmp_path)
+        world.run()
+        world.bound()
+        world.log.clear()
+        return world
+
+    def test_it_is_replaced_as_it_was_shown(self, world):
+        only = "controller-0"
+        more(world, NEW, "10.240.0.19", Role.ETCD, Role.CONTROL_PLANE)
+        plan(MemorySession.on(world), Replacing.of(only, NEW, False, Options(), (), ""))
+        assert world.log == []
+        replace_by(world, only, NEW)
+        world.use(without(world.cluster, only))
+        assert members(world) == [NEW] and changes(world.plan()) == {}
+
+
 class TestAWorker:
     @pytest.mark.parametrize("keep", [True, False], ids=["both named", "one named"])
     def test_it_joins_and_the_old_one_leaves(self, world, keep):
@@ -144,6 +166,19 @@ class TestRefused:
         with pytest.raises(HardwayError) as caught:
             replace_by(world, OLD, NEW)
         assert "--gone" in str(caught.value.hint or caught.value.errors[0].hint) and world.log == []
+
+    @pytest.mark.parametrize("name", ["worker-1", OLD])
+    def test_before_anything_joins_when_the_old_one_may_not_leave(self, world, name):
+        """A pod without a controller, which no other node would start again; a second member that is down."""
+        if name == OLD:
+            member(world)
+            power_off(world, "controller-2")
+        else:
+            worker(world, True)
+            pod(world.objects, name, "alone", None)
+        with pytest.raises(HardwayError):
+            replace_by(world, name, NEW if name == OLD else "worker-9")
+        assert world.log == []
 
     def test_of_one_that_is_nowhere(self, world):
         with pytest.raises(UsageError) as caught:

@@ -17,9 +17,10 @@ RESTORE = "repair the unhealthy members first: hardway status INV; hardway boots
 
 
 def members(scene: Scene, host: Host) -> tuple[Member, ...]:
-    """etcd's list, as a healthy member on another host says it; QuorumError when nobody does."""
+    """etcd's list, as a member on another host says it, else the host's own; QuorumError when nobody does."""
     errors = []
-    for other in scene.rest(host).cluster.etcd_members:
+    own = () if host.name in scene.gone or not host.is_(Role.ETCD) else (host,)
+    for other in (*scene.rest(host).cluster.etcd_members, *own):
         try:
             return scene.before.live.etcd(other).members()
         except HardwayError as error:
@@ -46,13 +47,23 @@ def require_quorum(scene: Scene) -> None:
     leaving = [host for host in scene.leave if host.is_(Role.ETCD)]
     if not leaving:
         return
-    found = members(scene, scene.leave[-1])
-    problems = {member.id: _problem(scene.before.live, member) for member in found}
-    left = list(voting(found))
+    found = members(scene, leaving[-1])
+    coming = _joining(scene, found)
+    left = [*voting(found), *coming]
+    problems = {member.id: "" for member in coming}
+    problems.update({member.id: _problem(scene.before.live, member) for member in found})
     for host in leaving:
         own = member_on(scene.before.cluster, left, host)
         if own:
             left = _without(left, own, problems)
+
+
+def _joining(scene: Scene, found: Sequence[Member]) -> list[Member]:
+    """Those that will vote before the first one leaves, and do not yet; no real member has such an id."""
+    cluster, voters = scene.before.cluster, voting(found)
+    coming = [host for host in cluster.etcd_members if host.name in scene.joining]
+    hosts = [host for host in coming if not member_on(cluster, voters, host)]
+    return [Member(-at, host.name, (host.peer_url,), ()) for at, host in enumerate(hosts, 1)]
 
 
 def _without(there: Sequence[Member], own: Member, problems: dict[int, str]) -> list[Member]:

@@ -18,6 +18,7 @@ from . import adding, removing
 from .adding import Joining
 from .former import with_former, without
 from .plan import Plan
+from .refusals import require
 from .removing import Leaving
 
 COMMAND = "node replace"
@@ -59,7 +60,7 @@ def replace(session: Session, asked: Replacing) -> None:
     with session.report.watched(), session.locked(COMMAND):
         both = _beside(session, asked)
         if not asked.leaving.gone:
-            removing.look(both, asked.leaving)  # one that does not answer is told before anything has joined
+            require(removing.look(both, asked.leaving))  # what refuses it is told before anything has joined
             adding.join(both, asked.joining)
         scene = removing.leave(_leaving_of(both, asked), asked.leaving)
         if asked.leaving.gone:

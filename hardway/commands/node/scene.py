@@ -56,13 +56,18 @@ class Scene:
         """About those that stay."""
         return self.rest(self.leave[-1])
 
+    def kube(self) -> KubeApi:
+        """A server that stays; where all that will stay are still to join, whichever is ready."""
+        staying = [host for host in self.after.cluster.control_plane if host.name not in self.joining]
+        return (self.after if staying else self.before).live.kube()
+
     def api(self, work: Callable[[KubeApi], T]) -> T:
-        """What the API answers, asked through a server that stays."""
-        return patiently(self.after.live.kube, work)
+        """What the API answers, asked through such a server."""
+        return patiently(self.kube, work)
 
     def drain(self, host: Host) -> Drain:
         say = self.before.report.emit
-        return Drain(self.after.live.kube, host.name, self.options, self.command, self.again, say)
+        return Drain(self.kube, host.name, self.options, self.command, self.again, say)
 
     def say(self, host: Host, step: str, detail: str) -> None:
         self.before.report.emit(NodeStep(host.name, step, detail))
