@@ -10,6 +10,8 @@ from typing import Any, TextIO
 
 import click
 
+from ..patience import stretch
+
 
 def remember(context: click.Context, parameter: click.Parameter, inventory: Path) -> Path:
     """Keep the inventory's name for whoever runs the command: an error's next step can then be typed as it stands."""
@@ -36,6 +38,16 @@ STATE = click.option(
     metavar="DIR",
     help="The directory of this cluster's keys and certificates.  [default: .hardway/<cluster>]",
 )
+PATIENCE = click.option(
+    "--patience",
+    type=click.FloatRange(1, 100),
+    default=1.0,
+    show_default=True,
+    metavar="FACTOR",
+    expose_value=False,
+    callback=lambda context, parameter, factor: stretch(factor),
+    help="Wait so many times as long for slow machines.",
+)
 OUTPUT = click.option(
     "--output",
     type=click.Choice(["text", "json"]),
@@ -54,6 +66,7 @@ COMMON = options(
         metavar="N",
         help="Work on N hosts at once.",
     ),
+    PATIENCE,
     click.option("-v", "--verbose", is_flag=True, help="Show each host's steps and each resource."),
 )
 IGNORE = click.option(
