@@ -16,12 +16,13 @@ import paramiko
 from fabric import Config, Connection
 
 from ..errors import ConnectionFailed
-from . import pulse
+from ..patience import stretched
 from .channels import OrderlyTransport
 from .credentials import Prompt
 from .failures import Dropped, explain
 from .host_keys.policy import Policy, known_kinds
 from .keys import Login
+from .life import pulse, silence
 from .route import Hop
 from .sharing import Lease, Sharing
 
@@ -29,11 +30,10 @@ from .sharing import Lease, Sharing
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 logging.getLogger("paramiko").propagate = False
 
-# A machine that acknowledges nothing for so many seconds is given up. That is much for a slow network, and a step that
-# loses its connection is begun again on a new one. The kernel asks an idle one for a sign of life, so there is always
-# something to acknowledge; see also hardway.ssh.pulse.
-SILENCE = 20
+# The kernel asks an idle machine for a sign of life, so there is always something to acknowledge; see also
+# hardway.ssh.life.
 ASKED = 5
+MOST_ASKED = 127  # Linux counts no further
 ATTEMPTS = 6
 # sshd drops connections at random from the tenth unauthenticated one on (MaxStartups 10:30:100).
 HANDSHAKES = 8
@@ -152,20 +152,19 @@ def _connect(hop: Hop, below: Lease[Link] | None, prompt: Prompt | None) -> Link
         raise
     connection.transport.rest()
     pulse.feel(connection.transport)
+    silence.watch(connection.transport)
     return Link(hop, connection, below)
 
 
 def tuned(sock: socket.socket, hop: Hop, **options) -> paramiko.Transport:
-    """A paramiko transport made for speed: AES-GCM first, no Nagle delay; and for noticing a machine that is off within
-    SILENCE seconds."""
+    """A paramiko transport made for speed: AES-GCM first, no Nagle delay; and whose kernel asks for signs of life."""
     if isinstance(sock, socket.socket):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in (
-            ("TCP_USER_TIMEOUT", SILENCE * 1000),
             ("TCP_KEEPIDLE", ASKED),
             ("TCP_KEEPINTVL", ASKED),
-            ("TCP_KEEPCNT", SILENCE // ASKED),
+            ("TCP_KEEPCNT", max(1, min(round(stretched(silence.SILENCE)) // ASKED, MOST_ASKED))),
         ):
             if hasattr(socket, name):
                 sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
