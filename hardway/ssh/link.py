@@ -15,15 +15,16 @@ from typing import TypeVar
 import paramiko
 from fabric import Config, Connection
 
-from ..errors import ConnectionFailed
+from ..errors import ConnectionFailed, HardwayError
 from ..patience import stretched
 from .channels import OrderlyTransport
 from .credentials import Prompt
-from .failures import Dropped, explain
-from .host_keys.policy import Policy, known_kinds
-from .keys import Login
+from .dial import Command, dial
+from .failures import Dropped, explain, proxy_failed
+from .hop import Hop
+from .host_keys.policy import Policy, preferred
 from .life import pulse, silence
-from .route import Hop
+from .login.login import Login
 from .sharing import Lease, Sharing
 
 # paramiko writes warnings to stderr through logging's last resort when an application sets up no logging.
@@ -118,26 +119,27 @@ def _gate(hop: Hop) -> threading.BoundedSemaphore:
         return _gates.setdefault(hop.endpoint, threading.BoundedSemaphore(HANDSHAKES))
 
 
-def tunnel_to(hop: Hop, below: Lease[Link]) -> paramiko.Channel:
-    """A connection to a hop as the bastion before it opens one."""
+def stream_to(hop: Hop, below: Lease[Link] | None) -> socket.socket | Command | paramiko.Channel:
+    """A connection to a hop, which the bastion before it opens if there is one."""
+    if below is None:
+        return dial(hop)
     bastion = below.connection.transport
     return bastion.open_channel("direct-tcpip", (hop.address, hop.port), ("", 0), timeout=hop.timeout)
 
 
 def _connect(hop: Hop, below: Lease[Link] | None, prompt: Prompt | None) -> Link:
-    through = tunnel_to(hop, below) if below else None
+    stream = stream_to(hop, below)
     connection = Connection(
         hop.address,
         user=hop.user,
         port=hop.port,
         config=Config(lazy=True, overrides={"load_ssh_configs": False}),
-        gateway=hop.proxy_command or None,
         connect_kwargs={
-            **({"sock": through} if through else {}),
+            "sock": stream,
             "timeout": hop.timeout,
             "banner_timeout": hop.timeout,
             "channel_timeout": hop.timeout,
-            "auth_timeout": max(30.0, hop.timeout),
+            "auth_timeout": max(stretched(30.0), hop.timeout),
             "auth_strategy": Login(hop, prompt),
             "transport_factory": lambda sock, **options: tuned(sock, hop, **options),
         },
@@ -145,10 +147,12 @@ def _connect(hop: Hop, below: Lease[Link] | None, prompt: Prompt | None) -> Link
     connection.client.set_missing_host_key_policy(Policy(hop))
     try:
         connection.open()
-    except BaseException:
+    except BaseException as error:
+        led_nowhere = isinstance(stream, Command) and stream.ended and not isinstance(error, HardwayError)
         connection.client.close()
-        if through:
-            through.close()
+        stream.close()
+        if led_nowhere:
+            raise proxy_failed(hop, stream.said()) from error
         raise
     connection.transport.rest()
     pulse.feel(connection.transport)
@@ -158,7 +162,7 @@ def _connect(hop: Hop, below: Lease[Link] | None, prompt: Prompt | None) -> Link
 
 def tuned(sock: socket.socket, hop: Hop, **options) -> paramiko.Transport:
     """A paramiko transport made for speed: AES-GCM first, no Nagle delay; and whose kernel asks for signs of life."""
-    if isinstance(sock, socket.socket):
+    if isinstance(sock, socket.socket) and sock.family != socket.AF_UNIX:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in (
@@ -172,11 +176,5 @@ def tuned(sock: socket.socket, hop: Hop, **options) -> paramiko.Transport:
     security = transport.get_security_options()
     offered = (name for name in security.ciphers if "3des" not in name)  # its blocks of 8 bytes want new keys soon
     security.ciphers = sorted(offered, key=lambda name: "gcm" not in name)
-    wanted = known_kinds(hop)
-    security.key_types = sorted(security.key_types, key=lambda name: _kind(name) not in wanted)
+    security.key_types = preferred(hop, security.key_types)
     return transport
-
-
-def _kind(algorithm: str) -> str:
-    """The type of key a signature algorithm works with."""
-    return "ssh-rsa" if algorithm.startswith("rsa-sha2-") else algorithm
