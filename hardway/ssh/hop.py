@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +13,11 @@ class Hop:
     """One SSH server on the way.
 
     `known_as` are its names in known_hosts, best first, `known_also` those that need not be its own; of those files
-    only `record_in` is ever written to. `agent` is the socket of the agent, "" for none. `named_keys` are the keys that
-    somebody has named. `no_host_keys_from` and `no_keys_from` are what the configuration says in vain, for errors.
+    only `record_in` is ever written to, with hashed names if `hashed`; `known_hosts_command` prints more such lines.
+    One that `forgets` accepts new keys and records none.
+    `agent` is the socket of the agent, "" for none. `named_keys` are the keys that somebody has named. `algorithms` are
+    those that the configuration allows, by its options. `no_host_keys_from` and `no_keys_from` are the lines of the
+    configuration that are of no effect, for errors.
     """
 
     host: str
@@ -36,6 +40,10 @@ class Hop:
     is_bastion: bool = False
     family: str = "any"
     bind_address: str = ""
+    hashed: bool = False
+    forgets: bool = False
+    known_hosts_command: tuple[str, ...] = ()
+    algorithms: tuple[tuple[str, frozenset[str]], ...] = ()
     no_host_keys_from: tuple[str, ...] = ()
     no_keys_from: tuple[str, ...] = ()
 
@@ -47,6 +55,11 @@ class Hop:
     def called(self) -> str:
         """Its address as a person should read it: who has to do with the host must learn that a bastion is meant."""
         return f"the bastion {self.endpoint}" if self.is_bastion else self.endpoint
+
+    def allowed(self, option: str, names: Iterable[str]) -> list[str]:
+        """Those of the algorithms that the configuration allows by this option."""
+        allowed = dict(self.algorithms).get(option)
+        return [name for name in names if allowed is None or name in allowed]
 
     def ssh_command(self, *options: str) -> str:
         """The OpenSSH command line that goes the same way, for hints."""
@@ -62,6 +75,7 @@ class Hop:
         """The hops before this one as ProxyJump writes them."""
         hops, hop = [], self.via
         while hop:
-            hops.append(f"{hop.user}@{hop.address}" + (f":{hop.port}" if hop.port != 22 else ""))
+            address = f"[{hop.address}]" if ":" in hop.address else hop.address
+            hops.append(f"{hop.user}@{address}" + (f":{hop.port}" if hop.port != 22 else ""))
             hop = hop.via
         return ",".join(reversed(hops))

@@ -18,13 +18,15 @@ from fabric import Config, Connection
 from ..errors import ConnectionFailed, HardwayError
 from ..patience import stretched
 from .channels import OrderlyTransport
+from .config.powers import KEYS_OF_USERS, ours
 from .credentials import Prompt
 from .dial import Command, dial
 from .failures import Dropped, explain, proxy_failed
 from .hop import Hop
+from .host_keys.certificates import SUFFIX
 from .host_keys.policy import Policy, preferred
 from .life import pulse, silence
-from .login.login import Login
+from .login.login import RSA, Login
 from .sharing import Lease, Sharing
 
 # paramiko writes warnings to stderr through logging's last resort when an application sets up no logging.
@@ -174,7 +176,10 @@ def tuned(sock: socket.socket, hop: Hop, **options) -> paramiko.Transport:
                 sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
     transport = OrderlyTransport(sock, **options)
     security = transport.get_security_options()
-    offered = (name for name in security.ciphers if "3des" not in name)  # its blocks of 8 bytes want new keys soon
-    security.ciphers = sorted(offered, key=lambda name: "gcm" not in name)
+    security.ciphers = hop.allowed("ciphers", sorted(ours()["ciphers"], key=lambda name: "gcm" not in name))
+    security.digests = hop.allowed("macs", security.digests)
+    security.kex = hop.allowed("kexalgorithms", security.kex)
     security.key_types = preferred(hop, security.key_types)
+    forbidden = [name for name in RSA if not hop.allowed(KEYS_OF_USERS, (name, f"{name}{SUFFIX}"))]
+    transport.disabled_algorithms = {**transport.disabled_algorithms, "pubkeys": forbidden}
     return transport

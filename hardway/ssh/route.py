@@ -13,18 +13,12 @@ from dataclasses import replace
 from ..cluster import Host
 from ..errors import ConnectionFailed
 from ..settings import Bastion
+from .config.powers import too_much
 from .config.said import Asking, Said
 from .config.stop import Stop, wrong
 from .hop import Hop
 
 ROOT = "root"
-# What would change whom we trust, or the way there, and is not in our power; with the values that ask for nothing.
-REFUSED = {
-    "bindinterface": (),
-    "revokedhostkeys": (),
-    "proxyusefdpass": ("no", "false"),
-    "pubkeyauthentication": ("yes", "true", "unbound", "host-bound"),
-}
 JUMPS = 16
 
 
@@ -51,8 +45,8 @@ def _bastion(host: Host, bastion: Bastion) -> Hop:
 def _before(stop: Stop) -> Hop | None:
     """The last of the hops that ProxyJump names; the first one is reached as its own configuration says."""
     hop = None
-    for jump in filter(None, stop.said.first("proxyjump").split(",")):
-        this = _jump(stop, jump.strip())
+    for jump in stop.before():
+        this = _jump(stop, jump)
         hop = this.hop(hop) if hop else this.hop(_before(this))
     return hop
 
@@ -72,9 +66,7 @@ def _ask(host: Host, asking: Asking, address: str, name: str = "") -> Said:
         said = asking.of(address, name)
     except ConnectionFailed as error:
         raise replace(error, host=host.name) from error
-    for option, harmless in REFUSED.items():
-        value = said.first(option)
-        without_effect = option == "proxyusefdpass" and not said.first("proxycommand")
-        if value and value not in harmless and not without_effect:
-            raise wrong(host, said, option, f"{value} is more than hardway can do")
+    if refused := too_much(said):
+        option, value = refused
+        raise wrong(host, said, option, f"{value} is more than hardway can do")
     return said

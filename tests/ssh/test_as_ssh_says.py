@@ -6,6 +6,7 @@ import fnmatch
 import multiprocessing
 import os
 import pwd
+import re
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -38,13 +39,18 @@ OPTION = st.one_of(
     st.tuples(st.just("CertificateFile"), st.sampled_from(["/c1", "/c2"])),
     st.tuples(st.just("IdentitiesOnly"), st.sampled_from(["yes", "no"])),
     st.tuples(st.just("IdentityAgent"), st.sampled_from(["none", "SSH_AUTH_SOCK", "/agent"])),
-    st.tuples(st.just("ProxyJump"), st.sampled_from(["none", "a", "u@a:2201", "a,b:99", "ssh://u@b:1,a"])),
+    st.tuples(st.just("ProxyJump"), st.sampled_from(["none", "a", "u@a:2201", "a,b:99", "ssh://u@b:1,a", "%r@j-%h,b"])),
     st.tuples(st.just("ProxyCommand"), st.sampled_from(["none", "nc %h %p", 'sh -c "x %r@%n"', "x %%"])),
     st.tuples(st.just("UserKnownHostsFile"), st.sampled_from(["/kh1", '/kh1 "/kh 2"', "/%k", "/dev/null", "none"])),
     st.tuples(st.just("GlobalKnownHostsFile"), st.sampled_from(["/g1 /g2", "none"])),
     st.tuples(st.just("HostKeyAlias"), st.sampled_from(["alias", "Alias2"])),
     st.tuples(st.just("StrictHostKeyChecking"), st.sampled_from(["yes", "no", "ask", "accept-new", "off"])),
     st.tuples(st.just("ConnectTimeout"), st.sampled_from(["3", "none"])),
+    st.tuples(st.just("HashKnownHosts"), st.sampled_from(["yes", "no"])),
+    st.tuples(st.just("KnownHostsCommand"), st.sampled_from(["none", '/x %H %h-%r "%n %%"', "/x"])),
+    st.tuples(st.just("Ciphers"), st.sampled_from(["aes256-ctr", "-aes128-*", "+3des-cbc"])),
+    st.tuples(st.just("HostKeyAlgorithms"), st.sampled_from(["^ecdsa-*", "ssh-ed25519"])),
+    st.tuples(st.just("PubkeyAcceptedAlgorithms"), st.sampled_from(["-rsa-*", "*-cert-*"])),
     st.tuples(st.just("BindAddress"), st.just("127.0.0.1")),
     st.tuples(st.just("AddressFamily"), st.sampled_from(["inet", "any"])),
     st.tuples(
@@ -59,6 +65,7 @@ CONDITION = st.sampled_from(
         *('exec "test %n = a"', "originalhost=a"),
     ]
 )
+ALGORITHMS = ("ciphers", "macs", "kexalgorithms", "hostkeyalgorithms", "pubkeyacceptedalgorithms")
 SPACE = st.sampled_from([" ", "\t", " = ", "=", "  "])
 TAIL = st.sampled_from(["", "", "", "  ", " # a note"])
 
@@ -67,7 +74,7 @@ TAIL = st.sampled_from(["", "", "", "  ", " # a note"])
 def line(draw, option=OPTION) -> str:
     keyword, value = draw(option)
     written = draw(st.sampled_from([keyword, keyword.lower(), keyword.upper()]))
-    tail = draw(TAIL) if keyword != "ProxyCommand" else ""
+    tail = draw(TAIL) if not keyword.endswith("Command") else ""
     return draw(st.sampled_from(["", "  ", "\t"])) + written + draw(SPACE) + value + tail
 
 
@@ -119,8 +126,10 @@ class Client:
         if said is None or hops > 12:
             raise RecursionError(host)
         before: list[tuple] = []
+        tokens = {"h": said["hostname"][0], "n": host, "p": said["port"][0], "r": said["user"][0]}
         for jump in said.get("proxyjump", ["none"])[0].split(","):
             if jump != "none":
+                jump = re.sub("%(.)", lambda match, tokens=tokens: tokens[match[1]], jump)
                 who, _, where = jump.removeprefix("ssh://").rpartition("@")
                 name, _, at = where.partition(":")
                 one = self.says(name, who or None, int(at) if at else None)
@@ -160,6 +169,9 @@ def as_ssh_prints(hop: Hop) -> dict[str, str]:
         "addressfamily": hop.family,
         "known_as": hop.known_as[0],
         "proxycommand": hop.proxy_command,
+        "hashknownhosts": "yes" if hop.hashed else "no",
+        "knownhostscommand": " ".join(hop.known_hosts_command),
+        "algorithms": str({option: sorted(names) for option, names in hop.algorithms}),
     }
 
 
@@ -171,6 +183,8 @@ def as_printed(said: dict[str, list[str]], user: str) -> dict[str, str]:
     command = one("proxycommand").replace("%%", "\0").replace("%h", host).replace("%p", port).replace("%r", user)
     agent = said.get("identityagent", ["SSH_AUTH_SOCK"])[0]
     files = [*said.get("userknownhostsfile", []), *said.get("globalknownhostsfile", [])]
+    algorithms = {option: sorted(said[option][0].split(",")) for option in ALGORITHMS}
+    program = one("knownhostscommand").replace("%h", host).replace("%r", user).replace('"', "").replace("%n", ADDRESS)
     strict = said["stricthostkeychecking"][0] in ("true", "ask")
     return {
         **{option: text.replace("~", home).replace("none ", "").replace(" none", "") for option, text in lists.items()},
@@ -183,6 +197,9 @@ def as_printed(said: dict[str, list[str]], user: str) -> dict[str, str]:
         "addressfamily": one("addressfamily"),
         "known_as": one("hostkeyalias") or (host if port == "22" else f"[{host}]:{port}"),
         "proxycommand": command.replace("%n", ADDRESS).replace("\0", "%"),
+        "hashknownhosts": one("hashknownhosts"),
+        "knownhostscommand": program,
+        "algorithms": str(algorithms),
     }
 
 

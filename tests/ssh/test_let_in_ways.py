@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import shlex
 import sys
 from collections.abc import Iterator
@@ -42,6 +43,48 @@ def a_jump_that_is_reached_by_a_jump(world: World) -> None:
     world.say(f"IdentityFile {key}")
 
 
+@CASES.case()
+def a_jump_with_the_name_of_the_host_in_its_own(world: World) -> None:
+    key = world.key()
+    world.jump.authorize(key)
+    world.before = [
+        *("Host jump-127.0.0.1-root", "  HostName 127.0.0.1", "  ProxyJump none"),
+        *("Host 127.*", f"  ProxyJump %r@jump-%h-%r:{world.jump.port}"),
+    ]
+    world.say(f"IdentityFile {key}")
+
+
+@CASES.case()
+def a_jump_whose_name_may_be_one_of_a_domain(world: World) -> None:
+    key = world.key()
+    world.jump.authorize(key)
+    world.before = [
+        *("Host 127.*", "  ProxyJump localhost"),
+        *("Match final originalhost localhost", "  HostKeyAlias fleet"),
+        *("Host localhost", f"  Port {world.jump.port}", "  CanonicalizeHostname yes", "  CanonicalDomains invalid"),
+    ]
+    world.known = world.host_key() + world.host_key("fleet", server=world.jump)
+    world.say(f"IdentityFile {key}")
+
+
+@CASES.case()
+def a_block_of_a_file_that_a_pattern_includes(world: World) -> None:
+    inner = world.folder / "conf.d"
+    inner.mkdir()
+    (inner / "10-wrong.conf").write_text("Host other\n  User nobody-there\n")
+    (inner / "20-right.conf").write_text(f"Include {inner}/more/*\nHost 127.*\n  IdentityFile {world.key()}\n")
+    world.before = [f"Include {inner}/*.conf {inner}/none"]
+    world.said.append("IdentitiesOnly yes")
+
+
+@CASES.case()
+def a_block_for_those_who_have_its_user_and_this_one(world: World) -> None:
+    world.before = [
+        *("Match user nobody-there", "  Port 1"),
+        *(f"Match final user root localuser {getpass.getuser()} !exec false", f"  IdentityFile {world.key()}"),
+    ]
+
+
 def command(world: World) -> str:
     """A program that carries bytes to the server, and back."""
     program = world.folder / "carry.py"
@@ -63,6 +106,12 @@ def a_proxy_command_in_the_words_of_a_shell(world: World) -> None:
         f"sh -c \"test %% = $(printf '\\045') && test %n-%r = 127.0.0.1-root && exec {command(world)} %h $((%p + 0))\""
     )
     world.say(f"IdentityFile {world.key()}", f"ProxyCommand {words}")
+
+
+@CASES.case()
+def a_proxy_command_that_a_variable_of_the_shell_names(world: World) -> None:
+    world.monkeypatch.setenv("CARRY", command(world))
+    world.say(f"IdentityFile {world.key()}", "ProxyCommand $CARRY %h $((%p))")
 
 
 @CASES.case()

@@ -95,6 +95,15 @@ def test_a_hostname_made_of_the_name_that_is_asked_for(tmp_path):
     assert way(tmp_path, "Host *\n HostName x%h\n").address == "x10.0.0.1"
 
 
+def test_the_name_of_the_inventory_is_none_to_look_up(tmp_path):
+    """It need not be known to anybody, and its address is known."""
+    config = (
+        "CanonicalizeHostname yes\nCanonicalDomains invalid\nCanonicalizeFallbackLocal no\nHost node-1\n User right\n"
+    )
+    hop = way(tmp_path, config)
+    assert (hop.user, hop.address) == ("right", "10.0.0.1")
+
+
 def test_known_hosts_files(tmp_path):
     config = f'Host *\n UserKnownHostsFile "{tmp_path}/one two" {tmp_path}/three\n GlobalKnownHostsFile /g /h\n'
     hop = way(tmp_path, config, known_hosts=Ssh.known_hosts.expanduser())
@@ -103,6 +112,9 @@ def test_known_hosts_files(tmp_path):
     assert way(tmp_path, config, known_hosts=tmp_path / "mine").known_hosts[0] == tmp_path / "mine"
     nowhere = way(tmp_path, "Host *\n UserKnownHostsFile /dev/null\n")
     assert nowhere.record_in is None, "neither /dev/null nor the system's file is a place to record keys"
+    assert nowhere.forgets and not way(tmp_path, "", known_hosts=None, written=frozenset({"known_hosts"})).forgets
+    nowhere = way(tmp_path, f"Host *\n UserKnownHostsFile /dev/null {tmp_path}/other\n")
+    assert nowhere.record_in is None, "only the first file is written to"
     assert way(tmp_path, "Host *\n UserKnownHostsFile none\n GlobalKnownHostsFile none\n").known_hosts == ()
     hop = way(tmp_path, f"Host *\n UserKnownHostsFile {tmp_path}/%k\n")
     assert hop.known_hosts[0] == tmp_path / "10.0.0.1"
@@ -136,6 +148,17 @@ def test_a_chain_of_jumps(tmp_path):
     assert hop.ssh_command() == "ssh -J one@a:2201,two@b root@10.0.0.1"
     assert way(tmp_path, "Host node-1\n ProxyJump none\nHost *\n ProxyJump a\n").via is None
     assert way(tmp_path, "Host node-1\n ProxyJump a\n").via.user == ME, "as ssh does: root is for the hosts"
+
+
+def test_jumps_may_be_made_of_the_hosts_own_name(tmp_path):
+    hop = way(tmp_path, "Host 10.*\n ProxyJump %r@a-%h-%p,b-%n:2201\n Port 2200\nHost b-*\n User x\n", user="core")
+    assert hop.jumps == "core@a-10.0.0.1-2200,x@b-10.0.0.1:2201"
+
+
+def test_a_jump_with_an_address_of_the_other_kind(tmp_path):
+    hop = way(tmp_path, "Host node-1\n ProxyJump root@[2001:db8::1]:2200,x@[2001:db8::2]\n")
+    assert hop.jumps == "root@[2001:db8::1]:2200,x@[2001:db8::2]"
+    assert hop.via.via.known_as[0] == "[2001:db8::1]:2200"
 
 
 def test_the_first_jump_is_reached_as_its_own_configuration_says(tmp_path):
@@ -210,12 +233,23 @@ def test_conditions_are_those_of_ssh(tmp_path):
         ("Host *\n BindInterface lo\n", "config line 2: bindinterface lo is more than"),
         ("Host *\n RevokedHostKeys /r\n", "config line 2: revokedhostkeys /r is more than"),
         ("Host *\n ProxyCommand x\n ProxyUseFdpass yes\n", "config line 3: proxyusefdpass yes is more than"),
+        ("Host *\n PreferredAuthentications password\n", "config line 2: preferredauthentications password is more"),
+        (
+            "Ciphers chacha20-poly1305@openssh.com\n",
+            "config line 1: ciphers chacha20-poly1305@openssh.com is more than",
+        ),
+        ("MACs umac-64@openssh.com\n", "config line 1: macs umac-64@openssh.com"),
+        ("KexAlgorithms sntrup761x25519-sha512@openssh.com\n", "config line 1: kexalgorithms sntrup761x25519"),
+        ("HostKeyAlgorithms sk-*\n", "config line 1: hostkeyalgorithms sk-"),
+        ("Host *\n KnownHostsCommand /x %Z\n", "%Z is not a token that ssh knows here, in {folder}/config"),
+        ("Host *\n IdentityFile /x-%Z\n", "%Z is not a token that ssh knows here, in {folder}/config"),
+        ("Host *\n ProxyJump %d\n", "%d is not a token that ssh knows here, in {folder}/config"),
         ("Host *\n PubkeyAuthentication no\n", "config line 2: pubkeyauthentication false is more than"),
     ],
 )
 def test_what_cannot_be_done_is_named_with_its_line(tmp_path, config, named):
     error = refused(tmp_path, config.replace("{folder}", str(tmp_path)))
-    assert named in "\n".join(error.lines())
+    assert named.replace("{folder}", str(tmp_path)) in "\n".join(error.lines())
 
 
 def test_ssh_is_asked_as_rarely_as_can_be(tmp_path, monkeypatch):

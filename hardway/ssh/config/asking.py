@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import threading
@@ -49,7 +50,7 @@ class Question:
     @property
     def typed(self) -> str:
         """How a person asks the same."""
-        return f"ssh -G {f'-F {self.config} ' if self.config else ''}{self.host}"
+        return shlex.join(["ssh", "-G", *(["-F", str(self.config)] if self.config else []), self.host])
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,9 @@ ALONE = (
     *("user", "port", "identitiesonly", "identityagent", "pubkeyauthentication", "pkcs11provider"),
     *("userknownhostsfile", "globalknownhostsfile", "hostkeyalias", "stricthostkeychecking", "revokedhostkeys"),
     *("knownhostscommand", "verifyhostkeydns", "nohostauthenticationforlocalhost", "checkhostip"),
-    *("addressfamily", "bindaddress", "bindinterface", "connecttimeout"),
+    *("addressfamily", "bindaddress", "bindinterface", "connecttimeout", "hashknownhosts"),
+    *("preferredauthentications", "hostbasedauthentication", "ciphers", "macs", "kexalgorithms"),
+    *("hostkeyalgorithms", "pubkeyacceptedalgorithms"),
 )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +15,7 @@ from ...errors import ConnectionFailed
 from ...patience import stretched
 from ..hop import Hop
 from ..host_keys.known_hosts import known_name
+from .powers import NO_HOST_KEYS_FROM, NO_KEYS_FROM, OFF, algorithms, unheeded
 from .said import Said
 from .tokens import Tokens, UnknownToken, home
 
@@ -24,10 +27,7 @@ STRICT, ACCEPT_NEW = "strict", "accept-new"
 # StrictHostKeyChecking that lets a new key pass; one that has changed is refused whatever it says.
 LENIENT = ("accept-new", "no", "off", "false")
 AGENT = "SSH_AUTH_SOCK"
-# Where ssh would take keys from, and hardway does not: it is said when one is missing.
-NO_HOST_KEYS_FROM = ("knownhostscommand", "verifyhostkeydns", "nohostauthenticationforlocalhost")
-NO_KEYS_FROM = ("pkcs11provider",)
-OFF = ("", "no", "false")
+DEVNULL = Path(os.devnull)
 
 
 def wrong(host: Host, said: Said, option: str, why: str) -> ConnectionFailed:
@@ -56,8 +56,18 @@ class Stop:
 
         ConnectionFailed for a token that ssh does not know.
         """
-        try:
+        with self._known_tokens():
             return self._hop(via, names)
+
+    def before(self) -> list[str]:
+        """The hosts that its ProxyJump names; ConnectionFailed for a token that ssh does not know."""
+        with self._known_tokens():
+            return [jump.strip() for jump in self._tokens.command(self.said.first("proxyjump")).split(",") if jump]
+
+    @contextlib.contextmanager
+    def _known_tokens(self) -> Iterator[None]:
+        try:
+            yield
         except UnknownToken as error:
             files = ", ".join(map(str, self.said.files))
             raise ConnectionFailed(f"{error}, in {files}", self.host.name, hint=f"correct {files}") from error
@@ -79,16 +89,20 @@ class Stop:
             known_as=known_as,
             known_also=() if said.first("hostkeyalias") or tokens.port == 22 else (tokens.host, said.asked),
             known_hosts=(*known_hosts, *_paths(said, "globalknownhostsfile", SYSTEM_KNOWN_HOSTS)),
-            record_in=next((path for path in known_hosts if str(path) != os.devnull), None),
+            record_in=next((path for path in known_hosts[:1] if path != DEVNULL), None),
             host_keys=self._strictness(),
+            forgets=not self._own_known_hosts and known_hosts[:1] == (DEVNULL,),
             timeout=self._timeout(),
             proxy_command="" if via else tokens.command(said.first("proxycommand")),
             via=via,
             is_bastion=not names,
             family=said.first("addressfamily") or "any",
             bind_address=said.first("bindaddress"),
-            no_host_keys_from=tuple(option for option in NO_HOST_KEYS_FROM if said.first(option) not in OFF),
-            no_keys_from=tuple(option for option in NO_KEYS_FROM if said.first(option)),
+            hashed=said.first("hashknownhosts") not in OFF,
+            known_hosts_command=tokens.words(said.first("knownhostscommand")),
+            algorithms=algorithms(said),
+            no_host_keys_from=unheeded(said, NO_HOST_KEYS_FROM),
+            no_keys_from=unheeded(said, NO_KEYS_FROM),
         )
 
     @cached_property
@@ -123,11 +137,15 @@ class Stop:
         everything = (address, str(self.host.address), *names) if names else (address, self.said.asked)
         return tuple(dict.fromkeys(known_name(name, port) for name in everything))
 
+    @property
+    def _own_known_hosts(self) -> bool:
+        """Whether the inventory says where they are."""
+        return self.host.ssh.sets("known_hosts") or not self.said.values
+
     def _known_hosts(self) -> tuple[Path, ...]:
         """The files of the user."""
-        ssh = self.host.ssh
-        if ssh.sets("known_hosts") or not self.said.values:
-            return (ssh.known_hosts.expanduser(),) if ssh.known_hosts else ()
+        if self._own_known_hosts:
+            return (self.host.ssh.known_hosts.expanduser(),) if self.host.ssh.known_hosts else ()
         return _paths(self.said, "userknownhostsfile")
 
     def _strictness(self) -> str:

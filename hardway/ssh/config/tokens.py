@@ -6,6 +6,7 @@ import hashlib
 import os
 import pwd
 import re
+import shlex
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from functools import cached_property
 from pathlib import Path
 
 _PROXY = frozenset("hknpr")
+_LATER = frozenset("%HIKft")
+_WRITTEN = r"\$\{([^}]*)\}|%(.?)"
 
 
 class UnknownToken(ValueError):
@@ -44,7 +47,24 @@ class Tokens:
 
     def text(self, text: str) -> str:
         """Tokens and ${VARIABLES} replaced; UnknownToken."""
-        return re.sub(r"\$\{([^}]*)\}|%(.?)", lambda match: self._replaced(match, frozenset(self._values)), text)
+        return re.sub(_WRITTEN, lambda match: self._replaced(match, frozenset(self._values)), text)
+
+    def words(self, text: str) -> tuple[str, ...]:
+        """A KnownHostsCommand in words, with the tokens that only whoever runs it knows, and %%, as they were.
+
+        UnknownToken, also for quotes without end.
+        """
+
+        def replaced(match: re.Match[str]) -> str:
+            if match[2] and match[2] in _LATER:
+                return match[0]
+            return self._replaced(match, frozenset(self._values)).replace("%", "%%")
+
+        try:
+            words = shlex.split(text)
+        except ValueError as error:
+            raise UnknownToken(f"{text} has no end ({error})") from None
+        return (*words[:1], *(re.sub(_WRITTEN, replaced, word) for word in words[1:]))
 
     def command(self, text: str) -> str:
         """A ProxyCommand; its variables are the shell's. UnknownToken."""

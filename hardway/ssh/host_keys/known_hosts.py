@@ -33,9 +33,14 @@ class HostKey:
         """As ssh and ssh-keygen show it: SHA256:…"""
         return "SHA256:" + base64.b64encode(hashlib.sha256(self.blob).digest()).decode().rstrip("=")
 
+    @property
+    def text(self) -> str:
+        """The key in base64."""
+        return base64.b64encode(self.blob).decode()
+
     def line(self, name: str) -> str:
         """The known_hosts line for this key under `name`, without newline."""
-        return f"{name} {self.kind} {base64.b64encode(self.blob).decode()}"
+        return f"{name} {self.kind} {self.text}"
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,15 @@ def known_name(host: str, port: int) -> str:
     return host if port == 22 else f"[{host}]:{port}"
 
 
+def written(name: str, hidden: bool) -> str:
+    """A name as a new line has it; `hidden`, as HashKnownHosts has it, whoever reads the file does not learn it."""
+    if not hidden:
+        return name
+    salt = os.urandom(20)
+    digest = hmac.digest(salt, name.encode(), "sha1")
+    return f"|1|{base64.b64encode(salt).decode()}|{base64.b64encode(digest).decode()}"
+
+
 def bare(name: str) -> str:
     """The host alone in what `known_name` has made."""
     return name[1:].rpartition("]:")[0] if name.startswith("[") else name
@@ -86,10 +100,11 @@ def read(paths: Iterable[Path]) -> list[Entry]:
 
 
 def _entries(path: Path) -> Iterator[Entry]:
-    yield from _parsed(path, path.read_text("utf-8", "replace"))
+    yield from parsed(path, path.read_text("utf-8", "replace"))
 
 
-def _parsed(path: Path, text: str) -> Iterator[Entry]:
+def parsed(path: Path, text: str) -> Iterator[Entry]:
+    """Every usable line of a text that `path` holds, or prints."""
     for number, line in enumerate(text.split("\n"), 1):
         fields = re.findall(r"[^ \t\r]+", line)
         marker = fields.pop(0) if fields and fields[0].startswith("@") else ""
@@ -132,7 +147,7 @@ def replace(path: Path, names: Iterable[str], lines: Iterable[str], also: Iterab
 
     def exchanged(text: str) -> str:
         kept = []
-        entries = {entry.number: entry for entry in _parsed(path, text)}
+        entries = {entry.number: entry for entry in parsed(path, text)}
         for number, line in enumerate(text.removesuffix("\n").split("\n") if text else [], 1):
             entry = entries.get(number)
             others = _others(entry, sure, every) if entry else None

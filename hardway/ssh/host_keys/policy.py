@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import paramiko
 
 from ...errors import HostKeyError
 from ..hop import Hop
+from . import command
 from .certificates import SUFFIX, HostCertificate, shown
-from .known_hosts import AUTHORITY, NEW_KEYS, REVOKED, Entry, HostKey, bare, known_name, remember
+from .known_hosts import AUTHORITY, NEW_KEYS, REVOKED, Entry, HostKey, bare, known_name, remember, written
 from .on_record import OnRecord, on_record
 
 ACCEPT_NEW = "accept-new"
@@ -30,10 +32,11 @@ class Policy(paramiko.MissingHostKeyPolicy):
 def preferred(hop: Hop, algorithms: Sequence[str]) -> list[str]:
     """The algorithms for host keys in the order to ask for them: certificates where a CA is on record, then the types
     of the keys on record, so that a second key of another type is no surprise."""
-    record = on_record(hop.known_hosts)
+    record = _record(hop, command.ORDER)
     kinds = [entry.key.kind for entry in _known(hop, record)]
     certificates = [f"{name}{SUFFIX}" for name in algorithms] if _authorities(hop, record) else []
-    return [*certificates, *sorted(algorithms, key=lambda name: _kind(name) not in kinds)]
+    wanted = [*certificates, *sorted(algorithms, key=lambda name: _kind(name) not in kinds)]
+    return hop.allowed("hostkeyalgorithms", wanted)
 
 
 def _kind(algorithm: str) -> str:
@@ -44,7 +47,7 @@ def _kind(algorithm: str) -> str:
 def verify(hop: Hop, offered: HostKey, certificate: HostCertificate | None = None) -> None:
     """Return when the key is on record or vouched for (or may be recorded now); HostKeyError when it is unknown,
     changed or revoked."""
-    record = on_record(hop.known_hosts)
+    record = _record(hop, command.HOSTNAME, offered)
     blobs = (offered.blob, certificate.authority) if certificate else (offered.blob,)
     if revoked := [entry for entry in _all(hop, record, REVOKED) if entry.key.blob in blobs]:
         where = f"{revoked[0].path} line {revoked[0].number}"
@@ -63,7 +66,23 @@ def verify(hop: Hop, offered: HostKey, certificate: HostCertificate | None = Non
     _accept(hop, offered)
 
 
-def _known(hop: Hop, record: OnRecord) -> list[Entry]:
+@dataclass(frozen=True)
+class _Record:
+    """What the files say, and what a program prints of the one name that ssh asks it for."""
+
+    files: OnRecord
+    printed: Mapping[str, list[Entry]]
+
+    def of(self, name: str) -> list[Entry]:
+        return [*self.files.of(name), *self.printed.get(name, ())]
+
+
+def _record(hop: Hop, why: str, offered: HostKey | None = None) -> _Record:
+    name = hop.known_as[0]
+    return _Record(on_record(hop.known_hosts), {name: command.printed(hop, name, why, offered)})
+
+
+def _known(hop: Hop, record: _Record) -> list[Entry]:
     # The address decides. A bare name like "controller-0" may stand for another cluster's machine in the same file.
     for name in hop.known_as:
         if found := [entry for entry in record.of(name) if not entry.marker]:
@@ -71,16 +90,16 @@ def _known(hop: Hop, record: OnRecord) -> list[Entry]:
     return []
 
 
-def _all(hop: Hop, record: OnRecord, marker: str) -> list[Entry]:
+def _all(hop: Hop, record: _Record, marker: str) -> list[Entry]:
     names = (*hop.known_as, *hop.known_also)
     return [entry for name in names for entry in record.of(name) if entry.marker == marker]
 
 
-def _authorities(hop: Hop, record: OnRecord) -> list[Entry]:
+def _authorities(hop: Hop, record: _Record) -> list[Entry]:
     return _all(hop, record, AUTHORITY)
 
 
-def _vouched(hop: Hop, record: OnRecord, certificate: HostCertificate) -> bool:
+def _vouched(hop: Hop, record: _Record, certificate: HostCertificate) -> bool:
     """Whether a CA that is on record for one of its names has signed it for this very name."""
     return any(
         entry.marker == AUTHORITY and entry.key.blob == certificate.authority and not certificate.wrong(bare(name))
@@ -91,11 +110,13 @@ def _vouched(hop: Hop, record: OnRecord, certificate: HostCertificate) -> bool:
 
 def _accept(hop: Hop, offered: HostKey) -> None:
     path = hop.record_in
+    if path is None and hop.forgets:
+        return
     if path is None:
         hint = "set ssh.known_hosts to a file you can write"
         raise HostKeyError(f"there is no known_hosts file to record the host key of {hop.called}", hop.host, hint=hint)
     try:
-        remember(path, [offered.line(hop.known_as[0])])
+        remember(path, [offered.line(written(hop.known_as[0], hop.hashed))])
     except OSError as error:
         message = f"cannot record the host key of {hop.called} in {path}: {error.strerror}"
         raise HostKeyError(message, hop.host, hint="set ssh.known_hosts to a file you can write") from error
@@ -111,7 +132,7 @@ def _unknown(hop: Hop, offered: HostKey, certificate: HostCertificate | None) ->
                 _shown("offered", offered),
                 *([f"its certificate does not count: {why}"] if (why := _why_not(hop, certificate)) else []),
                 f"on the machine itself: ssh-keygen -lf /etc/ssh/ssh_host_{_short(offered.kind)}_key.pub",
-                *(f"hardway does not use {option} of the SSH configuration" for option in hop.no_host_keys_from),
+                *hop.no_host_keys_from,
             ]
         ),
         hint=f"compare the fingerprint, then: {_line(hop, offered)} >> {shlex.quote(str(record_in))}{_other_ways(hop)}",
@@ -136,7 +157,6 @@ def _changed(hop: Hop, offered: HostKey, known: list[Entry]) -> HostKeyError:
     same_kind = [entry for entry in known if entry.key.kind == offered.kind] or known
     entry = same_kind[0]
     name = next(name for name in hop.known_as if entry.names(name))
-    trust = "" if hop.is_bastion else f"hardway trust INV {hop.host}, or remove its old key: "
     return HostKeyError(
         (
             f"the host key of {hop.called} has changed: the machine was reinstalled or replaced, or the connection is"
@@ -149,11 +169,16 @@ def _changed(hop: Hop, offered: HostKey, known: list[Entry]) -> HostKeyError:
                 *(f"{_shown('on record', e.key)} ({e.path} line {e.number})" for e in same_kind),
             ]
         ),
-        hint=(
-            f"if the machine was reinstalled: {trust}ssh-keygen -R {shlex.quote(name)} -f"
-            f" {shlex.quote(str(entry.path))}"
-        ),
+        hint=f"if the machine was reinstalled: {_exchange(hop, name, entry.path)}",
     )
+
+
+def _exchange(hop: Hop, name: str, path: Path) -> str:
+    """How the new key gets on record."""
+    if path not in hop.known_hosts:
+        return f"have {path} print its new key"
+    trust = "" if hop.is_bastion else f"hardway trust INV {hop.host}, or remove its old key: "
+    return f"{trust}ssh-keygen -R {shlex.quote(name)} -f {shlex.quote(str(path))}"
 
 
 def _other_ways(hop: Hop) -> str:

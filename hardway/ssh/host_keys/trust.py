@@ -13,7 +13,7 @@ from ...cluster import Host
 from ...errors import HostKeyError
 from ..hop import Hop
 from ..route import route
-from .known_hosts import NEW_KEYS, HostKey, known_name, replace
+from .known_hosts import NEW_KEYS, HostKey, known_name, replace, written
 from .on_record import on_record
 
 
@@ -77,7 +77,7 @@ def record(host: Host, keys: Iterable[HostKey]) -> Recorded:
             hint="set ssh.known_hosts in INV",
         )
     _refuse_revoked(hop, new)
-    lines = [key.line(hop.known_as[0]) for key in new]
+    lines = [key.line(written(hop.known_as[0], hop.hashed)) for key in new]
     try:
         gone = replace(hop.record_in, _addresses(hop), lines, also=hop.known_as)
     except OSError as error:

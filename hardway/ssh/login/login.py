@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 
 import paramiko
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from ...errors import AuthenticationError
+from ..config.powers import KEYS_OF_USERS
 from ..credentials import PASSPHRASE_FILE, Prompt, answers
 from ..hop import Hop
 from . import certificates
@@ -16,6 +18,7 @@ from .agent import Agent
 from .certificates import Certificate, NoCertificate
 from .keyfiles import KeyFile, NeedsPassphrase, load
 
+RSA = ("rsa-sha2-512", "rsa-sha2-256")
 Candidate = tuple[str, paramiko.PKey]
 
 
@@ -54,6 +57,9 @@ class Login:
             return None
 
     def _accepted(self, transport: paramiko.Transport, label: str, key: paramiko.PKey) -> bool:
+        if not self.hop.allowed(KEYS_OF_USERS, _algorithms(key)):
+            self.tried.append(f"{label}: PubkeyAcceptedAlgorithms of the SSH configuration does not allow it")
+            return False
         try:
             further = transport.auth_publickey(self.hop.user, key)
         except paramiko.BadAuthenticationType as error:
@@ -109,7 +115,7 @@ class Login:
         if not file.private:
             why = "only its public half is here, and the agent does not hold it" if file.public else "no such file"
         elif file.open_to_others:
-            why = f"others can read it, so neither ssh nor hardway uses it (chmod 600 {file.path})"
+            why = f"others can read it, so neither ssh nor hardway uses it (chmod 600 {quote(str(file.path))})"
         if why and (file.path in self.hop.named_keys or file.public):
             self.tried.append(f"key {file.path}: {why}")
         return not why
@@ -128,9 +134,8 @@ class Login:
         for path in paths:
             passphrase = answers.get(f"key {path}", f"Passphrase for {path}", PASSPHRASE_FILE, self.prompt)
             if not passphrase:
-                self.tried.append(
-                    f"key {path}: encrypted, and no passphrase was given (run ssh-add {path}, or set {PASSPHRASE_FILE})"
-                )
+                ways = f"run ssh-add {quote(str(path))}, or set {PASSPHRASE_FILE}"
+                self.tried.append(f"key {path}: encrypted, and no passphrase was given ({ways})")
                 continue
             if key := self._load(path, passphrase):
                 yield f"key {path}", key
@@ -141,14 +146,14 @@ class Login:
         except OSError as error:
             self.tried.append(f"key {path}: {error.strerror}")
         except UnsupportedAlgorithm:
-            self.tried.append(f"key {path}: of a kind that only an agent can use (ssh-add {path})")
+            self.tried.append(f"key {path}: of a kind that only an agent can use (ssh-add {quote(str(path))})")
         except (ValueError, paramiko.SSHException) as error:
             if passphrase:
                 answers.forget(f"key {path}", passphrase)
                 raise AuthenticationError(
                     f"the passphrase for {path} is wrong",
                     self.hop.host,
-                    hint=f"ssh-keygen -y -P '' -f {path}  (shows whether the key needs one)",
+                    hint=f"ssh-keygen -y -P '' -f {quote(str(path))}  (shows whether the key needs one)",
                 ) from error
             self.tried.append(f"key {path}: not a usable private key")
         return None
@@ -156,11 +161,16 @@ class Login:
     def _refused(self) -> AuthenticationError:
         what = f"{self.hop.user}@{self.hop.endpoint} accepts none of your keys"
         none = "no key file, and no key in the agent" if self.hop.agent else "no key file, and no agent"
-        tried = self.tried or [none]
-        unheeded = [f"hardway takes no keys from {option}: add them to an agent" for option in self.hop.no_keys_from]
-        return AuthenticationError(
-            what, self.hop.host, evidence="\n".join(["tried:", *tried, *unheeded]), hint=self.hop.ssh_command("-v")
-        )
+        evidence = "\n".join(["tried:", *(self.tried or [none]), *self.hop.no_keys_from])
+        return AuthenticationError(what, self.hop.host, evidence=evidence, hint=self.hop.ssh_command("-v"))
+
+
+def _algorithms(key: paramiko.PKey) -> list[str]:
+    """Those by which it may sign; a certificate's are those of its key."""
+    name = key.public_blob.key_type if key.public_blob else key.get_name()
+    if not name.startswith("ssh-rsa"):
+        return [name]
+    return [name.replace("ssh-rsa", algorithm, 1) for algorithm in RSA]
 
 
 def _shown(certified: list[Certificate], keys: dict[bytes, paramiko.PKey]) -> Iterator[Candidate]:
