@@ -186,6 +186,8 @@ def test_files_have_tokens_too(tmp_path, monkeypatch):
     hop = way(tmp_path, config, user="admin")
     assert hop.keys == (Path(f"{home}/k-10.0.0.1-admin"), Path(f"/srv/{ME}-{os.getuid()}"))
     assert hop.certificates == (Path(f"{home}/10.0.0.1-22"),)
+    assert way(tmp_path, config=None).keys[0] == Path("/elsewhere/.ssh/id_ed25519")
+    assert way(tmp_path, config=None, key=Path("/k%h")).keys == (Path("/k%h"),)
     assert "NOT_SET" in refused(tmp_path, "Host *\n IdentityFile ${NOT_SET}/k\n").message
 
 

@@ -75,7 +75,7 @@ class Stop:
     def _hop(self, via: Hop | None, names: tuple[str, ...]) -> Hop:
         said, ssh, tokens = self.said, self.host.ssh, self._tokens
         known_hosts, known_as = self._known_hosts(), self._known_as(names)
-        keys = {tokens.path(text): text for text in self._identities()}
+        keys = {self._key_file(text): text for text in self._identities()}
         return Hop(
             host=self.host.name,
             address=tokens.host,
@@ -121,6 +121,10 @@ class Stop:
         if self.key:
             return (str(self.key).replace("%", "%%"),)
         return self.said.all("identityfile") if self.said.values else DEFAULT_KEYS
+
+    def _key_file(self, text: str) -> Path:
+        """ssh goes by the user database, and what hardway looks for by itself lies where HOME says."""
+        return self._tokens.path(text) if self.said.values or self.key else Path(text).expanduser()
 
     def _agent(self) -> str:
         where = self.said.values.get("identityagent", (AGENT,))[0]
