@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -15,7 +15,23 @@ from .ports import API_SERVER
 
 
 @dataclass(frozen=True)
-class Bastion:
+class Login:
+    """Settings of a login, some of which the configuration of OpenSSH may say if the inventory does not."""
+
+    written: frozenset[str] = field(default=frozenset(), kw_only=True, compare=False, repr=False)
+
+    def sets(self, key: str) -> bool:
+        """Whether the inventory says it, be it no other than the default."""
+        default = next(one.default for one in fields(self) if one.name == key)
+        return key in self.written or _expanded(getattr(self, key)) != _expanded(default)
+
+
+def _expanded(value: object) -> object:
+    return value.expanduser() if isinstance(value, Path) else value
+
+
+@dataclass(frozen=True)
+class Bastion(Login):
     """A jump host; `key` is a private key file, or None for the agent and the default keys."""
 
     address: str
@@ -25,7 +41,7 @@ class Bastion:
 
 
 @dataclass(frozen=True)
-class Ssh:
+class Ssh(Login):
     """How one host is reached. `host_keys` is "strict" or "accept-new"; `sudo` is "auto", "never" or "password"."""
 
     user: str = "root"

@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Callable
 
 from ..errors import HardwayError
+from ..patience import stretched
 from ..pki.credentials import Pair
 from ..targets.kube import tls_context
 
@@ -29,7 +30,7 @@ def context(ca: bytes, pair: Pair | None = None, believe: bool = True) -> ssl.SS
 def certificate(dial: Dial, settings: ssl.SSLContext) -> bytes:
     """The certificate a server shows (DER)."""
     with dial() as raw:
-        raw.settimeout(SECONDS)
+        raw.settimeout(stretched(SECONDS))
         with settings.wrap_socket(raw) as wrapped:
             return wrapped.getpeercert(binary_form=True) or b""
 
@@ -41,16 +42,16 @@ def status(dial: Dial, path: str, settings: ssl.SSLContext | None = None) -> tup
     A TLS 1.3 server refuses a client's certificate only after the handshake, so the request has to be made.
     HardwayError when nothing listens.
     """
-    connection = http.client.HTTPConnection("host", timeout=SECONDS)
+    connection = http.client.HTTPConnection("host", timeout=stretched(SECONDS))
     raw = dial()
     try:
-        raw.settimeout(SECONDS)
+        raw.settimeout(stretched(SECONDS))
         connection.sock = settings.wrap_socket(raw) if settings else raw
         connection.request("GET", path, headers={"Connection": "close"})
         response = connection.getresponse()
         return response.status, response.read().decode("utf-8", "replace")
     except TimeoutError as error:
-        raise HardwayError(f"no answer within {SECONDS:.0f} s") from error
+        raise HardwayError(f"no answer within {stretched(SECONDS):.0f} s") from error
     except (OSError, http.client.HTTPException) as error:
         return 0, str(error) or type(error).__name__
     finally:

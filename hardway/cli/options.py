@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from ..patience import stretch
+
 if TYPE_CHECKING:
     from ..drain import Options
 
@@ -40,6 +42,16 @@ STATE = click.option(
     metavar="DIR",
     help="The directory of this cluster's keys and certificates.  [default: .hardway/<cluster>]",
 )
+PATIENCE = click.option(
+    "--patience",
+    type=click.FloatRange(1, 100),
+    default=1.0,
+    show_default=True,
+    metavar="FACTOR",
+    expose_value=False,
+    callback=lambda context, parameter, factor: stretch(factor),
+    help="Wait so many times as long for slow machines.",
+)
 OUTPUT = click.option(
     "--output",
     type=click.Choice(["text", "json"]),
@@ -58,6 +70,7 @@ COMMON = options(
         metavar="N",
         help="Work on N hosts at once.",
     ),
+    PATIENCE,
     click.option("-v", "--verbose", is_flag=True, help="Show each host's steps and each resource."),
 )
 IGNORE = click.option(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..cluster import Host
 from ..errors import RemoteCommandError
+from ..patience import stretched
 from .interface import (
     CALL_SECONDS,
     COMPACT_SECONDS,
@@ -117,7 +118,7 @@ class Etcdctl:
 
     def _run(self, action: str, *arguments: str, seconds: float = 0.0) -> Result:
         files, seconds = tls_flags(self._pki), seconds or CALL_SECONDS
-        limits = f"--dial-timeout={CALL_SECONDS:g}s --command-timeout={seconds:g}s"
+        limits = f"--dial-timeout={stretched(CALL_SECONDS):g}s --command-timeout={stretched(seconds):g}s"
         script = (
             f"PATH=/usr/local/bin:$PATH\nexec etcdctl --endpoints={','.join(self._names)} {files} {limits} -w json"
             f" {action}"

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from ..cluster import Host
 from ..errors import NotReadyError, RemoteCommandError
+from ..patience import stretched
 
 # Where a member keeps its certificates on its host: the server's own pair is a client's as well.
 PKI = "/etc/etcd/pki"
@@ -185,7 +186,7 @@ def silent(action: str, members: tuple[Host, ...], evidence: str) -> NotReadyErr
         f"etcd does not answer ({names})",
         command=action,
         waited_for="an answer from any etcd member",
-        waited_seconds=CALL_SECONDS,
+        waited_seconds=stretched(CALL_SECONDS),
         evidence=evidence,
         hint=f"on {names}: systemctl status etcd; journalctl -u etcd -n 50",
     )

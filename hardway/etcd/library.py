@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..cluster import Cluster, Host
 from ..errors import HardwayError, RemoteCommandError
+from ..patience import stretched
 from ..ports import ETCD_CLIENT
 from .interface import (
     CALL_SECONDS,
@@ -226,7 +227,7 @@ class Etcd3:
             if among is not None and endpoint.host.name not in among:
                 continue
             try:
-                return method(client)(request, seconds)
+                return method(client)(request, stretched(seconds))
             except grpc.RpcError as error:
                 if _refused(error):
                     raise refused(action, endpoint.host.name, error.details()) from None
@@ -243,7 +244,7 @@ class Etcd3:
         import grpc
 
         answers = []
-        for call in [method(client).future(request, seconds) for client in self._clients]:
+        for call in [method(client).future(request, stretched(seconds)) for client in self._clients]:
             try:
                 answers.append((call.result(), ""))
             except grpc.RpcError as error:
@@ -271,7 +272,9 @@ def _client(port: int, ca: bytes, pair: Pair) -> Any:
         def _get_secure_creds(self, ca_cert, cert_key=None, cert_cert=None):
             return grpc.ssl_channel_credentials(ca_cert, cert_key, cert_cert)
 
-    return FromMemory("127.0.0.1", port, ca, pair.key.reveal(), pair.cert, timeout=CALL_SECONDS, grpc_options=CHANNEL)
+    return FromMemory(
+        "127.0.0.1", port, ca, pair.key.reveal(), pair.cert, timeout=stretched(CALL_SECONDS), grpc_options=CHANNEL
+    )
 
 
 def _refused(error: Any) -> bool:

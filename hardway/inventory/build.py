@@ -65,13 +65,15 @@ def taint(text: str) -> settings.Taint:
 def _ssh(draft: Draft, sections: Sequence[keys.Ssh], state_dir: Path) -> settings.Ssh:
     """The later sections, a host's own, before the earlier ones, before those of the lab, before the defaults."""
     chosen_all: dict = _lab_ssh(state_dir) if draft.model.lab else _default_files()
+    written: set[str] = set()
     for section in sections:
         chosen = _chosen(section)
+        written |= chosen.keys()
         chosen_all |= chosen | {
             key: _file(draft, chosen[key]) for key in ("key", "config", "known_hosts") if key in chosen
         }
         chosen_all |= {"bastion": _bastion(draft, section.bastion)} if "bastion" in chosen else {}
-    return settings.Ssh(**chosen_all)
+    return settings.Ssh(**chosen_all, written=frozenset(written))
 
 
 def _default_files() -> Mapping[str, Path]:
@@ -92,7 +94,10 @@ def _lab_ssh(state_dir: Path) -> Mapping[str, object]:
 
 
 def _bastion(draft: Draft, bastion: keys.Bastion | None) -> settings.Bastion | None:
-    return settings.Bastion(**_chosen(bastion) | {"key": _file(draft, bastion.key)}) if bastion else None
+    if not bastion:
+        return None
+    chosen = _chosen(bastion)
+    return settings.Bastion(**chosen | {"key": _file(draft, bastion.key)}, written=frozenset(chosen))
 
 
 def _file(draft: Draft, name: str | None) -> Path | None:

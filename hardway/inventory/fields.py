@@ -179,6 +179,8 @@ Name = matching(
     LABEL, "a DNS label of at most 63 characters: a-z, 0-9 and -, starting and ending with a letter or digit", 63
 )
 Domain = matching(DOMAIN, "a DNS domain in lower case such as cluster.local")
-User = matching(r"[A-Za-z_][A-Za-z0-9_.-]*", "a login name of at most 32 characters", 32)
+# Directories know people as DOMAIN\\name or name@domain.
+USER = r"[A-Za-z0-9_][A-Za-z0-9_.+$@\\-]*(?<!\\)"
+User = matching(USER, r"a login name such as root, ACME\jdoe or jdoe@acme.example (at most 256 characters)", 256)
 File = matching(r".*\S.*", "the path of a file", 1024)
 Port = whole(1, 65535)

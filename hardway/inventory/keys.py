@@ -70,7 +70,9 @@ class Section(BaseModel):
 
 class Bastion(Section):
     address: Endpoint = Field(description="Name or address of the jump host.")
-    user: User = Field(settings.Bastion.user, description="Login on the jump host.")
+    user: User = Field(
+        settings.Bastion.user, description="Login on the jump host. Default: as OpenSSH is configured, else root."
+    )
     port: Port = Field(settings.Bastion.port, description="SSH port of the jump host.")
     key: File | None = Field(
         None, description="Private key file for the jump host; default: the ssh-agent, then the usual key files."
@@ -79,11 +81,16 @@ class Bastion(Section):
 
 class Ssh(Section):
     nullable = frozenset({"key", "config", "known_hosts", "bastion"})
-    user: User = Field(settings.Ssh.user, description="Login on the hosts: root, or a user with sudo.")
+    user: User = Field(
+        settings.Ssh.user,
+        description="Login on the hosts: root, or a user with sudo. Default: as OpenSSH is configured, else root.",
+    )
     port: Port = Field(settings.Ssh.port, description="SSH port.")
     key: File | None = Field(None, description="Private key file; default: the ssh-agent, then the usual key files.")
     agent: Flag = Field(settings.Ssh.agent, description="Whether to use a running ssh-agent.")
-    config: File | None = Field(str(settings.Ssh.config), description="OpenSSH client configuration file; empty: none.")
+    config: File | None = Field(
+        str(settings.Ssh.config), description="OpenSSH client configuration file, as with ssh -F; empty: none."
+    )
     known_hosts: File | None = Field(str(settings.Ssh.known_hosts), description="File with the host keys to trust.")
     host_keys: Literal["strict", "accept-new"] = Field(
         settings.Ssh.host_keys, description="What to do with an unknown host key: refuse it, or accept and record it."

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from hardway.errors import UsageError
+from hardway.inventory.fields import USER
 
 EXAMPLES = ("root@10.0.0.9", "root@10.0.0.10", "root@10.0.0.11", "root@10.0.0.12", "root@10.0.0.20", "root@10.0.0.21")
 
@@ -102,7 +103,7 @@ def _host(name: str, roles: tuple[str, ...], target: Target) -> str:
 
 
 def _target(text: str) -> Target:
-    match = re.fullmatch(r"(?:([A-Za-z_][A-Za-z0-9_.-]{0,31})@)?([0-9.]{7,15})(?::([0-9]{1,5}))?", text, re.ASCII)
+    match = re.fullmatch(rf"(?:({USER})@)?([0-9.]{{7,15}})(?::([0-9]{{1,5}}))?", text, re.ASCII)
     try:
         if match and 1 <= int(match[3] or 22) <= 65535:
             return Target(IPv4Address(match[2]), match[1] or "root", int(match[3] or 22))

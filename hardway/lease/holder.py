@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ..state.owner import Owner
 
 # A host lets go of the lease of a run that has said nothing for so many seconds: as long as a connection may be silent
-# (hardway.ssh.pulse), since a sign of life queues behind what is being pushed.
+# (hardway.ssh.life.pulse), since a sign of life queues behind what is being pushed.
 TTL = 90.0
 TRYING, WORKING, NO_LOCK = "trying", "working", "-"
 

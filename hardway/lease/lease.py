@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 
 from ..cluster import Host
 from ..errors import InUseError
+from ..patience import stretched
 from ..transport import Transport
 from ..vocabulary import Op, Remote
 from .holder import Holder
@@ -94,7 +95,7 @@ class Lease:
             working = self.term.working
             if working and holder and holder.working:
                 self._fail(_lost(str(holder), holder.remedy))
-            elif not working and (seconds > PATIENCE or (holder and self._gives_way_to(holder))):
+            elif not working and (seconds > stretched(PATIENCE) or (holder and self._gives_way_to(holder))):
                 self._fail(_refused(holder, host))
 
     def _superseded(self) -> None:

@@ -17,6 +17,7 @@ from functools import partial
 from ..cluster import Cluster, Host, Role
 from ..errors import HardwayError, UnreachedError
 from ..facts import Facts, ports
+from ..patience import stretched
 from ..ports import ETCD_CLIENT, ETCD_PEER, KUBELET
 from ..settings import LoadBalancer
 from ..targets.live import Live
@@ -107,7 +108,7 @@ def _tried(live: Live, link: Link) -> Blocked | None:
     try:
         live.transports[link.source.name].dial(link.port, str(link.target.address), SECONDS).close()
     except UnreachedError as error:
-        how = f"no answer within {SECONDS:.0f} s" if error.waited_seconds else "refused"
+        how = f"no answer within {stretched(SECONDS):.0f} s" if error.waited_seconds else "refused"
         return Blocked(link.source.name, link.target.name, link.port, how)
     except (HardwayError, OSError):
         return None
@@ -142,7 +143,7 @@ def _listening(live: Live, hosts: Mapping[Host, set[int]]) -> Iterator[set[Port]
         thread.start()
     try:
         with news:
-            news.wait_for(lambda: wanted <= ready, SECONDS)
+            news.wait_for(lambda: wanted <= ready, stretched(SECONDS))
             found = set(ready)
         yield found
     finally:

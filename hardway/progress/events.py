@@ -128,11 +128,11 @@ class StepFinished(Event):
 
 @dataclass(frozen=True)
 class Waiting(Event):
-    """A phase waits for something; sent again when it waits for something else, at most twice a second."""
+    """A phase waits for something; sent again when it waits for something else or longer, at most twice a second."""
 
     kind = "waiting"
     phase: str = says("the phase")
-    deadline: float = says("how many seconds it waits at most, counted from the first of these events")
+    deadline: float = says("how many seconds it waits, counted from the first of these events; grows with progress")
     what: str = says("what it waits for; empty before the first check")
     host: str = says("where; empty if it is not a single host")
 

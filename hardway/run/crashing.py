@@ -17,6 +17,8 @@ from .refusals import USAGE_LINES, refusal
 LOOK_SECONDS = 1.0
 # systemd waits a second between two starts: no program that only needs another one's time ends this often.
 HOPELESS_RESTARTS = 20
+# What only waits for others uses a few hundredths of a processor.
+BUSY = 0.3
 # After one restart a refused flag may be what the journal still holds from before the unit was written anew.
 RESTARTS_TO_BELIEVE = 2
 # For what systemd has not begun to start at a phase's deadline: systemd-networkd-wait-online itself gives up after
@@ -42,10 +44,13 @@ def not_started(host: str, unit: str, state: UnitState, waited: float, evidence:
 
 
 class CrashWatch:
-    """`given_up(pending)` is the error with which to end a wait early, or nothing."""
+    """`given_up(pending)` is the error with which to end a wait early, or nothing; `at_work` is whether the unit was
+    busy when it was last looked at."""
 
     def __init__(self, live: Live, clock: Callable[[], float] = time.monotonic):
         self.live, self.clock = live, clock
+        self.at_work = False
+        self.used: dict[tuple[str, str], tuple[float, float]] = {}
         self.first: dict[tuple[str, str], int] = {}
         self.tried: set[str] = set()
         self.states: dict[tuple[str, str], UnitState] = {}
@@ -59,7 +64,9 @@ class CrashWatch:
         if pending.host not in self.tried:
             self.tried.add(pending.host)
             self._require_forwarding(pending)
-        restarts = self._restarts(pending)
+        state = self.states[pending.host, pending.unit] = state_of(self.live, pending)
+        self.at_work = self._works((pending.host, pending.unit), state, now)
+        restarts = self._restarts(pending, state)
         if restarts < RESTARTS_TO_BELIEVE:
             return None
         journal = self.live.journal(pending.host, pending.unit, USAGE_LINES)
@@ -94,9 +101,16 @@ class CrashWatch:
         if host and not self.live.forwards(host):
             raise forwarding_forbidden(host, "its own ports")
 
-    def _restarts(self, pending: Pending) -> int:
+    def _works(self, unit: tuple[str, str], state: UnitState, now: float) -> bool:
+        """Whether a unit uses the processor so much that it is busy with something, and not only waiting too."""
+        told = state.said.get("CPUUsageNSec", "")
+        used = int(told) / 1e9 if told.isdigit() else 0.0
+        before, since = self.used.get(unit, (used, now))
+        self.used[unit] = used, now
+        return used - before >= BUSY * (now - since) > 0
+
+    def _restarts(self, pending: Pending, state: UnitState) -> int:
         """How often systemd has restarted the unit since we first looked."""
-        state = self.states[pending.host, pending.unit] = state_of(self.live, pending)
         count = state.said.get("NRestarts", "")
         if not count.isdigit():
             return 0

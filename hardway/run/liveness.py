@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Sequence
 
 from ..errors import ConnectionFailed, ConnectionLost, NotReadyError
+from ..patience import stretched
 from ..resources.unit_state import UnitState
 from ..targets.live import Live
 from ..targets.steadiness import STEADY, restarted, young
@@ -60,7 +61,7 @@ def require_steady(live: Live, remote: Reader, host: str, names: Iterable[str]) 
         worst = max(left, key=lambda name: ended[name])
         waited = time.monotonic() - began
         state = _state(answers, worst)
-        if ended[worst] >= ENDINGS or waited > (QUEUE_SECONDS if state.queued else SETTLING):
+        if ended[worst] >= ENDINGS or waited > stretched(QUEUE_SECONDS if state.queued else SETTLING):
             raise _failed(live, host, worst, state, waited)
         time.sleep(LOOK)
         answers = _asked(remote, units)

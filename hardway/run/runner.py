@@ -17,6 +17,7 @@ from ..errors import (
     RemoteCommandError,
 )
 from ..parallel import each
+from ..patience import stretched
 from ..phase import Inputs, Pending, Phase, Target
 from ..report import Report
 from ..resources import Unit
@@ -191,7 +192,7 @@ class Runner:
                 # A run that stops meanwhile begins nothing more.
                 time.sleep(API_PACE)
                 waited = time.monotonic() - since
-                if self.ledger.stopped or waited > API_SECONDS:
+                if self.ledger.stopped or waited > stretched(API_SECONDS):
                     error.waited_for, error.waited_seconds = "the API to answer", waited
                     raise
             again = True

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
 
 from ..errors import HardwayError, NotReadyError
 from ..parallel import each
+from ..patience import Deadline
 from ..phase import Pending, Phase, Target
 from ..report import Report
 from ..targets.kube import BROKEN
@@ -15,21 +17,23 @@ from ..targets.live import Live, wait
 from .crashing import QUEUE_SECONDS, CrashWatch, not_started, state_of
 
 PACE = 0.5  # seconds: nobody can read faster
+NO_ANSWER = "an answer"
 
 
 class Telling:
     """Tells of the wait as it begins, and again whenever something else is missing."""
 
-    def __init__(self, report: Report, phase: Phase):
-        self.report, self.phase = report, phase
-        self.last = Pending("")
+    def __init__(self, report: Report, phase: Phase, deadline: Deadline):
+        self.report, self.phase, self.deadline = report, phase, deadline
+        self.last: tuple[Pending | None, float] = (Pending(""), deadline.seconds)
         self.next = 0.0
-        report.waiting(phase.name, phase.deadline)
+        report.waiting(phase.name, deadline.seconds)
 
     def of(self, pending: Pending | None) -> None:
-        if pending and pending != self.last and time.monotonic() >= self.next:
-            self.last, self.next = pending, time.monotonic() + PACE
-            self.report.waiting(self.phase.name, self.phase.deadline, pending.what, pending.host)
+        this = (pending, self.deadline.seconds)
+        if pending and this != self.last and time.monotonic() >= self.next:
+            self.last, self.next = this, time.monotonic() + PACE
+            self.report.waiting(self.phase.name, self.deadline.seconds, pending.what, pending.host)
 
 
 def await_nothing(
@@ -40,20 +44,24 @@ def await_nothing(
     NotReadyError with the host, what it waited for and the last lines of that unit's journal.
     """
     last, start = Pending(""), time.monotonic()
-    tell, crashes = Telling(report, phase), CrashWatch(live)
+    deadline, crashes = Deadline(phase.deadline), CrashWatch(live)
+    tell = Telling(report, phase, deadline)
 
     def check() -> Pending | None:
         nonlocal last
         found = None if stopped() else question()
-        tell.of(found and crashes.explained(found))
         if found:
             last = found
             if hopeless := crashes.given_up(found):
                 raise hopeless
+            deadline.see(progress(found))
+            if crashes.at_work:
+                deadline.moved()
+        tell.of(found and crashes.explained(found))
         return found
 
     try:
-        _in_time(check, phase.deadline, lambda: state_of(live, last).queued)
+        _in_time(check, deadline, lambda: state_of(live, last).queued)
         return time.monotonic() - start
     except NotReadyError as error:
         if (state := state_of(live, last)).queued:
@@ -63,7 +71,7 @@ def await_nothing(
         raise
 
 
-def _in_time(check: Callable[[], Pending | None], deadline: float, queued: Callable[[], bool]) -> None:
+def _in_time(check: Callable[[], Pending | None], deadline: Deadline, queued: Callable[[], bool]) -> None:
     """As `wait`; but what systemd has not begun to start by then is given time for that."""
     try:
         wait(check, deadline, lambda pending: pending.what)
@@ -71,6 +79,12 @@ def _in_time(check: Callable[[], Pending | None], deadline: float, queued: Calla
         if not queued():
             raise
         wait(check, QUEUE_SECONDS, lambda pending: pending.what)
+
+
+def progress(pending: Pending) -> tuple[str, str]:
+    """What must change in what is missing for it to be progress: other numbers are none, nor is another error."""
+    what = NO_ANSWER if pending.what.startswith(NO_ANSWER) else re.sub(r"\d+", "0", pending.what)
+    return pending.host, what
 
 
 def everywhere(phase: Phase, live: Live, targets: Sequence[Target], parallel: int) -> Callable[[], Pending | None]:
@@ -103,4 +117,4 @@ def answered(ask: Callable[[Live, Target], Pending | None], live: Live, target: 
     try:
         return ask(live, target)
     except (*BROKEN, HardwayError) as error:
-        return Pending(f"an answer ({error})", getattr(error, "host", "") or target.name)
+        return Pending(f"{NO_ANSWER} ({error})", getattr(error, "host", "") or target.name)

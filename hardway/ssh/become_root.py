@@ -3,6 +3,8 @@ terminal."""
 
 from __future__ import annotations
 
+import contextlib
+import re
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -11,13 +13,16 @@ import paramiko
 
 from ..cluster import Host
 from ..errors import AuthenticationError, ConnectionFailed, HardwayError
+from ..patience import stretched
 from .credentials import SUDO_PASSWORD_FILE, Prompt, answers
 from .failures import explain, is_break
 from .link import Link
 from .programs import program
 from .remote_shell import Ended, Inbox, RemoteShell
+from .sudo import NotTried, Refusal, passwords, readable, refusal
 
-PURPOSE = "sudo"
+# How images of clouds answer a login as root.
+SOMEBODY_ELSE = re.compile(r"log ?in as (?:the )?(?:user )?[\"'`]*([A-Za-z0-9_.-]+)", re.IGNORECASE)
 # A ~/.bashrc that takes this long has the host's owner to answer for it.
 START = 60.0
 
@@ -37,8 +42,9 @@ class Door:
     host: Host
     prompt: Prompt | None = None
     wants_terminal: bool = field(default=False, init=False)
+    _may: bool = field(default=False, init=False)
 
-    def open(self, link: Link, timeout: float = START) -> RemoteShell:
+    def open(self, link: Link, timeout: float) -> RemoteShell:
         """A new root shell over `link`; AuthenticationError when we may not be root, ConnectionFailed when no shell
         starts, Broken."""
         began = time.monotonic()
@@ -54,7 +60,7 @@ class Door:
         except Ended as ended:
             raise self._no_shell(link, ended.noise) if ended.orderly else Broken() from ended
         except TimeoutError as error:
-            raise self._no_shell(link, "", f"within {timeout:.0f} s") from error
+            raise self._no_shell(link, str(error), f"within {timeout:.0f} s") from error
         except (paramiko.SSHException, OSError, EOFError) as error:
             if is_break(error):
                 raise Broken from error
@@ -100,7 +106,9 @@ class Door:
             return ""
         # "password" has sudo check it every time; otherwise it may rely on an answer it remembers.
         afresh = "-k " if self.host.ssh.sudo == "password" else ""
-        return f"env LC_ALL=C sudo {afresh}-S -p {_question(token)} "
+        # Defaults may name another user to become than root.
+        # What sudo makes of %% is in no trace of this command line, so that only sudo itself can ask the question.
+        return f"env LC_ALL=C sudo {afresh}-u root -S -p {_question(token).replace('%', '%%')} "
 
     def _enter(self, inbox: Inbox, link: Link, token: str, timeout: float) -> None:
         """Wait for the shell's first answer.
@@ -108,22 +116,23 @@ class Door:
         The password is sent only when sudo asks for it, so none is ever left over as data.
         """
         mark, question = f"\n{token} ".encode(), _question(token).encode()
-        password = ""
-        deadline = time.monotonic() + timeout
-        try:
-            while inbox.first(deadline, mark, question) == question:
-                if password:
-                    answers.forget(PURPOSE, password)
-                    raise self._wrong_password(link)
-                password = self._password(link)
-                inbox.channel.sendall(f"{password}\n".encode())
-                deadline = time.monotonic() + timeout
-            user = int(inbox.line(deadline))
-        except Ended as ended:
-            if not ended.orderly:
-                raise Broken from ended
-            noise = ended.noise.replace(password, "***") if password else ended.noise
-            raise self._refused(link, noise) from None
+        deadline, password = time.monotonic() + timeout, ""
+        with contextlib.ExitStack() as trial:
+            try:
+                while inbox.first(deadline, mark, question) == question:
+                    if password:
+                        raise self._wrong_password(link, password)
+                    self._may_run_a_shell(link, timeout)
+                    password = self._password(link, trial)
+                    inbox.channel.sendall(f"{password}\n".encode())
+                    deadline = time.monotonic() + timeout
+                user = int(inbox.line(deadline))
+            except Ended as ended:
+                if not ended.orderly:
+                    raise Broken from ended
+                raise self._refused(link, ended.noise, password, token) from None
+            if password:
+                passwords.accepted(link.hop.user, password)
         if user != 0:
             raise AuthenticationError(
                 f"{link.hop.user} is not root on {link.hop.endpoint}, and the inventory sets ssh.sudo: never",
@@ -131,41 +140,100 @@ class Door:
                 hint="set ssh.user: root or ssh.sudo: auto in the inventory",
             )
 
-    def _password(self, link: Link) -> str:
-        question = f"sudo password of {link.hop.user} on {self.host.name} and the other hosts"
-        password = answers.get(PURPOSE, question, SUDO_PASSWORD_FILE, self.prompt)
-        if not password:
-            raise AuthenticationError(
-                f"sudo needs a password for {link.hop.user} on {link.hop.endpoint}",
-                self.host.name,
-                hint=f"write it to a file with mode 0600 and set {SUDO_PASSWORD_FILE} to its path",
-            )
-        return password
+    def _may_run_a_shell(self, link: Link, timeout: float) -> None:
+        """Nobody is asked for a password that leads nowhere: sudo may say without one that other commands are all it
+        allows."""
+        if self._may:
+            return
+        # With -k it does not wait for the record of passwords, which the sudo that has just asked us for one holds.
+        code, said = _answered(link, "exec env LC_ALL=C sudo -k -n -l sh", timeout)
+        said = "\n".join(line for line in said.splitlines() if "sudo -k -n -l" not in line)  # a shell may trace
+        if code == 1 and (not said.strip() or refusal(said) is Refusal.OTHER_COMMANDS):
+            raise self._only_other_commands(link, said)
+        self._may = True
 
-    def _wrong_password(self, link: Link) -> AuthenticationError:
+    def _password(self, link: Link, trial: contextlib.ExitStack) -> str:
+        user, purpose = link.hop.user, f"sudo {link.hop.user}"
+        question = f"sudo password of {user} on {self.host.name} and the other hosts"
+
+        def known() -> str:
+            password = answers.get(purpose, question, SUDO_PASSWORD_FILE, self.prompt)
+            if not password:
+                raise AuthenticationError(
+                    f"sudo needs a password for {user} on {link.hop.endpoint}",
+                    self.host.name,
+                    hint=f"write it to a file with mode 0600 and set {SUDO_PASSWORD_FILE} to its path",
+                )
+            return password
+
+        try:
+            return trial.enter_context(passwords.trial(user, self.host.name, known))
+        except NotTried as elsewhere:
+            answers.forget(purpose, elsewhere.password)
+            raise AuthenticationError(
+                f"the sudo password of {user} was not tried on {link.hop.endpoint}: {elsewhere.host} refused it",
+                self.host.name,
+                hint=f"{link.hop.ssh_command('-t')} sudo -k -v",
+            ) from None
+
+    def _wrong_password(self, link: Link, password: str) -> AuthenticationError:
+        if passwords.refused(link.hop.user, password, self.host.name):
+            answers.forget(f"sudo {link.hop.user}", password)
         return AuthenticationError(
             f"sudo does not accept the password for {link.hop.user} on {link.hop.endpoint}",
             self.host.name,
             hint=f"{link.hop.ssh_command('-t')} sudo -k -v",
         )
 
-    def _refused(self, link: Link, noise: str) -> Exception:
-        if "must have a tty" in noise and not self.wants_terminal:
+    def _refused(self, link: Link, noise: str, password: str, token: str) -> Exception:
+        why = refusal(noise) if self._sudo(link, "") else None
+        said = readable(noise, password, token)
+        if why is None:
+            return self._no_shell(link, said)
+        if why is Refusal.TERMINAL and not self.wants_terminal:
             return WantsTerminal()
-        if "sudo" in noise and self._sudo(link, ""):
-            message = f"sudo does not allow {link.hop.user} to become root on {link.hop.endpoint}"
-            return AuthenticationError(
-                message, self.host.name, evidence=noise, hint=f"{link.hop.ssh_command('-t')} sudo -l"
-            )
-        return self._no_shell(link, noise)
+        if why is Refusal.PASSWORD and password:
+            return self._wrong_password(link, password)
+        if why is Refusal.MISSING:
+            return self._no_sudo(link, said)
+        if why is Refusal.OTHER_COMMANDS:
+            return self._only_other_commands(link, said)
+        return self._not_root(link, f"sudo does not allow {link.hop.user} to become root on {link.hop.endpoint}", said)
+
+    def _only_other_commands(self, link: Link, said: str) -> AuthenticationError:
+        message = f"sudo allows {link.hop.user} some commands on {link.hop.endpoint}, but no shell, which hardway needs"
+        return self._not_root(link, message, said)
+
+    def _not_root(self, link: Link, message: str, said: str) -> AuthenticationError:
+        return AuthenticationError(message, self.host.name, evidence=said, hint=f"{link.hop.ssh_command('-t')} sudo -l")
+
+    def _no_sudo(self, link: Link, said: str) -> AuthenticationError:
+        """Nothing there makes a user root that hardway knows; another program may."""
+        has_doas, _ = _answered(link, "exec sh -c 'command -v doas'", stretched(START))
+        what = "no program sudo" if has_doas else "doas but not sudo, the only one that hardway uses"
+        return AuthenticationError(
+            f"{link.hop.endpoint} has {what}, so {link.hop.user} cannot become root",
+            self.host.name,
+            evidence=said,
+            hint="install sudo there, or set ssh.user: root in INV",
+        )
 
     def _no_shell(self, link: Link, noise: str, when: str = "") -> ConnectionFailed:
+        other = SOMEBODY_ELSE.search(noise)
+        if link.hop.user == "root" and other and other[1] != "NONE":
+            return AuthenticationError(
+                f"{link.hop.endpoint} accepts the key but does not let root in: it wants a login as {other[1]}",
+                self.host.name,
+                evidence=readable(noise),
+                hint=f"set ssh: {{user: {other[1]}}} for {self.host.name} in INV",
+            )
         message = f"{link.hop.user}@{link.hop.endpoint} accepts the login but starts no shell {when}".rstrip()
-        return ConnectionFailed(message, self.host.name, evidence=noise, hint=f"{link.hop.ssh_command()} sh -c id")
+        hint = f"{link.hop.ssh_command()} sh -c id"
+        return ConnectionFailed(message, self.host.name, evidence=readable(noise), hint=hint)
 
 
 def _question(token: str) -> str:
-    return f"hardway-{token}-password:"
+    return f"hardway-%{token}-password:"
 
 
 def _execute(link: Link, command: str, timeout: float, terminal: bool = False) -> Inbox:
@@ -176,3 +244,12 @@ def _execute(link: Link, command: str, timeout: float, terminal: bool = False) -
         channel.get_pty()
     channel.exec_command(command)
     return Inbox(channel)
+
+
+def _answered(link: Link, command: str, timeout: float) -> tuple[int, str]:
+    """The exit code of a short command of the login user, -1 when there is none in time, and all its output."""
+    inbox = _execute(link, command, timeout)
+    said = inbox.rest(time.monotonic() + timeout)
+    inbox.channel.status_event.wait(timeout)
+    inbox.channel.close()
+    return inbox.channel.exit_status, said

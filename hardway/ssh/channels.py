@@ -18,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections.abc import Callable
 
 import paramiko
 
@@ -34,6 +35,20 @@ class OrderlyTransport(paramiko.Transport):
     def __init__(self, *args, **options):
         super().__init__(*args, **options)
         self.packetizer.REKEY_BYTES = _REKEY_BYTES
+        self.moved = 0
+        self._count("read_all", lambda data: len(data))
+        self._count("write_all", lambda nothing: 1)
+
+    def _count(self, name: str, amount: Callable[..., int]) -> None:
+        """`moved` grows with all that comes, and with all that somebody has taken."""
+        plain = getattr(self.packetizer, name)
+
+        def counted(*args, **options):
+            result = plain(*args, **options)
+            self.moved += amount(result)
+            return result
+
+        setattr(self.packetizer, name, counted)
 
     def rest(self) -> None:
         """The connection stands: from now on its thread sleeps until something comes."""

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 
 from ..errors import AuthenticationError
 
@@ -63,12 +64,12 @@ def _from_file(variable: str) -> str | None:
     try:
         if path.stat().st_mode & 0o077:
             raise AuthenticationError(
-                f"{path} (set in {variable}) can be read by other users", hint=f"chmod 600 {path}"
+                f"{path} (set in {variable}) can be read by other users", hint=f"chmod 600 {quote(str(path))}"
             )
         return path.read_text("utf-8").rstrip("\r\n")
     except OSError as error:
         raise AuthenticationError(
-            f"cannot read {path} (set in {variable}): {error.strerror}", hint=f"ls -l {path}"
+            f"cannot read {path} (set in {variable}): {error.strerror}", hint=f"ls -l {quote(str(path))}"
         ) from error
 
 

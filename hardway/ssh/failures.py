@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import paramiko
 
 from ..errors import ConnectionFailed, HardwayError
-from .route import Hop
+from .hop import Hop
 
 TIMEOUT = "Timeout opening channel"
 # paramiko keeps one reason for all channels of a connection: of two that are refused at once, one is told no reason.
@@ -42,6 +42,12 @@ def explain(error: paramiko.SSHException | OSError | EOFError, hop: Hop, seconds
     if isinstance(error, paramiko.SSHException | EOFError):
         return _handshake(error, hop, seconds)
     return _socket(error, hop, seconds)
+
+
+def proxy_failed(hop: Hop, said: str) -> ConnectionFailed:
+    """A ProxyCommand that has ended before the server at its other end had greeted."""
+    message = f"the ProxyCommand that leads to {hop.called} has ended"
+    return _failed(hop, message, command=hop.proxy_command, evidence=said)
 
 
 def _failed(hop: Hop, message: str, **more) -> ConnectionFailed:

@@ -15,25 +15,28 @@ from typing import TypeVar
 import paramiko
 from fabric import Config, Connection
 
-from ..errors import ConnectionFailed
-from . import pulse
+from ..errors import ConnectionFailed, HardwayError
+from ..patience import stretched
 from .channels import OrderlyTransport
+from .config.powers import KEYS_OF_USERS, ours
 from .credentials import Prompt
-from .failures import Dropped, explain
-from .host_keys.policy import Policy, known_kinds
-from .keys import Login
-from .route import Hop
+from .dial import Command, dial
+from .failures import Dropped, explain, proxy_failed
+from .hop import Hop
+from .host_keys.certificates import SUFFIX
+from .host_keys.policy import Policy, preferred
+from .life import pulse, silence
+from .login.login import RSA, Login
 from .sharing import Lease, Sharing
 
 # paramiko writes warnings to stderr through logging's last resort when an application sets up no logging.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 logging.getLogger("paramiko").propagate = False
 
-# A machine that acknowledges nothing for so many seconds is given up. That is much for a slow network, and a step that
-# loses its connection is begun again on a new one. The kernel asks an idle one for a sign of life, so there is always
-# something to acknowledge; see also hardway.ssh.pulse.
-SILENCE = 20
+# The kernel asks an idle machine for a sign of life, so there is always something to acknowledge; see also
+# hardway.ssh.life.
 ASKED = 5
+MOST_ASKED = 127  # Linux counts no further
 ATTEMPTS = 6
 # sshd drops connections at random from the tenth unauthenticated one on (MaxStartups 10:30:100).
 HANDSHAKES = 8
@@ -118,26 +121,27 @@ def _gate(hop: Hop) -> threading.BoundedSemaphore:
         return _gates.setdefault(hop.endpoint, threading.BoundedSemaphore(HANDSHAKES))
 
 
-def tunnel_to(hop: Hop, below: Lease[Link]) -> paramiko.Channel:
-    """A connection to a hop as the bastion before it opens one."""
+def stream_to(hop: Hop, below: Lease[Link] | None) -> socket.socket | Command | paramiko.Channel:
+    """A connection to a hop, which the bastion before it opens if there is one."""
+    if below is None:
+        return dial(hop)
     bastion = below.connection.transport
     return bastion.open_channel("direct-tcpip", (hop.address, hop.port), ("", 0), timeout=hop.timeout)
 
 
 def _connect(hop: Hop, below: Lease[Link] | None, prompt: Prompt | None) -> Link:
-    through = tunnel_to(hop, below) if below else None
+    stream = stream_to(hop, below)
     connection = Connection(
         hop.address,
         user=hop.user,
         port=hop.port,
         config=Config(lazy=True, overrides={"load_ssh_configs": False}),
-        gateway=hop.proxy_command or None,
         connect_kwargs={
-            **({"sock": through} if through else {}),
+            "sock": stream,
             "timeout": hop.timeout,
             "banner_timeout": hop.timeout,
             "channel_timeout": hop.timeout,
-            "auth_timeout": max(30.0, hop.timeout),
+            "auth_timeout": max(stretched(30.0), hop.timeout),
             "auth_strategy": Login(hop, prompt),
             "transport_factory": lambda sock, **options: tuned(sock, hop, **options),
         },
@@ -145,39 +149,37 @@ def _connect(hop: Hop, below: Lease[Link] | None, prompt: Prompt | None) -> Link
     connection.client.set_missing_host_key_policy(Policy(hop))
     try:
         connection.open()
-    except BaseException:
+    except BaseException as error:
+        led_nowhere = isinstance(stream, Command) and stream.ended and not isinstance(error, HardwayError)
         connection.client.close()
-        if through:
-            through.close()
+        stream.close()
+        if led_nowhere:
+            raise proxy_failed(hop, stream.said()) from error
         raise
     connection.transport.rest()
     pulse.feel(connection.transport)
+    silence.watch(connection.transport)
     return Link(hop, connection, below)
 
 
 def tuned(sock: socket.socket, hop: Hop, **options) -> paramiko.Transport:
-    """A paramiko transport made for speed: AES-GCM first, no Nagle delay; and for noticing a machine that is off within
-    SILENCE seconds."""
-    if isinstance(sock, socket.socket):
+    """A paramiko transport made for speed: AES-GCM first, no Nagle delay; and whose kernel asks for signs of life."""
+    if isinstance(sock, socket.socket) and sock.family != socket.AF_UNIX:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in (
-            ("TCP_USER_TIMEOUT", SILENCE * 1000),
             ("TCP_KEEPIDLE", ASKED),
             ("TCP_KEEPINTVL", ASKED),
-            ("TCP_KEEPCNT", SILENCE // ASKED),
+            ("TCP_KEEPCNT", max(1, min(round(stretched(silence.SILENCE)) // ASKED, MOST_ASKED))),
         ):
             if hasattr(socket, name):
                 sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
     transport = OrderlyTransport(sock, **options)
     security = transport.get_security_options()
-    offered = (name for name in security.ciphers if "3des" not in name)  # its blocks of 8 bytes want new keys soon
-    security.ciphers = sorted(offered, key=lambda name: "gcm" not in name)
-    wanted = known_kinds(hop)
-    security.key_types = sorted(security.key_types, key=lambda name: _kind(name) not in wanted)
+    security.ciphers = hop.allowed("ciphers", sorted(ours()["ciphers"], key=lambda name: "gcm" not in name))
+    security.digests = hop.allowed("macs", security.digests)
+    security.kex = hop.allowed("kexalgorithms", security.kex)
+    security.key_types = preferred(hop, security.key_types)
+    forbidden = [name for name in RSA if not hop.allowed(KEYS_OF_USERS, (name, f"{name}{SUFFIX}"))]
+    transport.disabled_algorithms = {**transport.disabled_algorithms, "pubkeys": forbidden}
     return transport
-
-
-def _kind(algorithm: str) -> str:
-    """The type of key a signature algorithm works with."""
-    return "ssh-rsa" if algorithm.startswith("rsa-sha2-") else algorithm

@@ -79,12 +79,22 @@ class Inbox:
         del self._bytes[:count]
         return taken
 
+    def rest(self, deadline: float) -> str:
+        """All that comes until the other side ends; less when it does not end in time."""
+        with contextlib.suppress(TimeoutError, Ended):
+            while True:
+                self._more(deadline)
+        return self._bytes.decode("utf-8", "replace")
+
     def _more(self, deadline: float) -> None:
         left = deadline - time.monotonic()
         if left <= 0:
-            raise TimeoutError
+            raise TimeoutError(self._bytes[-PACKET:].decode("utf-8", "replace"))
         self.channel.settimeout(None if left == float("inf") else left)
-        data = self.channel.recv(1 << 18)
+        try:
+            data = self.channel.recv(1 << 18)
+        except TimeoutError:
+            return
         if not data:
             raise Ended(self._bytes.decode("utf-8", "replace"), self.channel.eof_received)
         self._bytes += data

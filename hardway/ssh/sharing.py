@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 from ..errors import HardwayError
-from .route import Hop
+from .hop import Hop
 
 
 class Connection(Protocol):

@@ -17,9 +17,10 @@ import paramiko
 
 from ..cluster import Host
 from ..errors import ConnectionFailed, ConnectionLost, HardwayError, NotReadyError, UnreachedError
+from ..patience import stretched
 from ..transport import STOPPED, Result, forwarding_forbidden
 from . import tunnel
-from .become_root import Broken, Door
+from .become_root import START, Broken, Door
 from .credentials import Prompt
 from .failures import UNTOLD, is_break
 from .link import Link, open_link
@@ -65,7 +66,8 @@ class SshTransport:
 
         Never repeated when the connection breaks.
         """
-        return self._call(lambda shell: shell.run(script, stdin, timeout), script, timeout)
+        limit = stretched(timeout)
+        return self._call(lambda shell: shell.run(script, stdin, limit), script, limit)
 
     def stream(
         self,
@@ -81,8 +83,9 @@ class SshTransport:
         When `chunks` fails the command is killed, so that it never takes half of its input for all of it. When the
         connection breaks nobody can do that: a command that matters checks what it was given.
         """
+        limit = stretched(timeout)
         return self._call(
-            lambda shell: shell.stream(command, chunks, timeout, sent), command, timeout, end_when_interrupted=True
+            lambda shell: shell.stream(command, chunks, limit, sent), command, limit, end_when_interrupted=True
         )
 
     def follow(self, command: str, lines: Callable[[str], None], stop: Callable[[], bool] = lambda: False) -> int:
@@ -106,11 +109,11 @@ class SshTransport:
     def dial(self, port: int, address: str = "127.0.0.1", seconds: float | None = None) -> socket.socket:
         """A socket to address:port as seen from the host; UnreachedError when nobody takes it within `seconds` (the
         host's connect_timeout)."""
-        return tunnel.as_socket(self._channel_to(port, address, seconds or self.host.ssh.connect_timeout))
+        return tunnel.as_socket(self._channel_to(port, address, seconds))
 
     def forward(self, port: int, address: str = "127.0.0.1") -> AbstractContextManager[int]:
         """A port on our loopback carried to address:port as seen from the host, while the context lasts."""
-        return tunnel.listening(lambda: self._channel_to(port, address, self.host.ssh.connect_timeout))
+        return tunnel.listening(lambda: self._channel_to(port, address))
 
     def close(self) -> None:
         """Close the shells and the connection; a later call opens them again."""
@@ -165,7 +168,7 @@ class SshTransport:
             self._idle = [shell for shell in self._idle if shell.usable]
             if self._idle:
                 return self._idle.pop()
-        return self._door.open(link)
+        return self._door.open(link, stretched(START))
 
     def _at_once(self, use: Callable[[Link], T]) -> T:
         """Begin something on the connection; on a new one when the old proves broken. Only for what has run nothing
@@ -218,20 +221,21 @@ class SshTransport:
         if not process or link is None or not link.alive:
             return
         with contextlib.suppress(HardwayError, Broken, Ended, OSError, EOFError, paramiko.SSHException):
-            shell = self._door.open(link, KILL)
+            shell = self._door.open(link, stretched(KILL))
             try:
-                shell.run(_END.replace("PID", str(process)), b"", KILL)
+                shell.run(_END.replace("PID", str(process)), b"", stretched(KILL))
             finally:
                 shell.close()
 
-    def _channel_to(self, port: int, address: str, seconds: float) -> paramiko.Channel:
+    def _channel_to(self, port: int, address: str, seconds: float | None = None) -> paramiko.Channel:
         def open_on(link: Link) -> paramiko.Channel:
+            limit = stretched(seconds) if seconds else link.hop.timeout
             try:
-                return link.transport.open_channel("direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=seconds)
+                return link.transport.open_channel("direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=limit)
             except (paramiko.SSHException, OSError, EOFError) as error:
                 if is_break(error) and not (str(error) == UNTOLD and link.alive):
                     raise Broken from error
-                raise self._unreached(port, address, seconds, error) from error
+                raise self._unreached(port, address, limit, error) from error
 
         return self._at_once(open_on)
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from ..cluster import Host
 from ..errors import ConnectionFailed, NotReadyError, RemoteCommandError
+from ..patience import stretched
 from ..pki.credentials import Credentials
 from ..ports import ETCD_CLIENT
 from ..transport import Transport
@@ -39,7 +40,7 @@ def snapshot(transport: Transport | ReadingTransport, credentials: Credentials, 
     """
     host, pair = transport.host, credentials.certificate("etcd-healthcheck-client")
     context = tls_context(credentials.ca("etcd-ca"), pair.cert, pair.key)
-    connection = Connection(lambda: transport.dial(ETCD_CLIENT), context, SECONDS, "127.0.0.1")
+    connection = Connection(lambda: transport.dial(ETCD_CLIENT), context, stretched(SECONDS), "127.0.0.1")
     try:
         with contextlib.closing(connection):
             connection.request("POST", PATH, b"{}", {"Content-Type": "application/json"})
@@ -83,7 +84,7 @@ def _silent(host: Host, evidence: str) -> NotReadyError:
         host=host.name,
         command=f"POST {PATH}",
         waited_for="the whole snapshot",
-        waited_seconds=SECONDS,
+        waited_seconds=stretched(SECONDS),
         evidence=evidence,
         hint=f"on {host.name}: systemctl status etcd; journalctl -u etcd -n 50",
     )

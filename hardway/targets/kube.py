@@ -22,6 +22,7 @@ from ..errors import (
     HardwayError,
     RemoteCommandError,
 )
+from ..patience import stretched
 from ..pki.secret import Secret
 from ..resources.kubernetes import UNKNOWN, node_patch
 from ..vocabulary import Answers, Op, Probe
@@ -106,7 +107,7 @@ class KubeApi:
 
     def _once(self, method: str, path: str, body: bytes | None, content_type: str) -> tuple[int, bytes]:
         if getattr(self.local, "connection", None) is None:
-            self.local.connection = Connection(self.dial, self.context, self.timeout, self.name)
+            self.local.connection = Connection(self.dial, self.context, stretched(self.timeout), self.name)
         try:
             self.local.connection.request(
                 method, path, body, {"Content-Type": content_type, "Accept": "application/json"}
@@ -226,7 +227,7 @@ class ApiRemote:
         """
         address = json.loads(op.blob.data)["spec"]["clusterIP"]
         path = f"/apis/networking.k8s.io/v1/ipaddresses/{address}"
-        deadline = time.monotonic() + CREATING
+        deadline = time.monotonic() + stretched(CREATING)
         while (held := self.api().get(path)) and not self.api().get(op.args[0]):
             of = held["spec"]["parentRef"]
             if f"/api/v1/namespaces/{of.get('namespace')}/{of['resource']}/{of['name']}" != op.args[0]:

@@ -21,6 +21,7 @@ from ..errors import ConnectionFailed, ForwardingError, HardwayError, NotReadyEr
 from ..etcd.command import Etcdctl, beside
 from ..etcd.interface import EtcdClient
 from ..facts import Facts, parse
+from ..patience import Deadline, stretched
 from ..pki.credentials import Credentials
 from ..ports import ETCD_HEALTH, LISTENING
 from ..resources.unit_state import properties
@@ -160,10 +161,10 @@ class Live:
         One that is full is healthy all the same: a restart harms it no more than others, and may be its remedy.
         """
         try:
-            connection = http.client.HTTPConnection("127.0.0.1", timeout=3)
+            connection = http.client.HTTPConnection("127.0.0.1", timeout=stretched(3))
             connection.sock = self.transports[host.name].dial(ETCD_HEALTH)
             with contextlib.closing(connection):
-                connection.sock.settimeout(3)
+                connection.sock.settimeout(stretched(3))
                 connection.request("GET", "/health?exclude=NOSPACE")
                 body = connection.getresponse().read().decode("utf-8", "replace")
         except UNREACHABLE as error:
@@ -258,7 +259,7 @@ def loaded(metrics: bytes) -> str:
 
 def wait(
     check: Callable[[], Any],
-    seconds: float,
+    deadline: float | Deadline,
     describe: Callable[[Any], str],
     interval: float = 0.15,
     stop: threading.Event | None = None,
@@ -266,9 +267,10 @@ def wait(
     """Poll until `check` returns something false; the seconds it took. NotReadyError with what was still missing, also
     when `stop` is set meanwhile."""
     start, pause = time.monotonic(), stop or threading.Event()
+    deadline = deadline if isinstance(deadline, Deadline) else Deadline(deadline)
     while missing := check():
         waited = time.monotonic() - start
-        if waited > seconds or pause.wait(interval):
+        if deadline.passed or pause.wait(interval):
             what = describe(missing)
             raise NotReadyError(f"gave up waiting for {what}", waited_for=what, waited_seconds=waited)
     return time.monotonic() - start

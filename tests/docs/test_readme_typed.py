@@ -20,9 +20,8 @@ pytestmark = pytest.mark.slow
 ENDS = {"init": 0, "validate": 0, "assets": 0, "plan": 4, "bootstrap": 4, "verify": 7, "kubeconfig": 0}
 
 
-def away(home: Path, port: int) -> None:
-    (home / ".ssh").mkdir(parents=True)
-    (home / ".ssh/config").write_text(f"Host *\n  HostName 127.0.0.1\n  Port {port}\n  ConnectTimeout 1\n")
+def away(config: Path, port: int) -> None:
+    config.write_text(f"Host *\n  HostName 127.0.0.1\n  Port {port}\n  ConnectTimeout 1\n")
 
 
 @pytest.fixture
@@ -37,10 +36,12 @@ def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Ran]:
         "checksums": own_sums(world, tmp_path / "sums.yaml"),
     }
     edits = {"kubernetes": VERSIONS.kubernetes, "versions": versions, "assets": mirror}
+    edits |= {"ssh": {"config": str(tmp_path / "ssh_config")}}  # ssh, too, would not find it by HOME
+    (tmp_path / "home").mkdir()
     commands = edit(block(), "".join(f"{key}: {json.dumps(value)}\n" for key, value in edits.items()))
     with socket.socket() as nobody:  # bound and not listening: whoever connects is refused at once
         nobody.bind(("127.0.0.1", 0))
-        away(tmp_path / "home", nobody.getsockname()[1])
+        away(tmp_path / "ssh_config", nobody.getsockname()[1])
         first = next(number for number, line in enumerate(commands) if line.startswith("hardway plan"))
         done = typed(commands[:first], tmp_path, tmp_path / "home", 60)
         keys_of(tmp_path / "cluster.yaml", tmp_path / ".hardway/my-cluster")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from ssh.server import Server, free_port, keygen
 from stage import Ran
 
 from .cases import case
-from .desk import Desk
+from .desk import ADDRESS, Desk
 
 pytestmark = pytest.mark.sshd
 PASSWORD_WANTED = "Defaults:{user} timestamp_timeout=0\n{user} ALL=(ALL) ALL"
@@ -143,3 +144,65 @@ def test_not_a_sudoer(desk: Desk, server: Server, user: User, sudoers, password,
     told(desk.hardway("bootstrap", inventory, environment=password(user.password)), host="node-1")
     sudoers("{user} ALL=(ALL) NOPASSWD: ALL")
     let_in(desk.hardway("bootstrap", inventory))
+
+
+@case("sudo-for-other-commands")
+def test_sudo_for_other_commands(desk: Desk, server: Server, user: User, sudoers, told):
+    inventory = desk.ssh_to(server, user=user.name)
+    sudoers("{user} ALL=(root) NOPASSWD: /usr/bin/id")
+    told(desk.hardway("bootstrap", inventory), host="node-1")
+    sudoers("{user} ALL=(ALL) NOPASSWD: ALL")
+    let_in(desk.hardway("bootstrap", inventory))
+
+
+@case("no-sudo")
+def test_no_sudo(desk: Desk, start: Callable[..., Server], user: User, told):
+    programs = user.home / "programs"
+    programs.mkdir()
+    for name in ("env", "sh"):
+        (programs / name).symlink_to(shutil.which(name))
+    server = start(extra=f"SetEnv PATH={programs}\n")
+    told(desk.hardway("bootstrap", desk.ssh_to(server, user=user.name)), host="node-1")
+
+
+@case("log-in-as-another-user")
+def test_log_in_as_another_user(desk: Desk, start: Callable[..., Server], told):
+    server = start()
+    said = 'Please login as the user \\"ubuntu\\" rather than the user \\"root\\".'
+    keys = server.folder / "authorized_keys"
+    keys.write_text(f"command=\"echo '{said}';echo;exit 142\" {keys.read_text()}")
+    told(desk.hardway("bootstrap", desk.ssh_to(server)), host="node-1")
+
+
+def configured(desk: Desk, server: Server, text: str) -> Path:
+    """An inventory whose configuration says something more."""
+    inventory = desk.ssh_to(server)
+    with (desk.folder / "ssh_config").open("a") as file:
+        file.write(text)
+    return inventory
+
+
+@case("ssh-config-wrong")
+def test_ssh_config_wrong(desk: Desk, server: Server, told):
+    told(desk.hardway("bootstrap", configured(desk, server, "Host *\n  Port many\n")), host="node-1")
+    let_in(desk.hardway("bootstrap", desk.ssh_to(server)))
+
+
+@case("ssh-config-too-much")
+def test_ssh_config_too_much(desk: Desk, server: Server, told):
+    told(desk.hardway("bootstrap", configured(desk, server, "  RevokedHostKeys /etc/ssh/revoked\n")), host="node-1")
+    let_in(desk.hardway("bootstrap", desk.ssh_to(server)))
+
+
+@case("ssh-config-contradicts-itself")
+def test_ssh_config_contradicts_itself(desk: Desk, server: Server, told):
+    inventory = configured(desk, server, f"  User one\nHost {ADDRESS}\n  User another\n")
+    told(desk.hardway("bootstrap", inventory), host="node-1")
+
+
+@case("proxy-command-ended")
+def test_proxy_command_ended(desk: Desk, server: Server, told):
+    told(
+        desk.hardway("bootstrap", configured(desk, server, "  ProxyCommand echo no way there >&2; exit 3\n")),
+        host="node-1",
+    )

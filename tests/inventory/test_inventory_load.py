@@ -109,6 +109,16 @@ def test_a_host_may_differ_in_any_ssh_setting(tmp_path):
     assert (special.user, special.port, special.key, special.bastion) == ("admin", 2222, None, None)
 
 
+def test_what_is_written_is_known_from_what_is_the_default(tmp_path):
+    """The configuration of OpenSSH says what the inventory does not."""
+    text = {"ssh": {"user": "root", "bastion": {"address": "jump", "port": 22}}}
+    written = loaded(tmp_path, text).hosts[0].ssh
+    assert written.sets("user") and not written.sets("port") and not written.sets("known_hosts")
+    assert written.bastion.sets("port") and not written.bastion.sets("user")
+    assert not loaded(tmp_path, {}).hosts[0].ssh.sets("user")
+    assert loaded(tmp_path, {"ssh": {"user": "admin"}}).hosts[0].ssh.sets("user")
+
+
 def test_paths_start_at_the_inventory_and_know_the_home(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "policy.yaml").touch()

@@ -32,6 +32,12 @@ def test_logins_and_ports_are_kept(tmp_path):
     assert logins == [("root", 22), ("ubuntu", 2222), ("root", 22)]
 
 
+@pytest.mark.parametrize("user", ["ACME\\jdoe", "jdoe@acme.example", "1001", "a.b+c$"])
+def test_logins_of_directories_are_kept(tmp_path, user):
+    text = inventory.sample([f"{user}@10.0.0.10:2222"])
+    assert inventory.load(written(tmp_path, text)).hosts[0].ssh.user == user
+
+
 def test_every_commented_key_of_the_sample_is_right(tmp_path):
     """What a user uncomments must work: only the words after the second # are explanation."""
     (tmp_path / "home").mkdir()

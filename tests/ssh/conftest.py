@@ -13,7 +13,9 @@ import pytest
 
 from hardway import ssh
 from hardway.cluster import Host
+from hardway.ssh import become_root
 from hardway.ssh.credentials import answers
+from hardway.ssh.sudo import SharedPasswords
 from hardway.ssh.transport import SshTransport
 
 from .server import Server, missing_tools, sshd
@@ -23,6 +25,7 @@ from .server import Server, missing_tools, sshd
 def nobody_knows_a_secret(monkeypatch: pytest.MonkeyPatch):
     """Answers live as long as the process: no test may profit from another's."""
     monkeypatch.setattr(answers, "_known", {})
+    monkeypatch.setattr(become_root, "passwords", SharedPasswords())
     for variable in ("HARDWAY_SUDO_PASSWORD_FILE", "HARDWAY_KEY_PASSPHRASE_FILE", "SSH_AUTH_SOCK"):
         monkeypatch.delenv(variable, raising=False)
 
@@ -56,7 +59,7 @@ def server(shared_server: Server) -> Server:
 def start(tools, tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Start further servers: start("name", "extra configuration")."""
     with ExitStack() as stack:
-        yield lambda name="sshd", extra="": stack.enter_context(sshd(tmp_path / name, extra))
+        yield lambda name="sshd", extra="", **more: stack.enter_context(sshd(tmp_path / name, extra, **more))
 
 
 @pytest.fixture

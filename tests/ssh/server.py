@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -97,8 +97,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def sshd(folder: Path, extra: str = "") -> Iterator[Server]:
-    """A running server; `extra` lines stand first in its configuration, where sshd lets them win."""
+def sshd(folder: Path, extra: str = "", prepare: Callable[[Path], None] = lambda folder: None) -> Iterator[Server]:
+    """A running server; `extra` lines stand first in its configuration, where sshd lets them win. `prepare` may work on
+    its keys before it starts."""
     folder.mkdir(parents=True)
     port = free_port()
     for kind in ("ed25519", "ecdsa"):
@@ -109,6 +110,7 @@ def sshd(folder: Path, extra: str = "") -> Iterator[Server]:
     (folder / "sshd_config").write_text(
         main + CONFIG.format(port=port, folder=folder) + (f"Match {match}" if match else "")
     )
+    prepare(folder)
     os.makedirs("/run/sshd", exist_ok=True)
     process = subprocess.Popen([SSHD, "-D", "-f", folder / "sshd_config", "-E", folder / "log"])
     server = Server(folder, port, key, process)
@@ -122,10 +124,10 @@ def sshd(folder: Path, extra: str = "") -> Iterator[Server]:
         process.wait(10)
 
 
-def await_port(port: int, process: subprocess.Popen, seconds: float = 10) -> None:
+def await_port(port: int, process: subprocess.Popen, seconds: float = 10, address: str = "127.0.0.1") -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        with contextlib.suppress(OSError), socket.create_connection((address, port), 1):
             return
         time.sleep(0.1)
     raise AssertionError(f"sshd did not begin to listen on port {port}; its exit code: {process.poll()}")

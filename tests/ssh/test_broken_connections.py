@@ -196,8 +196,8 @@ def test_nothing_is_printed_and_the_interpreter_ends_by_itself(server, tmp_path)
 
 def test_a_server_that_shows_no_sign_of_life_is_given_up(server, connect, monkeypatch):
     """The kernel takes what we send and acknowledges it, as a bastion does for a machine that is off."""
-    monkeypatch.setattr("hardway.ssh.pulse.EVERY", 0.1)
-    monkeypatch.setattr("hardway.ssh.pulse.PATIENCE", 1.0)
+    monkeypatch.setattr("hardway.ssh.life.pulse.EVERY", 0.1)
+    monkeypatch.setattr("hardway.ssh.life.pulse.PATIENCE", 1.0)
     transport = connect(server.host("frozen", connect_timeout=1))
     transport.run("true")
     begin = time.monotonic()
@@ -216,7 +216,7 @@ def test_a_server_that_shows_no_sign_of_life_is_given_up(server, connect, monkey
 
 
 def test_a_server_that_is_slow_to_answer_is_not(server, connect, monkeypatch):
-    monkeypatch.setattr("hardway.ssh.pulse.EVERY", 0.05)
+    monkeypatch.setattr("hardway.ssh.life.pulse.EVERY", 0.05)
     transport = connect(server.host())
     assert transport.run("sleep 1; echo there").out == b"there\n"
     assert transport._link.alive

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 
 import pytest
 
@@ -99,3 +100,29 @@ def test_host_key_lines_tell_every_key_without_trusting_one(server):
     assert {line + "\n" for line, _ in lines} == {server.host_key_line("ed25519"), server.host_key_line("ecdsa")}
     assert {shown.split()[1] for _, shown in lines} == {fingerprint(server, "ed25519"), fingerprint(server, "ecdsa")}
     assert not server.known_hosts.exists()
+
+
+def recorded(error: HostKeyError) -> None:
+    """The next command that is named, typed into a shell."""
+    command = re.search(r"then: (.*? >> \S+)", error.hint).group(1)
+    subprocess.run(command, shell=True, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("way", ["HostKeyAlias fleet", "ProxyCommand nc %h %p"])
+def test_the_remedy_knows_an_alias_and_a_proxy_command(server, connect, tmp_path, way):
+    (tmp_path / "nc").write_text(
+        f"#!{sys.executable}\nimport os, socket, sys, threading\n"
+        "sock = socket.create_connection((sys.argv[1], int(sys.argv[2])))\n"
+        "up = lambda: [sock.sendall(data) for data in iter(lambda: os.read(0, 65536), b'')]\n"
+        "threading.Thread(target=up, daemon=True).start()\n"
+        "while data := sock.recv(65536): os.write(1, data)\n"
+    )
+    (tmp_path / "nc").chmod(0o755)
+    config = tmp_path / "config"
+    config.write_text(f"Host *\n  {way.replace('nc ', f'{tmp_path}/nc ')}\n")
+    server.known_hosts.write_text("")
+    with pytest.raises(HostKeyError, match="is not known") as caught:
+        connect(server.host(config=config)).run("true")
+    recorded(caught.value)
+    assert connect(server.host(config=config)).run("true").code == 0
+    assert server.known_hosts.read_text().startswith("fleet " if "Alias" in way else f"[127.0.0.1]:{server.port} ")

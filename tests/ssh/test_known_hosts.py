@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import base64
+import hmac
+import re
 import subprocess
+import tempfile
 import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from hardway.ssh.host_keys import on_record
 from hardway.ssh.host_keys.known_hosts import HostKey, known_name, read, remember
@@ -79,7 +87,7 @@ def test_many_hosts_met_at_once_lose_no_line(tmp_path):
 
 
 def looked_up(file, name: str) -> list[tuple[str, int]]:
-    return [(entry.patterns[0], entry.number) for entry in on_record.on_record([file]).of(name)]
+    return [(entry.patterns[0], entry.number) for entry in on_record.on_record([file]).of(name) if not entry.marker]
 
 
 def test_a_name_is_looked_up_among_all_that_may_mean_it_in_the_files_order(tmp_path):
@@ -91,7 +99,7 @@ def test_a_name_is_looked_up_among_all_that_may_mean_it_in_the_files_order(tmp_p
     assert looked_up(file, "TWO") == [("*", 2), ("Two", 3), ("two", 5)]
     assert looked_up(file, "[one]:2222") == [("*", 2), ("[one]:2222", 6)]
     for name in ("one", "two", "other", "[one]:2222"):
-        asked = [entry for entry in read([file]) if not entry.marker and entry.names(name)]
+        asked = [entry for entry in read([file]) if entry.names(name)]
         assert on_record.on_record([file]).of(name) == asked
     assert [entry.number for entry in on_record.on_record([file]).revoked] == [7]
 
@@ -116,3 +124,53 @@ def test_files_are_read_once_while_they_stay_as_they_are(tmp_path, monkeypatch):
     assert looked_up(file, "two") == [("two", 2)] and len(reads) == 2
     file.unlink()
     assert looked_up(file, "one") == []
+
+
+NAMES = ["10.0.0.1", "10.0.0.12", "node-1", "NODE-1", "[10.0.0.1]:2222", "[node-1]:22", "fleet"]
+PATTERN = st.sampled_from(
+    [
+        *NAMES,
+        "10.0.0.*",
+        "*",
+        "10.?.0.1",
+        "!10.0.0.1",
+        "!*",
+        "[10.0.0.*]:2222",
+        "*:2222",
+        "[*]:22",
+        "",
+        "node-?",
+        "[a-n]*",
+    ]
+)
+HASHED = {"10.0.0.1": "|1|c2FsdHNhbHRzYWx0c2FsdHNhbHQ=|", "[10.0.0.1]:2222": "|1|b3RoZXJvdGhlcm90aGVyb3RoZXI=|"}
+
+
+def hashed(name: str) -> str:
+    salt = base64.b64decode(HASHED[name].split("|")[2])
+    return HASHED[name] + base64.b64encode(hmac.digest(salt, name.encode(), "sha1")).decode()
+
+
+@st.composite
+def line(draw) -> str:
+    names = ",".join(draw(st.lists(PATTERN, min_size=1, max_size=3)))
+    one, other = hashed("10.0.0.1"), hashed("[10.0.0.1]:2222")
+    names = draw(st.sampled_from([names, names, one, other, f"{names},{one}", f"{one},{names}"]))
+    marker = draw(st.sampled_from(["", "", "@revoked ", "@cert-authority ", "@other "]))
+    key = f"ssh-ed25519 {TEXT}"
+    tail = draw(st.sampled_from([key, key.replace(" ", "\t "), f"{key} a comment", "ssh-ed25519", "", "# nothing"]))
+    return draw(st.sampled_from(["", " ", "# "])) + marker + names + draw(st.sampled_from([" ", "\t"])) + tail
+
+
+@pytest.mark.slow
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(line(), min_size=1, max_size=6), st.sampled_from(NAMES))
+def test_the_lines_that_speak_of_a_host_are_those_that_ssh_keygen_finds(lines, name):
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "known_hosts"
+        file.write_text("\n".join(lines) + "\n")
+        said = subprocess.run(["ssh-keygen", "-F", name, "-f", file], capture_output=True, text=True, timeout=60).stdout
+        ours = [(entry.number, entry.marker) for entry in on_record.on_record([file]).of(name)]
+    words = {"": "", "CA": "@cert-authority", "REVOKED": "@revoked"}
+    found = re.findall(r"^# Host .* found: line (\d+) ?(\S*)", said, re.MULTILINE)
+    assert ours == [(int(number), words[marker]) for number, marker in found]

@@ -94,6 +94,7 @@ def test_a_missing_or_broken_key_file_is_named(server, connect, tmp_path):
         connect(server.host(key=tmp_path / "absent")).run("true")
     assert "absent: no such file" in caught.value.evidence
     (tmp_path / "broken").write_text("not a key\n")
+    (tmp_path / "broken").chmod(0o600)
     with pytest.raises(AuthenticationError) as caught:
         connect(server.host(key=tmp_path / "broken")).run("true")
     assert "broken: not a usable private key" in caught.value.evidence
@@ -144,7 +145,7 @@ def test_a_server_without_public_key_login_is_told_apart(start, connect):
 def test_the_users_ssh_config_is_heeded(server, connect, tmp_path):
     config = tmp_path / "config"
     config.write_text(
-        f"Include more\nHost node-9\n  Port {server.port}\n  IdentityFile {server.key}\n  UserKnownHostsFile"
+        f"Include {tmp_path}/more\nHost node-9\n  Port {server.port}\n  IdentityFile {server.key}\n  UserKnownHostsFile"
         f" {server.known_hosts}\n"
     )
     (tmp_path / "more").write_text("Host node-9\n  HostName 127.0.0.1\nHost other\n  HostName 192.0.2.1\n")
@@ -156,7 +157,7 @@ def test_the_users_ssh_config_is_heeded(server, connect, tmp_path):
 
 def test_an_agent_that_never_answers_holds_nobody_up(server, connect, tmp_path, monkeypatch):
     """A forwarded one, in a terminal that outlived the connection it came by."""
-    monkeypatch.setattr("hardway.ssh.keys.AGENT", 0.2)
+    monkeypatch.setattr("hardway.ssh.login.agent.AGENT", 0.2)
     monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent.sock"))
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(tmp_path / "agent.sock"))
@@ -164,4 +165,4 @@ def test_an_agent_that_never_answers_holds_nobody_up(server, connect, tmp_path, 
         assert connect(server.host(agent=True)).run("true").code == 0
         with pytest.raises(AuthenticationError) as caught:
             connect(server.host(key=tmp_path / "none", agent=True)).run("true")
-    assert "the agent does not list its keys" in caught.value.evidence
+    assert "agent.sock does not list its keys (timed out)" in caught.value.evidence

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from hardway.errors import AuthenticationError
+from hardway.ssh import become_root
+
+from .server import keygen
 
 pytestmark = pytest.mark.sshd
 
@@ -143,6 +149,154 @@ def test_a_user_who_is_no_sudoer_is_told_so(server, connect, user):
     assert "sudo does not allow" in caught.value.message
     assert "sudoers" in caught.value.evidence
     assert user.password not in "\n".join(caught.value.lines())
+
+
+def at_once(transports: list, script: str = "id -u") -> list:
+    """What each run has ended with: its output, or the error."""
+
+    def one(transport):
+        try:
+            return transport.run(script).out
+        except AuthenticationError as error:
+            return error
+
+    with ThreadPoolExecutor(len(transports)) as pool:
+        return list(pool.map(one, transports))
+
+
+def logged(rules: str, log: Path) -> str:
+    return f"Defaults:{{user}} logfile={log}, loglinelen=0\n{rules}"
+
+
+def refusals(log: Path) -> int:
+    """How often sudo has refused a password, once it has ended and said so."""
+    deadline = time.monotonic() + 20
+    while "incorrect password attempt" not in log.read_text() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return log.read_text().count("incorrect password attempt")
+
+
+def test_a_wrong_password_is_given_to_one_host_only(server, connect, user, sudoers, tmp_path):
+    """Six wrong answers lock an account."""
+    sudoers(logged(PASSWORD, tmp_path / "log"))
+    person = Person("wrong-password")
+    transports = [connect(server.host(f"node-{n}", user=user.name), prompt=person) for n in range(6)]
+    ends = [end.message for end in at_once(transports)]
+    refused = [message for message in ends if "does not accept the password" in message]
+    assert len(refused) == 1
+    assert len([message for message in ends if "was not tried" in message and "node-" in message]) == 5
+    assert refusals(tmp_path / "log") == 1
+    assert len(person.questions) == 1
+    person.answer = user.password
+    assert at_once(transports) == [b"0\n"] * 6
+    assert refusals(tmp_path / "log") == 1
+
+
+@pytest.mark.parametrize("kind", ["ppid", "tty", "global"])
+@pytest.mark.parametrize("allowed", [True, False])
+def test_one_sudo_does_not_wait_for_another_that_waits_for_us(
+    server, connect, user, sudoers, monkeypatch, kind, allowed
+):
+    """sudo locks its record of passwords while it asks for one; we ask another sudo meanwhile."""
+    answers = []
+    monkeypatch.setattr(
+        become_root, "_answered", lambda *args, ask=become_root._answered: answers.append(ask(*args)) or answers[-1]
+    )
+    sudoers(f"Defaults:{{user}} timestamp_type={kind}" + ("\n{user} ALL=(ALL) ALL" if allowed else ""))
+    transport = connect(server.host(user=user.name), prompt=Person(user.password))
+    if allowed:
+        assert transport.run("id -u").out == b"0\n"
+    else:
+        with pytest.raises(AuthenticationError, match="sudo does not allow"):
+            transport.run("true")
+    assert [code for code, _ in answers] == [1]
+
+
+def test_root_is_meant_even_where_sudo_makes_somebody_else_of_a_user(server, connect, user, sudoers):
+    sudoers("Defaults:{user} runas_default=nobody\n{user} ALL=(ALL) NOPASSWD: ALL")
+    assert connect(server.host(user=user.name)).run("id -u").out == b"0\n"
+
+
+def test_a_wrong_password_where_sudo_asks_once(server, connect, user, sudoers):
+    sudoers("Defaults:{user} passwd_tries=1\n" + PASSWORD)
+    with pytest.raises(AuthenticationError, match="sudo does not accept the password"):
+        connect(server.host(user=user.name), prompt=Person("wrong-password")).run("true")
+
+
+BASHRC = {
+    "a trace": "set -x",
+    "a trace of another kind": "PS4='hardway sudo -p '; set -xv",
+    "no newline": "printf 'sudo password: '",
+    "noise": "echo 'hardway-password:'; echo sudo >&2",
+}
+
+
+@pytest.mark.parametrize("said", BASHRC.values(), ids=BASHRC)
+@pytest.mark.parametrize("rule", [NOPASSWD, PASSWORD, REQUIRETTY + PASSWORD], ids=["free", "password", "tty"])
+def test_what_a_shell_prints_is_no_question_of_sudos(server, connect, user, sudoers, said, rule, tmp_path):
+    """A trace repeats our command line; only sudo itself asks for the password, and only it is given one."""
+    sudoers(logged(rule, tmp_path / "log"))
+    (user.home / ".bashrc").write_text(f"{said}\n")
+    person = Person(user.password)
+    transport = connect(server.host(user=user.name), prompt=person)
+    assert transport.run("id -u; cat", stdin=b"data").out == b"0\ndata"
+    assert len(person.questions) == (0 if rule == NOPASSWD else 1)
+    assert "incorrect" not in (tmp_path / "log").read_text()
+
+
+def nobody(question: str) -> str:
+    raise AssertionError(f"asked in vain: {question}")
+
+
+@pytest.mark.parametrize("trace", ["", "set -x"])
+def test_sudo_for_other_commands_only(server, connect, user, sudoers, trace):
+    sudoers("{user} ALL=(root) NOPASSWD: /usr/bin/id")
+    (user.home / ".bashrc").write_text(f"{trace}\n")
+    with pytest.raises(AuthenticationError, match=f"sudo allows {user.name} some commands") as caught:
+        connect(server.host(user=user.name), prompt=nobody).run("true")
+    assert len(caught.value.evidence) < 500 and caught.value.hint.endswith("sudo -l")
+
+
+def test_sudo_for_other_commands_that_want_a_password(server, connect, user, sudoers):
+    sudoers("Defaults:{user} timestamp_timeout=0\n{user} ALL=(root) /usr/bin/id")
+    with pytest.raises(AuthenticationError, match=f"sudo allows {user.name} some commands") as caught:
+        connect(server.host(user=user.name), prompt=Person(user.password)).run("true")
+    assert "is not allowed to execute" in caught.value.evidence and len(caught.value.evidence) < 500
+    assert "umask" not in caught.value.evidence and user.password not in caught.value.evidence
+
+
+@pytest.mark.parametrize("others", [[], ["doas"]], ids=["nothing", "doas"])
+def test_a_machine_without_sudo(start, connect, user, others):
+    programs = user.home / "programs"
+    programs.mkdir()
+    for name in ("env", "sh"):
+        (programs / name).symlink_to(shutil.which(name))
+    for name in others:
+        (programs / name).write_text("#!/bin/sh\n")
+        (programs / name).chmod(0o755)
+    server = start(extra=f"SetEnv PATH={programs}\n")
+    with pytest.raises(AuthenticationError) as caught:
+        connect(server.host(user=user.name), prompt=nobody).run("true")
+    assert ("has doas but not sudo" if others else "has no program sudo") in caught.value.message
+    assert len(caught.value.evidence) < 500 and "ssh.user: root" in caught.value.hint
+
+
+SAID_BY_CLOUDS = [
+    'Please login as the user \\"ubuntu\\" rather than the user \\"root\\".',
+    "Please log in as ubuntu",
+]
+
+
+@pytest.mark.parametrize("words", SAID_BY_CLOUDS)
+def test_root_who_is_sent_to_another_user(server, connect, tmp_path, words):
+    key = keygen(tmp_path / "key")
+    public = key.with_suffix(".pub").read_text()
+    with (server.folder / "authorized_keys").open("a") as file:
+        file.write(f"command=\"echo '{words}';echo;exit 142\" {public}")
+    with pytest.raises(AuthenticationError, match="it wants a login as ubuntu") as caught:
+        connect(server.host(key=key)).run("true")
+    assert caught.value.hint == "set ssh: {user: ubuntu} for node-1 in INV"
+    assert caught.value.exit_code == 4
 
 
 def test_sudo_never_says_that_root_is_needed(server, connect, user, sudoers):

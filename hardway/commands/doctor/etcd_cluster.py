@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from ...checks.scene import at_once
 from ...cluster import Host
 from ...etcd.interface import quorum as majority
+from ...patience import stretched
 from ...ports import ETCD_HEALTH
 from ...preflight import restoring
 from ...targets.live import UNREACHABLE
@@ -72,10 +73,10 @@ def health(patient: Patient) -> Mapping[str, str]:
 def metrics(patient: Patient, host: Host) -> dict[str, float]:
     """The numbers a member tells on its loopback port, where it serves nothing secret; none when it does not answer."""
     try:
-        connection = http.client.HTTPConnection("127.0.0.1", timeout=SECONDS)
+        connection = http.client.HTTPConnection("127.0.0.1", timeout=stretched(SECONDS))
         connection.sock = patient.session.live.transports[host.name].dial(ETCD_HEALTH)
         with contextlib.closing(connection):
-            connection.sock.settimeout(SECONDS)
+            connection.sock.settimeout(stretched(SECONDS))
             connection.request("GET", "/metrics")
             return numbers(connection.getresponse().read().decode("utf-8", "replace"))
     except UNREACHABLE:

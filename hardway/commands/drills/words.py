@@ -33,7 +33,8 @@ def login(cluster: Cluster, host: Host) -> str:
     """What to type to be root on a host, with a command to follow."""
     if cluster.lab:
         return f"hardway lab ssh {cluster.source or 'INV'} {host.name}"
-    return route(host).ssh_command() + ("" if host.ssh.user == "root" else " sudo")
+    way = route(host)
+    return way.ssh_command() + ("" if way.user == "root" else " sudo")
 
 
 def exercise(drill: Drill, cluster: Cluster, hosts: Sequence[Host]) -> str:

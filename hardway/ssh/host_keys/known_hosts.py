@@ -1,4 +1,4 @@
-"""Reading and changing known_hosts files: plain, hashed, wildcard and @revoked entries."""
+"""Reading and changing known_hosts files: plain, hashed and wildcard entries, @revoked and @cert-authority."""
 
 from __future__ import annotations
 
@@ -9,10 +9,16 @@ import fnmatch
 import hashlib
 import hmac
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+REVOKED, AUTHORITY = "@revoked", "@cert-authority"
+MARKERS = ("", REVOKED, AUTHORITY)
+# What to do where a key is revoked.
+NEW_KEYS = "create new host keys on the machine's console: rm /etc/ssh/ssh_host_*; ssh-keygen -A; systemctl restart ssh"
 
 
 @dataclass(frozen=True)
@@ -27,9 +33,14 @@ class HostKey:
         """As ssh and ssh-keygen show it: SHA256:…"""
         return "SHA256:" + base64.b64encode(hashlib.sha256(self.blob).digest()).decode().rstrip("=")
 
+    @property
+    def text(self) -> str:
+        """The key in base64."""
+        return base64.b64encode(self.blob).decode()
+
     def line(self, name: str) -> str:
         """The known_hosts line for this key under `name`, without newline."""
-        return f"{name} {self.kind} {base64.b64encode(self.blob).decode()}"
+        return f"{name} {self.kind} {self.text}"
 
 
 @dataclass(frozen=True)
@@ -44,15 +55,17 @@ class Entry:
 
     def names(self, host: str) -> bool:
         """Whether this line speaks of `host` (already in the form `[address]:port` where the port is not 22)."""
-        if any(p.startswith("!") and _matches(p[1:], host) for p in self.patterns):
+        # A hashed name stands alone, or is none.
+        patterns = [p for p in self.patterns if len(self.patterns) == 1 or "|" not in p]
+        if any(p.startswith("!") and _matches(p[1:], host) for p in patterns):
             return False
-        return any(_matches(p, host) for p in self.patterns if not p.startswith("!"))
+        return any(_matches(p, host) for p in patterns if not p.startswith("!"))
 
 
 def _matches(pattern: str, host: str) -> bool:
     if pattern.startswith("|1|"):
         try:
-            salt, digest = (base64.b64decode(part) for part in pattern.split("|")[2:4])
+            salt, digest = (base64.b64decode(part, validate=True) for part in pattern.split("|")[2:4])
         except (ValueError, binascii.Error):
             return False
         return hmac.compare_digest(hmac.digest(salt, host.encode(), "sha1"), digest)
@@ -67,26 +80,42 @@ def known_name(host: str, port: int) -> str:
     return host if port == 22 else f"[{host}]:{port}"
 
 
+def written(name: str, hidden: bool) -> str:
+    """A name as a new line has it; `hidden`, as HashKnownHosts has it, whoever reads the file does not learn it."""
+    if not hidden:
+        return name
+    salt = os.urandom(20)
+    digest = hmac.digest(salt, name.encode(), "sha1")
+    return f"|1|{base64.b64encode(salt).decode()}|{base64.b64encode(digest).decode()}"
+
+
+def bare(name: str) -> str:
+    """The host alone in what `known_name` has made."""
+    return name[1:].rpartition("]:")[0] if name.startswith("[") else name
+
+
 def read(paths: Iterable[Path]) -> list[Entry]:
     """Every usable line of the files that exist; lines we cannot read are passed over, as ssh does."""
     return [entry for path in paths if path.is_file() for entry in _entries(path)]
 
 
 def _entries(path: Path) -> Iterator[Entry]:
-    yield from _parsed(path, path.read_text("utf-8", "replace"))
+    yield from parsed(path, path.read_text("utf-8", "replace"))
 
 
-def _parsed(path: Path, text: str) -> Iterator[Entry]:
+def parsed(path: Path, text: str) -> Iterator[Entry]:
+    """Every usable line of a text that `path` holds, or prints."""
     for number, line in enumerate(text.split("\n"), 1):
-        fields = line.split()
+        fields = re.findall(r"[^ \t\r]+", line)
         marker = fields.pop(0) if fields and fields[0].startswith("@") else ""
-        if len(fields) < 3 or fields[0].startswith("#"):
+        if len(fields) < 3 or fields[0].startswith("#") or marker not in MARKERS:
             continue
         try:
             blob = base64.b64decode(fields[2], validate=True)
         except (ValueError, binascii.Error):
             continue
-        yield Entry(path, number, marker, tuple(fields[0].split(",")), HostKey(fields[1], blob))
+        names = (fields[0],) if fields[0].startswith("|") else tuple(fields[0].split(","))
+        yield Entry(path, number, marker, names, HostKey(fields[1], blob))
 
 
 def remember(path: Path, lines: Iterable[str]) -> None:
@@ -118,7 +147,7 @@ def replace(path: Path, names: Iterable[str], lines: Iterable[str], also: Iterab
 
     def exchanged(text: str) -> str:
         kept = []
-        entries = {entry.number: entry for entry in _parsed(path, text)}
+        entries = {entry.number: entry for entry in parsed(path, text)}
         for number, line in enumerate(text.removesuffix("\n").split("\n") if text else [], 1):
             entry = entries.get(number)
             others = _others(entry, sure, every) if entry else None

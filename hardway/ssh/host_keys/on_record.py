@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .known_hosts import Entry, read
+from .known_hosts import REVOKED, Entry, read
 
 # What makes a pattern stand for more than the one name that is written there.
 NOT_PLAIN = frozenset("*?!|")
@@ -27,7 +27,7 @@ class OnRecord:
     others: tuple[tuple[int, Entry], ...]
 
     def of(self, name: str) -> list[Entry]:
-        """The entries that speak of this name, in the files' order."""
+        """The entries that speak of this name, with all markers, in the files' order."""
         found = [*self.plain.get(name.lower(), ()), *(one for one in self.others if one[1].names(name))]
         return [entry for _, entry in sorted(found, key=lambda one: one[0])]
 
@@ -49,11 +49,9 @@ def _read(files: tuple[tuple[Path, tuple[int, int, int]], ...]) -> OnRecord:
     others: list[tuple[int, Entry]] = []
     entries = read(path for path, _ in files)
     for one in enumerate(entries):
-        if one[1].marker:
-            continue
         if any(NOT_PLAIN & set(pattern) for pattern in one[1].patterns):
             others.append(one)
             continue
         for name in {pattern.lower() for pattern in one[1].patterns}:
             plain.setdefault(name, []).append(one)
-    return OnRecord(tuple(entry for entry in entries if entry.marker == "@revoked"), plain, tuple(others))
+    return OnRecord(tuple(entry for entry in entries if entry.marker == REVOKED), plain, tuple(others))

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import paramiko
 
 from ...errors import HostKeyError
-from ..route import Hop
-from .known_hosts import Entry, HostKey, remember
+from ..hop import Hop
+from . import command
+from .certificates import SUFFIX, HostCertificate, shown
+from .known_hosts import AUTHORITY, NEW_KEYS, REVOKED, Entry, HostKey, bare, known_name, remember, written
 from .on_record import OnRecord, on_record
 
 ACCEPT_NEW = "accept-new"
@@ -22,75 +26,137 @@ class Policy(paramiko.MissingHostKeyPolicy):
         self.hop = hop
 
     def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
-        verify(self.hop, HostKey(key.get_name(), key.asbytes()))
+        verify(self.hop, HostKey(key.get_name(), key.asbytes()), shown(key))
 
 
-def known_kinds(hop: Hop) -> list[str]:
-    """The types of the keys on record for this hop: to be asked for first, so that a second key of another type is no
-    surprise."""
-    return list(dict.fromkeys(entry.key.kind for entry in _known(hop, on_record(hop.known_hosts))))
+def preferred(hop: Hop, algorithms: Sequence[str]) -> list[str]:
+    """The algorithms for host keys in the order to ask for them: certificates where a CA is on record, then the types
+    of the keys on record, so that a second key of another type is no surprise."""
+    record = _record(hop, command.ORDER)
+    kinds = [entry.key.kind for entry in _known(hop, record)]
+    certificates = [f"{name}{SUFFIX}" for name in algorithms] if _authorities(hop, record) else []
+    wanted = [*certificates, *sorted(algorithms, key=lambda name: _kind(name) not in kinds)]
+    return hop.allowed("hostkeyalgorithms", wanted)
 
 
-def verify(hop: Hop, offered: HostKey) -> None:
-    """Return when the key is on record (or may be recorded now); HostKeyError when it is unknown, changed or
-    revoked."""
-    record = on_record(hop.known_hosts)
-    if revoked := [entry for entry in record.revoked if entry.key == offered]:
+def _kind(algorithm: str) -> str:
+    """The type of key a signature algorithm works with."""
+    return "ssh-rsa" if algorithm.startswith("rsa-sha2-") else algorithm
+
+
+def verify(hop: Hop, offered: HostKey, certificate: HostCertificate | None = None) -> None:
+    """Return when the key is on record or vouched for (or may be recorded now); HostKeyError when it is unknown,
+    changed or revoked."""
+    record = _record(hop, command.HOSTNAME, offered)
+    blobs = (offered.blob, certificate.authority) if certificate else (offered.blob,)
+    if revoked := [entry for entry in _all(hop, record, REVOKED) if entry.key.blob in blobs]:
         where = f"{revoked[0].path} line {revoked[0].number}"
-        raise HostKeyError(
-            f"{hop.called} offers a host key that is revoked in {where}", hop.host, evidence=_shown("offered", offered)
-        )
+        message = f"{hop.called} offers a host key that is revoked in {where}"
+        raise HostKeyError(message, hop.host, evidence=_shown("offered", offered), hint=NEW_KEYS)
     known = _known(hop, record)
-    if any(entry.key == offered for entry in known):
+    if (certificate and _vouched(hop, record, certificate)) or any(entry.key == offered for entry in known):
         return
     if known:
         raise _changed(hop, offered, known)
+    # Like ssh: an entry that names no port will do, and says nothing when it is of another key.
+    if any(entry.key == offered for name in hop.known_also for entry in record.of(name) if not entry.marker):
+        return
     if hop.host_keys != ACCEPT_NEW:
-        raise _unknown(hop, offered)
+        raise _unknown(hop, offered, certificate)
     _accept(hop, offered)
 
 
-def _known(hop: Hop, record: OnRecord) -> list[Entry]:
+@dataclass(frozen=True)
+class _Record:
+    """What the files say, and what a program prints of the one name that ssh asks it for."""
+
+    files: OnRecord
+    printed: Mapping[str, list[Entry]]
+
+    def of(self, name: str) -> list[Entry]:
+        return [*self.files.of(name), *self.printed.get(name, ())]
+
+
+def _record(hop: Hop, why: str, offered: HostKey | None = None) -> _Record:
+    name = hop.known_as[0]
+    return _Record(on_record(hop.known_hosts), {name: command.printed(hop, name, why, offered)})
+
+
+def _known(hop: Hop, record: _Record) -> list[Entry]:
     # The address decides. A bare name like "controller-0" may stand for another cluster's machine in the same file.
     for name in hop.known_as:
-        if found := record.of(name):
+        if found := [entry for entry in record.of(name) if not entry.marker]:
             return found
     return []
 
 
+def _all(hop: Hop, record: _Record, marker: str) -> list[Entry]:
+    names = (*hop.known_as, *hop.known_also)
+    return [entry for name in names for entry in record.of(name) if entry.marker == marker]
+
+
+def _authorities(hop: Hop, record: _Record) -> list[Entry]:
+    return _all(hop, record, AUTHORITY)
+
+
+def _vouched(hop: Hop, record: _Record, certificate: HostCertificate) -> bool:
+    """Whether a CA that is on record for one of its names has signed it for this very name."""
+    return any(
+        entry.marker == AUTHORITY and entry.key.blob == certificate.authority and not certificate.wrong(bare(name))
+        for name in (*hop.known_as, *hop.known_also)
+        for entry in record.of(name)
+    )
+
+
 def _accept(hop: Hop, offered: HostKey) -> None:
     path = hop.record_in
+    if path is None and hop.forgets:
+        return
     if path is None:
         hint = "set ssh.known_hosts to a file you can write"
         raise HostKeyError(f"there is no known_hosts file to record the host key of {hop.called}", hop.host, hint=hint)
     try:
-        remember(path, [offered.line(hop.known_as[0])])
+        remember(path, [offered.line(written(hop.known_as[0], hop.hashed))])
     except OSError as error:
         message = f"cannot record the host key of {hop.called} in {path}: {error.strerror}"
         raise HostKeyError(message, hop.host, hint="set ssh.known_hosts to a file you can write") from error
 
 
-def _unknown(hop: Hop, offered: HostKey) -> HostKeyError:
-    scan = f"ssh-keyscan -p {hop.port} -t {_short(offered.kind)} {hop.address}"
+def _unknown(hop: Hop, offered: HostKey, certificate: HostCertificate | None) -> HostKeyError:
     record_in = hop.record_in or Path("~/.ssh/known_hosts").expanduser()
-    if hop.via:
-        scan = hop.via.ssh_command() + " " + scan
     return HostKeyError(
         f"the host key of {hop.called} is not known",
         hop.host,
-        evidence=(
-            f"{_shown('offered', offered)}\non the machine itself: ssh-keygen -lf"
-            f" /etc/ssh/ssh_host_{_short(offered.kind)}_key.pub"
+        evidence="\n".join(
+            [
+                _shown("offered", offered),
+                *([f"its certificate does not count: {why}"] if (why := _why_not(hop, certificate)) else []),
+                f"on the machine itself: ssh-keygen -lf /etc/ssh/ssh_host_{_short(offered.kind)}_key.pub",
+                *hop.no_host_keys_from,
+            ]
         ),
-        hint=f"compare the fingerprint, then: {scan} >> {shlex.quote(str(record_in))}{_other_ways(hop)}",
+        hint=f"compare the fingerprint, then: {_line(hop, offered)} >> {shlex.quote(str(record_in))}{_other_ways(hop)}",
     )
+
+
+def _line(hop: Hop, offered: HostKey) -> str:
+    """The command that prints the line for known_hosts; no scan goes through a ProxyCommand, or knows of an alias."""
+    if hop.proxy_command or hop.known_as[0] != known_name(hop.address, hop.port):
+        return f"echo {shlex.quote(offered.line(hop.known_as[0]))}"
+    scan = f"ssh-keyscan -p {hop.port} -t {_short(offered.kind)} {hop.address}"
+    return f"{hop.via.ssh_command()} {scan}" if hop.via else scan
+
+
+def _why_not(hop: Hop, certificate: HostCertificate | None) -> str:
+    if certificate is None:
+        return ""
+    return certificate.wrong(bare(hop.known_as[0])) or "its CA is not on record for this host"
 
 
 def _changed(hop: Hop, offered: HostKey, known: list[Entry]) -> HostKeyError:
     same_kind = [entry for entry in known if entry.key.kind == offered.kind] or known
     entry = same_kind[0]
     name = next(name for name in hop.known_as if entry.names(name))
-    trust = "" if hop.is_bastion else f"hardway trust INV {hop.host}, or remove its old key: "
     return HostKeyError(
         (
             f"the host key of {hop.called} has changed: the machine was reinstalled or replaced, or the connection is"
@@ -103,11 +169,16 @@ def _changed(hop: Hop, offered: HostKey, known: list[Entry]) -> HostKeyError:
                 *(f"{_shown('on record', e.key)} ({e.path} line {e.number})" for e in same_kind),
             ]
         ),
-        hint=(
-            f"if the machine was reinstalled: {trust}ssh-keygen -R {shlex.quote(name)} -f"
-            f" {shlex.quote(str(entry.path))}"
-        ),
+        hint=f"if the machine was reinstalled: {_exchange(hop, name, entry.path)}",
     )
+
+
+def _exchange(hop: Hop, name: str, path: Path) -> str:
+    """How the new key gets on record."""
+    if path not in hop.known_hosts:
+        return f"have {path} print its new key"
+    trust = "" if hop.is_bastion else f"hardway trust INV {hop.host}, or remove its old key: "
+    return f"{trust}ssh-keygen -R {shlex.quote(name)} -f {shlex.quote(str(path))}"
 
 
 def _other_ways(hop: Hop) -> str:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import socket
-from typing import Any
-
 import paramiko
 
 from ...cluster import Host
 from ..credentials import Prompt
-from ..link import Link, open_bastion, persistently, tuned, tunnel_to
-from ..route import Hop, route
+from ..hop import Hop
+from ..link import Link, open_bastion, persistently, stream_to, tuned
+from ..route import route
 from ..sharing import Lease
 from .known_hosts import HostKey
 
@@ -34,7 +32,7 @@ def scan(host: Host, prompt: Prompt | None) -> list[tuple[str, str]]:
 
 
 def _offered(hop: Hop, below: Lease[Link] | None, kinds: tuple[str, ...]) -> HostKey | None:
-    transport = tuned(_socket(hop, below), hop)
+    transport = tuned(stream_to(hop, below), hop)
     transport.banner_timeout = hop.timeout
     transport.get_security_options().key_types = kinds
     try:
@@ -45,11 +43,3 @@ def _offered(hop: Hop, below: Lease[Link] | None, kinds: tuple[str, ...]) -> Hos
     finally:
         transport.close()
     return HostKey(key.get_name(), key.asbytes())
-
-
-def _socket(hop: Hop, below: Lease[Link] | None) -> Any:
-    if below:
-        return tunnel_to(hop, below)
-    if hop.proxy_command:
-        return paramiko.ProxyCommand(hop.proxy_command)
-    return socket.create_connection((hop.address, hop.port), hop.timeout)

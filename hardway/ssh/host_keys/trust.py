@@ -11,8 +11,9 @@ from pathlib import Path
 
 from ...cluster import Host
 from ...errors import HostKeyError
-from ..route import Hop, route
-from .known_hosts import HostKey, known_name, replace
+from ..hop import Hop
+from ..route import route
+from .known_hosts import NEW_KEYS, HostKey, known_name, replace, written
 from .on_record import on_record
 
 
@@ -76,7 +77,7 @@ def record(host: Host, keys: Iterable[HostKey]) -> Recorded:
             hint="set ssh.known_hosts in INV",
         )
     _refuse_revoked(hop, new)
-    lines = [key.line(hop.known_as[0]) for key in new]
+    lines = [key.line(written(hop.known_as[0], hop.hashed)) for key in new]
     try:
         gone = replace(hop.record_in, _addresses(hop), lines, also=hop.known_as)
     except OSError as error:
@@ -98,8 +99,5 @@ def _refuse_revoked(hop: Hop, keys: tuple[HostKey, ...]) -> None:
                 f"{hop.host} has a host key that is revoked in {entry.path} line {entry.number}",
                 hop.host,
                 evidence=f"{entry.key.kind} {entry.key.fingerprint}",
-                hint=(
-                    "create new host keys on the machine's console: rm /etc/ssh/ssh_host_*; ssh-keygen -A; systemctl"
-                    " restart ssh"
-                ),
+                hint=NEW_KEYS,
             )

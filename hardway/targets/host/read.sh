@@ -28,7 +28,7 @@ q_hash() { if [ -f "$1" ]; then sum=$(sha256sum <"$1"); echo "${sum%% *}"; else 
 # unit NAME: systemd's view of it, what its start waits for, and the digest of the files it was last started with. systemd remembers
 # that a unit was enabled until it is reloaded; what counts at the next boot is the link.
 q_unit() {
-  said=$(systemctl show -p LoadState -p ActiveState -p SubState -p UnitFileState -p NeedDaemonReload -p NRestarts -p Result -p Job -p InvocationID -p MainPID -p ExecStart "$1" 2>/dev/null || :)
+  said=$(systemctl show -p LoadState -p ActiveState -p SubState -p UnitFileState -p NeedDaemonReload -p NRestarts -p Result -p Job -p InvocationID -p MainPID -p CPUUsageNSec -p ExecStart "$1" 2>/dev/null || :)
   echo "$said"
   case $said in *MainPID=[1-9]*) rest=${said#*MainPID=}; if other_flags "${rest%%[!0-9]*}" "$said"; then echo Flags=other; fi ;; esac
   case $said in *ActiveState=active*) ;; *Job=[1-9]*) awaited "$1" ;; esac

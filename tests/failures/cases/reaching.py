@@ -132,4 +132,76 @@ CASES = (
         next="ssh -t <login> sudo -l",
         remedy="Give that user sudo (on Debian: `adduser USER sudo`), or log in as root.",
     ),
+    Case(
+        name="sudo-for-other-commands",
+        sees="sudo allows <user> some commands on <address>, but no shell, which hardway needs  (host <host>)",
+        why="The sudoers file lists commands that the login user may run as root. A shell is not one of them.",
+        injected="a real user whose sudo allows one command without a password",
+        exit_code=4,
+        next="ssh -t <login> sudo -l",
+        remedy="Allow that user all commands, or log in as root (`ssh.user`).",
+    ),
+    Case(
+        name="no-sudo",
+        sees="<address> has no program sudo, so <user> cannot become root  (host <host>)",
+        why="The machine has no sudo, which a login user other than root needs. hardway does not use doas or su.",
+        injected="a real user on a server whose PATH has no sudo",
+        exit_code=4,
+        next="install sudo there, or set ssh.user: root in <inventory>",
+        remedy="Install sudo, or log in as root.",
+    ),
+    Case(
+        name="log-in-as-another-user",
+        sees="<address> accepts the key but does not let root in: it wants a login as <user>  (host <host>)",
+        evidence=("Please login as the user",),
+        why="The image of a cloud provider answers root's login with the name of another user, and ends it.",
+        injected="a real sshd with the `authorized_keys` of such an image",
+        exit_code=4,
+        next="set ssh: {user: <user>} for <host> in <inventory>",
+        remedy="Set `ssh.user` to the name that the machine shows.",
+    ),
+    Case(
+        name="ssh-config-wrong",
+        sees="OpenSSH cannot use its configuration: <file> line <number>: <problem>  (host <host>)",
+        why="`ssh` itself does not understand its configuration. hardway asks `ssh -G` how to reach a host.",
+        injected="a configuration with `Port many`",
+        exit_code=4,
+        next="correct that; this shows whether ssh understands it: ssh -G <options>",
+        remedy="Correct that line.",
+    ),
+    Case(
+        name="ssh-config-too-much",
+        sees="<file> line <number>: <option> is more than hardway can do  (host <host>)",
+        why=(
+            "The OpenSSH configuration has a setting about who is trusted, or about the way, which hardway cannot"
+            " follow. It does not connect without it."
+        ),
+        injected="a configuration with `RevokedHostKeys`",
+        exit_code=4,
+        next="change that for <address>, or set ssh.config in <inventory> to another file, or to nothing",
+        remedy="Leave the hosts out of that setting (`Host`, `Match`), or give hardway a configuration of its own.",
+    ),
+    Case(
+        name="ssh-config-contradicts-itself",
+        sees=(
+            "the SSH configuration says user <name> for <address>, and user <name> for <host>, which is the same host "
+            " (host <host>)"
+        ),
+        evidence=("<file> line <number>: user <name>",),
+        why="One block means the host by its address, another by its name, and they say different things.",
+        injected="a configuration with two such blocks",
+        exit_code=4,
+        next="write one block for both there (Host <host> <address>), or set it in the ssh section of <inventory>",
+        remedy="Write one block for the name and the address.",
+    ),
+    Case(
+        name="proxy-command-ended",
+        sees="the ProxyCommand that leads to <address> has ended  (host <host>)",
+        evidence=("no way there",),
+        why="The program that `ProxyCommand` names has ended before an SSH server answered.",
+        injected="a configuration with a program that fails",
+        exit_code=4,
+        next="ssh -v <options> -o <command>",
+        remedy="Run that program by hand.",
+    ),
 )

@@ -1,0 +1,81 @@
+"""One SSH server on the way to a host, with all that is needed to log in there."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Hop:
+    """One SSH server on the way.
+
+    `known_as` are its names in known_hosts, best first, `known_also` those that need not be its own; of those files
+    only `record_in` is ever written to, with hashed names if `hashed`; `known_hosts_command` prints more such lines.
+    One that `forgets` accepts new keys and records none.
+    `agent` is the socket of the agent, "" for none. `named_keys` are the keys that somebody has named. `algorithms` are
+    those that the configuration allows, by its options. `no_host_keys_from` and `no_keys_from` are the lines of the
+    configuration that are of no effect, for errors.
+    """
+
+    host: str
+    address: str
+    port: int
+    user: str
+    keys: tuple[Path, ...]
+    agent: str
+    only_these_keys: bool
+    known_as: tuple[str, ...]
+    known_hosts: tuple[Path, ...]
+    record_in: Path | None
+    host_keys: str
+    timeout: float
+    known_also: tuple[str, ...] = ()
+    named_keys: frozenset[Path] = frozenset()
+    certificates: tuple[Path, ...] = ()
+    proxy_command: str = ""
+    via: Hop | None = None
+    is_bastion: bool = False
+    family: str = "any"
+    bind_address: str = ""
+    hashed: bool = False
+    forgets: bool = False
+    known_hosts_command: tuple[str, ...] = ()
+    algorithms: tuple[tuple[str, frozenset[str]], ...] = ()
+    no_host_keys_from: tuple[str, ...] = ()
+    no_keys_from: tuple[str, ...] = ()
+
+    @property
+    def endpoint(self) -> str:
+        return f"{self.address}:{self.port}"
+
+    @property
+    def called(self) -> str:
+        """Its address as a person should read it: who has to do with the host must learn that a bastion is meant."""
+        return f"the bastion {self.endpoint}" if self.is_bastion else self.endpoint
+
+    def allowed(self, option: str, names: Iterable[str]) -> list[str]:
+        """Those of the algorithms that the configuration allows by this option."""
+        allowed = dict(self.algorithms).get(option)
+        return [name for name in names if allowed is None or name in allowed]
+
+    def ssh_command(self, *options: str) -> str:
+        """The OpenSSH command line that goes the same way, for hints."""
+        parts = ["ssh", *options]
+        parts += ["-p", str(self.port)] if self.port != 22 else []
+        parts += ["-i", str(self.keys[0])] if self.keys and self.keys[0].exists() else []
+        parts += ["-J", self.jumps] if self.via else []
+        parts += ["-o", f"ProxyCommand={self.proxy_command.replace('%', '%%')}"] if self.proxy_command else []
+        return shlex.join([*parts, f"{self.user}@{self.address}"])
+
+    @property
+    def jumps(self) -> str:
+        """The hops before this one as ProxyJump writes them."""
+        hops, hop = [], self.via
+        while hop:
+            address = f"[{hop.address}]" if ":" in hop.address else hop.address
+            hops.append(f"{hop.user}@{address}" + (f":{hop.port}" if hop.port != 22 else ""))
+            hop = hop.via
+        return ",".join(reversed(hops))

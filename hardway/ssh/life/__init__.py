@@ -1,0 +1,1 @@
+"""Whether anybody is still there: what a connection does to find out."""
