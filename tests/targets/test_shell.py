@@ -8,7 +8,6 @@ import hashlib
 import os
 import shutil
 import stat
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,17 +27,6 @@ pytestmark = pytest.mark.slow
 
 ME, US = getpass.getuser(), grp.getgrgid(os.getgid()).gr_name
 AWKWARD = 'it\'s a "name" with $HOME; `spaces` & more'
-
-
-@pytest.fixture(params=["sh", "busybox"])
-def remote(request, tmp_path):
-    if request.param == "sh":
-        return HostRemote(LocalTransport(tmp_path, ["/bin/sh"], os.environ["PATH"]))
-    assert shutil.which("busybox"), "busybox is needed: apt install busybox"
-    applets = tmp_path / "applets"
-    applets.mkdir()
-    subprocess.run([shutil.which("busybox"), "--install", "-s", applets], check=True)
-    return HostRemote(LocalTransport(tmp_path, [str(applets / "sh")], str(applets)))
 
 
 def text(content: bytes, secret: bool = False) -> Blob:

@@ -14,17 +14,25 @@ keep_aside() { # a file we have not written ourselves is saved once
   : >"$STATE/ours$1"
 }
 
+# Nothing is written through a link: a file takes the link's own place, and is not moved into the folder to which that leads. A folder
+# may be a link to one on another disk, as in read.sh's `file`.
+no_folder() { if [ -d "$1" ] && [ ! -L "$1" ]; then echo "$1 is a folder, and a file belongs there: move it elsewhere" >&2; return 1; fi; }
+
+# place FROM PATH: in one rename. Where busybox would not rename over a link to a folder, it goes first.
+place() { if [ -L "$2" ] && [ -d "$2" ]; then rm -f "$2"; fi; mv -fT "$1" "$2"; }
+
 # mkdir PATH MODE OWNER GROUP: that it was us who made it is noted first, so that a run that dies leaves no orphan
 w_mkdir() {
+  if [ -L "$1" ] && [ ! -d "$1" ]; then echo "$1 is a link that leads to no folder: remove it" >&2; return 1; fi
   if [ ! -e "$1" ]; then mkdir -p "$STATE/dirs$1"; : >"$STATE/dirs$1/.made"; fi
-  (umask 022; mkdir -p "$1"); chown "$3:$4" "$1"; chmod "$2" "$1"
+  (umask 022; mkdir -p "$1"); w_own "$@"
 }
 
 # put PATH MODE OWNER GROUP BLOB: the content becomes visible in one rename, owner and mode already right
 w_put() {
-  keep_aside "$1"
+  no_folder "$1"; keep_aside "$1"
   chown "$3:$4" "$stage/$5"; chmod "$2" "$stage/$5"
-  mv -f "$stage/$5" "${1%/*}/.${1##*/}.hardway"; mv -f "${1%/*}/.${1##*/}.hardway" "$1"; label "$1"
+  place "$stage/$5" "${1%/*}/.${1##*/}.hardway"; place "${1%/*}/.${1##*/}.hardway" "$1"; label "$1"
 }
 # check PROGRAM BLOB: refuse content that its program does not accept, before it is put anywhere. A program that is not installed yet
 # reads it when it starts.
@@ -46,22 +54,27 @@ w_binary() {
 # swap PATH MODE OWNER GROUP SHA256 [keep]: a program that was brought beside its place takes it. The one that was there is kept
 # beside, under another name of the same file, so that both are there whenever the power goes.
 w_swap() {
-  next="${1%/*}/.${1##*/}.next"; sum=$(sha256sum <"$next"); if [ "${sum%% *}" != "$5" ]; then echo "$next is not what was brought here" >&2; return 1; fi
-  keep_aside "$1"; if [ "${6:-}" = keep ]; then keep_former "$1" "${1%/*}/.${1##*/}.before"; fi
-  chown "$3:$4" "$next"; chmod "$2" "$next"; mv -f "$next" "$1"; label "$1"
+  next="${1%/*}/.${1##*/}.next"; if [ -L "$next" ]; then echo "$next is a link" >&2; return 1; fi
+  sum=$(sha256sum <"$next"); if [ "${sum%% *}" != "$5" ]; then echo "$next is not what was brought here" >&2; return 1; fi
+  no_folder "$1"; keep_aside "$1"; if [ "${6:-}" = keep ]; then keep_former "$1" "${1%/*}/.${1##*/}.before"; fi
+  chown -h "$3:$4" "$next"; chmod "$2" "$next"; place "$next" "$1"; label "$1"
   mkdir -p "$STATE/digests${1%/*}"; echo "$5 $(stat -c '%s %i %y %z' "$1")" >"$STATE/digests$1"; rm -f "$STATE/ours$next" "$STATE/digests$next"
 }
 
 # keep_former PATH NAME: that the other name is ours is noted first, so that a reset takes it away
-keep_former() { mkdir -p "$STATE/ours${2%/*}"; : >"$STATE/ours$2"; ln -f "$1" "$2"; }
+keep_former() { no_folder "$2"; mkdir -p "$STATE/ours${2%/*}"; : >"$STATE/ours$2"; if [ -L "$2" ]; then rm -f "$2"; fi; ln -f "$1" "$2"; }
 
-# own PATH MODE OWNER GROUP: metadata alone
-w_own() { chown "$3:$4" "$1"; chmod "$2" "$1"; }
+# own PATH MODE OWNER GROUP: metadata alone, and not of what a file that has become a link leads to
+w_own() {
+  if [ -d "$1" ]; then chown "$3:$4" "$1/."; chmod "$2" "$1/."; return; fi
+  if [ -L "$1" ]; then echo "$1 has become a link: nothing was changed" >&2; return 1; fi
+  chown -h "$3:$4" "$1"; chmod "$2" "$1"
+}
 
 # drop PATH: remove our file and put back what stood there before; that is forgotten last, so it survives a reset that dies
 w_drop() {
   [ -e "$STATE/ours$1" ] || return 0
-  if [ -e "$STATE/before$1" ] || [ -L "$STATE/before$1" ]; then rm -f "$1.hardway"; cp -a "$STATE/before$1" "$1.hardway"; [ -L "$1.hardway" ] || on_disk "$1.hardway"; mv -f "$1.hardway" "$1"
+  if [ -e "$STATE/before$1" ] || [ -L "$STATE/before$1" ]; then rm -f "$1.hardway"; cp -a "$STATE/before$1" "$1.hardway"; [ -L "$1.hardway" ] || on_disk "$1.hardway"; place "$1.hardway" "$1"
   else rm -f "$1"; fi
   rm -f "$STATE/ours$1" "$STATE/digests$1"; rm -f "$STATE/before$1"
 }
@@ -80,7 +93,10 @@ w_rmtree() {
 }
 
 # rewrite FILE COMMAND...: a file of the host's, which may be a link, as the command prints it; owner and mode stay
-rewrite() { file=$(readlink -f "$1"); shift; cp -a "$file" "$file.hardway"; "$@" <"$file" >"$file.hardway"; on_disk "$file.hardway"; mv -f "$file.hardway" "$file"; }
+rewrite() {
+  file=$(readlink -f "$1"); shift; rm -f "$file.hardway"; cp -a "$file" "$file.hardway"; "$@" <"$file" >"$file.hardway"
+  on_disk "$file.hardway"; place "$file.hardway" "$file"
+}
 
 # block PATH MARK BLOB: our marked lines inside a file that belongs to the host; dropblock takes them out
 w_block() { made "$1"; rewrite "$1" with_block "$2" "$stage/$3"; }
@@ -288,7 +304,7 @@ w_dropnote() { rm -f "$STATE/notes/$1"; }
 # snapshot becomes the data of this member. That it is this restore's is written inside of it, so that both are there or neither.
 w_aside() {
   etcd_ended; d=/var/lib/etcd; to=$d/before-$1; n=1
-  while [ -e "$to/member" ]; do n=$((n + 1)); to=$d/before-$1.$n; done
+  while [ -e "$to/member" ] || [ -L "$to" ]; do n=$((n + 1)); to=$d/before-$1.$n; done
   mkdir -p "$to"; chmod 700 "$to"; mv "$d/member" "$to/member"
 }
 w_restore() {
