@@ -82,9 +82,6 @@ w_drop() {
 # rmdir PATH: a folder of ours, only when nothing is left in it; one still in use stays ours, for whichever phase empties it
 w_rmdir() { rmdir "$1" 2>/dev/null || [ ! -e "$1" ] || return 0; rm -f "$STATE/dirs$1/.made"; }
 
-# What is mounted in a folder, wherever that really lies: it may be a link to another disk.
-below() { real=$(readlink -f "$1" || :); [ -z "$real" ] || awk -v d="$real/" 'index($2, d) == 1 {print $2}' /proc/mounts; }
-
 # rmtree PATH: a folder that holds nothing but our own data; what is mounted in it may be anybody's
 w_rmtree() {
   inside=$(below "$1" | head -n 1)
@@ -360,8 +357,8 @@ w_cleanup() {
     routes) ip -4 route flush proto 200 ;;
     cni) ip link del cni0 2>/dev/null || :; rm -rf /var/lib/cni /run/cni ;;
     iptables) for f in iptables ip6tables; do
-        if command -v $f-save >/dev/null 2>&1 && $f-save 2>/dev/null | grep -qE 'KUBE-|CNI-|hardway-masq'; then
-          $f-save | grep -vE 'KUBE-|CNI-|hardway-masq' >"$stage/.$f"; $f-restore <"$stage/.$f"; fi; done
+        if command -v $f-save >/dev/null 2>&1; then
+          $f-save 2>/dev/null | undo_rules >"$stage/.$f"; if [ -s "$stage/.$f" ]; then $f-restore -w --noflush <"$stage/.$f"; fi; fi; done
       if command -v nft >/dev/null 2>&1; then for f in ip ip6; do nft delete table $f kube-proxy 2>/dev/null || :; done; fi ;;
   esac
 }
