@@ -6,6 +6,7 @@ import functools
 import os
 import random
 import signal
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,11 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     # A shell that starts these tests in the background makes them, and all that they start, deaf to Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # What hardway remembers of the files of a cache is not to outlive the folders of these tests.
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        remembered = tempfile.TemporaryDirectory(prefix="hardway-tests-")
+        os.environ["XDG_STATE_HOME"] = remembered.name
+        config.add_cleanup(remembered.cleanup)
     config.option.seed = getattr(config, "workerinput", {}).get("seed", config.option.seed)
     if config.option.seed is None:
         config.option.seed = random.SystemRandom().randrange(1_000_000)
