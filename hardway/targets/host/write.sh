@@ -29,10 +29,11 @@ w_mkdir() {
 }
 
 # put PATH MODE OWNER GROUP BLOB: the content becomes visible in one rename, owner and mode already right
-w_put() {
-  no_folder "$1"; keep_aside "$1"
-  chown "$3:$4" "$stage/$5"; chmod "$2" "$stage/$5"
-  place "$stage/$5" "${1%/*}/.${1##*/}.hardway"; place "${1%/*}/.${1##*/}.hardway" "$1"; label "$1"
+w_put() { beside "$1" "$2" "$3" "$4" "$5"; place "$new" "$1"; label "$1"; }
+# beside PATH MODE OWNER GROUP BLOB: next to its place, as $new
+beside() {
+  no_folder "$1"; keep_aside "$1"; new=${1%/*}/.${1##*/}.hardway
+  chown "$3:$4" "$stage/$5"; chmod "$2" "$stage/$5"; place "$stage/$5" "$new"
 }
 # check PROGRAM BLOB: refuse content that its program does not accept, before it is put anywhere. A program that is not installed yet
 # reads it when it starts.
@@ -45,20 +46,23 @@ w_check() {
 # With SELinux a file keeps the label of the folder it came from, and systemd may not read or start it there.
 label() { if command -v restorecon >/dev/null 2>&1; then restorecon "$1" || :; fi; }
 
-# binary PATH MODE OWNER GROUP SHA256 BLOB: put, and record the digest so that it need not be computed again
+# binary PATH MODE OWNER GROUP SHA256 BLOB: put, if it is on this disk what was sent from the other. Its digest is recorded, so that it
+# need not be computed again: after a power cut the record must not say more than there is, so the content is on disk first.
 w_binary() {
-  w_put "$1" "$2" "$3" "$4" "$6"
-  mkdir -p "$STATE/digests${1%/*}"; echo "$5 $(stat -c '%s %i %y %z' "$1")" >"$STATE/digests$1"
+  beside "$1" "$2" "$3" "$4" "$6"; on_disk "$new"; same "$new" "$5" || { rm -f "$new"; return 1; }
+  place "$new" "$1"; label "$1"; record "$1" "$5"
 }
+same() { sum=$(sha256sum <"$1"); if [ "${sum%% *}" != "$2" ]; then echo "$1 has SHA-256 ${sum%% *}, expected $2" >&2; return 1; fi; }
+record() { mkdir -p "$STATE/digests${1%/*}"; echo "$2 $(stat -c '%s %i %y %z' "$1")" >"$STATE/digests$1"; }
 
 # swap PATH MODE OWNER GROUP SHA256 [keep]: a program that was brought beside its place takes it. The one that was there is kept
 # beside, under another name of the same file, so that both are there whenever the power goes.
 w_swap() {
   next="${1%/*}/.${1##*/}.next"; if [ -L "$next" ]; then echo "$next is a link" >&2; return 1; fi
-  sum=$(sha256sum <"$next"); if [ "${sum%% *}" != "$5" ]; then echo "$next is not what was brought here" >&2; return 1; fi
+  same "$next" "$5"; on_disk "$next"
   no_folder "$1"; keep_aside "$1"; if [ "${6:-}" = keep ]; then keep_former "$1" "${1%/*}/.${1##*/}.before"; fi
   chown -h "$3:$4" "$next"; chmod "$2" "$next"; place "$next" "$1"; label "$1"
-  mkdir -p "$STATE/digests${1%/*}"; echo "$5 $(stat -c '%s %i %y %z' "$1")" >"$STATE/digests$1"; rm -f "$STATE/ours$next" "$STATE/digests$next"
+  record "$1" "$5"; rm -f "$STATE/ours$next" "$STATE/digests$next"
 }
 
 # keep_former PATH NAME: that the other name is ours is noted first, so that a reset takes it away
