@@ -188,12 +188,17 @@ class MemoryHost(MemoryProbes):
 
     def w_packages(self, manager: str, *names: str) -> None:
         for name in names:
-            self.disk.mark(f"packages/{name}")
+            self.disk.mark(f"installing/{name}")
             self.again("marked")
+        for name in names:
             self._unpack(name)
             self.again("unpacked")
             self._configure(name)
             self.again("installed")
+        for name in names:
+            self.disk.mark(f"packages/{name}")
+            self.again("recorded")
+            self.disk.forget(f"installing/{name}")
 
     def w_unpackages(self, manager: str, *names: str) -> None:
         for name in names:
@@ -203,6 +208,7 @@ class MemoryHost(MemoryProbes):
                 self.disk.remove_tree(path)
             self.configured.discard(name)
             self.disk.forget(f"packages/{name}")
+            self.disk.forget(f"installing/{name}")
 
     def w_user(self, name: str, home: str) -> None:
         self.disk.mark(f"users/{name}")

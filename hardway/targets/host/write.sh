@@ -110,19 +110,23 @@ without_block() {
     $0 == end {inside = 0; next} {held = held $0 "\n"} END {if (inside) printf "%s", held}'
 }
 
-# packages MANAGER NAME...: install what is missing, without questions, and remember that it was us. What somebody else's dpkg has
-# begun is finished, and stays theirs.
+# packages MANAGER NAME...: install what is missing, without questions, and remember that it was us, once it is there: what could not be
+# installed may be somebody else's later. A run that dies leaves "installing" for the next one. What somebody else's dpkg has begun is
+# finished, and stays theirs.
 w_packages() {
-  manager=$1; shift; mkdir -p "$STATE/packages"; for p; do begun "$p" || : >>"$STATE/packages/$p"; done
+  manager=$1; shift; mkdir -p "$STATE/packages" "$STATE/installing"
+  for p; do begun "$p" || [ -e "$STATE/packages/$p" ] || : >"$STATE/installing/$p"; done
   give_up=$(($(date +%s) + PATIENCE)); installed >"$stage/.before"
   case $manager in
     apt-get) unlocked apt_install "$@" || { unlocked apt-get -qq update || :; unlocked apt_install "$@"; } ;;
     apk) apk add -q "$@" ;;
     zypper) zypper -n -q install "$@" ;;
     *) "$manager" -y -q install "$@" ;;
-  esac </dev/null >"$stage/.packages.log" 2>&1 || { tail -n 20 "$stage/.packages.log" >&2; return 1; }
-  for p; do if [ -e "$STATE/packages/$p" ]; then installed | grep -vxFf "$stage/.before" >>"$STATE/packages/$p" || :; fi; done
+  esac </dev/null >"$stage/.packages.log" 2>&1 || { tail -n 20 "$stage/.packages.log" >&2; for p; do not_begun "$p"; done; return 1; }
+  for p; do if [ -e "$STATE/packages/$p" ] || [ -e "$STATE/installing/$p" ]; then recorded "$p"; fi; done
 }
+recorded() { installed | grep -vxFf "$stage/.before" >>"$STATE/packages/$1" || :; on_disk "$STATE/packages/$1"; rm -f "$STATE/installing/$1"; }
+not_begun() { begun "$1" || installed | grep -qxF "$1" || rm -f "$STATE/installing/$1"; }
 begun() { case $(dpkg-query -W -f '${db:Status-Abbrev}\n' "$1" 2>/dev/null | head -n 1) in ?[iUFHWt]*) return 0 ;; *) return 1 ;; esac; }
 installed() { if command -v dpkg-query >/dev/null 2>&1; then dpkg-query -W -f '${Package}\n'; elif command -v rpm >/dev/null 2>&1; then rpm -qa --qf '%{NAME}\n'; else apk info 2>/dev/null || :; fi; }
 # A machine that lost power while packages were unpacked must have them configured first. What others installed while we
@@ -145,7 +149,7 @@ holder() {
 
 # unpackages MANAGER NAME...: remove packages that we installed, with all that came along with them
 w_unpackages() {
-  manager=$1; shift; records=$*; set -- $(for p; do cat "$STATE/packages/$p"; echo "$p"; done | sort -u)
+  manager=$1; shift; records=$*; set -- $(for p; do cat "$STATE/packages/$p" 2>/dev/null; echo "$p"; done | sort -u)
   give_up=$(($(date +%s) + PATIENCE))
   case $manager in
     apt-get) unlocked dpkg_purge "$@" ;;
@@ -153,7 +157,7 @@ w_unpackages() {
     zypper) zypper -n -q remove "$@" ;;
     *) "$manager" -y -q remove "$@" ;;
   esac </dev/null >"$stage/.packages.log" 2>&1 || { tail -n 20 "$stage/.packages.log" >&2; return 1; }
-  for p in $records; do rm -f "$STATE/packages/$p"; done
+  for p in $records; do rm -f "$STATE/packages/$p" "$STATE/installing/$p"; done
 }
 # apt-get would take along whatever others have installed on top of ours since. What they need stays, and is theirs from now on.
 dpkg_purge() {
