@@ -169,7 +169,7 @@ class SwapOff:
 
 @dataclass(frozen=True)
 class Image:
-    """A container image in containerd's k8s.io namespace, imported from an archive."""
+    """A container image in containerd's k8s.io namespace, imported from an archive and pinned: the kubelet keeps it."""
 
     reference: str
     blob: Blob
@@ -185,6 +185,9 @@ class Image:
         found = now.answers[self.probes()[0]]
         if found == "present":
             return None
+        if found == "unpinned":
+            why = "the kubelet may remove it when the disk is full"
+            return Change(self.key, (why,), (Op("pinimage", (self.reference,)),))
         bring = Op("image", (self.reference,), self.blob)
         half = found != "absent"
         ops = (Op("dropimage", (self.reference,)), bring) if half else (bring,)

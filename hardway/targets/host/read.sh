@@ -182,13 +182,15 @@ q_package() {
   esac
 }
 
-# image REF: whether containerd's k8s.io namespace holds it: present, absent, or half and what ctr says. An import that was interrupted
-# leaves its name with content that is missing, or not unpacked.
+# image REF: whether containerd's k8s.io namespace holds it: present, unpinned (the kubelet would remove it from a full disk), absent, or
+# half and what ctr says. An import that was interrupted leaves its name with content that is missing, or not unpacked.
 q_image() {
   ctr=/usr/local/bin/ctr; said=
   if [ -x $ctr ] && [ -S /run/containerd/containerd.sock ]; then said=$(timeout 10 $ctr -n k8s.io images check "name==$1" 2>/dev/null | awk -v r="$1" '$1 == r {print $4, $NF}'); fi
-  case $said in "") echo absent ;; "complete true") echo present ;; *) echo "half $said" ;; esac
+  case $said in "") echo absent ;; "complete true") if unpinned "$1"; then echo unpinned; else echo present; fi ;; *) echo "half $said" ;; esac
 }
+
+unpinned() { case $(timeout 10 $ctr -n k8s.io images ls "name==$1" 2>/dev/null) in *io.cri-containerd.pinned=pinned*) return 1 ;; *"$1"*) ;; *) return 1 ;; esac; }
 
 # addresses: those of this host, each with its interface.
 q_addresses() { ip -4 -o addr show 2>/dev/null | awk '{sub("/.*","",$4); printf "%s=%s ", $4, $2}'; }

@@ -331,8 +331,11 @@ w_defrag() {
     --dial-timeout=5s --command-timeout=600s defrag >"$stage/.defrag" 2>&1 || { grep -v '^{' "$stage/.defrag" >&2; return 1; }
 }
 
-# image REF BLOB: into containerd's k8s.io namespace
-w_image() { /usr/local/bin/ctr -n k8s.io images import "$stage/$2" >/dev/null 2>"$stage/.ctr.log" || { cat "$stage/.ctr.log" >&2; return 1; }; rm -f "$stage/$2"; }
+# image REF BLOB: into containerd's k8s.io namespace, from which the kubelet removes nothing that is pinned when its disk is full: where no
+# registry is, nobody could bring it back. pinimage REF: that alone. containerd keeps the label, also when it restarts.
+PINNED=io.cri-containerd.pinned=pinned
+w_image() { /usr/local/bin/ctr -n k8s.io images import --label $PINNED "$stage/$2" >/dev/null 2>"$stage/.ctr.log" || { cat "$stage/.ctr.log" >&2; return 1; }; rm -f "$stage/$2"; }
+w_pinimage() { /usr/local/bin/ctr -n k8s.io images label "$1" $PINNED >/dev/null; }
 # dropimage REF: with its content, which an import would otherwise take to be there
 w_dropimage() { /usr/local/bin/ctr -n k8s.io images rm --sync "$1" >/dev/null 2>&1 || :; }
 
