@@ -33,7 +33,7 @@ def fill(cluster: Cluster, archs: Iterable[str], folder: Path, report: Report) -
         raise AssetError(
             "programs built from Go modules are not published, so there is nothing to mirror",
             hint=(
-                f"copy {default_directory()} and set HARDWAY_CACHE=FOLDER to the copy; what hardway pins is checked,"
+                f"copy {default_directory()} and set HARDWAY_CACHE=FOLDER to the copy; what has a pin is checked,"
                 " and for the rest give your own checksums: assets: {checksums: FILE}"
             ),
         )
