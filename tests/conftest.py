@@ -5,10 +5,15 @@ from __future__ import annotations
 import functools
 import os
 import random
+import shutil
 import signal
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from hardway.assets import checked
 
 END_TO_END = Path(__file__).parent / "e2e"
 
@@ -28,9 +33,23 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     # A shell that starts these tests in the background makes them, and all that they start, deaf to Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        config.add_cleanup(_own_memory_of_caches())
     config.option.seed = getattr(config, "workerinput", {}).get("seed", config.option.seed)
     if config.option.seed is None:
         config.option.seed = random.SystemRandom().randrange(1_000_000)
+
+
+def _own_memory_of_caches() -> Callable[[], None]:
+    """What hardway remembers of these tests' caches must not outlive their folders; the function that removes it.
+
+    Of the user's own cache, from which machines are built, it knows what the user's hardway knows.
+    """
+    remembered = tempfile.TemporaryDirectory(prefix="hardway-tests-")
+    if checked.directory().is_dir():
+        shutil.copytree(checked.directory(), Path(remembered.name) / "hardway" / "checked")
+    os.environ["XDG_STATE_HOME"] = remembered.name
+    return remembered.cleanup
 
 
 @pytest.hookimpl(optionalhook=True)

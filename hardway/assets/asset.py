@@ -54,7 +54,10 @@ class Asset:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of `assets list`: `state` is cached, missing or damaged; `origin` is releases or modules."""
+    """One line of `assets list`: `state` is cached, missing, damaged or unknown, `origin` is releases or modules.
+
+    Unknown is what this hardway has not stored, and has no pin for.
+    """
 
     component: str
     name: str

@@ -1,8 +1,8 @@
-"""Files on this machine's disk, each beside a record of its sha256 and of the stat that was current when it was
-checked.
+"""Files on this machine's disk, each beside a record of its sha256 and of where it came from.
 
-Reading a gigabyte at every run would be slow, so a file is hashed again only when its size, inode,
-mtime or ctime moved. Nobody but root can change content and keep the ctime, so a flipped byte is seen.
+The record is a claim. What counts is a pin (`pins`), or that this user's hardway has stored or checked the file
+(`checked`): that is remembered elsewhere, since a cache can be copied, shared and changed. Reading a gigabyte at every
+run would be slow, so a file is hashed again only when its size, inode, mtime or ctime moved.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import AssetError
+from . import checked, pins
 from .asset import Asset, Item, Report
 
+CHANGED = "is damaged: its checksum has changed since it was stored"
 # What an ELF header calls the processors hardway knows.
 MACHINES = {62: "amd64", 183: "arm64", 3: "386", 40: "arm"}
 
@@ -57,12 +59,14 @@ def usable(directory: Path) -> Iterator[None]:
 class Cache:
     """One origin's files below `directory`: "releases" for what projects publish, "modules" for what is built here.
 
-    The same version from two origins is not the same file, so origins never mix.
+    The same version from two origins is not the same file, so origins never mix. `own` is the user's file of
+    checksums.
     """
 
-    def __init__(self, directory: Path, origin: str):
+    def __init__(self, directory: Path, origin: str, own: str = ""):
         self.directory = directory
         self.origin = origin
+        self.own = own
 
     def path(self, item: Item) -> Path:
         """Where the item lies or would lie."""
@@ -70,26 +74,39 @@ class Cache:
         name = f"{item.name}.tar" if item.is_image else item.name
         return self.directory / self.origin / component / item.version / item.arch / name
 
-    def has(self, item: Item) -> bool:
+    def holds(self, item: Item) -> bool:
         """Whether the item and its record are there, checked or not."""
         return self.path(item).is_file() and _record_path(self.path(item)).is_file()
 
+    def has(self, item: Item) -> bool:
+        """Whether the item is there and something says what it must be."""
+        record = _record(self.path(item))
+        return self.path(item).is_file() and record is not None and self._known(item, record)
+
+    def pin(self, item: Item) -> str:
+        """The sha256 that is known of the item as it lies here, whoever stored it; "" when there is none."""
+        record = _record(self.path(item)) or {"sha256": "", "made_with": ""}
+        known = item.is_image and pins.known_image(item, record["sha256"])
+        return record["sha256"] if known else self._pinned(item, record)
+
     def get(self, item: Item, reference: str = "", rehash: bool = False) -> Asset | None:
-        """The item when it is there and intact, None when it is not there; AssetError naming the file when it was
-        changed."""
+        """The item when it is there and intact; AssetError naming the file when it was changed.
+
+        None when it is not there, or nobody knows what it must be: then it is gathered again.
+        """
         path = self.path(item)
-        try:
-            record = json.loads(_record_path(path).read_text())
-            stat = _stat(path)
-        except (FileNotFoundError, ValueError):
-            # Without a readable record nobody vouches for the file: it counts as absent and is gathered again.
+        record = _record(path)
+        if record is None or not path.is_file() or not self._known(item, record):
             return None
-        if rehash or record["stat"] != stat:
-            self._check(item, path, record)
-        known = (record["sha256"], stat["size"], record["provenance"])
-        return Asset(
-            item.component, item.name, item.version, item.arch, path, *known, reference, record.get("made_with", "")
-        )
+        _refuse_other(item, path, record["sha256"], self._pinned(item, record), "does not have its pinned checksum")
+        before, now = checked.remembered(path), checked.seen(path, record["sha256"])
+        if before and not self.pin(item):
+            _refuse_other(item, path, record["sha256"], before.sha256, "is not the file that hardway stored")
+        if rehash or before != now:
+            _refuse_other(item, path, sha256_of(path), record["sha256"], CHANGED)
+            with contextlib.suppress(AssetError):  # Where nothing can be noted, it is merely slower.
+                checked.remember(path, now)
+        return self._asset(item, record, now.size, reference)
 
     def put(self, item: Item, source: Path, provenance: str, made_with: str = "") -> Asset:
         """Move a finished file on the same file system into its place, recording its sha256; the asset.
@@ -100,14 +117,26 @@ class Cache:
         path = self.path(item)
         path.parent.mkdir(parents=True, exist_ok=True)
         source.chmod(0o644 if item.is_image else 0o755)
-        sha256 = sha256_of(source)
+        record = {"sha256": sha256_of(source), "provenance": provenance, "made_with": made_with}
         # The old record goes first: a crash in between leaves a file nobody vouches for, not a wrong record.
         _record_path(path).unlink(missing_ok=True)
         source.replace(path)
-        _write_record(path, {"sha256": sha256, "provenance": provenance, "made_with": made_with, "stat": _stat(path)})
-        asset = self.get(item)
-        assert asset is not None
-        return asset
+        now = checked.seen(path, record["sha256"])
+        checked.remember(path, now)
+        _write_record(path, record)
+        return self._asset(item, record, now.size)
+
+    def _asset(self, item: Item, record: dict, size: int, reference: str = "") -> Asset:
+        known = (item.component, item.name, item.version, item.arch, self.path(item), record["sha256"], size)
+        return Asset(*known, record["provenance"], reference, record["made_with"])
+
+    def _pinned(self, item: Item, record: dict) -> str:
+        return pins.pinned(item, self.origin, record["made_with"], self.own)
+
+    def _known(self, item: Item, record: dict) -> bool:
+        if self._pinned(item, record) or checked.remembered(self.path(item)) is not None:
+            return True
+        return item.is_image and pins.known_image(item, record["sha256"])
 
     @contextlib.contextmanager
     def workspace(self) -> Iterator[Path]:
@@ -131,16 +160,16 @@ class Cache:
             shutil.rmtree(self.directory / "work", ignore_errors=True)
             yield
 
-    def _check(self, item: Item, path: Path, record: dict) -> None:
-        found, stat = sha256_of(path), _stat(path)
-        if found != record["sha256"]:
-            raise AssetError(
-                f"{path} is damaged: its checksum has changed since it was stored",
-                evidence=f"{item}\nexpected sha256 {record['sha256']}\nfound    sha256 {found}",
-                hint=f"rm {path} && hardway assets fetch INV",
-            )
-        with contextlib.suppress(OSError):  # A cache that cannot be written is merely slower.
-            _write_record(path, {**record, "stat": stat})
+
+def _refuse_other(item: Item, path: Path, found: str, right: str, why: str) -> None:
+    """AssetError for a file whose sha256 is not the one that is known; nothing known (`right` is empty) is no
+    difference."""
+    if right and found != right:
+        raise AssetError(
+            f"{path} {why}",
+            evidence=f"{item}\nexpected sha256 {right}\nfound    sha256 {found}",
+            hint=f"rm {path} && hardway assets fetch INV",
+        )
 
 
 def _refuse_other_program(item: Item, source: Path, provenance: str) -> None:
@@ -175,9 +204,13 @@ def _record_path(path: Path) -> Path:
     return path.with_name(f".{path.name}.json")
 
 
-def _stat(path: Path) -> dict[str, int]:
-    stat = path.stat()
-    return {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "ctime_ns": stat.st_ctime_ns, "inode": stat.st_ino}
+def _record(path: Path) -> dict[str, str] | None:
+    """What is claimed of a file: its sha256, provenance and compilers; None when nothing can be read."""
+    try:
+        found = json.loads(_record_path(path).read_text())
+        return {name: str(found[name]) for name in ("sha256", "provenance")} | {"made_with": found.get("made_with", "")}
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def _write_record(path: Path, record: dict) -> None:

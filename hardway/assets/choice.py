@@ -31,7 +31,7 @@ def chosen(cluster: Cluster, directory: Path) -> Origin | None:
     if cluster.assets.source != "auto":
         return Origin.MODULES if cluster.assets.source == "modules" else Origin.RELEASES
     items = [item for arch in ARCHS for item in needed(cluster, arch)]
-    held = {origin: sum(map(Cache(directory, origin).has, items)) for origin in Origin}
+    held = {origin: sum(map(Cache(directory, origin).holds, items)) for origin in Origin}
     most = max(held, key=held.get)
     return most if held[most] else None
 

@@ -40,7 +40,10 @@ class AssetStore:
         self.report = report
         directory = cache or default_directory()
         self.origin = chosen(cluster, directory)
-        self.cache = Cache(directory, self.origin or Origin.RELEASES)
+        self.cache = self._cache(directory)
+
+    def _cache(self, directory: Path) -> Cache:
+        return Cache(directory, self.origin or Origin.RELEASES, self.cluster.assets.checksums)
 
     def needed(self, arch: str = "amd64", roles: Collection[Role] = tuple(Role)) -> list[Item]:
         """Every binary and image archive a host of that architecture, or of these roles, may need in this cluster."""
@@ -57,7 +60,7 @@ class AssetStore:
         items = [item for arch in sorted(set(archs)) for item in self.needed(arch, roles)]
         if not self.origin:
             self.origin = reachable_or_built(items, self.report)
-            self.cache = Cache(self.cache.directory, self.origin)
+            self.cache = self._cache(self.cache.directory)
         found = {item: self._get(item) for item in items}
         if not all(found.values()):
             with self.cache.lock(self.report):
@@ -91,6 +94,12 @@ class AssetStore:
         ]
 
     @in_cache
+    def unpinned(self, archs: Iterable[str] = ("amd64",)) -> list[str]:
+        """What lies in the cache and has no pin: hardway knows of it only what it was when it was stored here."""
+        items = [item for arch in sorted(set(archs)) for item in self.needed(arch)]
+        return [str(item) for item in items if self.cache.holds(item) and not self.cache.pin(item)]
+
+    @in_cache
     def list(self, archs: Iterable[str] = ("amd64",)) -> list[Row]:
         """One row per needed asset, present or not."""
         return [self._row(item) for arch in sorted(set(archs)) for item in self.needed(arch)]
@@ -110,7 +119,10 @@ class AssetStore:
 
     def _problem(self, item: Item) -> str:
         try:
-            return "" if self._get(item, rehash=True) else f"{item} is missing; next: {FETCH}"
+            if self._get(item, rehash=True):
+                return ""
+            unknown = f"{self.cache.path(item)} was not stored by this hardway, and no checksum for it is known"
+            return f"{unknown if self.cache.holds(item) else f'{item} is missing'}; next: {FETCH}"
         except AssetError as error:
             return f"{error.message}; next: {error.hint}"
 
@@ -121,6 +133,6 @@ class AssetStore:
         except AssetError:
             return Row(*known, "damaged", self.cache.origin, path=self.cache.path(item))
         if asset is None:
-            return Row(*known, "missing")
+            return Row(*known, "unknown" if self.cache.holds(item) else "missing")
         made = (asset.size, asset.sha256, asset.provenance, asset.made_with)
         return Row(*known, "cached", self.cache.origin, *made, asset.path)

@@ -193,13 +193,14 @@ def assets_list(inventory: Path, arch: tuple[str, ...], output: str) -> None:
 def assets_verify(inventory: Path, arch: tuple[str, ...]) -> None:
     """Verify the checksum of every cached file.
 
-    It lists every missing or changed file and exits with code 8 if there is one.
+    A file must be what hardway pins, or what it stored here itself. It lists every missing or changed file and exits
+    with code 8 if there is one.
     """
     from ..errors import AssetError
     from ..progress.closing import plural
 
     with asset_store(inventory, arch) as (store, archs):
-        problems = store.verify(archs)
+        problems, unpinned = store.verify(archs), store.unpinned(archs)
     if problems:
         raise AssetError(
             f"{plural(len(problems), 'asset')} missing or with a wrong checksum",
@@ -207,3 +208,5 @@ def assets_verify(inventory: Path, arch: tuple[str, ...]) -> None:
             hint=f"hardway assets fetch {inventory}",
         )
     click.echo("the checksum of every asset is correct")
+    if unpinned:
+        click.echo(f"as hardway stored them, without a pinned checksum: {', '.join(unpinned)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
@@ -27,7 +28,7 @@ class Packages:
     def probes(self) -> tuple[Probe, ...]:
         tools = (self._probe(tool) for tool, _ in self.tools)
         packages = (
-            Probe(*about) for _, name in self.tools for about in (("package", (name,)), ("ours", ("packages", name)))
+            probe for _, name in self.tools for probe in (Probe("package", (name,)), _ours(name), _interrupted(name))
         )
         return (*tools, *packages)
 
@@ -40,7 +41,10 @@ class Packages:
         begun = self._begun(now.answers)
         why = [f"missing: {', '.join(tool for tool, _ in missing)}"] if missing else []
         why += [f"half installed: {name} ({state})" for name, state in begun.items()]
-        names = dict.fromkeys([*(package for _, package in missing), *begun])
+        wanted = {*begun, *(package for _, package in missing)}
+        ended = self._named(now.answers, _interrupted) - wanted
+        why += [f"not yet recorded as installed by hardway: {', '.join(sorted(ended))}"] if ended else []
+        names = dict.fromkeys(package for _, package in self.tools if package in wanted | ended)
         return Change(self.key, tuple(why), (Op("packages", (self.manager, *names)),)) if why else None
 
     def _begun(self, answers: Answers) -> dict[str, str]:
@@ -48,9 +52,25 @@ class Packages:
         said = {name: answers[Probe("package", (name,))].partition(" ") for _, name in self.tools}
         return {name: state for name, (whole, _, state) in said.items() if whole == "half"}
 
+    def _named(self, answers: Answers, record: Callable[[str], Probe]) -> set[str]:
+        return {name for _, name in self.tools if answers[record(name)] == "yes"}
+
     def removal(self, answers: Answers) -> tuple[Op, ...]:
-        ours = tuple(dict.fromkeys(p for _, p in self.tools if answers[Probe("ours", ("packages", p))] == "yes"))
-        return (Op("unpackages", (self.manager, *ours)),) if ours else ()
+        """What we installed, and what a run that died was installing, as far as it came."""
+        there = {name for tool, name in self.tools if answers[self._probe(tool)] != "absent"} | {*self._begun(answers)}
+        ours = self._named(answers, _ours) | self._named(answers, _interrupted) & there
+        names = tuple(dict.fromkeys(name for _, name in self.tools if name in ours))
+        return (Op("unpackages", (self.manager, *names)),) if names else ()
+
+
+def _ours(package: str) -> Probe:
+    """Whether we have installed it."""
+    return Probe("ours", ("packages", package))
+
+
+def _interrupted(package: str) -> Probe:
+    """Whether a run of ours died between installing it and recording that."""
+    return Probe("ours", ("installing", package))
 
 
 @dataclass(frozen=True)
@@ -149,7 +169,7 @@ class SwapOff:
 
 @dataclass(frozen=True)
 class Image:
-    """A container image in containerd's k8s.io namespace, imported from an archive."""
+    """A container image in containerd's k8s.io namespace, imported from an archive and pinned: the kubelet keeps it."""
 
     reference: str
     blob: Blob
@@ -165,6 +185,9 @@ class Image:
         found = now.answers[self.probes()[0]]
         if found == "present":
             return None
+        if found == "unpinned":
+            why = "the kubelet may remove it when the disk is full"
+            return Change(self.key, (why,), (Op("pinimage", (self.reference,)),))
         bring = Op("image", (self.reference,), self.blob)
         half = found != "absent"
         ops = (Op("dropimage", (self.reference,)), bring) if half else (bring,)

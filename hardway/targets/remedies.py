@@ -25,6 +25,8 @@ def advice(op: Op, host: str, said: str = "") -> tuple[str, str]:
             "another run has just added this host to its own cluster",
             f"on {host}: who; last   show who else is logged in",
         )
+    if op.blob and "has SHA-256" in said:
+        return f"what arrived on {host} is not what was to be sent", f"hardway assets verify INV; on {host}: dmesg"
     if op.verb in ("put", "binary", "mkdir", "block"):
         return "", f"on {host}: df -h {op.args[0]}; findmnt -T {op.args[0]}"
     return "", ""

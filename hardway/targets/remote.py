@@ -90,6 +90,9 @@ class HostRemote:
         for i, op in enumerate(ops):
             args = list(op.args)
             if op.blob:
+                # A file here may have changed since it was checked, or on its way. Of a program the op itself looks.
+                if op.blob.path and op.verb != "binary":
+                    calls.append(f'at={i}; same "$stage/{number}" {shlex.quote(op.blob.sha256)}')
                 args.append(str(number))
                 number += 1
             calls.append(f"at={i}; w_{op.verb} {shlex.join(args)}")

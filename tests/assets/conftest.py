@@ -25,3 +25,4 @@ def _own_cache(request, tmp_path, monkeypatch):
     """No test but those of the real binaries sees the user's cache."""
     if "lab" not in request.keywords:
         monkeypatch.setenv("HARDWAY_CACHE", str(tmp_path / "default-cache"))
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))

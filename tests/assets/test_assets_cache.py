@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -11,9 +13,10 @@ import textwrap
 import pytest
 from assets_world import cluster
 
-from hardway.assets import AssetStore, cache
+from hardway.assets import AssetStore, cache, pins
 from hardway.assets.asset import Item
 from hardway.assets.cache import Cache
+from hardway.assets.table import table
 from hardway.errors import AssetError
 
 ITEM = Item("runc", "runc", "1.4.2", "amd64")
@@ -76,12 +79,132 @@ def test_verify_reads_it_again_in_any_case(filled, monkeypatch):
         filled.get(ITEM, rehash=True)
 
 
-def test_a_copied_cache_is_checked_once_and_then_trusted(filled, tmp_path, monkeypatch):
+def copied(filled, tmp_path, origin="releases", own="") -> Cache:
     shutil.copytree(filled.directory, tmp_path / "copy")
-    copied = Cache(tmp_path / "copy", "releases")
-    assert copied.get(ITEM).sha256 == filled.get(ITEM).sha256
+    return Cache(tmp_path / "copy", origin, own)
+
+
+def by_hand(tmp_path, content: bytes) -> str:
+    """A file of the user's with the checksum of such a content."""
+    (tmp_path / "sums.yaml").write_text(f"runc 1.4.2 amd64: {hashlib.sha256(content).hexdigest()}\n")
+    return str(tmp_path / "sums.yaml")
+
+
+def forge(found: Cache, item: Item, **more: str) -> None:
+    """Another content, with a record that matches it in all it says."""
+    path = found.path(item)
+    path.write_bytes(b"forged")
+    record, stat = path.with_name(f".{path.name}.json"), path.stat()
+    known = {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "ctime_ns": stat.st_ctime_ns, "inode": stat.st_ino}
+    told = {"sha256": hashlib.sha256(b"forged").hexdigest(), "stat": known, **more}
+    record.write_text(json.dumps({**json.loads(record.read_text()), **told}))
+
+
+def test_a_copied_cache_does_not_vouch_for_itself(filled, tmp_path):
+    found = copied(filled, tmp_path)
+    assert found.holds(ITEM) and not found.has(ITEM) and found.get(ITEM) is None
+
+
+def test_a_copied_cache_is_checked_once_by_checksums_of_the_users(filled, tmp_path, monkeypatch):
+    found = copied(filled, tmp_path, own=by_hand(tmp_path, b"runc " * 1000))
+    assert found.has(ITEM) and found.get(ITEM).sha256 == filled.get(ITEM).sha256
     monkeypatch.setattr(cache, "sha256_of", lambda path: pytest.fail("hashed twice"))
-    assert copied.get(ITEM).size == 5000
+    assert found.get(ITEM).size == 5000
+
+
+def test_a_forged_file_with_a_matching_record_is_not_what_was_stored(filled):
+    forge(filled, ITEM)
+    for rehash in (False, True):
+        with pytest.raises(AssetError, match="is not the file that hardway stored") as caught:
+            filled.get(ITEM, rehash=rehash)
+    assert caught.value.hint == f"rm {filled.path(ITEM)} && hardway assets fetch INV"
+    filled.path(ITEM).unlink()
+    assert put(filled, b"again").size == 5 and filled.get(ITEM).size == 5
+
+
+def test_a_forged_file_is_not_what_the_user_says_it_is(filled, tmp_path):
+    found = copied(filled, tmp_path, own=by_hand(tmp_path, b"runc " * 1000))
+    forge(found, ITEM)
+    with pytest.raises(AssetError, match="does not have its pinned checksum"):
+        found.get(ITEM)
+
+
+@pytest.fixture
+def kubelet(tmp_path, monkeypatch):
+    """A program built from modules, and its pin: of made-up content, so that no real program is needed."""
+    item = Item("kubernetes", "kubelet", "1.37.2", "amd64")
+    right = b"\x7fnot ELF 1.37.2"
+    sums = {"go1.26.8": {"amd64": {"kubelet": hashlib.sha256(right).hexdigest()}}}
+    monkeypatch.setattr(pins, "sums", lambda component, version: sums if component == "kubernetes" else {})
+    found = Cache(tmp_path / "built", "modules")
+    with found.workspace() as scratch:
+        (scratch / "x").write_bytes(right)
+        found.put(item, scratch / "x", "a test", "go1.26.8")
+    return found, item
+
+
+def test_a_pinned_program_is_known_wherever_its_cache_comes_from(kubelet, tmp_path):
+    found, item = kubelet
+    other = copied(found, tmp_path, "modules")
+    assert other.has(item) and other.get(item).sha256 == found.get(item).sha256 == other.pin(item)
+
+
+def test_a_forged_program_is_found_by_the_pin_of_its_toolchain(kubelet, tmp_path):
+    other = copied(kubelet[0], tmp_path, "modules")
+    forge(other, kubelet[1])
+    with pytest.raises(AssetError, match="does not have its pinned checksum"):
+        other.get(kubelet[1])
+
+
+def test_a_record_that_names_the_pin_does_not_make_its_file_right(kubelet, tmp_path):
+    other = copied(kubelet[0], tmp_path, "modules")
+    forge(other, kubelet[1], sha256=kubelet[0].get(kubelet[1]).sha256)
+    with pytest.raises(AssetError, match="is damaged"):
+        other.get(kubelet[1])
+
+
+def test_a_forged_program_of_a_toolchain_that_nobody_knows_is_gathered_again(kubelet, tmp_path):
+    other = copied(kubelet[0], tmp_path, "modules")
+    forge(other, kubelet[1], made_with="go9.9.9")
+    assert not other.has(kubelet[1]) and other.get(kubelet[1]) is None and not other.pin(kubelet[1])
+
+
+def test_every_program_of_every_supported_set_is_pinned_as_a_module():
+    for versions in table()["sets"].values():
+        for component in table()["components"]:
+            known = pins.sums(component, versions[component])
+            assert known, f"{component} {versions[component]} has no pin"
+            for toolchain in known.values():
+                assert set(table()["components"][component]["files"]) <= set(toolchain["amd64"]), component
+        for image in ("pause", "coredns"):
+            assert f"{image}-{versions[image]}" in table()["building"]["archives"]
+
+
+def test_what_a_host_gets_after_a_forgery_is_refused_or_fetched_again(tmp_path, server):
+    found = AssetStore(cluster(server.url), tmp_path / "cache")
+    found.gather()
+    assert found.verify() == [] and "kubelet 1.36.90 amd64" in found.unpinned()
+    forge(found.cache, next(item for item in found.needed() if item.name == "kubelet"))
+    assert "is not the file that hardway stored" in "".join(found.verify())
+    for refused in (found.gather, lambda: found.binary("kubelet")):
+        with pytest.raises(AssetError, match="is not the file that hardway stored"):
+            refused()
+    shutil.move(tmp_path / "cache", tmp_path / "elsewhere")
+    moved = AssetStore(cluster(server.url), tmp_path / "elsewhere")
+    assert "no checksum for it is known" in moved.verify()[0]
+    assert {row.state for row in moved.list()} == {"unknown"}
+    moved.gather()
+    assert moved.verify() == [] and moved.binary("kubelet").path.read_bytes() != b"forged"
+
+
+def test_where_nothing_can_be_noted_what_is_pinned_is_read_each_time(kubelet, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    found, item = kubelet
+    assert found.get(item).sha256 == found.pin(item)
+    with pytest.raises(AssetError, match="cannot note") as caught:
+        put(found, b"x")
+    assert "XDG_STATE_HOME" in caught.value.hint
 
 
 @pytest.mark.parametrize("record", [None, "", "{", "nonsense"])

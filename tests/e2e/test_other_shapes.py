@@ -3,6 +3,7 @@ machines."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 
@@ -69,6 +70,21 @@ class TestOneMachine:
             60,
             "the kubelet's certificate request to be approved and signed",
         )
+
+    def test_images_that_were_brought_stay_pinned_when_containerd_restarts(self, stage: Stage):
+        def pinned() -> dict[str, bool]:
+            images = json.loads(stage.ssh("all-in-one", "crictl images -o json"))["images"]
+            return {tag: image["pinned"] for image in images for tag in image["repoTags"]}
+
+        before = pinned()
+        assert len(before) >= 3 and all(before.values()), before
+        stage.ssh("all-in-one", "systemctl restart containerd")
+        await_true(lambda: pinned() == before, 60, "the same images to be pinned", lambda: str(pinned()))
+
+    def test_an_image_that_is_not_pinned_is_pinned_and_nothing_else_is_done(self, stage: Stage):
+        [busybox] = stage.ssh("all-in-one", "ctr -n k8s.io images ls -q | grep busybox | grep -v sha256").split()
+        stage.ssh("all-in-one", f"ctr -n k8s.io images label {busybox} io.cri-containerd.pinned=")
+        assert stage.bootstrap().changes == {("containers", "all-in-one", f"image {busybox}")}
 
     def test_it_survives_a_power_cut(self, stage: Stage):
         stage.lab("power-off", "all-in-one")

@@ -6,6 +6,7 @@ The remedy is carried out each time, and the same command goes on.
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import struct
 import zipfile
@@ -87,6 +88,20 @@ def test_program_of_another_version(desk: Desk, mirror: Mirror, told):
     told(fetch(desk, mirror.url))
     put(mirror, elf(62))
     fetch(desk, mirror.url).ok()
+
+
+@case("forged-binary-in-the-cache")
+def test_forged_binary_in_the_cache(desk: Desk, mirror: Mirror, told):
+    fetch(desk, mirror.url).ok()
+    [path] = (desk.folder / "cache/releases/runc").rglob("runc")
+    right, record = path.read_bytes(), path.with_name(".runc.json")
+    path.write_bytes(b"forged")
+    forged = {"sha256": hashlib.sha256(b"forged").hexdigest()}
+    record.write_text(json.dumps({**json.loads(record.read_text()), **forged}))
+    told(fetch(desk, mirror.url))
+    path.unlink()
+    fetch(desk, mirror.url).ok()
+    assert path.read_bytes() == right
 
 
 def put(mirror: Mirror, content: bytes) -> None:

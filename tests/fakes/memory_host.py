@@ -35,6 +35,7 @@ class MemoryHost(MemoryProbes):
         self.sysctls = {"net.ipv4.ip_forward": "0"}
         self.swap, self.masked = {"/dev/sda2"}, set()
         self.images: set[str] = set()
+        self.pinned: set[str] = set()
         self.unpacked: set[str] = set()
         self.configured: set[str] = set()
         self.routes: set[str] = set()
@@ -85,7 +86,7 @@ class MemoryHost(MemoryProbes):
             for n, u in self.systemd.units.items()
             if u.active != "inactive" or u.enabled
         }
-        known = (self.users, self.groups, self.images, self.unpacked, self.configured)
+        known = (self.users, self.groups, self.images, self.unpacked, self.pinned, self.configured)
         plain = (*known, self.modules, self.sysctls, self.swap, self.masked, self.routes)
         return {
             "files": files,
@@ -169,6 +170,7 @@ class MemoryHost(MemoryProbes):
         if path == "/var/lib/containerd":
             self.images.clear()
             self.unpacked.clear()
+            self.pinned.clear()
         self.disk.forget(f"dirs{path}/.made")
 
     def w_block(self, path: str, mark: str, blob) -> None:
@@ -188,12 +190,17 @@ class MemoryHost(MemoryProbes):
 
     def w_packages(self, manager: str, *names: str) -> None:
         for name in names:
-            self.disk.mark(f"packages/{name}")
+            self.disk.mark(f"installing/{name}")
             self.again("marked")
+        for name in names:
             self._unpack(name)
             self.again("unpacked")
             self._configure(name)
             self.again("installed")
+        for name in names:
+            self.disk.mark(f"packages/{name}")
+            self.again("recorded")
+            self.disk.forget(f"installing/{name}")
 
     def w_unpackages(self, manager: str, *names: str) -> None:
         for name in names:
@@ -203,6 +210,7 @@ class MemoryHost(MemoryProbes):
                 self.disk.remove_tree(path)
             self.configured.discard(name)
             self.disk.forget(f"packages/{name}")
+            self.disk.forget(f"installing/{name}")
 
     def w_user(self, name: str, home: str) -> None:
         self.disk.mark(f"users/{name}")
@@ -352,6 +360,10 @@ class MemoryHost(MemoryProbes):
         self.images.add(reference)
         self.again("named")
         self.unpacked.add(reference)
+        self.pinned.add(reference)
+
+    def w_pinimage(self, reference: str) -> None:
+        self.pinned.add(reference)
 
     def w_dropimage(self, reference: str) -> None:
         self.images.discard(reference)

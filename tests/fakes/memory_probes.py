@@ -55,6 +55,7 @@ class MemoryProbes:
     swap: set[str]
     masked: set[str]
     images: set[str]
+    pinned: set[str]
     unpacked: set[str]
     configured: set[str]
     routes: set[str]
@@ -188,7 +189,9 @@ class MemoryProbes:
     def q_image(self, reference: str) -> str:
         if reference not in self.images or not self._active("containerd.service"):
             return "absent"
-        return "present" if reference in self.unpacked else "half complete false"
+        if reference not in self.unpacked:
+            return "half complete false"
+        return "present" if reference in self.pinned else "unpinned"
 
     def q_package(self, name: str) -> str:
         unpacked = any(path in self.disk.files for path in PACKAGES[name])

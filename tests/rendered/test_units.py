@@ -141,6 +141,10 @@ def test_only_flags_that_are_gone_differ_between_versions(component, minor):
     assert old - here == {flag for flag, since in GONE.get(component, {}).items() if minor >= since} and here <= old
 
 
+# Of the ciphers of TLS 1.2 those with forward secrecy and authenticated encryption, which both benchmarks' lists have.
+SUITES = [
+    f"TLS_ECDHE_{key}_WITH_AES_{cipher}" for cipher in ("128_GCM_SHA256", "256_GCM_SHA384") for key in ("ECDSA", "RSA")
+]
 # CIS 1.12, the scored rows that a command line decides: id, component, flag, what must hold (None: must not be set).
 CIS = [
     ("1.2.1", "kube-apiserver", "anonymous-auth", None),
@@ -156,6 +160,7 @@ CIS = [
     ("1.2.17", "kube-apiserver", "audit-log-maxage", 30),
     ("1.2.18", "kube-apiserver", "audit-log-maxbackup", 10),
     ("1.2.19", "kube-apiserver", "audit-log-maxsize", 100),
+    ("1.2.20", "kube-apiserver", "request-timeout", "1m"),
     ("1.2.21", "kube-apiserver", "service-account-lookup", None),
     ("1.2.22", "kube-apiserver", "service-account-key-file", "/etc/kubernetes/pki/sa.pub"),
     ("1.2.23", "kube-apiserver", "etcd-certfile", "/etc/kubernetes/pki/apiserver-etcd-client.crt"),
@@ -166,6 +171,8 @@ CIS = [
     ("1.2.26", "kube-apiserver", "etcd-cafile", "/etc/kubernetes/pki/etcd/ca.crt"),
     ("1.2.27", "kube-apiserver", "encryption-provider-config", "/etc/kubernetes/encryption-config.yaml"),
     ("1.2.30", "kube-apiserver", "service-account-extend-token-expiration", "false"),
+    ("1.2.29", "kube-apiserver", "tls-cipher-suites", ",".join(SUITES)),
+    ("1.3.1", "kube-controller-manager", "terminated-pod-gc-threshold", 1),
     ("1.3.2", "kube-controller-manager", "profiling", "false"),
     ("1.3.3", "kube-controller-manager", "use-service-account-credentials", "true"),
     ("1.3.4", "kube-controller-manager", "service-account-private-key-file", "/etc/kubernetes/pki/sa.key"),
@@ -210,6 +217,9 @@ def test_cis_rows_of_configuration_files(cluster):
     assert kubelet["eventRecordQPS"] > 0, "4.2.8"
     assert {"tlsCertFile", "tlsPrivateKeyFile"} <= kubelet.keys(), "4.2.9"
     assert kubelet["rotateCertificates"] is True, "4.2.10"
+    assert kubelet["streamingConnectionIdleTimeout"] != "0", "4.2.5"
+    assert kubelet["tlsCipherSuites"] == SUITES, "4.2.12"
+    assert kubelet["podPidsLimit"] > 0, "4.2.13"
     assert proxy["metricsBindAddress"] == "127.0.0.1:10249", "4.3.1"
     assert yaml.safe_load(render("kube-scheduler.yaml", cluster))["enableProfiling"] is False, "1.4.1"
     assert "User=etcd\nGroup=etcd\n" in unit("etcd", cluster) and "StateDirectoryMode=0700" in unit("etcd", cluster), (

@@ -352,7 +352,9 @@ def test_an_image_is_there_when_all_of_it_is(tmp_path: Path, monkeypatch: pytest
     monkeypatch.chdir(tmp_path)
     line = f"{REFERENCE} application/vnd.oci.image.manifest.v1+json sha256:a3 {said}" if said else ""
     head = "REF TYPE DIGEST STATUS SIZE UNPACKED"
-    says = f"printf '%s\\n' '{head}' '{line}'\nprintf '%s\\n' \"$*\" >>{tmp_path}/seen\n"
+    listed = f"{REFERENCE} type io.cri-containerd.pinned=pinned"
+    says = f"case $4 in ls) echo '{listed}' ;; *) printf '%s\\n' '{head}' '{line}' ;; esac\n"
+    says += f"printf '%s\\n' \"$*\" >>{tmp_path}/seen\n"
     (tmp_path / "ctr").write_text(f"#!/bin/sh\n{says}")
     (tmp_path / "ctr").chmod(0o755)
     remote = HostRemote(LocalTransport(tmp_path, ["/bin/sh"], os.environ["PATH"]))

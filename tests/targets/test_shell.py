@@ -8,7 +8,6 @@ import hashlib
 import os
 import shutil
 import stat
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,17 +27,6 @@ pytestmark = pytest.mark.slow
 
 ME, US = getpass.getuser(), grp.getgrgid(os.getgid()).gr_name
 AWKWARD = 'it\'s a "name" with $HOME; `spaces` & more'
-
-
-@pytest.fixture(params=["sh", "busybox"])
-def remote(request, tmp_path):
-    if request.param == "sh":
-        return HostRemote(LocalTransport(tmp_path, ["/bin/sh"], os.environ["PATH"]))
-    assert shutil.which("busybox"), "busybox is needed: apt install busybox"
-    applets = tmp_path / "applets"
-    applets.mkdir()
-    subprocess.run([shutil.which("busybox"), "--install", "-s", applets], check=True)
-    return HostRemote(LocalTransport(tmp_path, [str(applets / "sh")], str(applets)))
 
 
 def text(content: bytes, secret: bool = False) -> Blob:
@@ -124,11 +112,48 @@ def test_large_content_is_streamed_and_its_bytes_are_counted(remote, tmp_path):
 
 def test_a_binary_is_hashed_again_only_when_it_was_touched(remote, tmp_path):
     path = tmp_path / "bin"
-    remote.change([Op("binary", (str(path), "755", ME, US, "f" * 64), text(b"program"))])
-    probe = Binary(str(path), text(b"program")).probes()[0]
+    program = text(b"program")
+    remote.change([Op("binary", (str(path), "755", ME, US, program.sha256), program)])
+    probe = Binary(str(path), program).probes()[0]
+    record = tmp_path / f"state/digests{path}"
+    record.write_text(record.read_text().replace(program.sha256, "f" * 64))
     assert remote.probe([probe])[probe].split()[-1] == "f" * 64, "the recorded digest is believed"
     path.write_bytes(b"another")
     assert remote.probe([probe])[probe].split()[-1] == text(b"another").sha256
+
+
+def test_a_program_that_arrives_otherwise_takes_no_place_and_no_record(remote, tmp_path):
+    path, right = tmp_path / "bin", text(b"program")
+    bring_about(remote, Binary(str(path), right, "755") if ME == "root" else wanted(path, b"program"))
+    with pytest.raises(RemoteCommandError, match="what arrived on here is not what was to be sent") as caught:
+        remote.change([Op("binary", (str(path), "755", ME, US, "f" * 64), text(b"another"))])
+    assert f"has SHA-256 {text(b'another').sha256}, expected {'f' * 64}" in caught.value.evidence
+    assert path.read_bytes() == b"program" and not (tmp_path / ".bin.hardway").exists()
+    probe = Binary(str(path), right).probes()[0]
+    assert remote.probe([probe])[probe].split()[-1] == right.sha256
+
+
+def test_a_program_is_on_disk_before_it_is_recorded(remote, tmp_path):
+    run, seen = remote.transport.run, tmp_path / "seen"
+    spy = f'sync() {{ echo "sync $1" >>{seen}; }}; place() {{ echo "place $2" >>{seen}; command mv -fT "$1" "$2"; }}\n'
+    spied = f'record() {{ echo "record $1" >>{seen}; }}\nset -eu\n'
+    remote.transport.run = lambda script, **kw: run(
+        script.replace("set -eu\n", spy + spied, 1) if "w_put" in script else script, **kw
+    )
+    blob = text(b"program")
+    remote.change([Op("binary", (str(tmp_path / "bin"), "755", ME, US, blob.sha256), blob)])
+    beside = f"{tmp_path}/.bin.hardway"
+    assert seen.read_text().splitlines() == [
+        f"place {beside}", f"sync {beside}", f"place {tmp_path}/bin", f"record {tmp_path}/bin"
+    ]  # fmt: skip
+
+
+def test_a_file_that_changed_after_it_was_checked_here_changes_nothing_there(remote, tmp_path):
+    (tmp_path / "archive").write_bytes(b"forged")
+    blob = Blob(path=tmp_path / "archive", known_sha256=text(b"right").sha256)
+    with pytest.raises(RemoteCommandError, match="is not what was to be sent") as caught:
+        remote.change([Op("put", (str(tmp_path / "there"), "644", ME, US), blob)])
+    assert "assets verify" in caught.value.hint and not (tmp_path / "there").exists()
 
 
 def test_a_program_brought_beside_its_place_takes_it(remote, tmp_path):

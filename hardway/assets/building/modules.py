@@ -18,6 +18,7 @@ import yaml
 
 from ...cluster import Cluster
 from ...errors import AssetError
+from .. import pins
 from ..asset import Item, Report, megabytes
 from ..cache import Cache, free_gigabytes, sha256_of
 from ..table import binary_item, table
@@ -180,8 +181,7 @@ class Build:
 
     def sums(self) -> dict[str, dict[str, dict[str, str]]]:
         """Toolchain, architecture, program: its sha256; empty while nothing is pinned."""
-        path = self.pinned / "sums.yaml"
-        return yaml.safe_load(path.read_text()) if path.is_file() else {}
+        return pins.read_sums(self.pinned)
 
     def _provenance(self) -> str:
         return f"built here from {self.spec['modules'][0]}@v{self.version}"

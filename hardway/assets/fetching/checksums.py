@@ -9,22 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-import re
 import threading
 from pathlib import Path
 
 import yaml
 
 from ...errors import AssetError
+from ..pins import ALGORITHMS, is_checksum, read
 from ..table import Release
 from .download import Site
 
 HEADER = (
     "# Checksums of release files as first seen; delete a line only if you know why the project replaced the file.\n"
 )
-
-
-ALGORITHMS = {64: "sha256", 128: "sha512"}
 
 
 def digest(path: Path, like: str) -> str:
@@ -42,7 +39,7 @@ class Checksums:
     def __init__(self, path: Path, site: Site, own: str = ""):
         self.path = path
         self.site = site
-        self.own = _read(Path(own)) if own else {}
+        self.own = read(Path(own)) if own else {}
         self._lock = threading.Lock()
 
     def expected(self, release: Release) -> tuple[str, str]:
@@ -51,7 +48,7 @@ class Checksums:
             return own, "assets.checksums"
         if release.pinned:
             return release.pinned, "hardway's table of releases"
-        if locked := _read(self.path).get(release.url):
+        if locked := read(self.path).get(release.url):
             return locked, f"the lock file {self.path}"
         if self.site.plain:
             raise AssetError(
@@ -66,7 +63,7 @@ class Checksums:
     def keep(self, url: str, checksum: str) -> None:
         """Remember what a URL held the first time."""
         with self._lock:
-            locked = _read(self.path)
+            locked = read(self.path)
             if url not in locked:
                 locked[url] = checksum
                 temporary = self.path.with_name(self.path.name + ".new")
@@ -91,25 +88,3 @@ def parse(text: str, name: str) -> str:
     hashes = {posixpath.basename(line[1].lstrip("*")): line[0] for line in lines if len(line) >= 2}
     found = hashes.get(name) or (lines[0][0] if len(lines) == 1 and len(lines[0]) == 1 else "")
     return found.lower() if is_checksum(found) else ""
-
-
-def is_checksum(text: str) -> bool:
-    """Whether it is a sha256 or a sha512 in hex."""
-    return len(text) in ALGORITHMS and bool(re.fullmatch(r"[0-9a-fA-F]+", text))
-
-
-def _read(path: Path) -> dict[str, str]:
-    """Checksums by URL from a YAML file, {} when there is none; AssetError when it is something else."""
-    try:
-        found = (
-            yaml.load(path.read_text(), yaml.BaseLoader) or {}
-        )  # plain text: a checksum of digits alone is no number
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise AssetError(
-            f"{path} cannot be read as YAML", evidence=str(error), hint=f"correct it, or rm {path}"
-        ) from error
-    if not isinstance(found, dict) or not all(is_checksum(str(value)) for value in found.values()):
-        raise AssetError(f"{path} is not a list of checksums", hint="write one line per file: URL: SHA256 (or SHA512)")
-    return {str(url): str(value).lower() for url, value in found.items()}

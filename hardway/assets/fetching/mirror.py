@@ -32,7 +32,10 @@ def fill(cluster: Cluster, archs: Iterable[str], folder: Path, report: Report) -
     if cluster.assets.source == "modules":
         raise AssetError(
             "programs built from Go modules are not published, so there is nothing to mirror",
-            hint=(f"copy {default_directory()} and set HARDWAY_CACHE=FOLDER to the copy; every file in it is checked"),
+            hint=(
+                f"copy {default_directory()} and set HARDWAY_CACHE=FOLDER to the copy; what has a pin is checked,"
+                " and for the rest give your own checksums: assets: {checksums: FILE}"
+            ),
         )
     cache = Cache(default_directory(), "releases")
     items = [item for arch in sorted(set(archs)) for item in table.needed(cluster, arch)]

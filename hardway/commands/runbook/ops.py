@@ -112,7 +112,7 @@ def _start(op: Op, w: Writing) -> str:
 
 
 def _image(op: Op, w: Writing) -> str:
-    quiet = "/usr/local/bin/ctr -n k8s.io images import - >/dev/null"
+    quiet = "/usr/local/bin/ctr -n k8s.io images import --label io.cri-containerd.pinned=pinned - >/dev/null"
     return f'# {op.args[0]}\n{w.way.feed(quiet, f"""< "{cached(op.blob.path, w.cache)}" """.rstrip())}'
 
 

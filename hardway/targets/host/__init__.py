@@ -1,9 +1,11 @@
-"""The shell vocabulary of a host: `read.sh` (probes), `write.sh` (ops), and `lease.sh` (who may write)."""
+"""The shell vocabulary of a host: `read.sh` (probes), `write.sh` (ops), `both.sh` (what these two share), and
+`lease.sh` (who may write)."""
 
 import re
 from importlib.resources import files
 
-READ = (files(__package__) / "read.sh").read_text()
-WRITE = (files(__package__) / "write.sh").read_text()
+BOTH = (files(__package__) / "both.sh").read_text()
+READ = BOTH + (files(__package__) / "read.sh").read_text()
+WRITE = BOTH + (files(__package__) / "write.sh").read_text()
 LEASE = (files(__package__) / "lease.sh").read_text()
 QUESTIONS = frozenset(re.findall(r"^q_(\w+)\(\)", READ, re.MULTILINE))

@@ -182,22 +182,21 @@ q_package() {
   esac
 }
 
-# image REF: whether containerd's k8s.io namespace holds it: present, absent, or half and what ctr says. An import that was interrupted
-# leaves its name with content that is missing, or not unpacked.
+# image REF: whether containerd's k8s.io namespace holds it: present, unpinned (the kubelet would remove it from a full disk), absent, or
+# half and what ctr says. An import that was interrupted leaves its name with content that is missing, or not unpacked.
 q_image() {
   ctr=/usr/local/bin/ctr; said=
   if [ -x $ctr ] && [ -S /run/containerd/containerd.sock ]; then said=$(timeout 10 $ctr -n k8s.io images check "name==$1" 2>/dev/null | awk -v r="$1" '$1 == r {print $4, $NF}'); fi
-  case $said in "") echo absent ;; "complete true") echo present ;; *) echo "half $said" ;; esac
+  case $said in "") echo absent ;; "complete true") if unpinned "$1"; then echo unpinned; else echo present; fi ;; *) echo "half $said" ;; esac
 }
+
+unpinned() { case $(timeout 10 $ctr -n k8s.io images ls "name==$1" 2>/dev/null) in *io.cri-containerd.pinned=pinned*) return 1 ;; *"$1"*) ;; *) return 1 ;; esac; }
 
 # addresses: those of this host, each with its interface.
 q_addresses() { ip -4 -o addr show 2>/dev/null | awk '{sub("/.*","",$4); printf "%s=%s ", $4, $2}'; }
 
 # routes: the main table's routes with a gateway, one a line.
 q_routes() { ip -4 route show 2>/dev/null | awk '$2 == "via" {print $1, $3}'; }
-
-# What is mounted in a folder, wherever that really lies: it may be a link to another disk.
-below() { real=$(readlink -f "$1" || :); [ -z "$real" ] || awk -v d="$real/" 'index($2, d) == 1 {print $2}' /proc/mounts; }
 
 # ports: on which somebody listens, as hexadecimal numbers.
 q_ports() { cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk '$4 == "0A" {n=split($2,a,":"); print a[n]}' | sort -u | tr '\n' ' '; }
@@ -217,7 +216,7 @@ q_leftover() {
     cni) ls -d /sys/class/net/cni0 /var/lib/cni /run/cni 2>/dev/null | wc -l ;;
     runtime) ls -d /run/containerd 2>/dev/null | wc -l ;;
     routes) ip -4 route show proto 200 2>/dev/null | wc -l ;;
-    iptables) { iptables-save; ip6tables-save; nft list tables; } 2>/dev/null | grep -cE '^:(KUBE-|CNI-)|hardway-masq|^table ip6? kube-proxy$' ;;
+    iptables) { iptables-save | undo_rules; ip6tables-save | undo_rules; nft list tables; } 2>/dev/null | grep -cE '^-[DX] |^table ip6? kube-proxy$' ;;
   esac || :
 }
 

@@ -14,17 +14,26 @@ keep_aside() { # a file we have not written ourselves is saved once
   : >"$STATE/ours$1"
 }
 
+# Nothing is written through a link: a file takes the link's own place, and is not moved into the folder to which that leads. A folder
+# may be a link to one on another disk, as in read.sh's `file`.
+no_folder() { if [ -d "$1" ] && [ ! -L "$1" ]; then echo "$1 is a folder, and a file belongs there: move it elsewhere" >&2; return 1; fi; }
+
+# place FROM PATH: in one rename. Where busybox would not rename over a link to a folder, it goes first.
+place() { if [ -L "$2" ] && [ -d "$2" ]; then rm -f "$2"; fi; mv -fT "$1" "$2"; }
+
 # mkdir PATH MODE OWNER GROUP: that it was us who made it is noted first, so that a run that dies leaves no orphan
 w_mkdir() {
+  if [ -L "$1" ] && [ ! -d "$1" ]; then echo "$1 is a link that leads to no folder: remove it" >&2; return 1; fi
   if [ ! -e "$1" ]; then mkdir -p "$STATE/dirs$1"; : >"$STATE/dirs$1/.made"; fi
-  (umask 022; mkdir -p "$1"); chown "$3:$4" "$1"; chmod "$2" "$1"
+  (umask 022; mkdir -p "$1"); w_own "$@"
 }
 
 # put PATH MODE OWNER GROUP BLOB: the content becomes visible in one rename, owner and mode already right
-w_put() {
-  keep_aside "$1"
-  chown "$3:$4" "$stage/$5"; chmod "$2" "$stage/$5"
-  mv -f "$stage/$5" "${1%/*}/.${1##*/}.hardway"; mv -f "${1%/*}/.${1##*/}.hardway" "$1"; label "$1"
+w_put() { beside "$1" "$2" "$3" "$4" "$5"; place "$new" "$1"; label "$1"; }
+# beside PATH MODE OWNER GROUP BLOB: next to its place, as $new
+beside() {
+  no_folder "$1"; keep_aside "$1"; new=${1%/*}/.${1##*/}.hardway
+  chown "$3:$4" "$stage/$5"; chmod "$2" "$stage/$5"; place "$stage/$5" "$new"
 }
 # check PROGRAM BLOB: refuse content that its program does not accept, before it is put anywhere. A program that is not installed yet
 # reads it when it starts.
@@ -37,40 +46,45 @@ w_check() {
 # With SELinux a file keeps the label of the folder it came from, and systemd may not read or start it there.
 label() { if command -v restorecon >/dev/null 2>&1; then restorecon "$1" || :; fi; }
 
-# binary PATH MODE OWNER GROUP SHA256 BLOB: put, and record the digest so that it need not be computed again
+# binary PATH MODE OWNER GROUP SHA256 BLOB: put, if it is on this disk what was sent from the other. Its digest is recorded, so that it
+# need not be computed again: after a power cut the record must not say more than there is, so the content is on disk first.
 w_binary() {
-  w_put "$1" "$2" "$3" "$4" "$6"
-  mkdir -p "$STATE/digests${1%/*}"; echo "$5 $(stat -c '%s %i %y %z' "$1")" >"$STATE/digests$1"
+  beside "$1" "$2" "$3" "$4" "$6"; on_disk "$new"; same "$new" "$5" || { rm -f "$new"; return 1; }
+  place "$new" "$1"; label "$1"; record "$1" "$5"
 }
+same() { sum=$(sha256sum <"$1"); if [ "${sum%% *}" != "$2" ]; then echo "$1 has SHA-256 ${sum%% *}, expected $2" >&2; return 1; fi; }
+record() { mkdir -p "$STATE/digests${1%/*}"; echo "$2 $(stat -c '%s %i %y %z' "$1")" >"$STATE/digests$1"; }
 
 # swap PATH MODE OWNER GROUP SHA256 [keep]: a program that was brought beside its place takes it. The one that was there is kept
 # beside, under another name of the same file, so that both are there whenever the power goes.
 w_swap() {
-  next="${1%/*}/.${1##*/}.next"; sum=$(sha256sum <"$next"); if [ "${sum%% *}" != "$5" ]; then echo "$next is not what was brought here" >&2; return 1; fi
-  keep_aside "$1"; if [ "${6:-}" = keep ]; then keep_former "$1" "${1%/*}/.${1##*/}.before"; fi
-  chown "$3:$4" "$next"; chmod "$2" "$next"; mv -f "$next" "$1"; label "$1"
-  mkdir -p "$STATE/digests${1%/*}"; echo "$5 $(stat -c '%s %i %y %z' "$1")" >"$STATE/digests$1"; rm -f "$STATE/ours$next" "$STATE/digests$next"
+  next="${1%/*}/.${1##*/}.next"; if [ -L "$next" ]; then echo "$next is a link" >&2; return 1; fi
+  same "$next" "$5"; on_disk "$next"
+  no_folder "$1"; keep_aside "$1"; if [ "${6:-}" = keep ]; then keep_former "$1" "${1%/*}/.${1##*/}.before"; fi
+  chown -h "$3:$4" "$next"; chmod "$2" "$next"; place "$next" "$1"; label "$1"
+  record "$1" "$5"; rm -f "$STATE/ours$next" "$STATE/digests$next"
 }
 
 # keep_former PATH NAME: that the other name is ours is noted first, so that a reset takes it away
-keep_former() { mkdir -p "$STATE/ours${2%/*}"; : >"$STATE/ours$2"; ln -f "$1" "$2"; }
+keep_former() { no_folder "$2"; mkdir -p "$STATE/ours${2%/*}"; : >"$STATE/ours$2"; if [ -L "$2" ]; then rm -f "$2"; fi; ln -f "$1" "$2"; }
 
-# own PATH MODE OWNER GROUP: metadata alone
-w_own() { chown "$3:$4" "$1"; chmod "$2" "$1"; }
+# own PATH MODE OWNER GROUP: metadata alone, and not of what a file that has become a link leads to
+w_own() {
+  if [ -d "$1" ]; then chown "$3:$4" "$1/."; chmod "$2" "$1/."; return; fi
+  if [ -L "$1" ]; then echo "$1 has become a link: nothing was changed" >&2; return 1; fi
+  chown -h "$3:$4" "$1"; chmod "$2" "$1"
+}
 
 # drop PATH: remove our file and put back what stood there before; that is forgotten last, so it survives a reset that dies
 w_drop() {
   [ -e "$STATE/ours$1" ] || return 0
-  if [ -e "$STATE/before$1" ] || [ -L "$STATE/before$1" ]; then rm -f "$1.hardway"; cp -a "$STATE/before$1" "$1.hardway"; [ -L "$1.hardway" ] || on_disk "$1.hardway"; mv -f "$1.hardway" "$1"
+  if [ -e "$STATE/before$1" ] || [ -L "$STATE/before$1" ]; then rm -f "$1.hardway"; cp -a "$STATE/before$1" "$1.hardway"; [ -L "$1.hardway" ] || on_disk "$1.hardway"; place "$1.hardway" "$1"
   else rm -f "$1"; fi
   rm -f "$STATE/ours$1" "$STATE/digests$1"; rm -f "$STATE/before$1"
 }
 
 # rmdir PATH: a folder of ours, only when nothing is left in it; one still in use stays ours, for whichever phase empties it
 w_rmdir() { rmdir "$1" 2>/dev/null || [ ! -e "$1" ] || return 0; rm -f "$STATE/dirs$1/.made"; }
-
-# What is mounted in a folder, wherever that really lies: it may be a link to another disk.
-below() { real=$(readlink -f "$1" || :); [ -z "$real" ] || awk -v d="$real/" 'index($2, d) == 1 {print $2}' /proc/mounts; }
 
 # rmtree PATH: a folder that holds nothing but our own data; what is mounted in it may be anybody's
 w_rmtree() {
@@ -80,7 +94,10 @@ w_rmtree() {
 }
 
 # rewrite FILE COMMAND...: a file of the host's, which may be a link, as the command prints it; owner and mode stay
-rewrite() { file=$(readlink -f "$1"); shift; cp -a "$file" "$file.hardway"; "$@" <"$file" >"$file.hardway"; on_disk "$file.hardway"; mv -f "$file.hardway" "$file"; }
+rewrite() {
+  file=$(readlink -f "$1"); shift; rm -f "$file.hardway"; cp -a "$file" "$file.hardway"; "$@" <"$file" >"$file.hardway"
+  on_disk "$file.hardway"; place "$file.hardway" "$file"
+}
 
 # block PATH MARK BLOB: our marked lines inside a file that belongs to the host; dropblock takes them out
 w_block() { made "$1"; rewrite "$1" with_block "$2" "$stage/$3"; }
@@ -93,19 +110,23 @@ without_block() {
     $0 == end {inside = 0; next} {held = held $0 "\n"} END {if (inside) printf "%s", held}'
 }
 
-# packages MANAGER NAME...: install what is missing, without questions, and remember that it was us. What somebody else's dpkg has
-# begun is finished, and stays theirs.
+# packages MANAGER NAME...: install what is missing, without questions, and remember that it was us, once it is there: what could not be
+# installed may be somebody else's later. A run that dies leaves "installing" for the next one. What somebody else's dpkg has begun is
+# finished, and stays theirs.
 w_packages() {
-  manager=$1; shift; mkdir -p "$STATE/packages"; for p; do begun "$p" || : >>"$STATE/packages/$p"; done
+  manager=$1; shift; mkdir -p "$STATE/packages" "$STATE/installing"
+  for p; do begun "$p" || [ -e "$STATE/packages/$p" ] || : >"$STATE/installing/$p"; done
   give_up=$(($(date +%s) + PATIENCE)); installed >"$stage/.before"
   case $manager in
     apt-get) unlocked apt_install "$@" || { unlocked apt-get -qq update || :; unlocked apt_install "$@"; } ;;
     apk) apk add -q "$@" ;;
     zypper) zypper -n -q install "$@" ;;
     *) "$manager" -y -q install "$@" ;;
-  esac </dev/null >"$stage/.packages.log" 2>&1 || { tail -n 20 "$stage/.packages.log" >&2; return 1; }
-  for p; do if [ -e "$STATE/packages/$p" ]; then installed | grep -vxFf "$stage/.before" >>"$STATE/packages/$p" || :; fi; done
+  esac </dev/null >"$stage/.packages.log" 2>&1 || { tail -n 20 "$stage/.packages.log" >&2; for p; do not_begun "$p"; done; return 1; }
+  for p; do if [ -e "$STATE/packages/$p" ] || [ -e "$STATE/installing/$p" ]; then recorded "$p"; fi; done
 }
+recorded() { installed | grep -vxFf "$stage/.before" >>"$STATE/packages/$1" || :; on_disk "$STATE/packages/$1"; rm -f "$STATE/installing/$1"; }
+not_begun() { begun "$1" || installed | grep -qxF "$1" || rm -f "$STATE/installing/$1"; }
 begun() { case $(dpkg-query -W -f '${db:Status-Abbrev}\n' "$1" 2>/dev/null | head -n 1) in ?[iUFHWt]*) return 0 ;; *) return 1 ;; esac; }
 installed() { if command -v dpkg-query >/dev/null 2>&1; then dpkg-query -W -f '${Package}\n'; elif command -v rpm >/dev/null 2>&1; then rpm -qa --qf '%{NAME}\n'; else apk info 2>/dev/null || :; fi; }
 # A machine that lost power while packages were unpacked must have them configured first. What others installed while we
@@ -128,7 +149,7 @@ holder() {
 
 # unpackages MANAGER NAME...: remove packages that we installed, with all that came along with them
 w_unpackages() {
-  manager=$1; shift; records=$*; set -- $(for p; do cat "$STATE/packages/$p"; echo "$p"; done | sort -u)
+  manager=$1; shift; records=$*; set -- $(for p; do cat "$STATE/packages/$p" 2>/dev/null; echo "$p"; done | sort -u)
   give_up=$(($(date +%s) + PATIENCE))
   case $manager in
     apt-get) unlocked dpkg_purge "$@" ;;
@@ -136,7 +157,7 @@ w_unpackages() {
     zypper) zypper -n -q remove "$@" ;;
     *) "$manager" -y -q remove "$@" ;;
   esac </dev/null >"$stage/.packages.log" 2>&1 || { tail -n 20 "$stage/.packages.log" >&2; return 1; }
-  for p in $records; do rm -f "$STATE/packages/$p"; done
+  for p in $records; do rm -f "$STATE/packages/$p" "$STATE/installing/$p"; done
 }
 # apt-get would take along whatever others have installed on top of ours since. What they need stays, and is theirs from now on.
 dpkg_purge() {
@@ -288,7 +309,7 @@ w_dropnote() { rm -f "$STATE/notes/$1"; }
 # snapshot becomes the data of this member. That it is this restore's is written inside of it, so that both are there or neither.
 w_aside() {
   etcd_ended; d=/var/lib/etcd; to=$d/before-$1; n=1
-  while [ -e "$to/member" ]; do n=$((n + 1)); to=$d/before-$1.$n; done
+  while [ -e "$to/member" ] || [ -L "$to" ]; do n=$((n + 1)); to=$d/before-$1.$n; done
   mkdir -p "$to"; chmod 700 "$to"; mv "$d/member" "$to/member"
 }
 w_restore() {
@@ -310,8 +331,11 @@ w_defrag() {
     --dial-timeout=5s --command-timeout=600s defrag >"$stage/.defrag" 2>&1 || { grep -v '^{' "$stage/.defrag" >&2; return 1; }
 }
 
-# image REF BLOB: into containerd's k8s.io namespace
-w_image() { /usr/local/bin/ctr -n k8s.io images import "$stage/$2" >/dev/null 2>"$stage/.ctr.log" || { cat "$stage/.ctr.log" >&2; return 1; }; rm -f "$stage/$2"; }
+# image REF BLOB: into containerd's k8s.io namespace, from which the kubelet removes nothing that is pinned when its disk is full: where no
+# registry is, nobody could bring it back. pinimage REF: that alone. containerd keeps the label, also when it restarts.
+PINNED=io.cri-containerd.pinned=pinned
+w_image() { /usr/local/bin/ctr -n k8s.io images import --label $PINNED "$stage/$2" >/dev/null 2>"$stage/.ctr.log" || { cat "$stage/.ctr.log" >&2; return 1; }; rm -f "$stage/$2"; }
+w_pinimage() { /usr/local/bin/ctr -n k8s.io images label "$1" $PINNED >/dev/null; }
 # dropimage REF: with its content, which an import would otherwise take to be there
 w_dropimage() { /usr/local/bin/ctr -n k8s.io images rm --sync "$1" >/dev/null 2>&1 || :; }
 
@@ -344,8 +368,8 @@ w_cleanup() {
     routes) ip -4 route flush proto 200 ;;
     cni) ip link del cni0 2>/dev/null || :; rm -rf /var/lib/cni /run/cni ;;
     iptables) for f in iptables ip6tables; do
-        if command -v $f-save >/dev/null 2>&1 && $f-save 2>/dev/null | grep -qE 'KUBE-|CNI-|hardway-masq'; then
-          $f-save | grep -vE 'KUBE-|CNI-|hardway-masq' >"$stage/.$f"; $f-restore <"$stage/.$f"; fi; done
+        if command -v $f-save >/dev/null 2>&1; then
+          $f-save 2>/dev/null | undo_rules >"$stage/.$f"; if [ -s "$stage/.$f" ]; then $f-restore -w --noflush <"$stage/.$f"; fi; fi; done
       if command -v nft >/dev/null 2>&1; then for f in ip ip6; do nft delete table $f kube-proxy 2>/dev/null || :; done; fi ;;
   esac
 }

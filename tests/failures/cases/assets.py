@@ -14,6 +14,17 @@ CASES = (
         remedy="Remove that file and fetch it again. `hardway assets verify INV` checks all of them.",
     ),
     Case(
+        name="forged-binary-in-the-cache",
+        sees="<file> is not the file that hardway stored",
+        evidence=("expected sha256 <digest>", "found    sha256 <digest>"),
+        why="A file in the cache was replaced, and the record beside it. For a pinned one, hardway says `does not have"
+        " its pinned checksum`.",
+        injected="another runc, with a record that matches it",
+        exit_code=8,
+        next="rm <file> && hardway assets fetch <inventory>",
+        remedy="Find out who can write to the cache. Remove that file and fetch it again.",
+    ),
+    Case(
         name="binary-for-another-processor",
         sees="runc <version> for amd64 is a program for arm64",
         evidence=("expected amd64, found arm64 in the file's ELF header",),
