@@ -16,6 +16,7 @@ from .authority import Signer, open_signer
 from .certificates import Definition, authorities, definition, issued
 from .encryption import encryption_config, encryption_configs, encryption_keys
 from .leaf import Leaf, Pair
+from .rotation import Rotation, Stage
 from .secret import Secret
 from .service_account import KeyPair, service_account
 
@@ -51,8 +52,18 @@ class Credentials:
         return Credentials(self.cluster, store).keep(self.kept)
 
     def ca(self, name: str = "ca") -> bytes:
-        """The certificate of an authority (ca, etcd-ca or front-proxy-ca) as PEM."""
+        """What is trusted as an authority (ca, etcd-ca or front-proxy-ca), as PEM: during a rotation two."""
+        return self._signer(name).trusted
+
+    def issuer(self, name: str = "ca") -> bytes:
+        """The certificate of the authority that signs, as PEM."""
         return self._signer(name).pem
+
+    def former(self, name: str = "ca") -> bytes | None:
+        """The certificate of the authority in whose place that one has come, as PEM, until it is gone everywhere."""
+        self._signer(name)
+        rotation = Rotation(name, self.store)
+        return rotation.older if rotation.stage in (Stage.SIGN, Stage.DROP) else None
 
     def ca_key(self, name: str = "ca") -> Secret:
         """The key of an authority; PkiError when it is kept elsewhere."""
@@ -198,7 +209,8 @@ class Credentials:
 
     def _unsignable(self, lines: list[str]) -> PkiError:
         hint = (
-            f"have them signed and copy them with their keys to {self.store.where('pki')}, or copy the CA's key there"
+            "have them signed where it is: hardway certs csr INV --out DIR; then hardway certs import INV DIR; or copy"
+            f" the CA's key to {self.store.where('pki')}"
         )
         return PkiError(
             "the state directory has no key of the CA that must sign these certificates",

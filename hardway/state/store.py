@@ -42,6 +42,15 @@ class Store(ABC):
         """Remove a file that is no key, if it is there."""
 
     @abstractmethod
+    def succeed(self, name: str, successor: str) -> None:
+        """Put the file `successor` in the place of `name` in one step, also a key; the former one is kept under
+        pki/old."""
+
+    @abstractmethod
+    def retire(self, name: str) -> None:
+        """Move a file to pki/old, also a key, if it is there."""
+
+    @abstractmethod
     def lock(self) -> contextlib.AbstractContextManager[None]:
         """Hold the folder for this process; InUseError naming the owner when another process has it."""
 
@@ -90,6 +99,12 @@ class Frozen(Store):
     def discard(self, name: str) -> None:
         raise ReadOnlyError(f"a read-only session tried to remove {self.where(name)}")
 
+    def succeed(self, name: str, successor: str) -> None:
+        self.create(name, b"")  # refused like any other write
+
+    def retire(self, name: str) -> None:
+        self.discard(name)
+
     def lock(self) -> contextlib.AbstractContextManager[None]:
         raise ReadOnlyError(f"a read-only session tried to lock {self.where()}")
 
@@ -102,6 +117,7 @@ class Overlay(Store):
         self.below = below
         self.history: list[str] = []
         self._written: dict[str, bytes] = {}
+        self._gone: set[str] = set()
 
     @property
     def written(self) -> frozenset[str]:
@@ -112,10 +128,12 @@ class Overlay(Store):
         return self.below.where(name)
 
     def read(self, name: str) -> bytes | None:
+        if name in self._gone:
+            return None
         return self._written[name] if name in self._written else self.below.read(name)
 
     def names(self) -> frozenset[str]:
-        return self.below.names() | self._written.keys()
+        return (self.below.names() | self._written.keys()) - self._gone
 
     def create(self, name: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
         if self.read(name) is not None:
@@ -127,14 +145,25 @@ class Overlay(Store):
         self._write(name, data)
 
     def _write(self, name: str, data: bytes) -> None:
+        self._gone.discard(name)
         self._written[name] = data
         self.history.append(name)
 
     def discard(self, name: str) -> None:
         refuse_key(name)
-        if self.below.read(name) is not None:
-            raise ReadOnlyError(f"cannot remove {self.where(name)} from an in-memory copy that does not hold it")
+        self.retire(name)
+
+    def succeed(self, name: str, successor: str) -> None:
+        data = self.read(successor)
+        if data is None:
+            raise PkiError(f"{self.where(successor)} is missing")
+        self._write(name, data)
+        self.retire(successor)
+
+    def retire(self, name: str) -> None:
         self._written.pop(name, None)
+        if self.below.read(name) is not None:
+            self._gone.add(name)
 
     def lock(self) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()

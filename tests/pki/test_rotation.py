@@ -1,0 +1,160 @@
+"""A CA, or the key of tokens, is replaced in stages: at every moment what is trusted has signed all that is in use."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import pytest
+from cryptography import x509
+from fakes.state_deaths import each_death
+
+from hardway.pki.certificates import authorities, issued
+from hardway.pki.credentials import Credentials
+from hardway.pki.inspection import signed_by
+from hardway.pki.issuing import load_key, matches, public_pem
+from hardway.pki.reading import parsed
+from hardway.pki.rotation import TOKENS, Rotation, Stage, rotations
+from hardway.state.statedir import StateDir
+
+pytestmark = pytest.mark.slow
+
+NAMES = [authority.name for authority in authorities()]
+STEPS = {
+    Stage.NONE: lambda rotation, cluster: rotation.begin(cluster.pki),
+    Stage.TRUST: lambda rotation, cluster: rotation.sign(),
+    Stage.SIGN: lambda rotation, cluster: rotation.drop(),
+    Stage.DROP: lambda rotation, cluster: rotation.finish(),
+}
+
+
+def step(cluster, store, name: str) -> Stage:
+    """What the stage that is there begins; the stage afterwards."""
+    rotation = Rotation(name, store)
+    STEPS[rotation.stage](rotation, cluster)
+    return rotation.stage
+
+
+def leaves(credentials, name: str) -> list[x509.Certificate]:
+    """All that a CA has signed, issued again where it has to be."""
+    return [
+        x509.load_pem_x509_certificate(credentials.certificate(row.name, host).cert)
+        for row, host in issued(credentials.cluster)
+        if row.ca == name
+    ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_ca_is_replaced_in_three_stages(credentials, cluster, again, store, name, tmp_path):
+    old, before = credentials.ca(name), set(store.names())
+    assert step(cluster, store, name) is Stage.TRUST
+    trust = again(cluster)
+    assert trust.plan() == [] and trust.issuer(name) == old and len(parsed(trust.ca(name))) == 2
+    assert step(cluster, store, name) is Stage.SIGN
+    sign = again(cluster)
+    new = sign.issuer(name)
+    assert sign.ca(name) == trust.ca(name), "no host gets another list of CAs for this"
+    assert new != old and sign.former(name) == old
+    assert all(signed_by(leaf, parsed(new)[0]) for leaf in leaves(sign, name))
+    assert step(cluster, store, name) is Stage.DROP
+    drop = again(cluster)
+    assert drop.plan() == [] and drop.ca(name) == new and drop.former(name) == old
+    assert step(cluster, store, name) is Stage.NONE
+    end = again(cluster)
+    assert end.plan() == [] and end.ca(name) == end.issuer(name) == new and end.former(name) is None
+    assert set(store.names()) == before
+    assert matches(parsed(new)[0], load_key(end.ca_key(name).reveal(), name))
+    kept = {path.name for path in (store.path / "pki/old").rglob(f"{name}*")}
+    assert {f"{name}.former.key", f"{name}.retired.crt"} <= kept, "nothing that was a key is deleted"
+    (tmp_path / "new.crt").write_bytes(new)
+    (tmp_path / "leaf.crt").write_bytes(b"".join(store.read(f"{one}") or b"" for one in _first_leaf(cluster, name)))
+    verified = subprocess.run(
+        ["openssl", "verify", "-CAfile", "new.crt", "leaf.crt"], cwd=tmp_path, capture_output=True
+    )
+    assert verified.returncode == 0, verified.stderr
+
+
+def _first_leaf(cluster, name: str) -> list[str]:
+    row, host = next((row, host) for row, host in issued(cluster) if row.ca == name)
+    return [f"pki/hosts/{host.name}/{row.name}.crt" if host else f"pki/{row.name}.crt"]
+
+
+def test_the_key_of_tokens_is_replaced_in_the_same_stages(credentials, cluster, again, store):
+    old = credentials.service_account()
+    before = set(store.names())
+    assert step(cluster, store, TOKENS) is Stage.TRUST
+    trust = again(cluster).service_account()
+    assert trust.private == old.private and trust.public.startswith(old.public) and trust.public != old.public
+    assert step(cluster, store, TOKENS) is Stage.SIGN
+    sign = again(cluster).service_account()
+    assert sign.public == trust.public and sign.private != old.private
+    assert public_pem(load_key(sign.private.reveal(), "sa")) in sign.public
+    assert step(cluster, store, TOKENS) is Stage.DROP
+    drop = again(cluster).service_account()
+    assert drop.private == sign.private and old.public not in drop.public
+    assert Rotation(TOKENS, store).older == old.public
+    assert (
+        load_key(Rotation(TOKENS, store).older_key or b"", "old").public_key()
+        == load_key(old.private.reveal(), "old").public_key()
+    )
+    assert step(cluster, store, TOKENS) is Stage.NONE
+    assert again(cluster).service_account() == drop and set(store.names()) == before
+    assert again(cluster).ensure_all() == []
+
+
+@pytest.mark.parametrize("name", [*NAMES, TOKENS])
+def test_killed_at_any_write_of_any_stage_it_goes_on(credentials, cluster, store, name, tmp_path):
+    kept = tmp_path / "kept"
+    for stage in STEPS:
+        shutil.rmtree(kept, ignore_errors=True)
+        shutil.copytree(store.path, kept)
+        assert Rotation(name, StateDir(store.path)).stage is stage
+
+        def start(kept=kept) -> None:
+            shutil.rmtree(store.path)
+            shutil.copytree(kept, store.path)
+
+        for _ in each_death(lambda: step(cluster, StateDir(store.path), name), start):
+            state = StateDir(store.path)
+            usable(cluster, state, name)
+            # The command reads the stage from what is there, and goes on to the end.
+            seen = [Rotation(name, state).stage]
+            while (now := step(cluster, state, name)) is not Stage.NONE:
+                usable(cluster, state, name)
+                seen.append(now)
+            assert sorted(seen, key=list(Stage).index) == seen
+            usable(cluster, state, name)
+        # The last start was whole.
+        usable(cluster, StateDir(store.path), name)
+    assert Rotation(name, StateDir(store.path)).stage is Stage.NONE
+
+
+def usable(cluster, store, name: str) -> None:
+    """A run can work: everything that is issued is signed by what is trusted, each key is beside its certificate."""
+    credentials = Credentials(cluster, StateDir(store.path))
+    credentials.ensure_all()
+    if name == TOKENS:
+        pair = credentials.service_account()
+        assert public_pem(load_key(pair.private.reveal(), "sa")) in pair.public
+        return
+    trusted = parsed(credentials.ca(name))
+    assert parsed(credentials.issuer(name))[0] in trusted
+    assert all(any(signed_by(leaf, ca) for ca in trusted) for leaf in leaves(credentials, name))
+    assert matches(parsed(credentials.issuer(name))[0], load_key(credentials.ca_key(name).reveal(), name))
+
+
+def test_one_rotation_leaves_the_others_alone(credentials, cluster, again, store):
+    before = {name: credentials.ca(name) for name in NAMES}
+    step(cluster, store, "etcd-ca")
+    assert {name for name in NAMES if again(cluster).ca(name) != before[name]} == {"etcd-ca"}
+    assert [one.name for one in rotations(store) if one.stage is not Stage.NONE] == ["etcd-ca"]
+
+
+def test_a_ca_without_a_line_end_stays_as_it_is_and_can_still_be_joined(cluster, store):
+    made = Credentials(cluster, StateDir(store.path))
+    made.ensure_all()
+    path = store.path / "pki/ca.crt"
+    path.write_bytes(path.read_bytes().rstrip())
+    assert Credentials(cluster, store).ca() == path.read_bytes()
+    step(cluster, store, "ca")
+    assert len(parsed(Credentials(cluster, store).ca())) == 2
