@@ -40,7 +40,7 @@ class Facts:
     its key's digest) or "identity", `service_cidr` and `issuer` are the API server's, `pod_cidr` the controller
     manager's; empty where there is no such file. `flags` holds of each unit that is there its name, and as
     "etcd.wal-dir" the flags that read.sh's s_flags names. A worker has `joined` when a cluster that lives has given its
-    kubelet a pod or a certificate: only then is it proven that there was one.
+    kubelet a pod or a certificate: only then is it proven that there was one. A host `signs` when it has the CA's key.
 
     How the API is reached: `servers` are the addresses (URLs) in the kubeconfigs of its kubelet, its kube-proxy and its
     kubectl; it is `unsettled` while one of the two may still run with an older kubeconfig. `bound` are the ports of its
@@ -87,6 +87,7 @@ class Facts:
     issuer: str = ""
     pod_cidr: str = ""
     joined: bool = False
+    signs: bool = False
     flags: Mapping[str, str] = field(default_factory=dict)
     servers: tuple[str, ...] = ()
     unsettled: bool = False
@@ -166,6 +167,7 @@ def parse(answer: str, sent: float, received: float) -> Facts:
         issuer=said.get("issuer", ""),
         pod_cidr=said.get("pod_cidr", ""),
         joined=said.get("joined") == "yes",
+        signs=said.get("signs") == "yes",
         flags=dict(pair.split("=", 1) for pair in said.get("flags", "").split()),
         servers=tuple(said.get("servers", "").split()),
         unsettled=said.get("unsettled") == "yes",

@@ -170,7 +170,7 @@ def binaries(scene: Scene) -> Outcome:
 
 def certificates_lasting(scene: Scene) -> Outcome:
     credentials, now = scene.inputs.credentials, datetime.datetime.now(datetime.UTC)
-    held = {authority.name: credentials.ca(authority.name) for authority in authorities()}
+    held = {authority.name: credentials.issuer(authority.name) for authority in authorities()}
     for row, host in issued(scene.cluster):
         held[f"{row.name} {host.name if host else ''}".strip()] = credentials.certificate(row.name, host).cert
     loaded = {name: x509.load_pem_x509_certificate(pem) for name, pem in held.items()}

@@ -6,6 +6,7 @@ from .file import Binary, Block, Delivered, Directory, File, text
 from .gone import Gone, gone
 from .kubernetes import ApiObject, NodeMarks
 from .operator import Issued, LocalFile
+from .own_certificate import OwnCertificate
 from .system import Image, KernelModule, Leftover, LiveRoutes, Owned, Packages, Records, SwapOff, Sysctl, User
 from .unit import Restamp, Unit
 
@@ -27,6 +28,7 @@ __all__ = [
     "LiveRoutes",
     "LocalFile",
     "NodeMarks",
+    "OwnCertificate",
     "Owned",
     "Packages",
     "Records",

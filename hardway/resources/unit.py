@@ -22,7 +22,8 @@ class Unit:
     The stamp is removed before such a file changes and written after the restart, so a run that
     dies in between leaves a unit that the next run restarts. `block` waits for the unit's own
     readiness; etcd must not (a lone first member waits for quorum). `reloads` are paths of those files that it can load
-    while it goes on serving: when no other changed, it is reloaded instead of restarted.
+    while it goes on serving: when no other changed, it is reloaded instead of restarted. `watches` are paths that are
+    taken away for it to start over.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Unit:
     block: bool = False
     rereads: tuple[File, ...] = ()
     reloads: frozenset[str] = frozenset()
+    watches: frozenset[str] = frozenset()
 
     @property
     def key(self) -> str:
@@ -57,7 +59,8 @@ class Unit:
     def compare(self, now: Situation) -> Change | None:
         unit = UnitState.parse(now.answers[self.probes()[0]])
         state = unit.said
-        changed = sorted(used.path for used in self.uses if used.path in now.changed)
+        uses = self.watches.union(used.path for used in self.uses)
+        changed = sorted(uses & now.changed)
         ops, why = [], []
         if state["UnitFileState"] != "enabled":
             ops.append(Op("enable", (self.name,)))
@@ -93,7 +96,6 @@ class Unit:
             ]
         before: tuple[Op, ...] = (Op("unstamp", (self.name,)),) if stale and state["Stamp"] else ()
         before = restamp or before
-        uses = frozenset(used.path for used in self.uses)
         restarts, process = running and stale and verb == "restart", state["InvocationID"]
         return Change(self.key, tuple(why), tuple(ops), before, restarts=restarts, uses=uses, process=process)
 

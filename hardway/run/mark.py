@@ -26,4 +26,6 @@ def needs(phase: Phase, inputs: Inputs) -> tuple[str, ...]:
 
 
 def _mark(inputs: Inputs) -> Owned:
-    return Owned(inputs.cluster.name, authority(inputs.credentials.ca()))
+    credentials = inputs.credentials
+    former = credentials.former()
+    return Owned(inputs.cluster.name, authority(credentials.issuer()), authority(former) if former else "")

@@ -20,6 +20,15 @@ POD = {
 }
 DEPLOYMENT = {"progressDeadlineSeconds": 600, "revisionHistoryLimit": 10}
 SERVICE = {"type": "ClusterIP", "sessionAffinity": "None", "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack"}
+# What is listed under a path, whatever else is asked of it.
+LISTS = {
+    "/api/v1/nodes": "Node",
+    "/api/v1/namespaces/kube-system/pods": "Pod",
+    "/api/v1/pods": "Pod",
+    "/api/v1/namespaces": "Namespace",
+    "/api/v1/configmaps": "ConfigMap",
+    "/api/v1/secrets": "Secret",
+}
 
 
 class Objects:
@@ -57,21 +66,28 @@ class Objects:
 class MemoryKube:
     """What KubeApi offers, over Objects; refuses connections while `up` says why not.
 
-    `providers` are those of the server's encryption, the one that writes first.
+    `providers` are those of the server's encryption, the one that writes first; `own` is what this server alone says.
     """
 
     def __init__(
-        self, objects: Objects, up: Callable[[], str], providers: Callable[[], Sequence[str]] = lambda: ["identity"]
+        self,
+        objects: Objects,
+        up: Callable[[], str],
+        providers: Callable[[], Sequence[str]] = lambda: ["identity"],
+        own: Callable[[str], dict[str, Any] | None] = lambda path: None,
     ):
-        self.objects, self.not_ready, self.providers = objects, up, providers
+        self.objects, self.not_ready, self.providers, self.own = objects, up, providers, own
 
     def get(self, path: str) -> dict[str, Any] | None:
         self._connect()
         self.objects.kubelets(path)
-        kind = {"/api/v1/nodes": "Node", "/api/v1/namespaces/kube-system/pods": "Pod"}.get(path.partition("?")[0])
+        kind = LISTS.get(path.partition("?")[0])
         if kind:
+            name = path.partition("metadata.name%3D")[2]
             found = [body for body in list(self.objects.by_path.values()) if body["kind"] == kind]
-            return {"items": copy.deepcopy(found)}
+            return {"items": copy.deepcopy([one for one in found if name in ("", one["metadata"].get("name"))])}
+        if own := self.own(path):
+            return own
         return copy.deepcopy(self.objects.by_path.get(path))
 
     def send(self, method: str, path: str, body: Any, content_type: str = "application/json") -> dict[str, Any]:

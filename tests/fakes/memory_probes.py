@@ -80,6 +80,15 @@ class MemoryProbes:
     def q_hash(self, path: str) -> str:
         return self.disk.files[path].sha256 if path in self.disk.files else "absent"
 
+    def q_certificates(self, path: str) -> str:
+        if path not in self.disk.files:
+            return "absent"
+        content = self.disk.read(path).decode(errors="replace")
+        pem = re.findall(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", content, re.DOTALL)
+        kinds = re.findall(r"^ *(client-certificate|certificate-authority)-data: *(\S+)", content, re.MULTILINE)
+        words = {"client-certificate": "client", "certificate-authority": "ca"}
+        return "\n".join([*pem, *(f"{words[kind]} {data}" for kind, data in kinds)])
+
     def q_unit(self, name: str) -> str:
         return f"{self.systemd.show(name)}\nStamp={self.disk.read(f'{STATE}/stamps/{name}').decode()}"
 
@@ -97,6 +106,9 @@ class MemoryProbes:
 
     def q_lived(self, name: str) -> str:
         return "3600" if self._active(name) else ""
+
+    def q_changed(self, path: str) -> str:
+        return "3600" if path in self.disk.files else ""
 
     def q_age(self) -> str:
         return "3600 0.10 0.20 0.30"
@@ -242,6 +254,7 @@ class MemoryProbes:
             "issuer": found(r"--service-account-issuer=(\S+)", unit("kube-apiserver")),
             "pod_cidr": found(r"--cluster-cidr=(\S+)", unit("kube-controller-manager")),
             "joined": "yes" if SIGNED in self.disk.files else "",
+            "signs": "yes" if "/etc/kubernetes/pki/ca.key" in self.disk.files else "",
             **self._roads(),
         }
 
