@@ -14,6 +14,7 @@ from ..facts import Facts, authority
 from ..parallel import each
 from ..phase import Inputs, Phase
 from ..phases import PHASES
+from ..pki.rotation import Rotation
 from ..progress.events import HostReset
 from ..resources import EtcdPeer, Resource
 from ..run.comparing import read
@@ -82,8 +83,8 @@ def _refuse_others(known: Known, hosts: frozenset[str]) -> None:
             f"{', '.join(foreign)} belongs to cluster {facts[foreign[0]].cluster}, not to {session.cluster.name}",
             hint="reset it with that cluster's inventory",
         )
-    ours = session.store.read("pki/ca.crt")
-    if ours and (others := [name for name, found in facts.items() if found.authority not in ("", authority(ours))]):
+    ours = {"", *map(authority, Rotation("ca", session.store).known)}
+    if len(ours) > 1 and (others := [name for name, found in facts.items() if found.authority not in ours]):
         raise PreflightError(
             f"{', '.join(others)} belongs to another cluster named {session.cluster.name}: "
             f"its CA is not the one in {session.store.where()}",

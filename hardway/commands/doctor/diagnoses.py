@@ -24,6 +24,7 @@ KNOWN: tuple[Diagnosis, ...] = (
     *BEFORE,
     state.CERTIFICATES,
     units.HELD_UP,
+    state.AUTHORITIES,
     units.REFUSED,
     *units.UNITS.values(),
     etcd.FULL_ALARM,

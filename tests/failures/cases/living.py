@@ -191,13 +191,18 @@ CASES = (
     ),
     Case(
         name="authority-key-away",
-        sees="the state directory has no key of the CA that must sign these certificates",
-        evidence=("pki/apiserver.crt: SAN adds <name>",),
-        why="A certificate must be issued again, and the key of the CA that signs it is kept elsewhere.",
+        sees=(
+            "[ERROR CaKey] <host>: signs certificate requests with /etc/kubernetes/pki/ca.key, but the key is not in"
+            " the state directory (<file>)"
+        ),
+        why=(
+            "The CA's key is missing on your computer. Without it, no certificate can be issued, and bootstrap would"
+            " take it from the hosts too."
+        ),
         injected="the CA's key moved out of the state directory, and a new name under `api.extra_sans`",
-        exit_code=8,
-        next="have them signed and copy them with their keys to <directory>, or copy the CA's key there",
-        remedy="Put the key there for this one run, or have the certificate signed where the key is.",
+        exit_code=5,
+        next="copy it from <host> to <file>, mode 0600; …",
+        remedy="Put the key back, for this run or for good.",
     ),
     Case(
         name="swap-returns",
