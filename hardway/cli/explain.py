@@ -34,13 +34,17 @@ def phases(output: str) -> None:
 def explain(phase: str, inventory: Path | None) -> None:
     """Explain a phase: what it does, where and why.
 
-    It uses your inventory, or the example of six machines. PHASE is a name from `hardway phases`, or all.
+    It uses your inventory, or the example of six machines. PHASE is a name from `hardway phases`, or all; or
+    certificates: how certificates and CAs are replaced by hand.
     """
     from ..commands import runbook
     from ..run.selection import Selection
     from ..run.supposed import assumed
 
     cluster, _ = load(inventory or Path(str(shipped("inventory") / EXAMPLE)), None)
+    if phase in runbook.TOPICS:
+        click.echo(runbook.explain_topic(phase, cluster, assumed(cluster)))
+        return
     phases = Selection(only=() if phase == "all" else (phase,)).phases()
     click.echo(runbook.explain(phases, cluster, assumed(cluster)))
 

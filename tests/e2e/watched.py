@@ -22,7 +22,7 @@ class Watched:
     """Use as a context manager: what still runs at its end is killed."""
 
     def __init__(self, stage: Stage, *words: str, command: str = "bootstrap"):
-        self.words = stage.argv(command, "INV", "--output", "json", *words)
+        self.words = stage.argv(*command.split(), "INV", "--output", "json", *words)
         self.events: list[Event] = []
         self.began = time.monotonic()
         self._news = threading.Condition()

@@ -14,6 +14,7 @@ from hardway.cluster import Cluster, Role
 from hardway.commands.runbook import bare, handover, ops
 from hardway.commands.runbook.chapters import guide, write_guide
 from hardway.commands.runbook.checks import CHECKS
+from hardway.commands.runbook.topics import TOPICS
 from hardway.commands.runbook.writing.document import Chapter, Code
 from hardway.phases import PHASES
 from hardway.pki.stand_ins import StandIns
@@ -55,7 +56,7 @@ def commands(chapters: list[Chapter]) -> list[str]:
 
 def test_every_phase_has_its_chapter_in_order(cluster, tmp_path):
     chapters = written(cluster, tmp_path)
-    assert [chapter.name for chapter in chapters] == ["start", *(phase.name for phase in PHASES), "handover"]
+    assert [chapter.name for chapter in chapters] == ["start", *(phase.name for phase in PHASES), *TOPICS, "handover"]
     assert all(chapter.parts for chapter in chapters)
 
 
@@ -68,7 +69,7 @@ def test_every_phase_says_how_to_check_it_and_what_goes_wrong():
 def test_every_phase_that_does_something_is_checked(cluster, tmp_path):
     for chapter in written(cluster, tmp_path)[1:-1]:
         if commands([chapter]):
-            assert chapter.name in CHECKS, "add a check in hardway/commands/runbook/checks.py"
+            assert chapter.name in {**CHECKS, **TOPICS}, "add a check in hardway/commands/runbook/checks.py"
             assert any(isinstance(part, Code) and part.language == "text" for part in chapter.parts), chapter.name
 
 

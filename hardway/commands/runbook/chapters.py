@@ -14,9 +14,10 @@ from ...errors import UsageError
 from ...facts import Facts
 from ...phase import Inputs, Phase
 from ...phases import PHASES
+from ...phases.control_plane import SIGNING
 from ...pki.stand_ins import StandIns
 from ...resources.base import Change
-from . import bare
+from . import bare, topics
 from .checks import checks
 from .handover import handover
 from .issue import issue_encryption, issue_pki
@@ -44,7 +45,11 @@ def guide(
     chapters = [Chapter("start", "Before you begin", start)]
     for phase in PHASES:
         chapters.append(Chapter(phase.name, phase.title, tuple(_chapter(phase, inputs, found, writer))))
-    return [*chapters, Chapter("handover", "Hand the cluster over to hardway", tuple(handover(inputs)))]
+    return [
+        *chapters,
+        *topics.chapters(inputs, secrets),
+        Chapter("handover", "Hand the cluster over to hardway", tuple(handover(inputs))),
+    ]
 
 
 def write_guide(chapters: Sequence[Chapter], cluster: Cluster, folder: Path, form: str) -> list[Path]:
@@ -112,7 +117,7 @@ def _believers(found: Mapping[tuple[str, str], Sequence[Change]], secrets: Stand
     for (_, target), changes in found.items():
         for op in (op for change in changes for op in change.ops if op.verb == "put"):
             name = secrets.file(op.blob.data)
-            if name.endswith("ca.crt"):
+            if name.endswith("ca.crt") and op.args[0] != SIGNING[0]:
                 places.setdefault((name.removeprefix("pki/").removesuffix(".crt"), op.args[0]), []).append(target)
     return [(authority, path, sorted(hosts)) for (authority, path), hosts in sorted(places.items())]
 

@@ -15,6 +15,8 @@ from ...resources.base import Change
 from . import bare
 from .chapters import docstring
 from .reasons import flags, reason
+from .topics import TITLES, TOPICS
+from .writing.document import Code, Heading, Part, Table, Text
 
 WIDTH = 110
 
@@ -24,6 +26,32 @@ def explain(phases: Sequence[Phase], cluster: Cluster, facts: Mapping[str, Facts
     inputs = Inputs(cluster, facts, StandIns(cluster).credentials, Placeholders())
     found = bare.changes(inputs)
     return "\n\n".join(_phase(phase, inputs, found) for phase in phases)
+
+
+def explain_topic(name: str, cluster: Cluster, facts: Mapping[str, Facts]) -> str:
+    """A chapter of the guide that is about no phase, as text for a terminal."""
+    secrets = StandIns(cluster)
+    inputs = Inputs(cluster, facts, secrets.credentials, Placeholders())
+    title = TITLES[name]
+    parts = [_shown(part) for part in TOPICS[name](inputs, secrets)]
+    return "\n\n".join([f"{title}\n{'=' * len(title)}", *filter(None, parts)])
+
+
+def _shown(part: Part) -> str:
+    match part:
+        case Heading(text):
+            return f"{text}\n{'-' * len(text)}"
+        case Text(text):
+            return textwrap.fill(text, WIDTH)
+        case Code(text):
+            return textwrap.indent(text, "    ")
+        case Table(_, rows):
+            return "\n".join(line for head, *cells in rows for line in (head, *_cells(cells)))
+    return ""
+
+
+def _cells(cells: Sequence[str]) -> list[str]:
+    return [line for cell in cells for line in _wrapped(cell, 4)]
 
 
 def _phase(phase: Phase, inputs: Inputs, found: Mapping[tuple[str, str], Sequence[Change]]) -> str:

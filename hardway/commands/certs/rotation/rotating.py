@@ -1,0 +1,108 @@
+"""Another CA, or another key of tokens, in place of the one there is, while the cluster lives.
+
+A loop of passes: each brings what the state directory says to every host, then what must be true before the next stage
+is asked of the cluster, then the state directory takes one step. Nothing else is remembered, so the same command goes
+on wherever it was ended.
+"""
+
+from __future__ import annotations
+
+from ....errors import PkiError, UsageError
+from ....phases import PHASES
+from ....pki.authority import open_signer
+from ....pki.inspection import authority_fault
+from ....pki.issuing import load_certificate
+from ....pki.rotation import KINDS, TOKENS, Rotation, Stage, rotations
+from ....plans import Plan
+from ....run.failures import together
+from ....session import Known, Session
+from ....state.store import Overlay, Store
+from .. import passes
+from . import gates, refused
+
+
+def rotate(session: Session, kind: str, choice: str) -> None:
+    """All stages, from the one that is there. `choice`: see gates.before_signing."""
+    name = KINDS[kind]
+    session.report.run_started("certs rotate-ca", session.cluster, PHASES, kind)
+    with session.report.watched(), session.locked("certs rotate-ca"):
+        rotation = Rotation(name, session.store)
+        _require_alone(session.store, name)
+        known = _whole(session, kind)
+        if rotation.stage is Stage.NONE:
+            _require_key(session, name)
+            passes.require_certificates_alone(known)
+            rotation.begin(session.cluster.pki)
+        while rotation.stage is not Stage.NONE:
+            session.report.note(f"{kind}: stage {rotation.stage.told}")
+            _require_usable(rotation)
+            known = _whole(passes.fresh(session), kind)
+            passes.bring(known)
+            _step(known, rotation, choice)
+    session.report.note(f"{kind}: the new one is the only one; get a new kubeconfig: hardway kubeconfig INV --merge")
+    session.report.summary()
+
+
+def foresee(session: Session, kind: str) -> tuple[Plan, Known]:
+    """What the next stage would change first, found without writing anything."""
+    store = Overlay(session.store)
+    rotation, known = Rotation(KINDS[kind], store), _whole(session, kind)
+    _require_alone(store, rotation.name)
+    if rotation.stage is Stage.NONE:
+        _require_key(session, rotation.name)
+        passes.require_certificates_alone(known)
+        rotation.begin(session.cluster.pki)
+    session.report.note(f"{kind}: stage {rotation.stage.told}")
+    return passes.plan(known, store), known
+
+
+def _whole(session: Session, kind: str) -> Known:
+    """Every host answers: one that does not would be left without trust in what the others use."""
+    known = passes.surveyed(session)
+    if errors := list(known.left_out.values()):
+        for error in errors:
+            error.hint = "; ".join(filter(None, [error.hint, f"then: hardway certs rotate-ca {kind} INV"]))
+        raise together(errors, "a rotation needs all hosts")
+    return known
+
+
+def _step(known: Known, rotation: Rotation, choice: str) -> None:
+    """The next stage, once the cluster is ready for it."""
+    if rotation.stage is Stage.TRUST:
+        gates.before_signing(known, rotation, choice)
+        rotation.sign()
+    elif rotation.stage is Stage.SIGN:
+        gates.before_dropping(known, rotation)
+        rotation.drop()
+    else:
+        gates.before_the_end(known, rotation)
+        hosts = refused.require(known, rotation)
+        known.session.report.note(f"{rotation.name}: the old one is refused and the new one accepted on {hosts} hosts")
+        rotation.finish()
+
+
+def _require_alone(store: Store, name: str) -> None:
+    """UsageError while another rotation is under way."""
+    for other in rotations(store):
+        if other.name != name and other.stage is not Stage.NONE:
+            raise UsageError(
+                f"another rotation is not finished: {other.kind}, stage {other.stage.told}",
+                hint=f"finish it first: {other.command}",
+            )
+
+
+def _require_key(session: Session, name: str) -> None:
+    """PkiError for a CA whose key is kept elsewhere: its successor could not be proven to have taken its place."""
+    if name != TOKENS and open_signer(name, session.cluster.pki, Overlay(session.store), []).key is None:
+        raise PkiError(
+            f"the key of the CA {name} is not in the state directory, so hardway cannot rotate it",
+            hint=f"copy it to {session.store.where(f'pki/{name}.key')} for the time of the rotation",
+        )
+
+
+def _require_usable(rotation: Rotation) -> None:
+    """PkiError when the new CA cannot serve: somebody may have brought it."""
+    if rotation.name != TOKENS and rotation.stage is Stage.TRUST:
+        where = rotation.store.where(rotation.file("next"))
+        if fault := authority_fault(load_certificate(rotation.newer, where)):
+            raise PkiError(f"the new CA {where} cannot be used: {fault}", hint=f"openssl x509 -in {where} -noout -text")

@@ -1,0 +1,79 @@
+"""How far rotations are, by the state directory and by what the hosts have."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from ....pki.reading import parsed
+from ....pki.rotation import KINDS, TOKENS, Rotation, Stage
+from ....pki.tokens import key_id
+from ....session import Session
+from ....state.store import Overlay
+from ..listing import collect
+from ..picture import Copy
+from ..places import Kind
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One rotation. `old` and `new` name the CAs, or keys; `left` are the files on hosts that do not list yet, or list
+    still, what this stage wants; `unknown` those of hosts that gave no answer."""
+
+    kind: str
+    stage: str
+    told: str
+    old: str = ""
+    new: str = ""
+    left: Sequence[str] = ()
+    unknown: Sequence[str] = ()
+
+
+def standings(session: Session, kinds: Sequence[str]) -> list[Standing]:
+    """Of each kind that is asked for; writes nothing."""
+    rows = {row.name: row for row in collect(session).rows}
+    found = []
+    for kind in kinds:
+        rotation = Rotation(KINDS[kind], Overlay(session.store))
+        rotation.complete()
+        copies = rows[rotation.name].copies if rotation.name in rows else ()
+        found.append(_standing(kind, rotation, [one for one in copies if one.kind in (Kind.TRUST, Kind.SIGNER)]))
+    return found
+
+
+def _standing(kind: str, rotation: Rotation, copies: Sequence[Copy]) -> Standing:
+    lists = {
+        state: tuple(f"{one.host}: {one.where}" for one in copies if one.state == state) for state in _states(copies)
+    }
+    left = tuple(line for state, lines in lists.items() if state not in ("same", "unknown") for line in lines)
+    old = rotation.older if rotation.stage is not Stage.NONE else None
+    names = (_named(rotation, old) if old else "", _named(rotation, rotation.newer))
+    return Standing(kind, rotation.stage.value, rotation.stage.told, *names, left, lists.get("unknown", ()))
+
+
+def _states(copies: Sequence[Copy]) -> list[str]:
+    return list(dict.fromkeys(one.state for one in copies))
+
+
+def _named(rotation: Rotation, pem: bytes) -> str:
+    if rotation.name == TOKENS:
+        return f"key {key_id(pem)}" if pem else ""
+    found = parsed(pem)
+    return f"{found[0].subject.rfc4514_string()}, ends {found[0].not_valid_after_utc:%Y-%m-%d}" if found else ""
+
+
+def as_text(found: Sequence[Standing]) -> str:
+    return "\n".join(line for one in found for line in _lines(one))
+
+
+def _lines(one: Standing) -> list[str]:
+    lines = [f"{one.kind}: {one.told}"]
+    lines += [f"  old: {one.old}"] if one.old else []
+    lines += [f"  {'new' if one.old else 'now'}: {one.new}"] if one.new else []
+    lines += [f"  not yet: {line}" for line in one.left] + [f"  no answer: {line}" for line in one.unknown]
+    return [*lines, *([f"  next: hardway certs rotate-ca {one.kind} INV"] if one.old or one.left else [])]
+
+
+def as_json(cluster: str, found: Sequence[Standing]) -> str:
+    return json.dumps({"schema": 1, "cluster": cluster, "rotations": [asdict(one) for one in found]}, indent=2)
