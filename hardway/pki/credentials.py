@@ -15,6 +15,7 @@ from . import kubeconfig
 from .authority import Signer, open_signer
 from .certificates import Definition, authorities, definition, issued
 from .encryption import encryption_config, encryption_configs, encryption_keys
+from .issuing import certificate_pem
 from .leaf import Leaf, Pair
 from .rotation import Rotation, Stage
 from .secret import Secret
@@ -56,7 +57,11 @@ class Credentials:
         return self._signer(name).trusted
 
     def issuer(self, name: str = "ca") -> bytes:
-        """The certificate of the authority that signs, as PEM."""
+        """The certificate of the authority that signs, as PEM: that one alone."""
+        return certificate_pem(self._signer(name).certificate)
+
+    def mark(self, name: str = "ca") -> bytes:
+        """The file of the authority that signs, as it is: hosts remember its digest."""
         return self._signer(name).pem
 
     def former(self, name: str = "ca") -> bytes | None:

@@ -77,7 +77,9 @@ class Leaf:
     def asked(self) -> bool:
         """Whether somebody has asked for another certificate in place of the one that is there."""
         mark, cert = self.store.read(self.mark), self.store.read(f"{self.path}.crt")
-        return bool(mark and cert) and mark.decode().strip() == fingerprint(self._certificate(cert))
+        if mark is None or cert is None:
+            return False
+        return mark.decode(errors="replace").strip() == fingerprint(self._certificate(cert))
 
     def ask(self, keep_key: bool) -> None:
         """Have it issued again by whichever run issues next, for a new key or the one it has."""

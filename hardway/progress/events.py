@@ -36,7 +36,7 @@ class RunStarted(Event):
     """A command started; always the first event."""
 
     kind = "run-started"
-    command: str = says("the command: bootstrap, reset or verify")
+    command: str = says("the command: bootstrap, certs renew, certs rotate-ca, reset or verify")
     version: str = says("hardway's own version")
     cluster: str = says("the cluster's name")
     kubernetes: str = says("the Kubernetes version in the inventory")

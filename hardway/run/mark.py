@@ -28,4 +28,4 @@ def needs(phase: Phase, inputs: Inputs) -> tuple[str, ...]:
 def _mark(inputs: Inputs) -> Owned:
     credentials = inputs.credentials
     former = credentials.former()
-    return Owned(inputs.cluster.name, authority(credentials.issuer()), authority(former) if former else "")
+    return Owned(inputs.cluster.name, authority(credentials.mark()), authority(former) if former else "")

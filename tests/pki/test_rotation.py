@@ -158,3 +158,15 @@ def test_a_ca_without_a_line_end_stays_as_it_is_and_can_still_be_joined(cluster,
     assert Credentials(cluster, store).ca() == path.read_bytes()
     step(cluster, store, "ca")
     assert len(parsed(Credentials(cluster, store).ca())) == 2
+
+
+def test_requests_are_signed_with_one_certificate_whatever_else_is_in_the_file(cluster, store):
+    """A controller manager that is given a chain ends at once."""
+    made = Credentials(cluster, StateDir(store.path))
+    made.ensure_all()
+    path, root = store.path / "pki/ca.crt", made.ca("etcd-ca")
+    alone = path.read_bytes()
+    path.write_bytes(b"# our CA\n" + alone + root)
+    credentials = Credentials(cluster, store)
+    assert credentials.issuer() == alone and credentials.mark() == path.read_bytes() == credentials.ca()
+    assert credentials.plan("pki") == []
