@@ -97,7 +97,7 @@ class Rotation:
     def trusted(self) -> bytes:
         """Everything that is trusted (PEM), the older one first: its bytes are the same in `trust` and `sign`."""
         found = (self._read("former"), self._read(), self._read("next"))
-        *before, last = dict.fromkeys(part for part in found if part)
+        *before, last = dict.fromkeys(part for part in found if part) or [b""]
         return b"".join([*(part.rstrip() + b"\n" for part in before), last])
 
     @property

@@ -314,6 +314,16 @@ def test_the_plan_shows_the_next_stage_and_writes_nothing(living):
     assert world.store._written == files and world.log == []
 
 
+def test_how_far_the_keys_of_tokens_are(living):
+    world = living()
+    look = lambda: standing.standings(MemorySession.on(world).looking(), ["service-account"])[0]  # noqa: E731
+    assert look().left == look().unknown == () and look().stage == "none"
+    rotation(world, "service-account").begin(world.cluster.pki)
+    assert [line.partition(":")[0] for line in look().left] == [host.name for host in world.cluster.control_plane]
+    world.live.give_up("controller-1", ConnectionFailed("does not answer within 10 s", "controller-1"))
+    assert look().unknown == ("controller-1: /etc/kubernetes/pki/sa.pub",)
+
+
 def test_how_far_it_is_comes_from_the_state_directory_and_the_hosts(living, monkeypatch):
     world = living()
     look = lambda: standing.standings(MemorySession.on(world).looking(), ["kubernetes"])[0]  # noqa: E731

@@ -6,11 +6,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from ....cluster import Host
+from ....errors import HardwayError
+from ....parallel import each
+from ....phases.control_plane import PKI
 from ....pki.reading import parsed
 from ....pki.rotation import KINDS, TOKENS, Rotation, Stage
 from ....pki.tokens import key_id
 from ....session import Session
 from ....state.store import Overlay
+from ....vocabulary import Blob, Probe
 from ..listing import collect
 from ..picture import Copy
 from ..places import Kind
@@ -32,14 +37,39 @@ class Standing:
 
 def standings(session: Session, kinds: Sequence[str]) -> list[Standing]:
     """Of each kind that is asked for; writes nothing."""
-    rows = {row.name: row for row in collect(session).rows}
     found = []
     for kind in kinds:
         rotation = Rotation(KINDS[kind], Overlay(session.store))
         rotation.complete()
-        copies = rows[rotation.name].copies if rotation.name in rows else ()
-        found.append(_standing(kind, rotation, [one for one in copies if one.kind in (Kind.TRUST, Kind.SIGNER)]))
+        copies = _of_tokens(session, rotation) if rotation.name == TOKENS else _of_authority(session, rotation)
+        found.append(_standing(kind, rotation, copies))
     return found
+
+
+def _of_authority(session: Session, rotation: Rotation) -> list[Copy]:
+    """The lists of trusted CAs on the hosts, and the CA that signs there."""
+    copies = next((row.copies for row in collect(session).rows if row.name == rotation.name), ())
+    return [one for one in copies if one.kind in (Kind.TRUST, Kind.SIGNER)]
+
+
+def _of_tokens(session: Session, rotation: Rotation) -> list[Copy]:
+    """The lists of keys by which API servers check tokens."""
+    probe, wanted = Probe("hash", (f"{PKI}/sa.pub",)), Blob(rotation.trusted).sha256
+    states: dict[str, tuple[str, str]] = {}
+
+    def look(host: Host) -> None:
+        try:
+            session.live.transports[host.name].connect()
+            there = session.live.remotes[host.name].probe((probe,))[probe]
+            states[host.name] = ("same" if there == wanted else "missing" if there == "absent" else "other", "")
+        except HardwayError as error:
+            states[host.name] = ("unknown", error.message)
+
+    hosts = session.cluster.control_plane
+    each(look, hosts, session.parallel)
+    return [
+        Copy(one.name, "public keys", *probe.args, states[one.name][0], problem=states[one.name][1]) for one in hosts
+    ]
 
 
 def _standing(kind: str, rotation: Rotation, copies: Sequence[Copy]) -> Standing:
