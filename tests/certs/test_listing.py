@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 from fakes.memory_session import MemorySession
-from fakes.past import expire
+from fakes.past import expire, long_ago
 from fakes.world import World
 
 from hardway.commands.certs import listing, text
 from hardway.commands.certs.picture import Certificates, Copy, Row, Shown
 from hardway.commands.certs.places import Kind, places
 from hardway.errors import ConnectionFailed
+from hardway.pki import issuing
 from hardway.pki.certificates import authorities, issued, label
 from hardway.pki.rotation import Rotation
 
@@ -127,8 +128,22 @@ def test_without_a_state_directory_everything_here_is_missing(living):
     found = collect(world)
     assert {row.state for row in found.rows} == {"missing"} and not any(row.key for row in found.rows)
     assert copy(found, "apiserver", "all-in-one", "/etc/kubernetes/pki/apiserver.crt").state == "other"
-    assert {one.state for one in row(found, "apiserver").copies if one.kind == "port"} == {"unknown"}
+    assert {one.state for one in row(found, "apiserver").copies if one.kind == "port"} == {"other"}
     assert text.as_text(found)
+
+
+@pytest.mark.parametrize("damage", ["expired", "broken"])
+def test_a_ca_that_cannot_be_used_is_told_and_the_rest_is_shown(living, damage):
+    world = living("single")
+    with long_ago(20):
+        key = issuing.load_key(world.store.read("pki/etcd-ca.key"), "etcd-ca")
+        expired = issuing.certificate_pem(issuing.issue_ca("etcd-ca", key, 3650))
+    world.store._written["pki/etcd-ca.crt"] = expired if damage == "expired" else b"broken"
+    found = collect(world)
+    assert damage in row(found, "etcd-ca").state or "not a readable certificate" in row(found, "etcd-ca").state
+    assert "its CA etcd-ca: " in row(found, "etcd-peer@all-in-one").state
+    assert row(found, "apiserver").state == "valid"
+    assert any(line.startswith("etcd-ca") for line in text.ending(found, 0)) == (damage == "expired")
 
 
 def test_a_damaged_file_here_is_told(living):

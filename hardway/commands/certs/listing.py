@@ -17,6 +17,7 @@ from ...parallel import each
 from ...pki.authority import Signer, open_signer
 from ...pki.certificates import Definition, authorities, definition, issued, label
 from ...pki.inspection import signed_by
+from ...pki.issuing import certificate_pem
 from ...pki.leaf import Leaf, Pair
 from ...pki.reading import Held, held, of, parsed
 from ...pki.rotation import Rotation
@@ -63,9 +64,18 @@ class Here:
             label(row, host): Leaf(row, host, self.cluster, self.store) for row, host in issued(self.cluster)
         }
         self.signers: dict[str, Signer] = {}
+        self.problems: dict[str, str] = {}  # of CAs that cannot be used, for instance because they have expired
         for authority in authorities():
-            if self.store.read(f"pki/{authority.name}.crt") is not None:
-                self.signers[authority.name] = open_signer(authority.name, self.cluster.pki, self.store, [])
+            self._open(authority.name)
+
+    def _open(self, name: str) -> None:
+        if self.store.read(f"pki/{name}.crt") is None:
+            self.problems[name] = "missing"
+            return
+        try:
+            self.signers[name] = open_signer(name, self.cluster.pki, self.store, [])
+        except PkiError as error:
+            self.problems[name] = error.message
 
     def certificate(self, name: str) -> x509.Certificate | None:
         """The certificate of that label, or the CA's; None when it is missing or damaged."""
@@ -73,17 +83,19 @@ class Here:
         return next(iter(parsed(self.store.read(path) or b"")), None)
 
     def state(self, name: str) -> str:
+        """Of a certificate: valid, or what is wrong with it or its CA."""
         leaf = self.leaves[name]
         if self.store.read(f"{leaf.path}.crt") is None:
             return "missing"
         try:
-            reason = leaf.fault(self.signers[leaf.row.ca]) if leaf.row.ca in self.signers else ""
+            signer = self.signers.get(leaf.row.ca)
+            reason = leaf.fault(signer) if signer else f"its CA {leaf.row.ca}: {self.problems[leaf.row.ca]}"
         except PkiError as error:
             return error.message
         return reason or "valid"
 
     def trusted(self, name: str) -> tuple[x509.Certificate, ...]:
-        return parsed(self.signers[name].trusted) if name in self.signers else ()
+        return parsed(Rotation(name, self.store).trusted)
 
     def client(self) -> Pair | None:
         """hardway's own identity towards etcd, if it is here."""
@@ -156,11 +168,11 @@ def _at_ports(session: Session, state: Here, away: dict[str, str], through: Host
 def at_port(session: Session, state: Here, door: Door, client: Pair | None, away: str) -> Copy:
     """What a port shows, compared with the file here."""
     about = (door.host.name, "port", door.where)
-    signer = state.signers.get(definition(door.row).ca)
-    if away or not signer:
-        return Copy(*about, "unknown", problem=away or "its CA is not in the state directory")
+    if away:
+        return Copy(*about, "unknown", problem=away)
+    ca = b"".join(certificate_pem(one) for one in state.trusted(definition(door.row).ca))
     try:
-        there = x509.load_der_x509_certificate(door.shown(session.live.transports, signer.trusted, client))
+        there = x509.load_der_x509_certificate(door.shown(session.live.transports, ca, client))
     except (*UNREACHABLE, ValueError) as error:
         return Copy(*about, "unknown", problem=told(error))
     verdict = "same" if there == state.certificate(door.label) else "other"
@@ -186,7 +198,7 @@ def _authority(state: Here, name: str, copies: Sequence[Copy]) -> Iterator[Row]:
     has_key = state.store.read(f"pki/{name}.key") is not None
     says = shown(certificate) if certificate else None
     yield Row(
-        name, "CA", "", has_key, "valid" if certificate else "missing", *([says] if says else []), copies=tuple(copies)
+        name, "CA", "", has_key, state.problems.get(name, "valid"), *([says] if says else []), copies=tuple(copies)
     )
     others = [(word, pem) for word in ("next", "former", "retired") if (pem := state.store.read(rotation.file(word)))]
     for word, pem in others:
