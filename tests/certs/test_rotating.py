@@ -314,6 +314,27 @@ def test_the_plan_shows_the_next_stage_and_writes_nothing(living):
     assert world.store._written == files and world.log == []
 
 
+def test_the_plan_in_the_middle_is_that_of_the_next_stage_and_names_the_pods(living):
+    world = living()
+    shop(world)
+    said = lambda: planned(world)[1]  # noqa: E731
+    assert "stage 1 of 3" in said() and "--workloads decides about Deployment shop/web: 1 pod" in said()
+    with pytest.raises(NotReadyError):
+        rotate(world, "kubernetes")
+    files, before = dict(world.store._written), len(world.log)
+    changed, told = planned(world)
+    assert "stage 2 of 3" in told and ("controller-0", "file /etc/kubernetes/pki/ca-signing.crt") in changed
+    assert ("worker-0", "file /etc/kubernetes/pki/ca.crt") not in changed, "both are trusted already"
+    assert world.store._written == files and len(world.log) == before
+
+
+def planned(world: World) -> tuple[set[tuple[str, str]], str]:
+    """(host, resource) of what a plan shows, and what it says besides."""
+    on = MemorySession.on(world)
+    plan, _ = rotating.foresee(on.looking(), "kubernetes")
+    return {(one.host, one.resource) for one in plan.changes}, on.said.getvalue()
+
+
 def test_how_far_the_keys_of_tokens_are(living):
     world = living()
     look = lambda: standing.standings(MemorySession.on(world).looking(), ["service-account"])[0]  # noqa: E731

@@ -64,6 +64,7 @@ def before_the_end(known: Known, rotation: Rotation) -> None:
     if rotation.name == "front-proxy-ca":
         await_(known, rotation.name, lambda: on_servers(known, lambda host: _fresh(known, host, TRUSTED)))
     if rotation.name in FIELDS:
+        known.session.permission.require()
         await_(known, rotation.name, lambda: _taken_out(api, rotation))
     if rotation.name == "ca":
         gone = load_certificate(rotation.older or b"", rotation.name)
@@ -101,6 +102,7 @@ def _replace_pods(known: Known, rotation: Rotation, choice: str) -> None:
             known.session.report.note(
                 f"{rotation.name}: restarting the pods of {owner}, which may not trust the new CA"
             )
+            known.session.permission.require()
             workloads.restart(api, owner)
     await_(known, rotation.name, lambda: named("new pods of", _waited(api, choice)), REPLACED)
     if choice == "restart" and (left := [owner for owner in workloads.behind(api) if not owner.path]):

@@ -7,6 +7,8 @@ on wherever it was ended.
 
 from __future__ import annotations
 
+import contextlib
+
 from ....errors import PkiError, UsageError
 from ....phases import PHASES
 from ....pki.authority import open_signer
@@ -14,11 +16,13 @@ from ....pki.inspection import authority_fault
 from ....pki.issuing import load_certificate
 from ....pki.rotation import KINDS, TOKENS, Rotation, Stage, rotations
 from ....plans import Plan
+from ....report import plural
 from ....run.failures import together
 from ....session import Known, Session
 from ....state.store import Overlay, Store
+from ....targets.live import UNREACHABLE
 from .. import passes
-from . import gates, refused
+from . import gates, refused, workloads
 
 
 def rotate(session: Session, kind: str, choice: str) -> None:
@@ -44,7 +48,7 @@ def rotate(session: Session, kind: str, choice: str) -> None:
 
 
 def foresee(session: Session, kind: str) -> tuple[Plan, Known]:
-    """What the next stage would change first, found without writing anything."""
+    """What is left to change in the present stage, else what the next one would change; nothing is written."""
     store = Overlay(session.store)
     rotation, known = Rotation(KINDS[kind], store), _whole(session, kind)
     _require_alone(store, rotation.name)
@@ -52,8 +56,24 @@ def foresee(session: Session, kind: str) -> tuple[Plan, Known]:
         _require_key(session, rotation.name)
         passes.require_certificates_alone(known)
         rotation.begin(session.cluster.pki)
+    found = passes.plan(known, store)
+    if not found.changes and rotation.stage in NEXT:
+        NEXT[rotation.stage](rotation)
+        found = passes.plan(known, store)
     session.report.note(f"{kind}: stage {rotation.stage.told}")
-    return passes.plan(known, store), known
+    if rotation.name == "ca" and rotation.stage is Stage.TRUST:
+        _foresee_pods(known)
+    return found, known
+
+
+NEXT = {Stage.TRUST: Rotation.sign, Stage.SIGN: Rotation.drop}
+
+
+def _foresee_pods(known: Known) -> None:
+    """Say whose pods may have to be replaced before the new CA signs."""
+    with contextlib.suppress(*UNREACHABLE):
+        for owner, count in workloads.readers(known.session.live.kube()).items():
+            known.session.report.note(f"ca: before stage 2, --workloads decides about {owner}: {plural(count, 'pod')}")
 
 
 def _whole(session: Session, kind: str) -> Known:

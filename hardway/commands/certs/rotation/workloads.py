@@ -7,7 +7,8 @@ nobody can see from outside: Go programs do since client-go 0.36.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,14 +68,19 @@ def _stays(namespace: Mapping[str, Any]) -> bool:
 def behind(api: KubeApi) -> dict[Owner, int]:
     """How many pods of each owner may not trust what their ConfigMap says by now."""
     since = {one["metadata"]["namespace"]: _told(one) for one in _items(api, CONFIG_MAPS)}
-    found: dict[Owner, int] = {}
+    moment = lambda pod: since.get(pod["metadata"]["namespace"])  # noqa: E731
+    return _counted(api, lambda pod: bool(moment(pod)) and mounts(pod) and older(pod, moment(pod)))
+
+
+def readers(api: KubeApi) -> dict[Owner, int]:
+    """How many pods of each owner have that ConfigMap, but for those that hardway restarts in any case."""
+    return {owner: count for owner, count in _counted(api, mounts).items() if not owner.ours}
+
+
+def _counted(api: KubeApi, means: Callable[[Mapping[str, Any]], bool]) -> dict[Owner, int]:
+    """Running pods by their owner."""
     replicas = _Replicas(api)
-    for pod in _items(api, PODS):
-        moment = since.get(pod["metadata"]["namespace"])
-        if moment and mounts(pod) and older(pod, moment):
-            owner = replicas.owner(pod)
-            found[owner] = found.get(owner, 0) + 1
-    return dict(sorted(found.items()))
+    return dict(sorted(Counter(replicas.owner(pod) for pod in _items(api, PODS) if means(pod)).items()))
 
 
 def mounts(pod: Mapping[str, Any]) -> bool:
