@@ -219,7 +219,7 @@ CHECKS = (
         "certificates-lasting",
         "No certificate expires soon",
         "An expired certificate stops the cluster at once and everywhere.",
-        "hardway bootstrap INV renews what is due; a CA has to be replaced by hand",
+        "hardway bootstrap INV renews what is due; hardway certs rotate-ca KIND INV replaces a CA",
         certificates_lasting,
     ),
 )

@@ -168,7 +168,11 @@ def rotate_ca(
     if status:
         with open_session(inventory, output="text", read_only=True, stream=sys.stderr, **options) as session:
             found = standing.standings(session, [kind])
-        click.echo(standing.as_json(session.cluster.name, found) if output == "json" else standing.as_text(found))
+        click.echo(
+            standing.as_json(session.cluster.name, found)
+            if output == "json"
+            else standing.as_text(found, str(inventory))
+        )
     elif plan:
         _planned(inventory, lambda session: rotating.foresee(session, kind), output, **options)
     else:

@@ -54,14 +54,13 @@ def open_signer(name: str, pki: Pki, store: Store, changes: list[str]) -> Signer
     authority = {each.name: each for each in authorities()}[name]
     rotation = Rotation(name, store)
     rotation.complete()
+    rotation.check()
     if store.read(f"pki/{name}.crt") is None:
         _create(authority, pki, store, changes)
     pem, secret = store.read(f"pki/{name}.crt") or b"", store.read(f"pki/{name}.key")
     signer = Signer(name, *_checked(name, pem, secret, store), rotation.trusted)
     mark = f"pki/{name}.sha256"
-    hint = (
-        f"restore pki/{name}.crt and .key from a backup; to replace the CA on purpose, first remove {store.where(mark)}"
-    )
+    hint = f"restore pki/{name}.crt and .key from a backup; to replace a CA on purpose: {rotation.command}"
     store.bind(mark, fingerprint(signer.certificate), f"CA (pki/{name}.crt)", hint)
     return signer
 

@@ -18,6 +18,7 @@ from ..cluster import is_address
 from ..errors import PkiError
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 USAGES = {"server": Usage.SERVER_AUTH, "client": Usage.CLIENT_AUTH}
 # A machine whose clock is a little behind ours must accept what we issue at once.
 CLOCK_SKEW = datetime.timedelta(minutes=5)
@@ -67,6 +68,14 @@ def load_key(pem: bytes, where: str, hint: str = "restore it from a backup") -> 
     if not isinstance(key, PrivateKey):
         raise PkiError(f"{where} is neither an RSA nor an ECDSA key", hint="use a CA with an RSA or ECDSA key")
     return key
+
+
+def load_public(pem: bytes, where: str, hint: str = "restore it from a backup") -> PublicKey:
+    """The public key in a PEM file; PkiError naming `where` when it is damaged, or of another kind."""
+    with contextlib.suppress(ValueError):
+        if isinstance(key := serialization.load_pem_public_key(pem), PublicKey):
+            return key
+    raise PkiError(f"{where} is not a readable RSA or ECDSA public key", hint=hint)
 
 
 def load_certificate(pem: bytes, where: str, hint: str = "restore it from a backup") -> x509.Certificate:

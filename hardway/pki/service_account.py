@@ -29,6 +29,7 @@ def service_account(algorithm: str, store: Store, changes: list[str]) -> KeyPair
     gone."""
     rotation = Rotation(TOKENS, store)
     rotation.complete()
+    rotation.check()
     private, public, where = store.read(PRIVATE), store.read(PUBLIC), store.where(PRIVATE)
     if private is None:
         if public is not None:

@@ -133,6 +133,11 @@ class StateDir(Store):
         except OSError as error:
             raise self._failed("remove", name, error) from error
 
+    def past(self, name: str) -> tuple[bytes, ...]:
+        kept = sorted((self.path / OLD).glob(f"*/{name}"))
+        found = (self.read(path.relative_to(self.path).as_posix()) for path in kept)
+        return tuple(filter(None, found))
+
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         self._prepare()

@@ -51,6 +51,10 @@ class Store(ABC):
         """Move a file to pki/old, also a key, if it is there."""
 
     @abstractmethod
+    def past(self, name: str) -> tuple[bytes, ...]:
+        """Everything that was in this place before, as it is kept under pki/old."""
+
+    @abstractmethod
     def lock(self) -> contextlib.AbstractContextManager[None]:
         """Hold the folder for this process; InUseError naming the owner when another process has it."""
 
@@ -79,7 +83,7 @@ class Frozen(Store):
     """Somebody else's store as it is: nothing can be written to it."""
 
     def __init__(self, below: Store):
-        self._read, self._names, self._where = below.read, below.names, below.where
+        self._read, self._names, self._where, self._past = below.read, below.names, below.where, below.past
 
     def read(self, name: str) -> bytes | None:
         return self._read(name)
@@ -105,6 +109,9 @@ class Frozen(Store):
     def retire(self, name: str) -> None:
         self.discard(name)
 
+    def past(self, name: str) -> tuple[bytes, ...]:
+        return self._past(name)
+
     def lock(self) -> contextlib.AbstractContextManager[None]:
         raise ReadOnlyError(f"a read-only session tried to lock {self.where()}")
 
@@ -118,6 +125,7 @@ class Overlay(Store):
         self.history: list[str] = []
         self._written: dict[str, bytes] = {}
         self._gone: set[str] = set()
+        self._kept: dict[str, list[bytes]] = {}
 
     @property
     def written(self) -> frozenset[str]:
@@ -142,7 +150,15 @@ class Overlay(Store):
 
     def replace(self, name: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
         refuse_key(name)
+        self._keep(name)
         self._write(name, data)
+
+    def _keep(self, name: str) -> None:
+        if (data := self.read(name)) is not None:
+            self._kept.setdefault(name, []).append(data)
+
+    def past(self, name: str) -> tuple[bytes, ...]:
+        return (*self.below.past(name), *self._kept.get(name, ()))
 
     def _write(self, name: str, data: bytes) -> None:
         self._gone.discard(name)
@@ -151,16 +167,21 @@ class Overlay(Store):
 
     def discard(self, name: str) -> None:
         refuse_key(name)
-        self.retire(name)
+        self._drop(name)
 
     def succeed(self, name: str, successor: str) -> None:
         data = self.read(successor)
         if data is None:
             raise PkiError(f"{self.where(successor)} is missing")
+        self._keep(name)
         self._write(name, data)
-        self.retire(successor)
+        self._drop(successor)
 
     def retire(self, name: str) -> None:
+        self._keep(name)
+        self._drop(name)
+
+    def _drop(self, name: str) -> None:
         self._written.pop(name, None)
         if self.below.read(name) is not None:
             self._gone.add(name)

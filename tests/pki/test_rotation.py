@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import datetime
+import hashlib
 import shutil
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 from cryptography import x509
+from fakes.past import long_ago
 from fakes.state_deaths import each_death
 
+from hardway.errors import PkiError
 from hardway.pki.certificates import authorities, issued
 from hardway.pki.credentials import Credentials
 from hardway.pki.inspection import signed_by
-from hardway.pki.issuing import load_key, matches, public_pem
+from hardway.pki.issuing import certificate_pem, issue_ca, key_pem, load_key, matches, new_key, public_pem
 from hardway.pki.reading import parsed
 from hardway.pki.rotation import TOKENS, Rotation, Stage, rotations
 from hardway.state.statedir import StateDir
@@ -116,6 +122,8 @@ def test_killed_at_any_write_of_any_stage_it_goes_on(credentials, cluster, store
 
         for _ in each_death(lambda: step(cluster, StateDir(store.path), name), start):
             state = StateDir(store.path)
+            # Whoever has to prove that the old one is refused has something to prove it with.
+            assert Rotation(name, state).stage is not Stage.DROP or Rotation(name, state).older_key
             usable(cluster, state, name)
             # The command reads the stage from what is there, and goes on to the end.
             seen = [Rotation(name, state).stage]
@@ -141,6 +149,113 @@ def usable(cluster, store, name: str) -> None:
     assert parsed(credentials.issuer(name))[0] in trusted
     assert all(any(signed_by(leaf, ca) for ca in trusted) for leaf in leaves(credentials, name))
     assert matches(parsed(credentials.issuer(name))[0], load_key(credentials.ca_key(name).reveal(), name))
+
+
+def brought(store, name: str, key: bytes, public: bytes) -> None:
+    """Somebody puts a pair of their own where a rotation looks for the new one."""
+    (store.path / "pki" / f"{name}.next.key").write_bytes(key)
+    (store.path / "pki" / f"{name}.next.{'pub' if name == TOKENS else 'crt'}").write_bytes(public)
+
+
+def made(name: str) -> tuple[bytes, bytes]:
+    """(key, certificate or public key) of a new one."""
+    key = new_key("ecdsa-p256")
+    return key_pem(key), public_pem(key) if name == TOKENS else certificate_pem(issue_ca("brought", key, 100))
+
+
+@pytest.mark.parametrize("name", ["etcd-ca", TOKENS])
+def test_one_that_somebody_brings_takes_its_place_when_its_key_is_its_own(credentials, cluster, store, name):
+    rotation, (key, public) = Rotation(name, store), made(name)
+    brought(store, name, key, public)
+    rotation.check_keys()
+    while rotation.stage is not Stage.NONE:
+        step(cluster, store, name)
+        usable(cluster, store, name)
+    assert (rotation.newer, store.read(f"pki/{name}.key")) == (public, key)
+
+
+@pytest.mark.parametrize("name", ["etcd-ca", TOKENS])
+def test_one_whose_key_is_not_its_own_is_refused_before_it_signs(credentials, cluster, store, contents, name):
+    rotation, (_, public), (other, _) = Rotation(name, store), made(name), made(name)
+    own = store.read(rotation.file("", "key"))
+    for pair, said in (
+        ((other, public), "is not the key of"),
+        ((own, public), "is not the key of"),
+        ((own, rotation.newer), "the key of the old one"),
+        ((None, public), f"{name}.next.key is missing"),
+    ):
+        (store.path / "pki" / f"{name}.next.key").unlink(missing_ok=True)
+        brought(store, name, pair[0] or b"", pair[1])
+        if pair[0] is None:
+            (store.path / "pki" / f"{name}.next.key").unlink()
+        before = contents()
+        with pytest.raises(PkiError, match=said) as refused:
+            rotation.check_keys()
+        assert f"{name}.next.key" in refused.value.hint
+        # Until then a run only trusts it, whatever its key is.
+        assert rotation.stage is Stage.TRUST
+        usable(cluster, store, name)
+        assert contents() == before
+
+
+def test_without_the_key_of_the_old_one_nothing_takes_its_place(credentials, store):
+    brought(store, "etcd-ca", *made("etcd-ca"))
+    (store.path / "pki/etcd-ca.key").unlink()
+    with pytest.raises(PkiError, match=r"etcd-ca\.key is missing"):
+        Rotation("etcd-ca", store).check_keys()
+
+
+@pytest.mark.parametrize("name", ["ca", TOKENS])
+def test_what_is_damaged_is_brought_to_no_host(credentials, cluster, again, store, name):
+    brought(store, name, *(content[:-40] for content in made(name)))
+    with pytest.raises(PkiError, match=f"{name}.next"):
+        again(cluster).ensure_all()
+
+
+def test_a_new_ca_that_has_expired_is_brought_to_no_host(credentials, cluster, again, store):
+    key = new_key("ecdsa-p256")
+    with long_ago(years=2):
+        expired = certificate_pem(issue_ca("brought", key, 100))
+    brought(store, "ca", key_pem(key), expired)
+    with pytest.raises(PkiError, match=r"the new CA .*/ca\.next\.crt cannot be used: it expired on"):
+        again(cluster).ensure_all()
+
+
+def test_an_old_key_that_a_killed_run_has_left_is_not_taken_for_that_of_the_next(credentials, cluster, store):
+    first = store.read("pki/etcd-ca.key")
+    for _ in range(3):
+        step(cluster, store, "etcd-ca")
+    rotation = Rotation("etcd-ca", store)
+    assert rotation.older_key == first
+    store.retire(rotation.file("retired"))  # and then it was killed
+    second = store.read("pki/etcd-ca.key")
+    brought(store, "etcd-ca", *made("etcd-ca"))
+    for _ in range(2):
+        step(cluster, store, "etcd-ca")
+    assert rotation.older_key == second
+
+
+def test_two_of_one_day_have_different_names(credentials, cluster, again, store, monkeypatch):
+    names, morning = set(), datetime.datetime(2030, 1, 1, 8, tzinfo=datetime.UTC)
+    for second in range(2):
+        moment = morning + datetime.timedelta(seconds=second)
+        clock = SimpleNamespace(datetime=SimpleNamespace(now=lambda zone, moment=moment: moment), UTC=datetime.UTC)
+        monkeypatch.setattr("hardway.pki.rotation.datetime", clock)
+        while step(cluster, store, "etcd-ca") is not Stage.NONE:
+            usable(cluster, store, "etcd-ca")
+        names.add(parsed(again(cluster).issuer("etcd-ca"))[0].subject.rfc4514_string())
+    assert len(names) == 2
+
+
+@pytest.mark.parametrize("name", ["etcd-ca", TOKENS])
+def test_every_one_that_ever_was_is_known_and_no_other(credentials, cluster, store, name):
+    digest = lambda pem: hashlib.sha256(base64.b64decode(b"".join(pem.split(b"\n")[1:-2]))).hexdigest()[:16]  # noqa: E731
+    rotation, ever = Rotation(name, store), set()
+    for _ in range(2):
+        while step(cluster, store, name) is not Stage.NONE:
+            ever |= {digest(one) for one in rotation.known}
+    assert len(ever) == 3 and all(rotation.knows(one) for one in ever)
+    assert not rotation.knows(digest(made(name)[1])) and not rotation.knows(digest(store.read("pki/ca.crt")))
 
 
 def test_one_rotation_leaves_the_others_alone(credentials, cluster, again, store):

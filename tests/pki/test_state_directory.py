@@ -171,6 +171,17 @@ def test_a_successor_takes_the_place_of_a_key_in_one_step_and_nothing_is_lost(ei
     assert either.read("pki/a.key") is None and either.names() == frozenset()
 
 
+def test_everything_that_was_in_a_place_is_remembered(either):
+    for content in (b"1", b"2"):
+        either.replace("a.conf", content)
+    either.create("b.conf", b"3")
+    either.succeed("a.conf", "b.conf")
+    either.retire("a.conf")
+    assert either.past("a.conf") == (b"1", b"2", b"3") and either.past("b.conf") == ()
+    for seen in (Frozen(either), Overlay(either)):
+        assert seen.past("a.conf") == (b"1", b"2", b"3")
+
+
 def test_what_was_succeeded_or_retired_is_kept_apart(store):
     store.create("pki/a.key", b"old")
     store.create("pki/a.next.key", b"new")

@@ -23,6 +23,7 @@ from ...state.store import Overlay, Store
 
 EVERYTHING = Selection()
 OF_OPERATOR = ("keys and certificates", "state file admin.conf", "state file super-admin.conf")
+OF_UNITS = ("unit ", "stamp of ")  # they follow what they read
 SHOWN = 6
 
 
@@ -74,7 +75,7 @@ def require_certificates_alone(known: Known) -> None:
     else."""
     ours = _resources(known)
     others = [one for one in plan(known).changes if not (one.unknown or one.resource in ours)]
-    if others := [one for one in others if not one.resource.startswith("unit ")]:
+    if others := [one for one in others if not one.resource.startswith(OF_UNITS)]:
         raise drift(others, str(known.session.cluster.source or "INV"))
 
 

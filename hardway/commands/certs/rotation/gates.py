@@ -119,8 +119,8 @@ def _undecided(found: Mapping[workloads.Owner, int], some: Sequence[workloads.Ow
         evidence="\n".join(f"{owner}: {found.get(owner, 1)}" for owner in some),
         waited_for="pods that were started after the new CA was trusted",
         hint=(
-            "run it again with --workloads restart, which replaces them one after the other; delete those that nothing"
-            " replaces; or, if none of them uses the API or all read its CA again: --workloads leave"
+            "add --workloads restart to replace them one after the other, and delete those that nothing replaces; or,"
+            " if none of them uses the API or all read its CA again, add --workloads leave"
         ),
     )
 

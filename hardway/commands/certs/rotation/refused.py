@@ -123,7 +123,9 @@ def _token(known: Known, rotation: Rotation, newer: bool) -> Secret:
 
 def _nothing_to_prove_with(rotation: Rotation) -> PkiError:
     where = rotation.store.where(rotation.file("former", "key"))
+    kept = rotation.store.where(f"pki/old/*/{rotation.file('', 'key')}")
     return PkiError(
-        f"the old key of {rotation.name} is not here: there is nothing to prove with that it is refused",
-        hint=f"restore {where} from a backup",
+        f"a key of {rotation.kind} is not here: there is nothing to prove with that the old one is refused",
+        evidence=f"the old one: {where}\nthe new one: {rotation.store.where(rotation.file('', 'key'))}",
+        hint=f"restore it from a backup; the old key, which was replaced last, is also kept as {kept}",
     )

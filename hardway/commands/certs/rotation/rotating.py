@@ -12,8 +12,6 @@ import contextlib
 from ....errors import PkiError, UsageError
 from ....phases import PHASES
 from ....pki.authority import open_signer
-from ....pki.inspection import authority_fault
-from ....pki.issuing import load_certificate
 from ....pki.rotation import KINDS, TOKENS, Rotation, Stage, rotations
 from ....plans import Plan
 from ....report import plural
@@ -32,29 +30,33 @@ def rotate(session: Session, kind: str, choice: str) -> None:
     with session.report.watched(), session.locked("certs rotate-ca"):
         rotation = Rotation(name, session.store)
         _require_alone(session.store, name)
-        known = _whole(session, kind)
+        rotation.complete()
+        rotation.check_keys()
+        passes.require_certificates_alone(_whole(session, kind))
         if rotation.stage is Stage.NONE:
             _require_key(session, name)
-            passes.require_certificates_alone(known)
             rotation.begin(session.cluster.pki)
         while rotation.stage is not Stage.NONE:
             session.report.note(f"{kind}: stage {rotation.stage.told}")
-            _require_usable(rotation)
             known = _whole(passes.fresh(session), kind)
             passes.bring(known)
             _step(known, rotation, choice)
-    session.report.note(f"{kind}: the new one is the only one; get a new kubeconfig: hardway kubeconfig INV --merge")
+    merge = f"hardway kubeconfig {session.cluster.source or 'INV'} --merge"
+    session.report.note(f"{kind}: the new one is the only one; get a new kubeconfig: {merge}")
     session.report.summary()
 
 
 def foresee(session: Session, kind: str) -> tuple[Plan, Known]:
     """What is left to change in the present stage, else what the next one would change; nothing is written."""
     store = Overlay(session.store)
-    rotation, known = Rotation(KINDS[kind], store), _whole(session, kind)
+    rotation = Rotation(KINDS[kind], store)
     _require_alone(store, rotation.name)
+    rotation.complete()
+    rotation.check_keys()
+    known = _whole(session, kind)
+    passes.require_certificates_alone(known)
     if rotation.stage is Stage.NONE:
         _require_key(session, rotation.name)
-        passes.require_certificates_alone(known)
         rotation.begin(session.cluster.pki)
     found = passes.plan(known, store)
     if not found.changes and rotation.stage in NEXT:
@@ -87,12 +89,14 @@ def _whole(session: Session, kind: str) -> Known:
 
 
 def _step(known: Known, rotation: Rotation, choice: str) -> None:
-    """The next stage, once the cluster is ready for it."""
+    """The next stage, once the cluster is ready for it; not when another run has changed it during a long wait."""
     if rotation.stage is Stage.TRUST:
         gates.before_signing(known, rotation, choice)
+        known.session.permission.require()
         rotation.sign()
     elif rotation.stage is Stage.SIGN:
         gates.before_dropping(known, rotation)
+        known.session.permission.require()
         rotation.drop()
     else:
         gates.before_the_end(known, rotation)
@@ -118,11 +122,3 @@ def _require_key(session: Session, name: str) -> None:
             f"the key of the CA {name} is not in the state directory, so hardway cannot rotate it",
             hint=f"copy it to {session.store.where(f'pki/{name}.key')} for the time of the rotation",
         )
-
-
-def _require_usable(rotation: Rotation) -> None:
-    """PkiError when the new CA cannot serve: somebody may have brought it."""
-    if rotation.name != TOKENS and rotation.stage is Stage.TRUST:
-        where = rotation.store.where(rotation.file("next"))
-        if fault := authority_fault(load_certificate(rotation.newer, where)):
-            raise PkiError(f"the new CA {where} cannot be used: {fault}", hint=f"openssl x509 -in {where} -noout -text")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from ....cluster import Host
-from ....errors import HardwayError
+from ....errors import HardwayError, typable
 from ....parallel import each
 from ....phases.control_plane import PKI
 from ....pki.reading import parsed
@@ -93,8 +93,9 @@ def _named(rotation: Rotation, pem: bytes) -> str:
     return f"{found[0].subject.rfc4514_string()}, ends {found[0].not_valid_after_utc:%Y-%m-%d}" if found else ""
 
 
-def as_text(found: Sequence[Standing]) -> str:
-    return "\n".join(line for one in found for line in _lines(one))
+def as_text(found: Sequence[Standing], inventory: str) -> str:
+    """Each with the command that continues it, or brings what is missing without a rotation."""
+    return "\n".join(typable([line for one in found for line in _lines(one)], inventory))
 
 
 def _lines(one: Standing) -> list[str]:
@@ -102,7 +103,8 @@ def _lines(one: Standing) -> list[str]:
     lines += [f"  old: {one.old}"] if one.old else []
     lines += [f"  {'new' if one.old else 'now'}: {one.new}"] if one.new else []
     lines += [f"  not yet: {line}" for line in one.left] + [f"  no answer: {line}" for line in one.unknown]
-    return [*lines, *([f"  next: hardway certs rotate-ca {one.kind} INV"] if one.old or one.left else [])]
+    following = f"hardway certs rotate-ca {one.kind} INV" if one.old else "hardway bootstrap INV"
+    return [*lines, *([f"  next: {following}"] if one.old or one.left else [])]
 
 
 def as_json(cluster: str, found: Sequence[Standing]) -> str:
