@@ -6,12 +6,20 @@ from collections.abc import Iterator
 
 from ..cluster import Host
 from ..errors import PkiError
-from ..facts import Facts
+from ..facts import Facts, authority
 from ..phase import Inputs
-from ..pki.rotation import Stage, rotations
+from ..pki.rotation import TOKENS, Stage, rotations
 from .finding import ClusterCheck, HostCheck
 
 ON_HOST = "/etc/kubernetes/pki/ca.key"
+# The files in which a host lists whom it trusts (see s_trusts in read.sh), each with the CA, or the pair of tokens.
+TRUSTED = {
+    "/etc/kubernetes/pki/ca.crt": "ca",
+    "/etc/kubernetes/pki/front-proxy-ca.crt": "front-proxy-ca",
+    "/etc/kubernetes/pki/etcd/ca.crt": "etcd-ca",
+    "/etc/kubernetes/pki/sa.pub": TOKENS,
+    "/etc/etcd/pki/ca.crt": "etcd-ca",
+}
 Found = Iterator[tuple[Host, str, str]]
 
 
@@ -46,7 +54,26 @@ def key(inputs: Inputs, host: Host, facts: Facts) -> Iterator[tuple[str, str]]:
         yield what, remedy
 
 
-CHECKS = (HostCheck("CaKey", "The key of the CA with which it signs requests is in the state directory.", key),)
+def replaced(inputs: Inputs, host: Host, facts: Facts) -> Iterator[tuple[str, str]]:
+    """Somebody has replaced a CA with another copy of the state directory: what this one has would be refused by all
+    others. A CA that was replaced here may still be on a host that has missed it."""
+    every = {one.name: one for one in rotations(inputs.credentials.store)}
+    if facts.cluster != inputs.cluster.name or facts.authority not in map(authority, every["ca"].known):
+        return
+    for file, digest in facts.trusts:
+        rotation = every[TRUSTED[file]]
+        if rotation.known and not rotation.knows(digest):
+            what = f"{file} lists another one for {rotation.kind} than {inputs.credentials.store.where()} ever had"
+            yield (
+                f"{what}: it was replaced with another copy of that directory",
+                f"use the copy with which it was replaced; if nobody has done that, remove it from {file}",
+            )
+
+
+CHECKS = (
+    HostCheck("CaKey", "The key of the CA with which it signs requests is in the state directory.", key),
+    HostCheck("CaReplaced", "It trusts no CA, and no key of tokens, that the state directory never had.", replaced),
+)
 TOGETHER = (
     ClusterCheck("CaExpires", "No CA expires within 180 days.", ending, warning=True),
     ClusterCheck("CaRotation", "No CA is being replaced.", unfinished, warning=True),

@@ -13,11 +13,15 @@ from fakes.memory_trust import EXTENSIONS, now
 from fakes.world import Killed, World, changes
 from trusting import broken, everywhere, trusted
 
-from hardway.commands.certs.rotation import refused, rotating, standing, workloads
-from hardway.errors import ConnectionFailed, DriftError, NotReadyError, PkiError, UsageError
+from hardway.cluster import Role
+from hardway.commands.certs.rotation import gates, refused, rotating, standing, workloads
+from hardway.errors import ConnectionFailed, DriftError, InUseError, NotReadyError, PkiError, PreflightError, UsageError
 from hardway.facts import authority
+from hardway.lease import Permission
+from hardway.pki.issuing import certificate_pem, issue_ca, key_pem, new_key
 from hardway.pki.rotation import KINDS, Rotation, Stage
 from hardway.pki.tokens import Account, token
+from hardway.preflight import findings, judge
 
 pytestmark = pytest.mark.slow
 
@@ -163,11 +167,122 @@ def test_a_bootstrap_in_the_middle_changes_no_stage(living, monkeypatch):
     assert rotation(world, "kubernetes").stage is Stage.NONE and settled(world)
 
 
-def _stop(known, rotation):
+def _stop(known, rotation, choice=""):
     raise NotReadyError("stopped here")
 
 
+# More than one copy of the state directory.
+
+
+def stopped(world: World, monkeypatch, *names: str) -> None:
+    """A rotation up to the stage that is named, in which its gate does not open."""
+    with monkeypatch.context() as patch:
+        for name in names:
+            patch.setattr(gates, name, _stop)
+        with pytest.raises(NotReadyError):
+            rotate(world, "etcd")
+    world.revive()
+
+
+def colleague(world: World, before: dict[str, bytes]) -> list[str]:
+    """What preflight says to somebody with an older copy of the state directory, each finding by its name and host."""
+    other = world.copy()
+    other.store._written, other.store._kept = dict(before), {}
+    other.use(other.cluster)
+    with pytest.raises(PreflightError):
+        judge(other.inputs())
+    return [f"{one.name} {one.host}" for one in findings(other.inputs()) if not one.warning]
+
+
+@pytest.mark.parametrize("gate", ["before_signing", "before_dropping", "before_the_end"])
+def test_an_older_copy_of_the_state_directory_is_refused_from_the_first_stage_on(living, monkeypatch, gate):
+    """Else its bootstrap would take the new CA away from the first host while all others need it."""
+    world = living()
+    before = dict(world.store._written)
+    stopped(world, monkeypatch, gate)
+    assert {one.partition(" ")[0] for one in colleague(world, before)} == {"CaReplaced"}
+    concerned = {host.name for host in world.cluster.hosts if host.roles & {Role.ETCD, Role.CONTROL_PLANE}}
+    assert {one.partition(" ")[2] for one in colleague(world, before)} == concerned
+    assert not [one for one in findings(world.inputs()) if not one.warning], "the right copy goes on"
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_an_older_copy_of_the_state_directory_is_refused_for_ever(living, kind):
+    world = living("single")
+    before = dict(world.store._written)
+    rotate(world, kind)
+    found = colleague(world, before)
+    assert found == ["OtherState all-in-one" if kind == "kubernetes" else "CaReplaced all-in-one"] * len(found) != []
+
+
+def test_a_host_that_comes_back_with_a_ca_that_was_replaced_here_is_repaired(living):
+    """It was set back to a snapshot of its disk, for instance."""
+    world = living()
+    files = ("/etc/etcd/pki/ca.crt", "/etc/kubernetes/pki/etcd/ca.crt")
+    before = {path: world.hosts["controller-1"].disk.read(path) for path in files}
+    rotate(world, "etcd")
+    for path, content in before.items():
+        entry = world.hosts["controller-1"].disk.files[path]
+        world.hosts["controller-1"].disk.write(path, content, *entry.meta.split())
+    world.use(world.cluster)
+    assert findings(world.inputs()) == []
+    world.run()
+    assert settled(world) and everywhere(world, before[files[0]]) == []
+
+
 # Where it stops.
+
+
+def test_no_step_is_taken_when_another_run_has_the_cluster_by_now(living, monkeypatch):
+    """This computer has slept while it waited."""
+    world = living("single")
+
+    def lost(self) -> None:
+        if rotation(world, "etcd").stage is Stage.TRUST:
+            raise InUseError("another run is at work")
+
+    def gate(known, now, choice) -> None:
+        monkeypatch.setattr(Permission, "require", lost)
+
+    monkeypatch.setattr(gates, "before_signing", gate)
+    with pytest.raises(InUseError):
+        rotate(world, "etcd")
+    assert rotation(world, "etcd").stage is Stage.TRUST
+
+
+def test_whatever_else_differs_by_now_stops_it_also_in_the_middle(living, monkeypatch):
+    """Somebody has edited the inventory, or a host, since: that is not what was asked for."""
+    world = living("single")
+    stopped(world, monkeypatch, "before_signing")
+    world.hosts["all-in-one"].disk.write("/var/lib/kubelet/config.yaml", b"other", "600")
+    writes = len(world.log)
+    with pytest.raises(DriftError) as refusal:
+        rotate(world, "etcd")
+    assert "hardway bootstrap" in refusal.value.hint and len(world.log) == writes
+    world.use(world.cluster)
+    world.run()
+    rotate(world, "etcd")
+    assert settled(world) and rotation(world, "etcd").stage is Stage.NONE
+
+
+def test_a_pair_that_does_not_belong_together_stops_it_before_anything_is_changed(living):
+    world = living("single")
+    key, other = (new_key("ecdsa-p256") for _ in range(2))
+    world.store.create("pki/etcd-ca.next.crt", certificate_pem(issue_ca("brought", key, 100)))
+    world.store.create("pki/etcd-ca.next.key", key_pem(other))
+    with pytest.raises(PkiError, match=r"is not the key of .*etcd-ca\.next\.crt"):
+        rotate(world, "etcd")
+    assert world.log == []
+
+
+def test_a_ca_that_somebody_brings_comes_in_the_place_of_the_old_one(living):
+    world = living("single")
+    key = new_key("ecdsa-p256")
+    mine = certificate_pem(issue_ca("brought", key, 100))
+    world.store.create("pki/ca.next.crt", mine)
+    world.store.create("pki/ca.next.key", key_pem(key))
+    rotate(watched(world), "kubernetes")
+    assert settled(world) and world.credentials.over(world.store).ca() == mine
 
 
 def test_a_host_that_does_not_answer_stops_it_before_anything_is_changed(living):
@@ -360,5 +475,5 @@ def test_how_far_it_is_comes_from_the_state_directory_and_the_hosts(living, monk
     assert look().left == (f"worker-1: {file}",)
     world.live.give_up("worker-0", ConnectionFailed("does not answer within 10 s", "worker-0"))
     assert any(line.startswith("worker-0: ") for line in look().unknown)
-    assert "next: hardway certs rotate-ca kubernetes INV" in standing.as_text([look()])
+    assert "next: hardway certs rotate-ca kubernetes lab.yaml" in standing.as_text([look()], "lab.yaml")
     assert trusted(world, "/etc/haproxy/ca.crt")["lb"][0] == "CN=kubernetes-ca"

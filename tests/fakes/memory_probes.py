@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,7 @@ import yaml
 
 from hardway.cluster import Host
 from hardway.pki.encryption import named
+from hardway.preflight.authorities import TRUSTED
 from hardway.targets.host import READ
 
 from .disk import STATE, Disk
@@ -255,8 +257,15 @@ class MemoryProbes:
             "pod_cidr": found(r"--cluster-cidr=(\S+)", unit("kube-controller-manager")),
             "joined": "yes" if SIGNED in self.disk.files else "",
             "signs": "yes" if "/etc/kubernetes/pki/ca.key" in self.disk.files else "",
+            "trusts": " ".join(self._trusts()),
             **self._roads(),
         }
+
+    def _trusts(self) -> Iterator[str]:
+        """What read.sh's s_trusts says of the files that it looks into."""
+        for file in TRUSTED:
+            for body in re.findall(rb"-----BEGIN [A-Z ]+-----([^-]+)-----END", self.disk.read(file)):
+                yield f"{file}={hashlib.sha256(base64.b64decode(body)).hexdigest()[:16]}"
 
     def _roads(self) -> dict[str, str]:
         """How its clients come to the API (see s_roads in read.sh)."""

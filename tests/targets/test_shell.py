@@ -283,6 +283,25 @@ def test_a_link_is_taken_away_and_not_what_it_leads_to(remote, tmp_path):
     assert (tmp_path / "real.pem").exists() and not (tmp_path / "current.pem").is_symlink()
 
 
+def test_whom_a_host_trusts_is_told_by_digests_and_what_is_cut_short_is_left_out(remote, tmp_path):
+    def pem(body: bytes, kind: str = "CERTIFICATE") -> str:
+        return f"-----BEGIN {kind}-----\n{base64.encodebytes(body).decode()}-----END {kind}-----\n"
+
+    (tmp_path / "etcd").mkdir()
+    (tmp_path / "ca.crt").write_text("# ours\n" + pem(b"old" * 40) + pem(b"new").rstrip())
+    (tmp_path / "sa.pub").write_text(pem(b"key", "PUBLIC KEY"))
+    (tmp_path / "etcd/ca.crt").write_text(pem(b"etcd")[:-10].replace("-----END", ""))
+    remote.change([Op("cluster", ("shop", "0123"))])
+    elsewhere(remote, {"/etc/kubernetes/pki": tmp_path, "/etc/etcd/pki": tmp_path / "none"})
+    found = parse(remote.probe([Probe("survey")])[Probe("survey")], 0.0, 0.0).trusts
+    digest = lambda body: hashlib.sha256(body).hexdigest()[:16]  # noqa: E731
+    assert found == (
+        (f"{tmp_path}/ca.crt", digest(b"old" * 40)),
+        (f"{tmp_path}/ca.crt", digest(b"new")),
+        (f"{tmp_path}/sa.pub", digest(b"key")),
+    )
+
+
 def test_how_long_a_file_has_had_its_place_is_told(remote, tmp_path):
     path = tmp_path / "file"
     path.write_text("x")

@@ -297,8 +297,16 @@ s_lives() {
   for f in service-cluster-ip-range=service_cidr service-account-issuer=issuer; do echo "${f#*=}=$(sed -n "s/^.*--${f%=*}=\([^ ]*\).*$/\1/p" $u/kube-apiserver.service 2>/dev/null | head -n 1)"; done
   echo "pod_cidr=$(sed -n 's/^.*--cluster-cidr=\([^ ]*\).*$/\1/p' $u/kube-controller-manager.service 2>/dev/null)"
   if joined; then echo "joined=yes"; fi
-  if [ -e /etc/kubernetes/pki/ca.key ]; then echo "signs=yes"; fi
+  k=/etc/kubernetes/pki; if [ -e $k/ca.key ]; then echo "signs=yes"; fi
+  echo "trusts=$(s_trusts $k/ca.crt $k/front-proxy-ca.crt $k/etcd/ca.crt $k/sa.pub /etc/etcd/pki/ca.crt)"
   s_roads
+}
+# s_trusts FILE...: of each certificate, or public key, in files that list whom a program trusts: the file, "=" and the digest.
+s_trusts() {
+  for f in "$@"; do
+    if [ -e "$f" ]; then awk '/^-----BEGIN/ {b = ""; on = 1; next} /^-----END/ {if (on) print b; on = 0} on {b = b $0}' "$f"; fi |
+      while read -r b; do sum=$(printf %s "$b" | base64 -d 2>/dev/null | sha256sum); printf '%s=%.16s ' "$f" "$sum"; done
+  done
 }
 # joined: whether a cluster that lives has ever given this kubelet something. A kubelet alone makes neither a pod nor a certificate: it
 # copies that of its kubeconfig to where it keeps those which the API signs for it, so one that is not the same was signed.
