@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ssl
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from fakes.memory_ports import use_ports
 from fakes.memory_session import MemorySession
 from fakes.world import Killed, World, changes
@@ -15,6 +17,7 @@ from hardway.checks.doors import Door
 from hardway.commands.certs import choosing, renewing
 from hardway.errors import ConnectionFailed, DriftError, NotReadyError, PkiError, UsageError
 from hardway.pki.certificates import issued
+from hardway.pki.issuing import load_key
 from hardway.pki.leaf import Leaf
 
 pytestmark = pytest.mark.slow
@@ -112,6 +115,16 @@ def test_what_is_typed_twice_is_renewed_twice(living):
     between = serials(world)["admin"]
     renew(world, "admin")
     assert len({before, between, serials(world)["admin"]}) == 3
+
+
+def test_a_new_key_is_of_the_kind_that_the_inventory_names_by_now(living):
+    world = living("single")
+    world.use(replace(world.cluster, pki=replace(world.cluster.pki, algorithm="rsa-2048")))
+    renew(world, "scheduler", keep_keys=True)
+    kind = lambda: type(load_key(keys(world)["scheduler"], "scheduler.key").public_key())  # noqa: E731
+    assert issubclass(kind(), ec.EllipticCurvePublicKey)
+    renew(world, "scheduler")
+    assert issubclass(kind(), rsa.RSAPublicKey) and settled(world)
 
 
 # Interrupted.

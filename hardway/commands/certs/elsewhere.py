@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ...cluster import Cluster
@@ -24,7 +25,10 @@ GUIDE = "README.txt"
 
 def csr(cluster: Cluster, store: Store, folder: Path, names: Sequence[str], all_: bool, keep_keys: bool) -> list[str]:
     """Write a request for each certificate that is meant, or else for those that are to be signed elsewhere now; the
-    paths below `folder`. UsageError when there is none, or the folder cannot be written."""
+    paths below `folder`. UsageError when there is none, or the folder cannot be written.
+
+    A certificate of the API keeps the names it has: no host is asked here which of them clients still use.
+    """
     Credentials(cluster, store).refuse_other_cluster()
     every = leaves(cluster, store)
     wanted = chosen(every, names, all_) if names or all_ else _due(cluster, store, every)
@@ -33,8 +37,9 @@ def csr(cluster: Cluster, store: Store, folder: Path, names: Sequence[str], all_
             "no certificate has to be signed elsewhere now",
             hint="name the certificates, or add --all; hardway certs list INV   shows the names",
         )
-    requests = {f"{_place(every[name])}.csr": every[name].request(keep_keys) for name in wanted}
-    texts = {**requests, GUIDE: _guide(cluster, {name: every[name] for name in wanted}).encode()}
+    some = {name: replace(every[name], kept=frozenset()) for name in wanted}
+    requests = {f"{_place(leaf)}.csr": leaf.request(keep_keys) for leaf in some.values()}
+    texts = {**requests, GUIDE: _guide(cluster, some).encode()}
     try:
         for name, content in texts.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -6,9 +6,13 @@ ends a run, the next one goes on.
 
 from __future__ import annotations
 
+import threading
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+from ...cluster import Host
 from ...errors import PkiError
+from ...parallel import each
 from ...phases import PHASES
 from ...pki.credentials import Credentials
 from ...pki.leaf import Leaf
@@ -20,7 +24,7 @@ from ...state.store import Overlay
 from ...vocabulary import Probe
 from . import passes, proof
 from .choosing import chosen, leaves
-from .places import Kind, places
+from .places import Kind, Place, places
 
 AGAIN = "hardway bootstrap INV"
 
@@ -81,13 +85,21 @@ def ask(known: Known, some: Mapping[str, Leaf], keep_keys: bool) -> None:
 
 def _under_way(known: Known, some: Mapping[str, Leaf]) -> set[str]:
     """Those of which a host has an older one than is here."""
-    session, found = known.session, set[str]()
-    where = [one for one in places(session.cluster) if one.label in some and one.kind in (Kind.FILE, Kind.KUBECONFIG)]
-    for host in [host for host in session.cluster.hosts if known.facts[host.name].known]:
-        mine = [one for one in where if one.host == host.name]
-        probes = {one.path: Probe("certificates", (one.path,)) for one in mine}
-        answers = session.live.remotes[host.name].probe(list(probes.values())) if probes else {}
-        found |= {one.label for one in mine if _older(some[one.label], answers[probes[one.path]])}
+    session, found, guard = known.session, set[str](), threading.Lock()
+    where = defaultdict[str, list[Place]](list)
+    for place in places(session.cluster):
+        if place.label in some and place.kind in (Kind.FILE, Kind.KUBECONFIG):
+            where[place.host].append(place)
+
+    def look(host: Host) -> None:
+        probes = {one: Probe("certificates", (one.path,)) for one in where[host.name]}
+        answers = session.live.remotes[host.name].probe(list(probes.values()))
+        older = {one.label for one, probe in probes.items() if _older(some[one.label], answers[probe])}
+        with guard:
+            found.update(older)
+
+    asked = [host for host in session.cluster.hosts if known.facts[host.name].known and host.name in where]
+    each(look, asked, session.parallel)
     return found
 
 

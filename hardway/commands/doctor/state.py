@@ -56,7 +56,7 @@ def certificates(patient: Patient) -> Iterator[Finding]:
             remedy = (
                 MEND
                 if signers[row.ca].key
-                else f"have {row.ca} sign it and write it to {store.where(f'{leaf.path}.crt')}"
+                else f"have it signed by {row.ca}: hardway certs csr INV --out DIR; then hardway certs import INV DIR"
             )
         if reason and not reason.startswith("new"):  # what was never issued has broken nothing: the plan tells it
             yield Finding(*_told(patient, row, host, reason), remedy, (f"{store.where(f'{leaf.path}.crt')}",))
