@@ -147,6 +147,19 @@ def test_what_must_be_signed_is_found_by_itself(cluster, store, imported, tmp_pa
     assert elsewhere.csr(more, store, tmp_path / "again", (), False, True) == ["apiserver.csr", elsewhere.GUIDE]
 
 
+def test_a_request_keeps_the_names_of_the_api_that_clients_may_still_use(cluster, store, office, imported, tmp_path):
+    """Only the hosts know which; the credentials of a run that has asked them want those too."""
+    former = dataclasses.replace(cluster, api=dataclasses.replace(cluster.api, extra_sans=("old.example.org",)))
+    assert "old.example.org" not in cluster.api_sans
+    for now in (former, cluster):
+        folder = tmp_path / now.name / str(now is former)
+        elsewhere.csr(now, store, folder, ("apiserver",), False, True)
+        assert "old.example.org" in (folder / elsewhere.GUIDE).read_text()
+        office.sign(folder)
+        elsewhere.import_(now, store, folder)
+    assert Credentials(cluster, store).keep(frozenset({"old.example.org"})).ensure_all() == []
+
+
 def test_a_renewal_uses_the_old_pair_until_the_new_one_is_there(cluster, store, office, imported, tmp_path):
     old = Credentials(cluster, store).certificate("scheduler")
     folder = tmp_path / "renewal"

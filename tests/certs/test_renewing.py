@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from fakes.disk import STATE
 from fakes.memory_ports import use_ports
 from fakes.memory_session import MemorySession
 from fakes.world import Killed, World, changes
@@ -16,6 +17,7 @@ from fakes.world import Killed, World, changes
 from hardway.checks.doors import Door
 from hardway.commands.certs import choosing, renewing
 from hardway.errors import ConnectionFailed, DriftError, NotReadyError, PkiError, UsageError
+from hardway.phases import control_plane
 from hardway.pki.certificates import issued
 from hardway.pki.issuing import load_key
 from hardway.pki.leaf import Leaf
@@ -165,6 +167,21 @@ def test_a_run_that_is_killed_at_any_write_is_completed_by_the_next(living, fini
         # What a host still lacks is not issued a second time.
         lacking = [name for name in names if name.endswith(f"@{target}") and moment == 0]
         assert all(after[name] == between[name] for name in lacking)
+
+
+def test_it_continues_where_a_unit_has_the_stamp_of_an_earlier_version(living):
+    """That stamp has to be replaced before the file changes, which is no other change than that of the file."""
+    world = living("single")
+    (host,) = world.cluster.hosts
+    machine, unit = world.hosts[host.name], control_plane.api_server(world.inputs(), host)[-1]
+    former = unit._former(machine.probe(list(unit.probes())))
+    machine.disk.write(f"{STATE}/stamps/{unit.name}", former.encode())
+    assert changes(world.plan()) == {}
+    dies_at(world, host.name, 0, "apiserver-etcd-client")
+    world.use(world.cluster)
+    assert "stamp of kube-apiserver.service" in [one for found in changes(world.plan()).values() for one in found]
+    renew(world, "apiserver-etcd-client")
+    assert settled(world) and restarts(world) == set()
 
 
 def test_what_an_earlier_run_has_issued_is_brought_to_its_hosts_and_not_issued_again(living):
