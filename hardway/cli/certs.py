@@ -35,7 +35,7 @@ def certs() -> None:
     "--warn-days",
     type=click.IntRange(min=0),
     metavar="N",
-    help="Exit with code 7 if a certificate ends within N days, with 4 if that cannot be known.",
+    help="Exit with code 7 if a certificate expires within N days, with 4 if that cannot be known.",
 )
 def list_(inventory: Path, warn_days: int | None, output: str, **options: Any) -> None:
     """Show every certificate: here, on the hosts, at the ports.
@@ -50,7 +50,7 @@ def list_(inventory: Path, warn_days: int | None, output: str, **options: Any) -
     click.echo(text.as_json(found) if output == "json" else text.as_text(found, options["verbose"]))
     if warn_days is not None and (lines := text.ending(found, warn_days)):
         for line in lines:
-            click.echo(f"ends within {warn_days} days: {line}", err=True)
+            click.echo(f"expires within {warn_days} days: {line}", err=True)
         sys.exit(DriftError("").exit_code)
     if warn_days is not None and (error := text.unasked(found)):
         raise error
@@ -104,8 +104,8 @@ def csr(
 ) -> None:
     """Write requests for certificates that another CA signs.
 
-    For the certificates you name; without a name, for those that are missing or end soon and whose CA's key is not in
-    the state directory. The keys stay in the state directory; README.txt says who signs what.
+    For the certificates you name; without a name, for those that are missing or expire soon and whose CA's key is not
+    in the state directory. The keys stay in the state directory; README.txt says who signs what.
     """
     from ..commands.certs import elsewhere
     from ..state.statedir import StateDir

@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from fakes.memory_ports import use_ports
+from fakes.memory_probes import MemoryProbes
+from fakes.memory_session import MemorySession
 from fakes.state_deaths import each_death
 from fakes.world import World, changes
 
 from hardway.cluster import Cluster
 from hardway.commands.certs import elsewhere
+from hardway.commands.certs.rotation import rotating
 from hardway.errors import PkiError, UsageError
 from hardway.inventory import load
 from hardway.pki.certificates import authorities, issued
@@ -101,6 +105,24 @@ def test_a_cluster_lives_without_the_key_of_any_ca(cluster, store, imported, tmp
     assert b"--cluster-signing" not in host.disk.read("/etc/systemd/system/kube-controller-manager.service")
     assert b"rotateCertificates: false" in host.disk.read("/var/lib/kubelet/config.yaml")
     assert not any(path.endswith("/ca.key") or "ca-signing" in path for path in host.disk.files)
+
+
+def test_without_the_key_of_any_ca_that_of_tokens_is_replaced_and_no_ca(
+    cluster, store, imported, tmp_path, monkeypatch
+):
+    world = World(cluster, tmp_path, Overlay(store))
+    world.run()
+    use_ports(world, monkeypatch)
+    monkeypatch.setattr(MemoryProbes, "q_lived", lambda self, name: "86400" if self._active(name) else "")
+    old = world.credentials.service_account().public
+    writes = len(world.log)
+    for kind in ("kubernetes", "etcd", "front-proxy"):
+        with pytest.raises(PkiError, match="hardway cannot rotate it"):
+            rotating.rotate(MemorySession.on(world), kind, "restart")
+    assert len(world.log) == writes and not any(".next." in name for name in world.store.names())
+    rotating.rotate(MemorySession.on(world), "service-account", "")
+    assert world.credentials.service_account().public != old
+    assert changes(world.plan()) == {} and world.outdated() == []
 
 
 def test_a_key_that_is_lost_here_is_not_taken_from_the_hosts(cluster, tmp_path):

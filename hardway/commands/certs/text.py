@@ -32,7 +32,7 @@ def _row(row: Row, wide: int, verbose: bool) -> Iterator[str]:
     if row.here.subject:
         yield f"{'':{wide}}  {row.here.subject}{_names(row.here.sans)}"
     if verbose and row.here.serial:
-        yield f"{'':{wide}}  serial {row.here.serial}, ends {row.here.ends}"
+        yield f"{'':{wide}}  serial {row.here.serial}, expires {row.here.ends}"
     yield from (f"{'':{wide}}  {_copy(one)}" for one in copies)
 
 

@@ -88,5 +88,5 @@ IDENTITY = Diagnosis(
 STATE = Diagnosis("state-directory", "The state directory does not belong to this cluster", state)
 UNBUILT = Diagnosis("not-built", "The cluster is not built yet", unbuilt)
 ASSETS = Diagnosis("assets-missing", "Binaries are not in the cache", assets)
-AUTHORITIES = Diagnosis("ca", "A CA ends soon, or is being replaced", authorities, needs_keys=True)
+AUTHORITIES = Diagnosis("ca", "A CA expires soon, or is being replaced", authorities, needs_keys=True)
 CERTIFICATES = Diagnosis("certificate", "A certificate has to be issued again", certificates, needs_keys=True)

@@ -34,8 +34,8 @@ def certificates(inputs: Inputs, secrets: StandIns) -> Iterator[Part]:
     """How certificates and CAs are replaced while the cluster runs."""
     cluster = inputs.cluster
     yield Text(
-        "Certificates end, and a key may become known to others. `hardway certs renew` and `hardway certs rotate-ca` "
-        "do what this chapter does by hand."
+        "Certificates expire, and a key may become known to others. `hardway certs renew` and "
+        "`hardway certs rotate-ca` do what this chapter does by hand."
     )
     yield Heading("How long they last")
     names = [*(one.name for one in authorities()), *(row.name for row in definitions() if not row.per_host)]

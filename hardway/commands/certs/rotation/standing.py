@@ -90,7 +90,7 @@ def _named(rotation: Rotation, pem: bytes) -> str:
     if rotation.name == TOKENS:
         return f"key {key_id(pem)}" if pem else ""
     found = parsed(pem)
-    return f"{found[0].subject.rfc4514_string()}, ends {found[0].not_valid_after_utc:%Y-%m-%d}" if found else ""
+    return f"{found[0].subject.rfc4514_string()}, expires {found[0].not_valid_after_utc:%Y-%m-%d}" if found else ""
 
 
 def as_text(found: Sequence[Standing], inventory: str) -> str:
