@@ -60,7 +60,10 @@ def open_signer(name: str, pki: Pki, store: Store, changes: list[str]) -> Signer
     pem, secret = store.read(f"pki/{name}.crt") or b"", store.read(f"pki/{name}.key")
     signer = Signer(name, *_checked(name, pem, secret, store), rotation.trusted)
     mark = f"pki/{name}.sha256"
-    hint = f"restore pki/{name}.crt and .key from a backup; to replace a CA on purpose: {rotation.command}"
+    hint = (
+        f"restore pki/{name}.crt and .key from a backup; a running cluster gets another CA by {rotation.command}; where"
+        f" none is built yet, remove {store.where(mark)}"
+    )
     store.bind(mark, fingerprint(signer.certificate), f"CA (pki/{name}.crt)", hint)
     return signer
 

@@ -204,6 +204,9 @@ def coredns(number: int, node: str, annotations: dict[str, str]) -> dict:
     }
     owner = {"kind": "ReplicaSet", "name": "coredns-1", "controller": True}
     meta = {"name": f"coredns-{number}", "namespace": "kube-system", "annotations": annotations}
-    started = {"startTime": now(), "containerStatuses": [{"state": {"running": {"startedAt": now()}}}]}
+    started = {
+        "startTime": now(),
+        "containerStatuses": [{"restartCount": 0, "state": {"running": {"startedAt": now()}}}],
+    }
     spec = {"nodeName": node, "volumes": [volume]}
     return {"kind": "Pod", "metadata": {**meta, "ownerReferences": [owner]}, "spec": spec, "status": started}

@@ -82,7 +82,7 @@ class MemoryKube:
         self._connect()
         self.objects.kubelets(path)
         kind = LISTS.get(path.partition("?")[0])
-        if kind:
+        if kind and path not in self.objects.by_path:  # a test may put its own list there
             name = path.partition("metadata.name%3D")[2]
             found = [body for body in list(self.objects.by_path.values()) if body["kind"] == kind]
             return {"items": copy.deepcopy([one for one in found if name in ("", one["metadata"].get("name"))])}
