@@ -83,7 +83,7 @@ def _refuse_others(known: Known, hosts: frozenset[str]) -> None:
             f"{', '.join(foreign)} belongs to cluster {facts[foreign[0]].cluster}, not to {session.cluster.name}",
             hint="reset it with that cluster's inventory",
         )
-    ours = {"", *map(authority, Rotation("ca", session.store).known)}
+    ours = {"", *map(authority, Rotation("ca", session.store).ever)}
     if len(ours) > 1 and (others := [name for name, found in facts.items() if found.authority not in ours]):
         raise PreflightError(
             f"{', '.join(others)} belongs to another cluster named {session.cluster.name}: "

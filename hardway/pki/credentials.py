@@ -17,7 +17,6 @@ from .certificates import Definition, authorities, definition, issued
 from .encryption import encryption_config, encryption_configs, encryption_keys
 from .issuing import certificate_pem
 from .leaf import Leaf, Pair
-from .rotation import Rotation, Stage
 from .secret import Secret
 from .service_account import KeyPair, service_account
 
@@ -63,12 +62,6 @@ class Credentials:
     def mark(self, name: str = "ca") -> bytes:
         """The file of the authority that signs, as it is: hosts remember its digest."""
         return self._signer(name).pem
-
-    def former(self, name: str = "ca") -> bytes | None:
-        """The certificate of the authority in whose place that one has come, as PEM, until it is gone everywhere."""
-        self._signer(name)
-        rotation = Rotation(name, self.store)
-        return rotation.older if rotation.stage in (Stage.SIGN, Stage.DROP) else None
 
     def ca_key(self, name: str = "ca") -> Secret:
         """The key of an authority; PkiError when it is kept elsewhere."""

@@ -138,9 +138,14 @@ class Rotation:
         found = (self._read(which) for which in ("", "next", "former", "retired"))
         return tuple(dict.fromkeys(filter(None, found)))
 
+    @property
+    def ever(self) -> tuple[bytes, ...]:
+        """Those, and every one that was replaced here before (PEM): a host may have missed it."""
+        return (*self.known, *self.store.past(self.file()))
+
     def knows(self, digest: str) -> bool:
         """Whether a host's digest (Facts.trusts) is that of one that is, was or will be trusted here."""
-        return digest in _digests(self.known) or digest in _digests(self.store.past(self.file()))
+        return digest in _digests(self.ever)
 
     def begin(self, pki: Pki) -> None:
         """Make the new one, which is trusted from now on and signs nothing yet."""

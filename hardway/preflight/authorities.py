@@ -58,7 +58,7 @@ def replaced(inputs: Inputs, host: Host, facts: Facts) -> Iterator[tuple[str, st
     """Somebody has replaced a CA with another copy of the state directory: what this one has would be refused by all
     others. A CA that was replaced here may still be on a host that has missed it."""
     every = {one.name: one for one in rotations(inputs.credentials.store)}
-    if facts.cluster != inputs.cluster.name or facts.authority not in map(authority, every["ca"].known):
+    if facts.cluster != inputs.cluster.name or facts.authority not in map(authority, every["ca"].ever):
         return
     for file, digest in facts.trusts:
         rotation = every[TRUSTED[file]]

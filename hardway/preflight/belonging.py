@@ -30,7 +30,7 @@ def lost_state(inputs: Inputs, host: Host, facts: Facts) -> Found:
 
 def other_state(inputs: Inputs, host: Host, facts: Facts) -> Found:
     store = inputs.credentials.store
-    ours = Rotation("ca", store).known
+    ours = Rotation("ca", store).ever
     if facts.cluster == inputs.cluster.name and ours and facts.authority not in map(authority, ours):
         given_up = "to give that cluster up: hardway reset INV --state-dir EMPTY"
         what = f"was built with a CA other than the one in {store.where()}"

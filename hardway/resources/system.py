@@ -235,7 +235,7 @@ class Leftover:
 class Owned:
     """The host remembers which cluster it belongs to: its name and its authority's digest.
 
-    `former` is the digest of the authority in whose place another one has come, empty where there is none.
+    `former` is the digest that the mark may have instead: of an authority in whose place another one has come.
     """
 
     cluster: str

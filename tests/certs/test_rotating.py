@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from base64 import b64encode
 from collections import Counter
 
@@ -215,19 +216,19 @@ def test_an_older_copy_of_the_state_directory_is_refused_for_ever(living, kind):
     assert found == ["OtherState all-in-one" if kind == "kubernetes" else "CaReplaced all-in-one"] * len(found) != []
 
 
-def test_a_host_that_comes_back_with_a_ca_that_was_replaced_here_is_repaired(living):
+@pytest.mark.parametrize("kind", ["kubernetes", "etcd"])
+def test_a_host_that_comes_back_with_a_ca_that_was_replaced_here_is_repaired(living, kind):
     """It was set back to a snapshot of its disk, for instance."""
     world = living()
-    files = ("/etc/etcd/pki/ca.crt", "/etc/kubernetes/pki/etcd/ca.crt")
-    before = {path: world.hosts["controller-1"].disk.read(path) for path in files}
-    rotate(world, "etcd")
-    for path, content in before.items():
-        entry = world.hosts["controller-1"].disk.files[path]
-        world.hosts["controller-1"].disk.write(path, content, *entry.meta.split())
+    name = "worker-1" if kind == "kubernetes" else "controller-1"
+    old, before = rotation(world, kind).newer, copy.deepcopy(world.hosts[name].disk.files)
+    rotate(world, kind)
+    world.hosts[name].disk.files = before
     world.use(world.cluster)
-    assert findings(world.inputs()) == []
+    assert everywhere(world, old) != [] and findings(world.inputs()) == []
     world.run()
-    assert settled(world) and everywhere(world, before[files[0]]) == []
+    assert settled(world) and everywhere(world, old) == []
+    assert {facts.authority for facts in world.facts.values()} == {authority(world.credentials.mark())}
 
 
 # Where it stops.

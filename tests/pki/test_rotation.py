@@ -60,14 +60,14 @@ def test_a_ca_is_replaced_in_three_stages(credentials, cluster, again, store, na
     sign = again(cluster)
     new = sign.issuer(name)
     assert sign.ca(name) == trust.ca(name), "no host gets another list of CAs for this"
-    assert new != old and sign.former(name) == old
+    assert new != old and Rotation(name, store).older == old
     assert all(signed_by(leaf, parsed(new)[0]) for leaf in leaves(sign, name))
     assert step(cluster, store, name) is Stage.DROP
     drop = again(cluster)
-    assert drop.plan() == [] and drop.ca(name) == new and drop.former(name) == old
+    assert drop.plan() == [] and drop.ca(name) == new and Rotation(name, store).older == old
     assert step(cluster, store, name) is Stage.NONE
     end = again(cluster)
-    assert end.plan() == [] and end.ca(name) == end.issuer(name) == new and end.former(name) is None
+    assert end.plan() == [] and end.ca(name) == end.issuer(name) == new and Rotation(name, store).older is None
     assert set(store.names()) == before
     assert matches(parsed(new)[0], load_key(end.ca_key(name).reveal(), name))
     kept = {path.name for path in (store.path / "pki/old").rglob(f"{name}*")}
