@@ -40,7 +40,8 @@ class Facts:
     its key's digest) or "identity", `service_cidr` and `issuer` are the API server's, `pod_cidr` the controller
     manager's; empty where there is no such file. `flags` holds of each unit that is there its name, and as
     "etcd.wal-dir" the flags that read.sh's s_flags names. A worker has `joined` when a cluster that lives has given its
-    kubelet a pod or a certificate: only then is it proven that there was one.
+    kubelet a pod or a certificate: only then is it proven that there was one. A host `signs` when it has the CA's key;
+    `trusts` are the files in which it lists CAs and public keys of tokens, each with the digest of one of them.
 
     How the API is reached: `servers` are the addresses (URLs) in the kubeconfigs of its kubelet, its kube-proxy and its
     kubectl; it is `unsettled` while one of the two may still run with an older kubeconfig. `bound` are the ports of its
@@ -90,6 +91,8 @@ class Facts:
     issuer: str = ""
     pod_cidr: str = ""
     joined: bool = False
+    signs: bool = False
+    trusts: tuple[tuple[str, str], ...] = ()
     flags: Mapping[str, str] = field(default_factory=dict)
     servers: tuple[str, ...] = ()
     unsettled: bool = False
@@ -171,6 +174,8 @@ def parse(answer: str, sent: float, received: float) -> Facts:
         issuer=said.get("issuer", ""),
         pod_cidr=said.get("pod_cidr", ""),
         joined=said.get("joined") == "yes",
+        signs=said.get("signs") == "yes",
+        trusts=tuple((file, digest) for file, _, digest in (w.rpartition("=") for w in said.get("trusts", "").split())),
         flags=dict(pair.split("=", 1) for pair in said.get("flags", "").split()),
         servers=tuple(said.get("servers", "").split()),
         unsettled=said.get("unsettled") == "yes",

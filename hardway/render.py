@@ -84,6 +84,7 @@ def systemd_quote(value: object) -> str:
 def _fill(template: str, cluster: Cluster, host: Host | None, extra: Mapping[str, object]) -> str:
     context: dict[str, Any] = {"cluster": cluster, "host": host, "features": features(cluster.versions)}
     context["encrypted"] = cluster.encryption.provider != "none"  # a phase may know better: see control_plane
+    context["signs"] = True  # so for the key of the CA
     return _environment().get_template(template).render(context | extra)
 
 

@@ -14,10 +14,9 @@ from ..cluster import Cluster, Host
 from ..errors import NotReadyError
 from ..pki.certificates import definition
 from ..pki.inspection import difference
-from ..ports import ETCD_CLIENT, KUBELET
 from ..targets.kube import KubeApi, tls_context
-from . import peer
 from .check import Check
+from .doors import TO_ETCD, Door, doors
 from .outcome import Outcome, judged
 from .scene import Scene, at_once, items, on_hosts, prefixed
 
@@ -167,43 +166,30 @@ def kubernetes_service(scene: Scene) -> Outcome:
     return judged((), f"{scene.cluster.network.service_ip} reaches {len(scene.cluster.control_plane)} API servers")
 
 
-def shown_finding(scene: Scene, name: str, host: Host, at: str, shown: bytes) -> str:
+def shown_finding(scene: Scene, door: Door, shown: bytes) -> str:
     """Why a certificate (DER) that a port shows is not the one in the state directory: what is wrong with it, when
     something is."""
-    credentials, row = scene.inputs.credentials, definition(name)
-    if shown == ssl.PEM_cert_to_DER_cert(credentials.certificate(name, host).cert.decode()):
+    credentials, row = scene.inputs.credentials, definition(door.row)
+    if shown == ssl.PEM_cert_to_DER_cert(credentials.certificate(door.row, door.host).cert.decode()):
         return ""
-    authority = x509.load_pem_x509_certificate(credentials.ca(row.ca))
-    fault = difference(
-        x509.load_der_x509_certificate(shown), row.profile(scene.cluster, host if row.per_host else None), authority
-    )
-    return f"{at} serves another certificate than {name} in the state directory" + (f": {fault}" if fault else "")
+    authority = x509.load_pem_x509_certificate(credentials.issuer(row.ca))
+    profile = row.profile(scene.cluster, door.host if row.per_host else None)
+    fault = difference(x509.load_der_x509_certificate(shown), profile, authority)
+    differs = f"{door.where} serves another certificate than {door.row} in the state directory"
+    return differs + (f": {fault}" if fault else "")
 
 
 def certificates_served(scene: Scene) -> Outcome:
     """A component keeps the certificate it read at its start: the file may be newer than what is shown."""
-    cluster, credentials, live = scene.cluster, scene.inputs.credentials, scene.live
-    doors = [
-        ("apiserver", host, cluster.apiserver_port(host), str(host.address), None) for host in cluster.control_plane
-    ]
-    doors += [
-        ("etcd-server", host, ETCD_CLIENT, str(host.address), credentials.certificate("etcd-healthcheck-client"))
-        for host in cluster.etcd_members
-    ]
-    doors += [("kubelet-server", host, KUBELET, str(host.address), None) for host in cluster.workers]
-    through = scene.door.host
-    doors.append(("apiserver", through, cluster.api.port, cluster.api.address, None))
+    credentials, found = scene.inputs.credentials, doors(scene.cluster, scene.door.host)
+    client = credentials.certificate(TO_ETCD)
 
-    def look(door) -> str:
-        name, host, port, address, client = door
-        shown = peer.certificate(
-            lambda: live.transports[host.name].dial(port, address),
-            peer.context(credentials.ca(), client, believe=False),
-        )
-        return prefixed(host.name, shown_finding(scene, name, host, f"{address}:{port}", shown))
+    def look(door: Door) -> str:
+        shown = door.shown(scene.live.transports, credentials.ca(definition(door.row).ca), client)
+        return prefixed(door.host.name, shown_finding(scene, door, shown))
 
-    found = at_once(look, doors, lambda door: door[1].name)
-    return judged(found, f"{len(doors)} ports serve the certificates of the state directory")
+    faults = at_once(look, found, lambda door: door.host.name)
+    return judged(faults, f"{len(found)} ports serve the certificates of the state directory")
 
 
 CHECKS = (

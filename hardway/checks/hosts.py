@@ -170,7 +170,7 @@ def binaries(scene: Scene) -> Outcome:
 
 def certificates_lasting(scene: Scene) -> Outcome:
     credentials, now = scene.inputs.credentials, datetime.datetime.now(datetime.UTC)
-    held = {authority.name: credentials.ca(authority.name) for authority in authorities()}
+    held = {authority.name: credentials.issuer(authority.name) for authority in authorities()}
     for row, host in issued(scene.cluster):
         held[f"{row.name} {host.name if host else ''}".strip()] = credentials.certificate(row.name, host).cert
     loaded = {name: x509.load_pem_x509_certificate(pem) for name, pem in held.items()}
@@ -219,7 +219,7 @@ CHECKS = (
         "certificates-lasting",
         "No certificate expires soon",
         "An expired certificate stops the cluster at once and everywhere.",
-        "hardway bootstrap INV renews what is due; a CA has to be replaced by hand",
+        "hardway bootstrap INV renews what is due; hardway certs rotate-ca KIND INV replaces a CA",
         certificates_lasting,
     ),
 )

@@ -6,7 +6,7 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from ..errors import HardwayError
 from ..patience import stretched
@@ -35,7 +35,9 @@ def certificate(dial: Dial, settings: ssl.SSLContext) -> bytes:
             return wrapped.getpeercert(binary_form=True) or b""
 
 
-def status(dial: Dial, path: str, settings: ssl.SSLContext | None = None) -> tuple[int, str]:
+def status(
+    dial: Dial, path: str, settings: ssl.SSLContext | None = None, headers: Mapping[str, str] | None = None
+) -> tuple[int, str]:
     """(HTTP status, body) of a GET, plain without `settings`; (0, reason) when the server breaks off or refuses the
     handshake.
 
@@ -47,7 +49,7 @@ def status(dial: Dial, path: str, settings: ssl.SSLContext | None = None) -> tup
     try:
         raw.settimeout(stretched(SECONDS))
         connection.sock = settings.wrap_socket(raw) if settings else raw
-        connection.request("GET", path, headers={"Connection": "close"})
+        connection.request("GET", path, headers={"Connection": "close", **(headers or {})})
         response = connection.getresponse()
         return response.status, response.read().decode("utf-8", "replace")
     except TimeoutError as error:

@@ -11,6 +11,7 @@ from .access import env, kubeconfig
 from .assets import assets
 from .bootstrap import bootstrap, plan
 from .bundle import support_bundle
+from .certs import certs
 from .doctor import doctor
 from .drill import drill
 from .endings import ReaderGone, conclude
@@ -31,7 +32,7 @@ from .verify import verify
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 SECTIONS = {
     "Prepare": (init, validate, schema, trust, assets),
-    "Build, change and repair": (preflight, plan, bootstrap, upgrade, node, etcd, reset),
+    "Build, change and repair": (preflight, plan, bootstrap, upgrade, node, etcd, certs, reset),
     "Inspect": (status, verify, doctor, logs, support_bundle),
     "Use": (kubeconfig, env),
     "Learn and teach": (phases, explain, render, runbook, drill),

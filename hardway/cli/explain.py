@@ -34,20 +34,16 @@ def phases(output: str) -> None:
 def explain(phase: str, inventory: Path | None) -> None:
     """Explain a phase: what it does, where and why.
 
-    It uses your inventory, or the example of six machines. PHASE is a name from `hardway phases`, all, etcd-restore,
-    nodes (how a node is drained, and how hosts join and leave) or upgrade (how a cluster comes to other versions).
+    It uses your inventory, or the example of six machines. PHASE is a name from `hardway phases`, or all; or a chapter
+    about a cluster that lives: certificates, nodes, upgrade or etcd-restore.
     """
     from ..commands import runbook
     from ..run.selection import Selection
     from ..run.supposed import assumed
 
-    others = {"nodes": runbook.explain_nodes, "upgrade": runbook.explain_upgrade}
-    if phase in others:
-        click.echo(others[phase]())
-        return
     cluster, _ = load(inventory or Path(str(shipped("inventory") / EXAMPLE)), None)
-    if phase == runbook.RESTORE:
-        click.echo(runbook.explain_restore(cluster, assumed(cluster)))
+    if topic := next((topic for topic in runbook.TOPICS if topic.name == phase), None):
+        click.echo(runbook.explain_topic(topic, cluster, assumed(cluster)))
         return
     phases = Selection(only=() if phase == "all" else (phase,)).phases()
     click.echo(runbook.explain(phases, cluster, assumed(cluster)))

@@ -23,7 +23,7 @@ from ..living.encryption import CONFIG, ours, settled
 from ..phase import Inputs, Pending, Phase
 from ..ports import CONTROLLER_MANAGER, SCHEDULER
 from ..render import render
-from ..resources import Directory, File, Unit, text
+from ..resources import Directory, File, Unit, gone, text
 from ..resources.base import Change, Resource
 from ..targets.live import Live
 from .binaries import program
@@ -31,16 +31,17 @@ from .kubelet import VOLUME_PLUGINS
 
 KUBERNETES = "/etc/kubernetes"
 PKI = f"{KUBERNETES}/pki"
+SIGNING = (f"{PKI}/ca-signing.crt", f"{PKI}/ca.key")
 # The API's own clients on the same host, with the ports on which they report their health.
 CLIENTS = {"kube-controller-manager": CONTROLLER_MANAGER, "kube-scheduler": SCHEDULER}
 
 
 def desired(inputs: Inputs, host: Host) -> list:
-    shared, front_proxy = _authority(inputs), _front_proxy(inputs)
+    shared, signing, front_proxy = _authority(inputs), _signing(inputs), _front_proxy(inputs)
     manager, scheduler = _kubeconfig(inputs, host, "controller-manager"), _kubeconfig(inputs, host, "scheduler")
     config = File(f"{KUBERNETES}/kube-scheduler.yaml", text(render("kube-scheduler.yaml", inputs.cluster, host)), "600")
     uses = {
-        "kube-controller-manager": [*shared, front_proxy, manager],
+        "kube-controller-manager": [*shared, *signing, front_proxy, manager],
         "kube-scheduler": [*shared[:1], scheduler, config],
     }
     units = {name: _unit_file(inputs, host, name) for name in uses}
@@ -49,6 +50,7 @@ def desired(inputs: Inputs, host: Host) -> list:
     return [
         *VOLUME_PLUGINS,
         *files,
+        *(signing or _signing_elsewhere()),
         _kubeconfig(inputs, host, "admin"),
         manager,
         scheduler,
@@ -88,6 +90,8 @@ def api_server(inputs: Inputs, host: Host, writer: str = "") -> list[Resource]:
 
 
 def _unit_file(inputs: Inputs, host: Host, name: str, **more: bool) -> File:
+    if name == "kube-controller-manager":
+        more |= {"signs": inputs.credentials.has_ca_key("ca")}
     content = render(f"{name}.service", inputs.cluster, host, **more)
     return File(f"/etc/systemd/system/{name}.service", text(content), "600")
 
@@ -114,14 +118,27 @@ def _kubeconfig(inputs: Inputs, host: Host, name: str) -> File:
 
 
 def _authority(inputs: Inputs) -> list[File]:
-    """What both the API server and the controller manager read once: the CA, its key, the service-account pair."""
+    """What both the API server and the controller manager read once: the CAs they trust, the service-account keys."""
     tokens = inputs.credentials.service_account()
     return [
         File(f"{PKI}/ca.crt", text(inputs.credentials.ca("ca"))),
-        File(f"{PKI}/ca.key", text(inputs.credentials.ca_key("ca").reveal(), secret=True), "600"),
         File(f"{PKI}/sa.pub", text(tokens.public)),
         File(f"{PKI}/sa.key", text(tokens.private.reveal(), secret=True), "600"),
     ]
+
+
+def _signing(inputs: Inputs) -> list[File]:
+    """What the controller manager signs certificate requests with: one CA, whoever else is trusted beside it. Nothing
+    when the CA's key is kept elsewhere."""
+    if not inputs.credentials.has_ca_key("ca"):
+        return []
+    key = inputs.credentials.ca_key("ca").reveal()
+    return [File(SIGNING[0], text(inputs.credentials.issuer("ca"))), File(SIGNING[1], text(key, secret=True), "600")]
+
+
+def _signing_elsewhere() -> list[Resource]:
+    """What is left on a host whose controller manager has signed before."""
+    return gone([File(path, text(b"")) for path in SIGNING], "the key of the CA is kept elsewhere")
 
 
 def _front_proxy(inputs: Inputs) -> File:

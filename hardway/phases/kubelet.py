@@ -3,7 +3,8 @@
 The kubelet authenticates with a client certificate that carries the node's name (`system:node:…`),
 so the Node authorizer shows it only what its own pods need. Its own API rejects anonymous requests
 and asks the API server what a caller may do. The certificate in its kubeconfig is only the first
-one: from then on the kubelet renews its own, in /var/lib/kubelet/pki.
+one: from then on the kubelet renews its own, in /var/lib/kubelet/pki. When the kubeconfig gets another
+certificate, hardway takes the kubelet's own away, so that it starts over from the new one.
 
 By hand: `kubectl get nodes -o wide`; `curl -k https://<worker>:10250/pods` answers 401.
 
@@ -17,7 +18,7 @@ from ..errors import NotReadyError
 from ..features import features
 from ..phase import Inputs, Pending, Phase
 from ..render import render
-from ..resources import Directory, File, Leftover, Unit, text
+from ..resources import Directory, File, Leftover, OwnCertificate, Unit, text
 from ..targets.live import Live, wait
 from .binaries import program
 from .load_balancer import road
@@ -25,6 +26,7 @@ from .load_balancer import road
 # A load balancer that has just been reloaded looks at its servers first, and an API server reads a changed certificate
 # again within a minute.
 ROAD_SECONDS = 70.0
+KUBECONFIG, OWN = "/etc/kubernetes/kubelet.conf", "/var/lib/kubelet/pki/kubelet-client-current.pem"
 # The kubelet and the controller manager would create these folders themselves; hardway creates them, so that a reset
 # removes them.
 VOLUME_PLUGINS = tuple(
@@ -40,12 +42,13 @@ VOLUME_PLUGINS = tuple(
 
 def desired(inputs: Inputs, host: Host) -> list:
     server = inputs.credentials.certificate("kubelet-server", host)
-    config = render("kubelet-config.yaml", inputs.cluster, host, resolv_conf=inputs.facts[host.name].resolv_conf)
+    resolv_conf, signs = inputs.facts[host.name].resolv_conf, inputs.credentials.has_ca_key("ca")
+    config = render("kubelet-config.yaml", inputs.cluster, host, resolv_conf=resolv_conf, signs=signs)
     unit = render("kubelet.service", inputs.cluster, host, pause_image=image_reference(inputs.cluster, "pause"))
     files = [
         File("/etc/kubernetes/pki/ca.crt", text(inputs.credentials.ca("ca"))),
         File(
-            "/etc/kubernetes/kubelet.conf",
+            KUBECONFIG,
             text(inputs.credentials.kubeconfig("kubelet", host).reveal(), secret=True),
             "600",
         ),
@@ -67,12 +70,18 @@ def desired(inputs: Inputs, host: Host) -> list:
         Directory("/var/lib/kubelet", "700", data=True),
         Directory("/var/lib/kubelet/pki", "700"),
         *VOLUME_PLUGINS,
+        *((_own_certificate(inputs, host),) if signs else ()),
         *files,
         *pair,
         *(Leftover(kind) for kind in ("mounts", "pods")),
         kubelet,
-        Unit("kubelet.service", uses, rereads=rereads),
+        Unit("kubelet.service", uses, rereads=rereads, watches=frozenset({OWN})),
     ]
+
+
+def _own_certificate(inputs: Inputs, host: Host) -> OwnCertificate:
+    first = inputs.credentials.certificate("kubelet", host).cert
+    return OwnCertificate(OWN, KUBECONFIG, first, inputs.credentials.issuer("ca"))
 
 
 def keep_road(live: Live, host: Host) -> None:

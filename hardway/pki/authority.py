@@ -1,6 +1,6 @@
 """The authorities of one cluster in its state directory: made once, brought by the user, or without a key here.
 
-Never overwritten.
+Never overwritten; only a rotation puts another one in its place (see hardway.pki.rotation).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from .issuing import (
     matches,
     new_key,
 )
+from .rotation import Rotation
 from .secret import Secret
 
 
@@ -33,7 +34,7 @@ from .secret import Secret
 class Signer:
     """An authority ready for use; `key` is None when it is kept elsewhere.
 
-    `pem` is its file as it is, chain included.
+    `pem` is its file as it is, chain included; `trusted` is that and, during a rotation, the other one.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Signer:
     pem: bytes
     key: PrivateKey | None
     key_pem: Secret | None
+    trusted: bytes
 
 
 def open_signer(name: str, pki: Pki, store: Store, changes: list[str]) -> Signer:
@@ -50,13 +52,17 @@ def open_signer(name: str, pki: Pki, store: Store, changes: list[str]) -> Signer
     gone while certificates it signed are still there.
     """
     authority = {each.name: each for each in authorities()}[name]
+    rotation = Rotation(name, store)
+    rotation.complete()
+    rotation.check()
     if store.read(f"pki/{name}.crt") is None:
         _create(authority, pki, store, changes)
     pem, secret = store.read(f"pki/{name}.crt") or b"", store.read(f"pki/{name}.key")
-    signer = Signer(name, *_checked(name, pem, secret, store))
+    signer = Signer(name, *_checked(name, pem, secret, store), rotation.trusted)
     mark = f"pki/{name}.sha256"
     hint = (
-        f"restore pki/{name}.crt and .key from a backup; to replace the CA on purpose, first remove {store.where(mark)}"
+        f"restore pki/{name}.crt and .key from a backup; a running cluster gets another CA by {rotation.command}; where"
+        f" none is built yet, remove {store.where(mark)}"
     )
     store.bind(mark, fingerprint(signer.certificate), f"CA (pki/{name}.crt)", hint)
     return signer

@@ -100,6 +100,11 @@ def definition(name: str) -> Definition:
     return {row.name: row for row in definitions()}[name]
 
 
+def label(row: Definition, host: Host | None) -> str:
+    """What a certificate is called by people: its row, and its host where each has its own, as in kubelet@worker-0."""
+    return f"{row.name}@{host.name}" if host else row.name
+
+
 def issued(cluster: Cluster) -> list[tuple[Definition, Host | None]]:
     """Every certificate of a cluster: its row, and the host it is for where each has its own."""
     return [(row, host) for row in definitions() for host in (row.hosts(cluster) if row.per_host else (None,))]

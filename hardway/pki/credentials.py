@@ -15,6 +15,7 @@ from . import kubeconfig
 from .authority import Signer, open_signer
 from .certificates import Definition, authorities, definition, issued
 from .encryption import encryption_config, encryption_configs, encryption_keys
+from .issuing import certificate_pem
 from .leaf import Leaf, Pair
 from .secret import Secret
 from .service_account import KeyPair, service_account
@@ -51,7 +52,15 @@ class Credentials:
         return Credentials(self.cluster, store).keep(self.kept)
 
     def ca(self, name: str = "ca") -> bytes:
-        """The certificate of an authority (ca, etcd-ca or front-proxy-ca) as PEM."""
+        """What is trusted as an authority (ca, etcd-ca or front-proxy-ca), as PEM: during a rotation two."""
+        return self._signer(name).trusted
+
+    def issuer(self, name: str = "ca") -> bytes:
+        """The certificate of the authority that signs, as PEM: that one alone."""
+        return certificate_pem(self._signer(name).certificate)
+
+    def mark(self, name: str = "ca") -> bytes:
+        """The file of the authority that signs, as it is: hosts remember its digest."""
         return self._signer(name).pem
 
     def ca_key(self, name: str = "ca") -> Secret:
@@ -198,7 +207,8 @@ class Credentials:
 
     def _unsignable(self, lines: list[str]) -> PkiError:
         hint = (
-            f"have them signed and copy them with their keys to {self.store.where('pki')}, or copy the CA's key there"
+            "have them signed where it is: hardway certs csr INV --out DIR; then hardway certs import INV DIR; or copy"
+            f" the CA's key to {self.store.where('pki')}"
         )
         return PkiError(
             "the state directory has no key of the CA that must sign these certificates",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterator
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -11,15 +12,16 @@ from .issuing import USAGES, Profile, general_name, subject
 
 # A leaf is renewed in the last tenth of its life: 36 days of a year, enough for the next routine run to come by.
 RENEW_FRACTION = 10
+# A CA is replaced in stages, for which somebody has to find the time: so long (days) before its end it is said.
+CA_DAYS = 180
 
 
 def authority_fault(ca: x509.Certificate) -> str:
     """Why a certificate cannot serve as an authority, or nothing."""
     extensions = {extension.oid: extension.value for extension in ca.extensions}
-    constraints = extensions.get(x509.BasicConstraints.oid)
     usage = extensions.get(x509.KeyUsage.oid)
     now = datetime.datetime.now(datetime.UTC)
-    if not constraints or not constraints.ca:
+    if not is_authority(ca):
         return "it is not a CA (basicConstraints CA:TRUE is missing)"
     if usage and not usage.key_cert_sign:
         return "it may not sign certificates (keyUsage keyCertSign is missing)"
@@ -30,19 +32,40 @@ def authority_fault(ca: x509.Certificate) -> str:
     return ""
 
 
+def authority_ending(ca: x509.Certificate) -> str:
+    """When an authority ends, in words, if that is soon."""
+    left = (ca.not_valid_after_utc - datetime.datetime.now(datetime.UTC)).days
+    when = "expired" if left < 0 else f"expires in {left} days,"
+    return f"{when} on {ca.not_valid_after_utc:%Y-%m-%d}" if left < CA_DAYS else ""
+
+
+def is_authority(certificate: x509.Certificate) -> bool:
+    """Whether it may sign others."""
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
+
+
 def difference(leaf: x509.Certificate, profile: Profile, ca: x509.Certificate) -> str:
     """Why a leaf must be issued again, in words, or nothing when it is as it should be."""
+    return next(differences(leaf, profile, ca), "")
+
+
+def differences(leaf: x509.Certificate, profile: Profile, ca: x509.Certificate) -> Iterator[str]:
+    """Everything in which a leaf is not as it should be, in words."""
     if leaf.subject != subject(profile):
-        return f"subject {leaf.subject.rfc4514_string()} becomes {subject(profile).rfc4514_string()}"
-    if not _signed_by(leaf, ca):
-        return f"it is not signed by the CA {ca.subject.rfc4514_string()}"
+        yield f"subject {leaf.subject.rfc4514_string()} becomes {subject(profile).rfc4514_string()}"
+    if not signed_by(leaf, ca):
+        yield f"it is not signed by the CA {ca.subject.rfc4514_string()}"
     wanted = frozenset(USAGES[usage] for usage in profile.usages)
     if _usages(leaf) != wanted:
-        return f"usages change to {', '.join(profile.usages)}"
-    return _san_difference(leaf, profile) or _time_difference(leaf)
+        yield f"usages change to {', '.join(profile.usages)}"
+    yield from filter(None, (_san_difference(leaf, profile), _time_difference(leaf)))
 
 
-def _signed_by(leaf: x509.Certificate, ca: x509.Certificate) -> bool:
+def signed_by(leaf: x509.Certificate, ca: x509.Certificate) -> bool:
+    """Whether it was this authority's key that signed it, in this authority's name."""
     try:
         leaf.verify_directly_issued_by(ca)
     except (ValueError, TypeError, InvalidSignature):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import ipaddress
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -16,6 +18,7 @@ from ..cluster import is_address
 from ..errors import PkiError
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 USAGES = {"server": Usage.SERVER_AUTH, "client": Usage.CLIENT_AUTH}
 # A machine whose clock is a little behind ours must accept what we issue at once.
 CLOCK_SKEW = datetime.timedelta(minutes=5)
@@ -67,6 +70,14 @@ def load_key(pem: bytes, where: str, hint: str = "restore it from a backup") -> 
     return key
 
 
+def load_public(pem: bytes, where: str, hint: str = "restore it from a backup") -> PublicKey:
+    """The public key in a PEM file; PkiError naming `where` when it is damaged, or of another kind."""
+    with contextlib.suppress(ValueError):
+        if isinstance(key := serialization.load_pem_public_key(pem), PublicKey):
+            return key
+    raise PkiError(f"{where} is not a readable RSA or ECDSA public key", hint=hint)
+
+
 def load_certificate(pem: bytes, where: str, hint: str = "restore it from a backup") -> x509.Certificate:
     """The first certificate of a PEM file; PkiError naming `where` when it is damaged."""
     try:
@@ -108,19 +119,38 @@ def issue_leaf(
     """A leaf for `key`, signed by `ca`, which it never outlives; PkiError when a name does not fit into a
     certificate."""
     until = min(datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days), ca.not_valid_after_utc)
-    try:
+    with _fitting(profile):
         builder = _builder(subject(profile), ca.subject, key, until)
-        sans = [general_name(san) for san in profile.sans]
+        for extension, critical in _extensions(profile, key):
+            builder = builder.add_extension(extension, critical)
+    return builder.add_extension(_authority_key(ca), critical=False).sign(ca_key, _digest(ca_key))
+
+
+def request(profile: Profile, key: PrivateKey) -> bytes:
+    """A request (PEM) for somebody else to sign such a leaf, with everything that it is to say; errors as above."""
+    with _fitting(profile):
+        builder = x509.CertificateSigningRequestBuilder().subject_name(subject(profile))
+        for extension, critical in _extensions(profile, key):
+            builder = builder.add_extension(extension, critical)
+    return builder.sign(key, _digest(key)).public_bytes(serialization.Encoding.PEM)
+
+
+def _extensions(profile: Profile, key: PrivateKey) -> Iterator[tuple[x509.ExtensionType, bool]]:
+    """What a leaf says besides who it is, and whether who does not understand that must refuse it."""
+    yield x509.BasicConstraints(ca=False, path_length=None), True
+    yield _leaf_key_usage(key), True
+    yield x509.ExtendedKeyUsage([USAGES[usage] for usage in profile.usages]), False
+    if sans := [general_name(san) for san in profile.sans]:
+        yield x509.SubjectAlternativeName(sans), False
+
+
+@contextlib.contextmanager
+def _fitting(profile: Profile) -> Iterator[None]:
+    try:
+        yield
     except ValueError as error:
         hint = "shorten the host's name to 52 characters, or correct api.extra_sans, in the inventory"
         raise PkiError(f"the certificate of {profile.cn} cannot be issued: {error}", hint=hint) from None
-    builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-    builder = builder.add_extension(_leaf_key_usage(key), critical=True)
-    builder = builder.add_extension(x509.ExtendedKeyUsage([USAGES[usage] for usage in profile.usages]), critical=False)
-    builder = builder.add_extension(_authority_key(ca), critical=False)
-    if sans:
-        builder = builder.add_extension(x509.SubjectAlternativeName(sans), critical=False)
-    return builder.sign(ca_key, _digest(ca_key))
 
 
 def subject(profile: Profile) -> x509.Name:

@@ -1,5 +1,5 @@
 """The key pair that signs and checks service account tokens: made once, for a new one would make every token in use
-invalid."""
+invalid. A rotation lets two check them for a while (see hardway.pki.rotation)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ..errors import PkiError
 from ..state.store import Store
 from .issuing import key_pem, load_key, new_key, public_pem
+from .rotation import TOKENS, Rotation
 from .secret import Secret
 
 PRIVATE = "pki/sa.key"
@@ -16,7 +17,8 @@ PUBLIC = "pki/sa.pub"
 
 @dataclass(frozen=True)
 class KeyPair:
-    """A public key and its private key, both PEM."""
+    """A private key that signs, and the public keys by which tokens are accepted: its own, and during a rotation
+    another one. All PEM."""
 
     public: bytes
     private: Secret
@@ -25,6 +27,9 @@ class KeyPair:
 def service_account(algorithm: str, store: Store, changes: list[str]) -> KeyPair:
     """The pair in the store, made when there is none and then added to `changes`; PkiError when it is damaged or half
     gone."""
+    rotation = Rotation(TOKENS, store)
+    rotation.complete()
+    rotation.check()
     private, public, where = store.read(PRIVATE), store.read(PUBLIC), store.where(PRIVATE)
     if private is None:
         if public is not None:
@@ -38,4 +43,4 @@ def service_account(algorithm: str, store: Store, changes: list[str]) -> KeyPair
     elif public.split() != derived.split():
         message = f"{store.where(PUBLIC)} is not the public half of {where}"
         raise PkiError(message, hint="restore both from the same backup")
-    return KeyPair(derived, Secret(private))
+    return KeyPair(rotation.trusted, Secret(private))

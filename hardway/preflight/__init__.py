@@ -11,6 +11,7 @@ from ..facts import Facts
 from ..phase import Inputs
 from ..progress.closing import plural
 from . import (
+    authorities,
     belonging,
     encryption,
     flags,
@@ -38,6 +39,7 @@ CHECKS = (
     *machine.FIRST,
     *identity.CHECKS,
     *belonging.CHECKS,
+    *authorities.CHECKS,
     *flags.CHECKS,
     *encryption.CHECKS,
     *machine.ROOM,
@@ -46,7 +48,14 @@ CHECKS = (
 )
 AROUND = (*leftovers.CHECKS, *surroundings.CHECKS, *machine.LAST)
 # Whether a machine is fit matters to a run that is about it, whose it is and what it runs to every run.
-OF_OTHERS = (*belonging.CHECKS, *flags.CHECKS, *encryption.CHECKS, *versions.CHECKS, *upgrades.CHECKS)
+OF_OTHERS = (
+    *belonging.CHECKS,
+    *authorities.CHECKS,
+    *flags.CHECKS,
+    *encryption.CHECKS,
+    *versions.CHECKS,
+    *upgrades.CHECKS,
+)
 TOGETHER = (
     *restoring.TOGETHER,
     *belonging.TOGETHER,
@@ -58,6 +67,7 @@ TOGETHER = (
     *nodes.CHECKS,
     *roads.TOGETHER,
     *reach.TOGETHER,
+    *authorities.TOGETHER,
     *other_run.TOGETHER,
 )
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from ..cluster import Host, Role
 from ..facts import Facts, authority, etcd_born
 from ..phase import Inputs
+from ..pki.rotation import Rotation
 from ..render import COMPONENTS
 from .finding import ClusterCheck, HostCheck
 
@@ -29,8 +30,8 @@ def lost_state(inputs: Inputs, host: Host, facts: Facts) -> Found:
 
 def other_state(inputs: Inputs, host: Host, facts: Facts) -> Found:
     store = inputs.credentials.store
-    ours = store.read("pki/ca.crt")
-    if facts.cluster == inputs.cluster.name and ours and authority(ours) != facts.authority:
+    ours = Rotation("ca", store).ever
+    if facts.cluster == inputs.cluster.name and ours and facts.authority not in map(authority, ours):
         given_up = "to give that cluster up: hardway reset INV --state-dir EMPTY"
         what = f"was built with a CA other than the one in {store.where()}"
         yield what, f"use the state directory it was built with; {given_up}"

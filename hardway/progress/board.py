@@ -130,6 +130,7 @@ class Board:
             row = self._phase(given["name"])
             row.targets, row.needs = tuple(given["targets"]), tuple(given["needs"])
             row.aims = frozenset(row.targets)
+            row.ready, row.awaited, row.finished = False, None, set()  # a run may go over its hosts several times
             for target in row.targets:
                 self._host(target)
 

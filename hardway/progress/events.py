@@ -37,8 +37,8 @@ class RunStarted(Event):
 
     kind = "run-started"
     command: str = says(
-        "the command: bootstrap, upgrade, reset, verify, etcd restore, defrag, disarm, or node drain, add, remove,"
-        " replace"
+        "the command: bootstrap, upgrade, reset, verify, certs renew, certs rotate-ca, etcd restore, defrag, disarm, or"
+        " node drain, add, remove, replace"
     )
     version: str = says("hardway's own version")
     cluster: str = says("the cluster's name")

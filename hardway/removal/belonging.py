@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from ..cluster import Cluster
 from ..errors import PreflightError
 from ..facts import Facts, authority
+from ..pki.rotation import Rotation
 from ..state.store import Store
 
 
@@ -19,8 +20,8 @@ def refuse_others(cluster: Cluster, store: Store, facts: Mapping[str, Facts]) ->
             f"{', '.join(foreign)} belongs to cluster {built[foreign[0]].cluster}, not to {cluster.name}",
             hint="reset it with that cluster's inventory",
         )
-    ours = store.read("pki/ca.crt")
-    if ours and (others := [name for name, found in built.items() if found.authority not in ("", authority(ours))]):
+    ours = {"", *map(authority, Rotation("ca", store).ever)}
+    if len(ours) > 1 and (others := [name for name, found in built.items() if found.authority not in ours]):
         raise PreflightError(
             f"{', '.join(others)} belongs to another cluster named {cluster.name}: its CA is not the one in"
             f" {store.where()}",

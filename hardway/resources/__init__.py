@@ -8,6 +8,7 @@ from .file import Binary, Block, Delivered, Directory, File, text
 from .gone import Gone, gone
 from .kubernetes import ApiObject, NodeMarks, RolledOut
 from .operator import Issued, LocalFile
+from .own_certificate import OwnCertificate
 from .stopped import Noted, Restarted, Stopped
 from .system import Image, KernelModule, Leftover, LiveRoutes, Owned, Packages, Records, SwapOff, Sysctl, User
 from .unit import Restamp, Unit
@@ -35,6 +36,7 @@ __all__ = [
     "NoAlarm",
     "NodeMarks",
     "Noted",
+    "OwnCertificate",
     "Owned",
     "Packages",
     "Records",

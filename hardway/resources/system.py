@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
@@ -255,10 +256,14 @@ class Leftover:
 
 @dataclass(frozen=True)
 class Owned:
-    """The host remembers which cluster it belongs to: its name and its authority's digest."""
+    """The host remembers which cluster it belongs to: its name and its authority's digest.
+
+    `former` is the digest that the mark may have instead: of an authority in whose place another one has come.
+    """
 
     cluster: str
     authority: str
+    former: str = ""
 
     @property
     def key(self) -> str:
@@ -270,8 +275,12 @@ class Owned:
     def compare(self, now: Situation) -> Change | None:
         # Preflight has refused hosts of another cluster, so a mark that is there is ours; a power cut may have left it
         # empty.
-        marked = now.answers[self.probes()[0]].partition("\n")[2]
-        return None if marked else Change(self.key, ("new",), (Op("cluster", (self.cluster, self.authority)),))
+        marked = base64.b64decode(now.answers[self.probes()[0]].partition("\n")[2]).decode(errors="replace").split()
+        if marked and marked != [self.cluster, self.former]:
+            return None
+        why = "the CA has been replaced" if marked else "new"
+        more = (self.former,) if marked else ()
+        return Change(self.key, (why,), (Op("cluster", (self.cluster, self.authority, *more)),))
 
     def removal(self, answers: Answers) -> tuple[Op, ...]:
         return ()

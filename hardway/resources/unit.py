@@ -23,7 +23,8 @@ class Unit:
     dies in between leaves a unit that the next run restarts. `block` waits for the unit's own
     readiness; etcd must not (a lone first member waits for quorum). `reloads` are paths of those files that it can load
     while it goes on serving: when no other changed, it is reloaded instead of restarted. `pauses` are units that are
-    stopped in their own order for as long as a restart of this one lasts.
+    stopped in their own order for as long as a restart of this one lasts. `watches` are paths that are taken away for
+    it to start over.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Unit:
     rereads: tuple[File, ...] = ()
     reloads: frozenset[str] = frozenset()
     pauses: tuple[str, ...] = ()
+    watches: frozenset[str] = frozenset()
 
     @property
     def key(self) -> str:
@@ -59,7 +61,8 @@ class Unit:
     def compare(self, now: Situation) -> Change | None:
         unit = UnitState.parse(now.answers[self.probes()[0]])
         state = unit.said
-        changed = sorted(used.path for used in self.uses if used.path in now.changed)
+        uses = self.watches.union(used.path for used in self.uses)
+        changed = sorted(uses & now.changed)
         ops, why = [], []
         if state["UnitFileState"] != "enabled":
             ops.append(Op("enable", (self.name,)))
@@ -99,7 +102,6 @@ class Unit:
             ]
         before: tuple[Op, ...] = (Op("unstamp", (self.name,)),) if stale and state["Stamp"] else ()
         before = restamp or before
-        uses = frozenset(used.path for used in self.uses)
         restarts, process = running and stale and verb == "restart", state["InvocationID"]
         return Change(self.key, tuple(why), tuple(ops), before, restarts=restarts, uses=uses, process=process)
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from ..resources.base import Change, Resource, Situation
 from ..vocabulary import Answers, Op, Probe, Reader
 
-# What gives a file another content; its first argument is the path.
-WRITES = ("put", "binary", "swap")
+# What gives a file another content, or takes it away; its first argument is the path.
+WRITES = ("put", "binary", "swap", "discard")
 
 
 def compare(resources: Sequence[Resource], answers: Answers, changed: set[str] | None = None) -> list[Change]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from ..cluster import Host
 from ..facts import authority
 from ..phase import Inputs, Phase, Target
+from ..pki.rotation import Rotation
 from ..resources import Owned
 from ..resources.base import Resource
 
@@ -15,7 +16,7 @@ MARK = Owned("", "").key
 def wanted(phase: Phase, inputs: Inputs, target: Target) -> list[Resource]:
     """What a phase wants on a target, and on a host the mark before it, if that is anything at all."""
     desired = phase.desired(inputs, target)
-    first = [_mark(inputs)] if desired and phase.marks and isinstance(target, Host) else []
+    first = [_mark(inputs, target)] if desired and phase.marks and isinstance(target, Host) else []
     return [*first, *desired]
 
 
@@ -25,5 +26,9 @@ def needs(phase: Phase, inputs: Inputs) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*(["pki"] if marks else []), *phase.needs(inputs)]))
 
 
-def _mark(inputs: Inputs) -> Owned:
-    return Owned(inputs.cluster.name, authority(inputs.credentials.ca()))
+def _mark(inputs: Inputs, host: Host) -> Owned:
+    """It follows from a CA that was replaced to the one that has come in its place."""
+    now, ever = inputs.credentials.mark(), Rotation("ca", inputs.credentials.store).ever
+    said = inputs.facts[host.name].authority if host.name in inputs.facts else ""
+    replaced = {authority(one) for one in ever} - {authority(now)}
+    return Owned(inputs.cluster.name, authority(now), said if said in replaced else "")

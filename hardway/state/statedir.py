@@ -112,6 +112,32 @@ class StateDir(Store):
         except OSError as error:
             raise self._failed("remove", name, error) from error
 
+    def succeed(self, name: str, successor: str) -> None:
+        self._prepare()
+        try:
+            if (self.path / name).exists():
+                self._keep_old(name)
+            os.rename(self.path / successor, self.path / name)
+            sync_directory((self.path / name).parent)
+        except OSError as error:
+            raise self._failed("replace", name, error) from error
+        self.history.append(name)
+
+    def retire(self, name: str) -> None:
+        if self.read(name) is None:
+            return
+        try:
+            self._keep_old(name)
+            (self.path / name).unlink()
+            sync_directory((self.path / name).parent)
+        except OSError as error:
+            raise self._failed("remove", name, error) from error
+
+    def past(self, name: str) -> tuple[bytes, ...]:
+        kept = sorted((self.path / OLD).glob(f"*/{name}"))
+        found = (self.read(path.relative_to(self.path).as_posix()) for path in kept)
+        return tuple(filter(None, found))
+
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         self._prepare()

@@ -42,6 +42,19 @@ class Store(ABC):
         """Remove a file that is no key, if it is there."""
 
     @abstractmethod
+    def succeed(self, name: str, successor: str) -> None:
+        """Put the file `successor` in the place of `name` in one step, also a key; the former one is kept under
+        pki/old."""
+
+    @abstractmethod
+    def retire(self, name: str) -> None:
+        """Move a file to pki/old, also a key, if it is there."""
+
+    @abstractmethod
+    def past(self, name: str) -> tuple[bytes, ...]:
+        """Everything that was in this place before, as it is kept under pki/old."""
+
+    @abstractmethod
     def lock(self) -> contextlib.AbstractContextManager[None]:
         """Hold the folder for this process; InUseError naming the owner when another process has it."""
 
@@ -70,7 +83,7 @@ class Frozen(Store):
     """Somebody else's store as it is: nothing can be written to it."""
 
     def __init__(self, below: Store):
-        self._read, self._names, self._where = below.read, below.names, below.where
+        self._read, self._names, self._where, self._past = below.read, below.names, below.where, below.past
 
     def read(self, name: str) -> bytes | None:
         return self._read(name)
@@ -90,6 +103,15 @@ class Frozen(Store):
     def discard(self, name: str) -> None:
         raise ReadOnlyError(f"a read-only session tried to remove {self.where(name)}")
 
+    def succeed(self, name: str, successor: str) -> None:
+        self.create(name, b"")  # refused like any other write
+
+    def retire(self, name: str) -> None:
+        self.discard(name)
+
+    def past(self, name: str) -> tuple[bytes, ...]:
+        return self._past(name)
+
     def lock(self) -> contextlib.AbstractContextManager[None]:
         raise ReadOnlyError(f"a read-only session tried to lock {self.where()}")
 
@@ -102,6 +124,8 @@ class Overlay(Store):
         self.below = below
         self.history: list[str] = []
         self._written: dict[str, bytes] = {}
+        self._gone: set[str] = set()
+        self._kept: dict[str, list[bytes]] = {}
 
     @property
     def written(self) -> frozenset[str]:
@@ -112,10 +136,12 @@ class Overlay(Store):
         return self.below.where(name)
 
     def read(self, name: str) -> bytes | None:
+        if name in self._gone:
+            return None
         return self._written[name] if name in self._written else self.below.read(name)
 
     def names(self) -> frozenset[str]:
-        return self.below.names() | self._written.keys()
+        return (self.below.names() | self._written.keys()) - self._gone
 
     def create(self, name: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
         if self.read(name) is not None:
@@ -124,17 +150,41 @@ class Overlay(Store):
 
     def replace(self, name: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
         refuse_key(name)
+        self._keep(name)
         self._write(name, data)
 
+    def _keep(self, name: str) -> None:
+        if (data := self.read(name)) is not None:
+            self._kept.setdefault(name, []).append(data)
+
+    def past(self, name: str) -> tuple[bytes, ...]:
+        return (*self.below.past(name), *self._kept.get(name, ()))
+
     def _write(self, name: str, data: bytes) -> None:
+        self._gone.discard(name)
         self._written[name] = data
         self.history.append(name)
 
     def discard(self, name: str) -> None:
         refuse_key(name)
-        if self.below.read(name) is not None:
-            raise ReadOnlyError(f"cannot remove {self.where(name)} from an in-memory copy that does not hold it")
+        self._drop(name)
+
+    def succeed(self, name: str, successor: str) -> None:
+        data = self.read(successor)
+        if data is None:
+            raise PkiError(f"{self.where(successor)} is missing")
+        self._keep(name)
+        self._write(name, data)
+        self._drop(successor)
+
+    def retire(self, name: str) -> None:
+        self._keep(name)
+        self._drop(name)
+
+    def _drop(self, name: str) -> None:
         self._written.pop(name, None)
+        if self.below.read(name) is not None:
+            self._gone.add(name)
 
     def lock(self) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()

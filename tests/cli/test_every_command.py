@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import socket
+import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -142,6 +144,7 @@ def test_keys_that_were_copied_are_recorded(desk: Counter):
 
 
 @runs("preflight", "plan", "bootstrap", "verify", "reset", "doctor", "logs", "drill", "status", "support-bundle")
+@runs("certs list", "certs renew", "certs rotate-ca")
 @pytest.mark.parametrize(
     ("words", "code"),
     [
@@ -163,12 +166,26 @@ def test_keys_that_were_copied_are_recorded(desk: Counter):
         (("drill", "kubelet"), 4),
         (("status",), 0),
         (("status", "--output", "json"), 0),
+        (("certs", "list"), 0),
+        (("certs", "list", "--output", "json"), 0),
+        (("certs", "list", "--warn-days", "30"), 4),
+        (("certs", "list", "--warn-days", "400"), 7),
+        (("certs", "renew", "apiserver"), 4),
+        (("certs", "renew", "--all", "--keep-keys"), 4),
+        (("certs", "renew", "kubelet@*", "--plan"), 4),
+        (("certs", "rotate-ca", "kubernetes", "--workloads", "restart"), 4),
+        (("certs", "rotate-ca", "etcd", "--plan"), 4),
+        (("certs", "rotate-ca", "front-proxy", "--status"), 0),
+        (("certs", "rotate-ca", "service-account", "--status", "--output", "json"), 0),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
 def test_hosts_that_do_not_answer_are_named(desk: Counter, words: tuple[str, ...], code: int):
     desk.keys()
-    ran = desk.hardway(words[0], desk.cluster, *words[1:])
+    count = {"certs list": 2, "certs renew": 2, "certs rotate-ca": 3}.get(
+        " ".join(words[:2]), 1
+    )  # words of the command
+    ran = desk.hardway(*words[:count], desk.cluster, *words[count:])
     ran.ok(code)
     assert "node-1" in ran.out + ran.err and "a bug in hardway" not in ran.err and "Traceback" not in ran.err
     if code and "json" in words and ran.out:
@@ -318,6 +335,49 @@ def test_a_host_is_removed_only_when_that_is_confirmed(desk: Counter):
 def test_a_cluster_is_created_again_only_by_its_name(desk: Counter, words: tuple[str, ...], said: str):
     desk.keys()
     assert said in desk.hardway("bootstrap", desk.cluster, "--found-anew", *words).ok(2).err
+
+
+@runs("certs renew", "certs rotate-ca", "certs csr")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("renew",), "name the certificates, or add --all"),
+        (("renew", "apiserver", "--all"), "not both"),
+        (("renew", "apiservr"), "did you mean apiserver? hardway certs list"),
+        (("renew", "ca"), "hardway certs rotate-ca kubernetes"),
+        (("rotate-ca", "etcd", "--plan", "--status"), "--plan cannot be used with --status"),
+        (("rotate-ca", "sa"), "Invalid value for 'KIND'"),
+        (("csr", "--out", "requests"), "no certificate has to be signed elsewhere now"),
+        (("import", "nowhere"), "there is no certificate (NAME.crt) in nowhere"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_certificates_that_nobody_can_mean(desk: Counter, words: tuple[str, ...], said: str):
+    desk.keys()
+    before = {path: path.read_bytes() for path in (desk.folder / ".hardway").rglob("*.*") if path.is_file()}
+    at = 2 if words[0] == "rotate-ca" else 1
+    assert said in desk.hardway("certs", *words[:at], desk.cluster, *words[at:]).ok(2).err
+    after = {path: path.read_bytes() for path in (desk.folder / ".hardway").rglob("*.*") if path.is_file()}
+    assert {path for path in after if path.suffix != ".log"} == {path for path in before if path.suffix != ".log"}
+    assert all(after[path] == content for path, content in before.items())
+
+
+@runs("certs csr", "certs import")
+def test_certificates_are_signed_by_somebody_else(desk: Counter):
+    desk.keys()
+    state, out = desk.folder / ".hardway/refused", desk.folder / "requests"
+    ran = desk.hardway("certs", "csr", desk.cluster, "scheduler", "apiserver", "--out", "requests").ok()
+    assert "2 requests in requests" in ran.out and "hardway certs import" in ran.out
+    for name in ("scheduler", "apiserver"):
+        ca = ("-CA", state / "pki/ca.crt", "-CAkey", state / "pki/ca.key", "-copy_extensions", "copy")
+        files = ("-in", out / f"{name}.csr", "-out", out / f"{name}.crt")
+        subprocess.run(["openssl", "x509", "-req", *ca, "-days", "365", *files], check=True, capture_output=True)
+    said = desk.hardway("certs", "import", desk.cluster, "requests").ok().out
+    assert "pki/scheduler.crt: imported" in said and "next: hardway bootstrap" in said
+    assert "nothing to do" in desk.hardway("certs", "import", desk.cluster, "requests").ok().out
+    shutil.copy(out / "scheduler.crt", out / "apiserver.crt")
+    refused = desk.hardway("certs", "import", desk.cluster, "requests").ok(8).err
+    assert "apiserver.crt: it is for another key than those here" in refused and "nothing was imported" in refused
 
 
 @runs("drill", "support-bundle")

@@ -23,6 +23,7 @@ from hardway.commands.doctor.pods import SANDBOX_EVENTS
 from hardway.drain import cordon
 from hardway.etcd.interface import Member
 from hardway.living.reach import Blocked
+from hardway.pki.rotation import Rotation
 from hardway.transport import Result
 
 pytestmark = pytest.mark.slow
@@ -423,8 +424,40 @@ def test_a_drain_that_was_not_finished_is_a_warning_and_explains_nothing(built, 
     assert [cause.finding.name for cause in seen.causes] == ["unit-kube-proxy"]
 
 
+def test_a_ca_that_expires_soon_or_is_being_replaced_is_a_warning_and_told_once(built, monkeypatch):
+    world = built("lab")
+    healthy(world, monkeypatch)
+    with monkeypatch.context() as patch:
+        patch.setattr("hardway.pki.inspection.CA_DAYS", 4000)
+        soon = examine(MemorySession.on(world).looking()).warnings
+    assert {one.name for one in soon} == {"ca"} and len(soon) == 3
+    assert "hardway certs rotate-ca etcd INV" in {one.next for one in soon}
+    Rotation("etcd-ca", world.store).begin(world.cluster.pki)
+    world.use(world.cluster)
+    world.run()
+    healthy(world, monkeypatch)
+    seen = examine(MemorySession.on(world).looking())
+    assert [(one.name, one.next) for one in seen.warnings] == [("ca", "hardway certs rotate-ca etcd INV")]
+    assert "stage 1 of 3" in seen.warnings[0].what and seen.causes == ()
+
+
+def test_an_older_copy_of_the_keys_is_the_cause_and_nothing_is_compared_with_it(built, monkeypatch):
+    world = built("lab")
+    before = dict(world.store._written)
+    Rotation("etcd-ca", world.store).begin(world.cluster.pki)
+    world.use(world.cluster)
+    world.run()
+    world.store._written, world.store._kept = before, {}
+    world.use(world.cluster)
+    healthy(world, monkeypatch)
+    seen = examine(MemorySession.on(world).looking())
+    assert {cause.finding.name for cause in seen.causes} == {"host-unfit"}
+    assert all("replaced with another copy" in cause.finding.what for cause in seen.causes)
+    assert dict(seen.unseen)["drift"] == "the keys of this cluster are not on this computer"
+
+
 # Those of the other tests here.
-APART = {"assets-missing", "not-built", "node-cordoned"}
+APART = {"assets-missing", "ca", "node-cordoned", "not-built"}
 
 
 def test_every_diagnosis_has_a_row_and_a_neighbour_that_does_not_name_it():

@@ -14,7 +14,7 @@ from real_etcd import RealEtcd, eventually
 from test_etcd_restore import CALM, get, healthy, put, started
 
 from hardway.assets.placeholders import Placeholders
-from hardway.commands.runbook.etcd_data import etcd_data
+from hardway.commands.runbook.later.etcd_restore import etcd_restore
 from hardway.commands.runbook.writing.document import Code, Heading
 from hardway.phase import Inputs
 from hardway.pki.stand_ins import StandIns
@@ -82,7 +82,7 @@ def sections(etcd: RealEtcd) -> dict[str, list[Code]]:
     cluster = etcd.cluster
     inputs = Inputs(cluster, assumed(cluster), StandIns(cluster).credentials, Placeholders())
     found: dict[str, list[Code]] = {}
-    for part in etcd_data(inputs):
+    for part in etcd_restore(inputs):
         if isinstance(part, Heading):
             found[part.text] = []
         elif isinstance(part, Code):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -247,6 +248,27 @@ def test_authority_key_away(stage: Stage, told):
             assert "other.school.example" in doctor(stage).ok(7).out
     finally:
         safe.rename(key)
+
+
+@case("ca-replaced-elsewhere")
+def test_ca_replaced_elsewhere(stage: Stage, told):
+    copy = stage.folder / "colleague"
+    shutil.copytree(stage.state, copy)
+    stage.hardway("certs", "rotate-ca", "front-proxy", "INV", "--state-dir", str(copy), timeout=1200).ok()
+    told(stage.hardway("bootstrap", "INV"), "one")
+    shutil.rmtree(stage.state)
+    copy.rename(stage.state)
+
+
+@case("renewal-beside-an-edit")
+def test_renewal_beside_an_edit(stage: Stage, told):
+    before = stage.keys()
+    kubelet = yaml.safe_load(stage.inventory.read_text()).get("kubelet", {})
+    with edited(stage, kubelet={**kubelet, "max_pods": 90}):
+        one = stage.hardway("certs", "renew", "INV", "scheduler")
+        assert "/var/lib/kubelet/config.yaml" in told(one).err
+        told(stage.hardway("certs", "rotate-ca", "etcd", "INV"))
+    assert stage.keys() == before
 
 
 @case("swap-returns")

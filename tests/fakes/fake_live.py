@@ -19,10 +19,13 @@ from .memory_kube import MemoryKube, Objects
 from .memory_pods import POLICY, counted, ended
 from .memory_probes import SIGNED
 from .memory_roads import CLIENTS, HAPROXY, Roads, loaded
+from .memory_trust import ROOT, Trust, now
 
 NODES = "/api/v1/nodes"
 COREDNS = "/apis/apps/v1/namespaces/kube-system/deployments/coredns"
 PODS = "/api/v1/namespaces/kube-system/pods"
+EVERY_POD = "/api/v1/pods"
+SIGNER = "/etc/kubernetes/pki/ca-signing.crt"
 
 
 class FakeLive(Live):
@@ -38,7 +41,8 @@ class FakeLive(Live):
         self.away: set[str] = set()
         self.closed: set[str] = set()  # hosts whose sshd forwards nothing
         self.failing_dns = False  # CoreDNS's pods run, and are not ready
-        objects.kubelets = self._kubelets
+        self.trust = Trust(hosts, objects)
+        objects.kubelets = self._told
 
     def give_up(self, name: str, error: HardwayError) -> None:
         """The host stays what it is in the world."""
@@ -77,7 +81,8 @@ class FakeLive(Live):
         here = port == self.cluster.apiserver_port(host) and address == "127.0.0.1"
         url, verified = f"https://{address}:{port}", name == address
         road = (lambda: self._apiserver(host)) if here else lambda: self.roads.closed(url, verified)
-        return MemoryKube(self.objects, road, lambda: self.hosts[host.name].providers)
+        own = lambda path: self.trust.answer(path, host)  # noqa: E731
+        return MemoryKube(self.objects, road, lambda: self.hosts[host.name].providers, own)
 
     def listens(self, host: Host, port: int, address: str = "127.0.0.1") -> bool:
         there = [one for one in self.hosts.values() if str(one.host.address) == address]
@@ -113,6 +118,10 @@ class FakeLive(Live):
         urls = re.findall(r"^ *server: (\S+)$", loaded(machine, "kubelet", CLIENTS["kubelet"]), re.MULTILINE)
         return bool(urls) and not any(map(self.roads.closed, urls))
 
+    def _told(self, wanted: str) -> None:
+        self.trust.tell(wanted)
+        self._kubelets(wanted)
+
     def _kubelets(self, wanted: str) -> None:
         """Register the nodes whose kubelet runs and reaches the API, sign each a certificate, report their condition:
         of the node that is read, else of all. No other object than Nodes, and the pods on them, depends on it."""
@@ -129,8 +138,8 @@ class FakeLive(Live):
                 machine.registered = starts
                 meta = {"name": host.name, "labels": {"kubernetes.io/hostname": host.name}}
                 self.objects.save(path, {"kind": "Node", "metadata": meta, "spec": {}})
-            if works:
-                machine.disk.write(SIGNED, b"signed by the API")
+            if works and SIGNED not in machine.disk.files and (signed := self._signed()):
+                machine.disk.write(SIGNED, signed)
             if path in self.objects.by_path:
                 ready = works and self.runs(host, "containerd") and host.name not in self.not_ready_nodes
                 status = (
@@ -171,15 +180,17 @@ class FakeLive(Live):
         open_ = [name for name in ready if not self.objects.by_path[f"{NODES}/{name}"]["spec"].get("unschedulable")]
         for path, _ in self._pods()[replicas:] + [pod for pod in self._pods() if not self._exists(pod[1])]:
             self.objects.by_path.pop(path, None)
+        template = deployment["spec"]["template"].get("metadata", {}).get("annotations", {})
         for number in range(replicas if open_ else 0):
-            if f"{PODS}/coredns-{number}" not in self.objects.by_path:
-                node = open_[number % len(open_)]
-                about = {"metadata": _of_coredns(number, node), "spec": {"nodeName": node}}
-                self.objects.save(f"{PODS}/coredns-{number}", {"kind": "Pod", **about})
+            path = f"{PODS}/coredns-{number}"
+            if self.objects.by_path.get(path, {}).get("metadata", {}).get("annotations", template) != template:
+                self.objects.by_path.pop(path)  # another template: it is replaced
+            if path not in self.objects.by_path:
+                self.objects.save(path, coredns(number, open_[number % len(open_)], template))
         running = 0
         for _, pod in self._pods():
             runs = pod["spec"]["nodeName"] in ready and not self.failing_dns
-            pod["status"] = {"phase": "Running", "conditions": [{"type": "Ready", "status": str(runs)}]}
+            pod["status"] |= {"phase": "Running", "conditions": [{"type": "Ready", "status": str(runs)}]}
             running += runs
         deployment["status"] = {"readyReplicas": running, "updatedReplicas": len(self._pods())}
 
@@ -198,15 +209,35 @@ class FakeLive(Live):
         nodes = [body for body in list(self.objects.by_path.values()) if body["kind"] == "Node" and "status" in body]
         return [node["metadata"]["name"] for node in nodes if node["status"]["conditions"][0]["status"] == "True"]
 
+    def _signed(self) -> bytes:
+        """What a controller manager signs: in place of a certificate by its CA stands that of the CA, which has signed
+        that too."""
+        units = [one.systemd.unit("kube-controller-manager.service") for one in self.hosts.values()]
+        return next((unit.loaded[SIGNER] for unit in units if unit.active == "active" and SIGNER in unit.loaded), b"")
+
     def _node_ip(self, host: Host) -> str:
         """The address that a kubelet reports: that of the unit it was installed with."""
         unit = self.hosts[host.name].disk.read("/etc/systemd/system/kubelet.service").decode()
         return next(iter(re.findall(r"--node-ip=(\S+)", unit)), "")
 
 
-def _of_coredns(number: int, node: str) -> dict:
-    """As its Deployment makes them; one that takes the place of an evicted one has another uid."""
-    owner = {"kind": "ReplicaSet", "name": "coredns-5d9", "controller": True}
-    labels = {"k8s-app": "kube-dns", "pod-template-hash": "5d9"}
-    meta = {"name": f"coredns-{number}", "namespace": "kube-system", "labels": labels}
-    return {**meta, "uid": f"uid-coredns-{number}-on-{node}", "ownerReferences": [owner]}
+def coredns(number: int, node: str, annotations: dict[str, str]) -> dict:
+    """A pod of CoreDNS, which was just started, as its Deployment makes it; one that takes the place of an evicted one
+    has another uid."""
+    volume = {
+        "projected": {"sources": [{"serviceAccountToken": {"expirationSeconds": 3607}}, {"configMap": {"name": ROOT}}]}
+    }
+    meta = {
+        "name": f"coredns-{number}",
+        "namespace": "kube-system",
+        "uid": f"uid-coredns-{number}-on-{node}",
+        "labels": {"k8s-app": "kube-dns", "pod-template-hash": "5d9"},
+        "annotations": annotations,
+        "ownerReferences": [{"kind": "ReplicaSet", "name": "coredns-5d9", "controller": True}],
+    }
+    started = {
+        "startTime": now(),
+        "containerStatuses": [{"restartCount": 0, "state": {"running": {"startedAt": now()}}}],
+    }
+    spec = {"nodeName": node, "volumes": [volume]}
+    return {"kind": "Pod", "metadata": meta, "spec": spec, "status": started}

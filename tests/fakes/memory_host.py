@@ -145,6 +145,9 @@ class MemoryHost(MemoryProbes):
         self._known(owner, group)
         self.disk.chown(path, mode, owner, group)
 
+    def w_discard(self, path: str) -> None:
+        self.disk.files.pop(path, None)
+
     def w_drop(self, path: str) -> None:
         if f"{STATE}/ours{path}" not in self.disk.files:
             return
@@ -369,7 +372,9 @@ class MemoryHost(MemoryProbes):
         self.images.discard(reference)
         self.unpacked.discard(reference)
 
-    def w_cluster(self, name: str, authority: str) -> None:
+    def w_cluster(self, name: str, authority: str, former: str = "") -> None:
+        if self.disk.read(f"{STATE}/cluster").decode().split() not in ([], [name, authority], [name, former]):
+            raise Refused("this host belongs to another cluster")
         self.disk.mark("cluster", f"{name} {authority}\n".encode())
 
     def w_cleanup(self, kind: str) -> None:

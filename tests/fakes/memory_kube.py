@@ -6,6 +6,7 @@ import copy
 import itertools
 import json
 import re
+import urllib.parse
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,9 +22,17 @@ POD = {
 }
 DEPLOYMENT = {"progressDeadlineSeconds": 600, "revisionHistoryLimit": 10}
 SERVICE = {"type": "ClusterIP", "sessionAffinity": "None", "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack"}
-
-
-COLLECTIONS = {"nodes", "pods", "poddisruptionbudgets", "certificatesigningrequests", "leases", "daemonsets"}
+COLLECTIONS = {
+    "certificatesigningrequests",
+    "configmaps",
+    "daemonsets",
+    "leases",
+    "namespaces",
+    "nodes",
+    "poddisruptionbudgets",
+    "pods",
+    "secrets",
+}
 
 
 class Objects:
@@ -73,20 +82,26 @@ class Objects:
 class MemoryKube:
     """What KubeApi offers, over Objects; refuses connections while `up` says why not.
 
-    `providers` are those of the server's encryption, the one that writes first.
+    `providers` are those of the server's encryption, the one that writes first; `own` is what this server alone says.
     """
 
     def __init__(
-        self, objects: Objects, up: Callable[[], str], providers: Callable[[], Sequence[str]] = lambda: ["identity"]
+        self,
+        objects: Objects,
+        up: Callable[[], str],
+        providers: Callable[[], Sequence[str]] = lambda: ["identity"],
+        own: Callable[[str], dict[str, Any] | None] = lambda path: None,
     ):
-        self.objects, self.not_ready, self.providers = objects, up, providers
+        self.objects, self.not_ready, self.providers, self.own = objects, up, providers, own
 
     def get(self, path: str) -> dict[str, Any] | None:
         self._connect()
         self.objects.kubelets(path)
         plain, _, query = path.partition("?")
-        if plain.rpartition("/")[2] in COLLECTIONS:
-            return {"items": copy.deepcopy(self.objects.listed(plain, query))}
+        if plain.rpartition("/")[2] in COLLECTIONS and path not in self.objects.by_path:  # a test may put its own there
+            return {"items": copy.deepcopy(self.objects.listed(plain, urllib.parse.unquote(query)))}
+        if own := self.own(path):
+            return own
         return copy.deepcopy(self.objects.by_path.get(path))
 
     def request(

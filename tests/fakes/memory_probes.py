@@ -13,6 +13,7 @@ import yaml
 
 from hardway.cluster import Host
 from hardway.pki.encryption import named
+from hardway.preflight.authorities import TRUSTED
 from hardway.targets.host import READ
 
 from .disk import STATE, Disk
@@ -83,6 +84,15 @@ class MemoryProbes:
     def q_hash(self, path: str) -> str:
         return self.disk.files[path].sha256 if path in self.disk.files else "absent"
 
+    def q_certificates(self, path: str) -> str:
+        if path not in self.disk.files:
+            return "absent"
+        content = self.disk.read(path).decode(errors="replace")
+        pem = re.findall(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", content, re.DOTALL)
+        kinds = re.findall(r"^ *(client-certificate|certificate-authority)-data: *(\S+)", content, re.MULTILINE)
+        words = {"client-certificate": "client", "certificate-authority": "ca"}
+        return "\n".join([*pem, *(f"{words[kind]} {data}" for kind, data in kinds)])
+
     def q_unit(self, name: str) -> str:
         return f"{self.systemd.show(name)}\nStamp={self.disk.read(f'{STATE}/stamps/{name}').decode()}"
 
@@ -113,6 +123,9 @@ class MemoryProbes:
 
     def q_lived(self, name: str) -> str:
         return "3600" if self._active(name) else ""
+
+    def q_changed(self, path: str) -> str:
+        return "3600" if path in self.disk.files else ""
 
     def q_age(self) -> str:
         return "3600 0.10 0.20 0.30"
@@ -279,8 +292,16 @@ class MemoryProbes:
             "issuer": found(r"--service-account-issuer=(\S+)", unit("kube-apiserver")),
             "pod_cidr": found(r"--cluster-cidr=(\S+)", unit("kube-controller-manager")),
             "joined": "yes" if SIGNED in self.disk.files else "",
+            "signs": "yes" if "/etc/kubernetes/pki/ca.key" in self.disk.files else "",
+            "trusts": " ".join(self._trusts()),
             **self._roads(),
         }
+
+    def _trusts(self) -> Iterator[str]:
+        """What read.sh's s_trusts says of the files that it looks into."""
+        for file in TRUSTED:
+            for body in re.findall(rb"-----BEGIN [A-Z ]+-----([^-]+)-----END", self.disk.read(file)):
+                yield f"{file}={hashlib.sha256(base64.b64decode(body)).hexdigest()[:16]}"
 
     def _roads(self) -> dict[str, str]:
         """How its clients come to the API (see s_roads in read.sh)."""

@@ -13,6 +13,7 @@ from hardway.cluster import Cluster
 from hardway.errors import ConnectionFailed, HardwayError
 from hardway.facts import Facts
 from hardway.living import Lives
+from hardway.phase import OPERATOR
 from hardway.pki.credentials import Credentials
 from hardway.progress.redact import Redactor
 from hardway.progress.runlog import RunLog
@@ -20,6 +21,8 @@ from hardway.report import Report
 from hardway.session import Known, Session
 from hardway.state.statedir import Frozen, Overlay
 from hardway.targets.away import Away
+from hardway.targets.workstation import OperatorRemote
+from hardway.vocabulary import ReadOnly
 
 from .world import World
 
@@ -50,6 +53,12 @@ class MemorySession(Session):
         credentials = Credentials(self.cluster, Overlay(self.store))
         return replace(self, credentials=credentials, store=Frozen(self.store), read_only=True)
 
+    def trusting(self, credentials: Credentials) -> MemorySession:
+        """The world's own targets go by them too, unless they are of a copy."""
+        if credentials.store is self.world.store:
+            self.world.credentials = credentials
+        return replace(self, credentials=credentials)
+
     def survey(self, wanted: frozenset[str] | None = None, living: bool = False, trial: bool = False) -> Known:
         away: dict[str, HardwayError] = {
             name: ConnectionFailed("does not answer within 10 s", name)
@@ -71,4 +80,5 @@ class MemoryKnown(Known):
         return self.session.world.remotes(may_be_absent)
 
     def readers(self):
-        return self.session.world.readers()
+        operator = OperatorRemote(self.session.credentials.over(self.session.store))
+        return {**self.session.world.readers(), OPERATOR.name: ReadOnly(operator)}

@@ -18,13 +18,13 @@ from hardway.checks.scene import Scene
 from hardway.commands.doctor import etcd_cluster as etcd
 from hardway.commands.doctor import units
 from hardway.errors import ConnectionFailed, HardwayError
-from hardway.ports import ETCD_CLIENT, KUBELET
+from hardway.ports import ETCD_CLIENT, ETCD_PEER, KUBELET
 from hardway.transport import Result
 
 from .world import World
 
-UNIT = {ETCD_CLIENT: "etcd", KUBELET: "kubelet", 53: "kube-proxy"}
-NAMES = {ETCD_CLIENT: "etcd-server", KUBELET: "kubelet-server"}
+UNIT = {ETCD_CLIENT: "etcd", ETCD_PEER: "etcd", KUBELET: "kubelet", 53: "kube-proxy"}
+NAMES = {ETCD_CLIENT: "etcd-server", ETCD_PEER: "etcd-peer", KUBELET: "kubelet-server"}
 
 
 @dataclass

@@ -295,8 +295,7 @@ class World:
 
 
 class Operator(OperatorRemote):
-    """The real operator; a state directory found complete is not read again while every file in it is the very same
-    object."""
+    """The real operator; a state directory found complete is not read again while every file in it is the same."""
 
     def __init__(self, credentials: Credentials, whole: set[tuple[tuple[str, int], ...]]):
         super().__init__(credentials)
@@ -307,7 +306,7 @@ class Operator(OperatorRemote):
         named = (cluster.api_sans, [(host.name, host.address, sorted(host.roles)) for host in cluster.hosts])
         seen = (
             (f"{kind} {named} {self.credentials.kept} {cluster.encryption}", 0),
-            *((name, id(data)) for name, data in self.store._written.items()),
+            *((name, hash(data)) for name, data in self.store._written.items()),
         )
         if seen in self.whole:
             return ""

@@ -150,12 +150,46 @@ def test_what_is_no_key_can_be_discarded(either):
         either.discard("pki/ca.key")
 
 
-def test_neither_a_scratch_copy_nor_a_frozen_store_discards_what_is_below(store):
+def test_a_frozen_store_discards_nothing_and_a_scratch_copy_only_in_memory(store):
     store.create("drill", b"1")
-    for closed in (Overlay(store), Frozen(store)):
-        with pytest.raises(ReadOnlyError):
-            closed.discard("drill")
-    assert store.read("drill") == b"1"
+    with pytest.raises(ReadOnlyError):
+        Frozen(store).discard("drill")
+    copy = Overlay(store)
+    copy.discard("drill")
+    assert copy.read("drill") is None and copy.names() == frozenset()
+    copy.create("drill", b"2")
+    assert copy.read("drill") == b"2" and store.read("drill") == b"1"
+
+
+def test_a_successor_takes_the_place_of_a_key_in_one_step_and_nothing_is_lost(either):
+    either.create("pki/a.key", b"old")
+    either.create("pki/a.next.key", b"new")
+    either.succeed("pki/a.key", "pki/a.next.key")
+    assert either.read("pki/a.key") == b"new" and either.names() == {"pki/a.key"}
+    either.retire("pki/a.key")
+    either.retire("pki/a.key")
+    assert either.read("pki/a.key") is None and either.names() == frozenset()
+
+
+def test_everything_that_was_in_a_place_is_remembered(either):
+    for content in (b"1", b"2"):
+        either.replace("a.conf", content)
+    either.create("b.conf", b"3")
+    either.succeed("a.conf", "b.conf")
+    either.retire("a.conf")
+    assert either.past("a.conf") == (b"1", b"2", b"3") and either.past("b.conf") == ()
+    for seen in (Frozen(either), Overlay(either)):
+        assert seen.past("a.conf") == (b"1", b"2", b"3")
+
+
+def test_what_was_succeeded_or_retired_is_kept_apart(store):
+    store.create("pki/a.key", b"old")
+    store.create("pki/a.next.key", b"new")
+    store.succeed("pki/a.key", "pki/a.next.key")
+    store.retire("pki/a.key")
+    kept = sorted((store.path / "pki/old").rglob("a.key"))
+    assert [path.read_bytes() for path in kept] == [b"old", b"new"]
+    assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}
 
 
 def test_a_full_disk_is_an_error_with_a_remedy_and_leaves_nothing(store, monkeypatch):

@@ -45,10 +45,10 @@ def test_explain_tells_what_lands_where_and_why():
 
 def test_a_restore_of_etcd_is_explained_in_its_order():
     text = " ".join(hardway("explain", "etcd-restore", LAB).split())
-    order = ["(stop-control-plane)", "(stop-etcd)", "(restore-data)", "(etcd)", "(api-servers)", "(restart-dns)"]
+    order = ["`stop-control-plane`", "`stop-etcd`", "`restore-data`", "`etcd`", "`api-servers`", "`restart-dns`"]
     assert sorted(order, key=text.index) == order
-    assert "1. Stop the control plane: controller-0, controller-1, controller-2 (" in text
-    assert "The data that is there is renamed, never deleted." in text and "By hand: the last chapter" in text
+    assert "`stop-control-plane` Stop the control plane controller-0, controller-1, controller-2" in text
+    assert "The data that is there is renamed, never deleted." in text and "etcdutl snapshot restore" in text
 
 
 def test_explain_refuses_an_unknown_phase():

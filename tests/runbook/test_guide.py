@@ -14,8 +14,9 @@ from hardway.cluster import Cluster, Role
 from hardway.commands.runbook import bare, handover, ops
 from hardway.commands.runbook.chapters import guide, write_guide
 from hardway.commands.runbook.checks import CHECKS
-from hardway.commands.runbook.later.upgrade import STEPS, explain_upgrade
-from hardway.commands.runbook.nodes import explain_nodes
+from hardway.commands.runbook.explain import explain_topic
+from hardway.commands.runbook.later.upgrade import STEPS
+from hardway.commands.runbook.topics import TOPICS
 from hardway.commands.runbook.writing.document import Chapter, Code, Table
 from hardway.phases import PHASES
 from hardway.pki.stand_ins import StandIns
@@ -61,10 +62,8 @@ def test_every_phase_has_its_chapter_in_order(cluster, tmp_path):
     assert [chapter.name for chapter in chapters] == [
         "start",
         *(phase.name for phase in PHASES),
-        "nodes",
-        "upgrade",
         "handover",
-        "etcd-data",
+        *(topic.name for topic in TOPICS),
     ]
     assert all(chapter.parts for chapter in chapters)
 
@@ -114,13 +113,18 @@ def test_every_block_is_bash(cluster, tmp_path):
         assert (done.returncode, done.stderr) == (0, ""), block
 
 
+def explained(name: str, cluster: Cluster) -> str:
+    [topic] = [topic for topic in TOPICS if topic.name == name]
+    return explain_topic(topic, cluster, assumed(cluster))
+
+
 def test_how_a_host_leaves_is_told_step_by_step(cluster, tmp_path):
     [chapter] = [chapter for chapter in written(cluster, tmp_path) if chapter.name == "nodes"]
     [table] = [part for part in chapter.parts if isinstance(part, Table)]
     assert [row[0] for row in table.rows] == [f"`{leg.name}`" for leg in COURSE]
     drains = [block for block in commands([chapter]) if " drain " in block]
     assert bool(drains) == (len(cluster.workers) > 1)
-    assert all(f"{leg.name}: " in explain_nodes() for leg in COURSE)
+    assert all(f"`{leg.name}`\n" in explained("nodes", cluster) for leg in COURSE)
 
 
 def test_how_versions_change_is_told_with_every_way_back(cluster, tmp_path):
@@ -130,7 +134,7 @@ def test_how_versions_change_is_told_with_every_way_back(cluster, tmp_path):
     assert len(swaps) == 2 * (3 if kinds else 2) and sum(".before .$p.back" in block for block in swaps) * 2 == len(
         swaps
     )
-    assert all(f"{name}: " in explain_upgrade() for name, _, _ in STEPS)
+    assert all(f"`{name}`\n" in explained("upgrade", cluster) for name, _, _ in STEPS)
 
 
 @pytest.mark.parametrize("form", ["md", "html"])

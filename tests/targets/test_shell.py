@@ -274,6 +274,85 @@ def test_a_host_is_claimed_once_and_by_one(remote):
     assert remote.probe([Probe("survey")])[Probe("survey")].count("cluster=shop 0123") == 1
 
 
+def test_the_ca_in_a_mark_follows_only_the_one_whose_place_it_takes(remote):
+    remote.change([Op("cluster", ("shop", "0123"))])
+    follows, *_ = bring_about(remote, Owned("shop", "4567", "0123"))
+    assert follows.why == ("the CA has been replaced",)
+    assert remote.probe([Probe("survey")])[Probe("survey")].count("cluster=shop 4567") == 1
+    with pytest.raises(RemoteCommandError):
+        remote.change([Op("cluster", ("shop", "89ab", "0123"))])
+    assert bring_about(remote, Owned("shop", "89ab", "0123")) == [], "it is somebody else's, and preflight says so"
+
+
+CERTIFICATE, KEY = (
+    f"-----BEGIN {kind}-----\nMII{kind[0]}\n-----END {kind}-----\n" for kind in ("CERTIFICATE", "PRIVATE KEY")
+)
+KUBECONFIG = """clusters:
+- cluster:
+    certificate-authority-data: Q0E=
+users:
+- user:
+    client-certificate-data: Q0xJRU5U
+    client-key-data: S0VZ
+"""
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (CERTIFICATE, CERTIFICATE),
+        (CERTIFICATE + KEY + CERTIFICATE, CERTIFICATE * 2),
+        (KEY, ""),
+        ("-----BEGIN CERTIFICATE-----\nMIIC\n" + KEY, "-----BEGIN CERTIFICATE-----\nMIIC\n"),  # it broke off
+        (KUBECONFIG, "ca Q0E=\nclient Q0xJRU5U\n"),
+        ("nothing of the kind\n", ""),
+    ],
+)
+def test_certificates_are_told_and_keys_never(remote, tmp_path, content, said):
+    path = tmp_path / "file"
+    path.write_text(content)
+    probe = Probe("certificates", (str(path),))
+    assert remote.probe([probe])[probe] == said.strip()
+    missing = Probe("certificates", (str(tmp_path / "missing"),))
+    assert remote.probe([missing])[missing] == "absent"
+
+
+def test_a_link_is_taken_away_and_not_what_it_leads_to(remote, tmp_path):
+    (tmp_path / "real.pem").write_text(CERTIFICATE)
+    (tmp_path / "current.pem").symlink_to("real.pem")
+    for _ in range(2):
+        remote.change([Op("discard", (str(tmp_path / "current.pem"),))])
+    assert (tmp_path / "real.pem").exists() and not (tmp_path / "current.pem").is_symlink()
+
+
+def test_whom_a_host_trusts_is_told_by_digests_and_what_is_cut_short_is_left_out(remote, tmp_path):
+    def pem(body: bytes, kind: str = "CERTIFICATE") -> str:
+        return f"-----BEGIN {kind}-----\n{base64.encodebytes(body).decode()}-----END {kind}-----\n"
+
+    (tmp_path / "etcd").mkdir()
+    (tmp_path / "ca.crt").write_text("# ours\n" + pem(b"old" * 40) + pem(b"new").rstrip())
+    (tmp_path / "sa.pub").write_text(pem(b"key", "PUBLIC KEY"))
+    (tmp_path / "etcd/ca.crt").write_text(pem(b"etcd")[:-10].replace("-----END", ""))
+    remote.change([Op("cluster", ("shop", "0123"))])
+    elsewhere(remote, {"/etc/kubernetes/pki": tmp_path, "/etc/etcd/pki": tmp_path / "none"})
+    found = parse(remote.probe([Probe("survey")])[Probe("survey")], 0.0, 0.0).trusts
+    digest = lambda body: hashlib.sha256(body).hexdigest()[:16]  # noqa: E731
+    assert found == (
+        (f"{tmp_path}/ca.crt", digest(b"old" * 40)),
+        (f"{tmp_path}/ca.crt", digest(b"new")),
+        (f"{tmp_path}/sa.pub", digest(b"key")),
+    )
+
+
+def test_how_long_a_file_has_had_its_place_is_told(remote, tmp_path):
+    path = tmp_path / "file"
+    path.write_text("x")
+    os.utime(path, (0, 0))  # what it was called with, as from an archive, counts for nothing
+    fresh, missing = Probe("changed", (str(path),)), Probe("changed", (str(tmp_path / "missing"),))
+    answers = remote.probe([fresh, missing])
+    assert 0 <= int(answers[fresh]) < 60 and answers[missing] == ""
+
+
 def test_the_first_op_that_fails_is_named_and_those_after_it_do_not_run(remote, tmp_path):
     ops = [
         Op("put", (str(tmp_path / "one"), "600", ME, US), text(b"1")),

@@ -25,6 +25,7 @@ KNOWN: tuple[Diagnosis, ...] = (
     *BEFORE,
     state.CERTIFICATES,
     units.HELD_UP,
+    state.AUTHORITIES,
     units.REFUSED,
     *units.UNITS.values(),
     leaving.REMOVED,

@@ -24,8 +24,9 @@ FOLDERS = (
 )
 FULL_PERCENT, NEARLY_PERCENT = 97, 90
 # Preflight's warnings that are told otherwise: the disk of a host that is built is looked at below, wherever its data
-# is; a node that left the inventory is found by a check of verify; a boot that is not finished counts when units wait.
-ELSEWHERE = ("Disk", "Departed", "Booting")
+# is; a node that left the inventory is found by a check of verify; a boot that is not finished counts when units wait;
+# a CA has a diagnosis of its own.
+ELSEWHERE = ("Disk", "Departed", "Booting", "CaExpires", "CaRotation")
 # Errors of preflight that explain much else.
 CAUSES = ("Forwarding", "Ports", "NextHop", restoring.NAME)
 SPACE = Probe("space", FOLDERS)

@@ -90,11 +90,13 @@ class Patient:
         return None
 
     def _ours(self) -> bool:
-        """Whether the keys here are those that some host was built with; nothing speaks against it where no host was
-        built."""
+        """Whether the keys here are those that some host was built with, and no older copy of them; nothing speaks
+        against it where no host was built."""
         strange = {found.host for found in self.unfit if found.name in NOT_OURS}
+        replaced = {found.host for found in self.unfit if found.name == "CaReplaced"}
         marked = {name for name, facts in self.known.facts.items() if facts.cluster}
-        return not marked or bool(marked - strange)
+        servers = marked & {host.name for host in self.cluster.control_plane}
+        return not marked or bool(marked - strange and not (servers and servers <= replaced))
 
     def _without_keys(self) -> None:
         """Go on with keys made up in memory: what a host should have can still be told, and no port is believed."""

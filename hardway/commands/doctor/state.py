@@ -9,6 +9,7 @@ from ...errors import PkiError
 from ...pki.authority import open_signer
 from ...pki.certificates import Definition, definitions, issued
 from ...pki.leaf import Leaf
+from ...pki.rotation import Stage, rotations
 from ...state.statedir import Overlay
 from .diagnosis import MEND, Diagnosis, Finding
 from .patient import Patient
@@ -55,10 +56,20 @@ def certificates(patient: Patient) -> Iterator[Finding]:
             remedy = (
                 MEND
                 if signers[row.ca].key
-                else f"have {row.ca} sign it and write it to {store.where(f'{leaf.path}.crt')}"
+                else f"have it signed by {row.ca}: hardway certs csr INV --out DIR; then hardway certs import INV DIR"
             )
         if reason and not reason.startswith("new"):  # what was never issued has broken nothing: the plan tells it
             yield Finding(*_told(patient, row, host, reason), remedy, (f"{store.where(f'{leaf.path}.crt')}",))
+
+
+def authorities(patient: Patient) -> Iterator[Finding]:
+    """What breaks nothing yet: a CA that ends soon, or is being replaced."""
+    for rotation in rotations(patient.session.store):
+        if rotation.stage is not Stage.NONE:
+            what = f"the rotation of {rotation.kind} is not finished: stage {rotation.stage.told}"
+            yield Finding("", what, rotation.command, warning=True)
+        elif ends := rotation.ends:
+            yield Finding("", f"the {rotation.kind} CA {ends}", rotation.command, warning=True)
 
 
 def _told(patient: Patient, row: Definition, host: Host | None, reason: str) -> tuple[str, str]:
@@ -78,4 +89,5 @@ IDENTITY = Diagnosis(
 STATE = Diagnosis("state-directory", "The state directory does not belong to this cluster", state)
 UNBUILT = Diagnosis("not-built", "The cluster is not built yet", unbuilt)
 ASSETS = Diagnosis("assets-missing", "Binaries are not in the cache", assets)
+AUTHORITIES = Diagnosis("ca", "A CA expires soon, or is being replaced", authorities, needs_keys=True)
 CERTIFICATES = Diagnosis("certificate", "A certificate has to be issued again", certificates, needs_keys=True)

@@ -1,19 +1,16 @@
 """The guide: the same model that bootstrap works with, written down as commands that a person types."""
 
 from .chapters import guide, write_guide
-from .explain import RESTORE, explain, explain_restore
-from .later.upgrade import explain_upgrade
-from .nodes import explain_nodes
+from .explain import explain, explain_topic
 from .survey import surveyed, unasked
+from .topics import TOPICS
 from .tree import MANIFEST, write_tree
 
 __all__ = [
     "MANIFEST",
-    "RESTORE",
+    "TOPICS",
     "explain",
-    "explain_nodes",
-    "explain_restore",
-    "explain_upgrade",
+    "explain_topic",
     "guide",
     "surveyed",
     "unasked",

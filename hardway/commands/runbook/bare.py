@@ -15,6 +15,7 @@ from ...vocabulary import Answers, Probe
 ANSWERS: Mapping[str, str] = {
     "binary": "absent",
     "block": "",
+    "certificates": "absent",
     "exists": "no",
     "file": "absent",
     "image": "absent",

@@ -14,18 +14,17 @@ from ...errors import UsageError
 from ...facts import Facts
 from ...phase import Inputs, Phase
 from ...phases import PHASES
+from ...phases.control_plane import SIGNING
 from ...pki.stand_ins import StandIns
 from ...resources.base import Change
 from . import bare
 from .checks import checks
-from .etcd_data import TITLE, etcd_data
 from .handover import handover
 from .issue import issue_encryption, issue_pki
-from .later.upgrade import upgrade
-from .nodes import nodes
 from .reasons import flags
 from .setup import setup
 from .steps import Writer
+from .topics import TOPICS
 from .writing import diagrams, markdown, page
 from .writing.document import Chapter, Code, Heading, Part, Table, Text
 
@@ -47,10 +46,8 @@ def guide(
     chapters = [Chapter("start", "Before you begin", start)]
     for phase in PHASES:
         chapters.append(Chapter(phase.name, phase.title, tuple(_chapter(phase, inputs, found, writer))))
-    chapters.append(Chapter("nodes", "Drain a node, remove a host", tuple(nodes(cluster))))
-    chapters.append(Chapter("upgrade", "Upgrade to other versions", tuple(upgrade(cluster))))
     end = Chapter("handover", "Hand the cluster over to hardway", tuple(handover(inputs)))
-    return [*chapters, end, Chapter("etcd-data", TITLE, tuple(etcd_data(inputs)))]
+    return [*chapters, end, *(topic.chapter(inputs, secrets) for topic in TOPICS)]
 
 
 def write_guide(chapters: Sequence[Chapter], cluster: Cluster, folder: Path, form: str) -> list[Path]:
@@ -118,7 +115,7 @@ def _believers(found: Mapping[tuple[str, str], Sequence[Change]], secrets: Stand
     for (_, target), changes in found.items():
         for op in (op for change in changes for op in change.ops if op.verb == "put"):
             name = secrets.file(op.blob.data)
-            if name.endswith("ca.crt"):
+            if name.endswith("ca.crt") and op.args[0] != SIGNING[0]:
                 places.setdefault((name.removeprefix("pki/").removesuffix(".crt"), op.args[0]), []).append(target)
     return [(authority, path, sorted(hosts)) for (authority, path), hosts in sorted(places.items())]
 

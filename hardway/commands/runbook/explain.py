@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import inspect
 import textwrap
 from collections.abc import Mapping, Sequence
 
 from ...assets.placeholders import Placeholders
 from ...cluster import Cluster
 from ...facts import Facts
-from ...living.restoration import Restoration
 from ...phase import Inputs, Phase
-from ...phases import PHASES, restoring
+from ...phases import PHASES
 from ...pki.stand_ins import StandIns
 from ...resources.base import Change
-from ...vocabulary import Blob
 from . import bare
 from .chapters import docstring
 from .reasons import flags, reason
+from .topics import Topic
+from .writing.document import Code, Heading, Part, Table, Text
 
 WIDTH = 110
-# The name under which the phases of a restore are explained, all of them together.
-RESTORE = "etcd-restore"
 
 
 def explain(phases: Sequence[Phase], cluster: Cluster, facts: Mapping[str, Facts]) -> str:
@@ -31,25 +28,29 @@ def explain(phases: Sequence[Phase], cluster: Cluster, facts: Mapping[str, Facts
     return "\n\n".join(_phase(phase, inputs, found) for phase in phases)
 
 
-def explain_restore(cluster: Cluster, facts: Mapping[str, Facts]) -> str:
-    """What `hardway etcd restore` does, in its order, and why."""
-    inputs = Inputs(cluster, facts, StandIns(cluster).credentials, Placeholders())
-    title = "etcd-restore: Go back to a snapshot of etcd"
-    reasons = [paragraph for module in restoring.MODULES for paragraph in _paragraphs(inspect.getdoc(module) or "")]
-    phases = restoring.phases(Restoration("", "", 0), Blob())
-    steps = [line for number, phase in enumerate(phases, 1) for line in _step(number, phase, inputs)]
-    by_hand = "By hand: the last chapter that `hardway runbook INV` writes."
-    return "\n\n".join([f"{title}\n{'=' * len(title)}", *reasons, "\n".join(steps), by_hand])
+def explain_topic(topic: Topic, cluster: Cluster, facts: Mapping[str, Facts]) -> str:
+    """A chapter of the guide that is about no phase, as text for a terminal."""
+    secrets = StandIns(cluster)
+    chapter = topic.chapter(Inputs(cluster, facts, secrets.credentials, Placeholders()), secrets)
+    title = f"{chapter.name}: {chapter.title}"
+    return "\n\n".join([f"{title}\n{'=' * len(title)}", *filter(None, map(_shown, chapter.parts))])
 
 
-def _paragraphs(text: str) -> list[str]:
-    return [textwrap.fill(" ".join(part.split()), WIDTH) for part in text.split("\n\n")]
+def _shown(part: Part) -> str:
+    match part:
+        case Heading(text):
+            return f"{text}\n{'-' * len(text)}"
+        case Text(text):
+            return textwrap.fill(text, WIDTH)
+        case Code(text):
+            return textwrap.indent(text, "    ")
+        case Table(_, rows):
+            return "\n".join(line for head, *cells in rows for line in (head, *_cells(cells)))
+    return ""
 
 
-def _step(number: int, phase: Phase, inputs: Inputs) -> list[str]:
-    hosts = ", ".join(target.name for target in phase.targets(inputs.cluster))
-    needs = ", ".join(phase.needs(inputs))
-    return _wrapped(f"{number}. {phase.title}: {hosts}{f'; after {needs}' if needs else ''} ({phase.name})", 0)
+def _cells(cells: Sequence[str]) -> list[str]:
+    return [line for cell in cells for line in _wrapped(cell, 4)]
 
 
 def _phase(phase: Phase, inputs: Inputs, found: Mapping[tuple[str, str], Sequence[Change]]) -> str:

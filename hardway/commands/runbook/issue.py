@@ -18,10 +18,10 @@ def issue_pki(cluster: Cluster) -> Iterator[tuple[str, str]]:
     yield "The key pair that signs service account tokens", _service_account(cluster)
     for row in definitions():
         if not row.per_host:
-            yield f"The certificate `{row.name}`", _leaf(row, cluster, None)
+            yield f"The certificate `{row.name}`", leaf_commands(row, cluster, None)
         elif row.hosts(cluster):
             hosts = row.hosts(cluster)
-            body = _leaf(row, cluster, hosts[0])
+            body = leaf_commands(row, cluster, hosts[0])
             yield (
                 f"The certificates `{row.name}`, one for each host",
                 f"for host in {' '.join(h.name for h in hosts)}; do\n{body}\ndone",
@@ -61,7 +61,8 @@ def _authority(authority: Authority, cluster: Cluster) -> str:
     return "\n".join([_key(f"{where}.key", cluster.pki.algorithm), signed, *extensions, "EOF"])
 
 
-def _leaf(row: Definition, cluster: Cluster, host: Host | None) -> str:
+def leaf_commands(row: Definition, cluster: Cluster, host: Host | None) -> str:
+    """The commands that issue a certificate; of those that each host has, for `$host`."""
     where = f"{PKI}/hosts/$host/{row.name}" if host else f"{PKI}/{row.name}"
     folder = [f'install -d -m 700 "{PKI}/hosts/$host"'] if host else []
     request = f'openssl req -new -key "{where}.key" -subj "{_subject(row)}"'

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ...pki.inspection import CA_DAYS
+from ...pki.rotation import KINDS
 from .picture import Api, Certificate, Component, EtcdMember, Machine, Node, Status
 
 GOOD, BAD, WARN, HEAD = "green", "bold red", "yellow", "bold"
@@ -114,17 +116,25 @@ def addons(status: Status) -> Iterable[Text]:
 
 
 def certificates(rows: Sequence[Certificate]) -> Text:
-    """The next to end; all that have ended, or will soon, by name."""
+    """The next to end; all that have ended, or will soon, by name, and how they are replaced."""
     if not rows:
         return Text("certificates: none in the state directory", WARN)
-    soon = [row for row in rows if row.days < SOON]
+    soon = [row for row in rows if row.days < (CA_DAYS if row.name in KINDS.values() else SOON)]
     if not soon:
         return Text(f"certificates: {len(rows)}, the first, {_named(rows[0])}, {_in_words(rows[0])}")
     told = ", ".join(f"{_named(row)} {_in_words(row)}" for row in soon[:SHOWN])
     more = f", and {len(soon) - SHOWN} more" if len(soon) > SHOWN else ""
     return Text(
-        f"certificates: {len(rows)}, {told}{more}; hardway bootstrap renews them", BAD if soon[0].days < 0 else WARN
+        f"certificates: {len(rows)}, {told}{more}; {'; '.join(_remedies(soon))}", BAD if soon[0].days < 0 else WARN
     )
+
+
+def _remedies(soon: Sequence[Certificate]) -> Iterable[str]:
+    if any(row.name not in KINDS.values() for row in soon):
+        yield "hardway bootstrap renews them"
+    for kind, name in KINDS.items():
+        if any(row.name == name for row in soon):
+            yield f"hardway certs rotate-ca {kind} replaces {name}"
 
 
 def _named(row: Certificate) -> str:

@@ -25,6 +25,13 @@ q_binary() {
 # hash PATH: the sha256 of a file as it is now, no record believed.
 q_hash() { if [ -f "$1" ]; then sum=$(sha256sum <"$1"); echo "${sum%% *}"; else echo absent; fi; }
 
+# certificates PATH: those in a file: PEM as it is, what a kubeconfig holds in base64 after "client" or "ca". Never a key.
+q_certificates() {
+  if [ ! -e "$1" ]; then echo absent; return; fi
+  awk '/^-----BEGIN/ {on = /^-----BEGIN CERTIFICATE-----/} on {print} /^-----END/ {on = 0}
+    sub(/^ *client-certificate-data: */, "client ") || sub(/^ *certificate-authority-data: */, "ca ") {print}' "$1"
+}
+
 # unit NAME: systemd's view of it, what its start waits for, and the digest of the files it was last started with. systemd remembers
 # that a unit was enabled until it is reloaded; what counts at the next boot is the link.
 q_unit() {
@@ -112,6 +119,9 @@ q_lived() {
   if [ "${pid:-0}" -gt 0 ]; then seconds_of "$pid"; fi || :
 }
 seconds_of() { awk -v up="$(cut -d ' ' -f 1 /proc/uptime)" '{sub(/.*\) /, ""); printf "%d ", up - $20 / 100}' "/proc/$1/stat" 2>/dev/null; }
+
+# changed PATH: seconds since a file came to its place.
+q_changed() { if [ -e "$1" ]; then echo $(($(date +%s) - $(stat -c %Z "$1"))); fi; }
 
 # age: seconds since the first process of this machine began, and the load.
 q_age() { seconds_of 1; cut -d ' ' -f 1-3 /proc/loadavg; }
@@ -307,7 +317,16 @@ s_lives() {
   for f in service-cluster-ip-range=service_cidr service-account-issuer=issuer; do echo "${f#*=}=$(sed -n "s/^.*--${f%=*}=\([^ ]*\).*$/\1/p" $u/kube-apiserver.service 2>/dev/null | head -n 1)"; done
   echo "pod_cidr=$(sed -n 's/^.*--cluster-cidr=\([^ ]*\).*$/\1/p' $u/kube-controller-manager.service 2>/dev/null)"
   if joined; then echo "joined=yes"; fi
+  k=/etc/kubernetes/pki; if [ -e $k/ca.key ]; then echo "signs=yes"; fi
+  echo "trusts=$(s_trusts $k/ca.crt $k/front-proxy-ca.crt $k/etcd/ca.crt $k/sa.pub /etc/etcd/pki/ca.crt)"
   s_roads
+}
+# s_trusts FILE...: of each certificate, or public key, in files that list whom a program trusts: the file, "=" and the digest.
+s_trusts() {
+  for f in "$@"; do
+    if [ -e "$f" ]; then awk '/^-----BEGIN/ {b = ""; on = 1; next} /^-----END/ {if (on) print b; on = 0} on {b = b $0}' "$f"; fi |
+      while read -r b; do sum=$(printf %s "$b" | base64 -d 2>/dev/null | sha256sum); printf '%s=%.16s ' "$f" "$sum"; done
+  done
 }
 # joined: whether a cluster that lives has ever given this kubelet something. A kubelet alone makes neither a pod nor a certificate: it
 # copies that of its kubeconfig to where it keeps those which the API signs for it, so one that is not the same was signed.

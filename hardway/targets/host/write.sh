@@ -75,6 +75,9 @@ w_own() {
   chown -h "$3:$4" "$1"; chmod "$2" "$1"
 }
 
+# discard PATH: what a program has put there itself and makes again
+w_discard() { rm -f "$1"; }
+
 # drop PATH: remove our file and put back what stood there before; that is forgotten last, so it survives a reset that dies
 w_drop() {
   [ -e "$STATE/ours$1" ] || return 0
@@ -339,12 +342,12 @@ w_pinimage() { /usr/local/bin/ctr -n k8s.io images label "$1" $PINNED >/dev/null
 # dropimage REF: with its content, which an import would otherwise take to be there
 w_dropimage() { /usr/local/bin/ctr -n k8s.io images rm --sync "$1" >/dev/null 2>&1 || :; }
 
-# cluster NAME AUTHORITY: whose host this is, without which data that we make later would be taken for somebody else's;
-# the first of two runs that know nothing of each other has it
+# cluster NAME AUTHORITY [FORMER]: whose host this is, without which data that we make later would be taken for somebody else's;
+# the first of two runs that know nothing of each other has it. FORMER is the authority in whose place this one has come.
 w_cluster() {
   mkdir -p "$STATE"; whose=$(cat "$STATE/cluster" 2>/dev/null || :)
   case $whose in
-    "" | "$1 $2") echo "$1 $2" >"$STATE/cluster"; on_disk "$STATE/cluster" ;;
+    "" | "$1 $2" | "$1 ${3:-$2}") echo "$1 $2" >"$STATE/cluster"; on_disk "$STATE/cluster" ;;
     *) echo "this host belongs to cluster ${whose% *} with CA ${whose#* }; this run has CA $2" >&2; return 1 ;;
   esac
 }

@@ -1,6 +1,7 @@
 """Failures of a running cluster: `hardway doctor` names the cause, `hardway bootstrap` repairs nearly all of them."""
 
 from ..case import Case
+from .hosts import finding
 
 BOOTSTRAP = "hardway bootstrap <inventory>"
 
@@ -194,13 +195,44 @@ CASES = (
     ),
     Case(
         name="authority-key-away",
-        sees="the state directory has no key of the CA that must sign these certificates",
-        evidence=("pki/apiserver.crt: SAN adds <name>",),
-        why="A certificate must be issued again, and the key of the CA that signs it is kept elsewhere.",
+        sees=(
+            "[ERROR CaKey] <host>: signs certificate requests with /etc/kubernetes/pki/ca.key, but the key is not in"
+            " the state directory (<file>)"
+        ),
+        why=(
+            "The CA's key is missing on your computer. Without it, no certificate can be issued, and bootstrap would"
+            " take it from the hosts too."
+        ),
         injected="the CA's key moved out of the state directory, and a new name under `api.extra_sans`",
-        exit_code=8,
-        next="have them signed and copy them with their keys to <directory>, or copy the CA's key there",
-        remedy="Put the key there for this one run, or have the certificate signed where the key is.",
+        exit_code=5,
+        next="copy it from <host> to <file>, mode 0600; …",
+        remedy="Put the key back, for this run or for good.",
+    ),
+    finding(
+        "ca-replaced-elsewhere",
+        "CaReplaced",
+        "<file> lists another one for front-proxy than <directory> ever had: it was replaced with another copy of that"
+        " directory",
+        "use the copy with which it was replaced; …",
+        why=(
+            "Another person, or you on another computer, ran `hardway certs rotate-ca` with another copy of the state"
+            " directory. Yours is out of date: with its CA, components would refuse each other."
+        ),
+        injected="a CA replaced with a copy of the state directory, then a bootstrap with the original",
+        remedy="Use that copy from now on. Delete the old one.",
+    ),
+    Case(
+        name="renewal-beside-an-edit",
+        sees="nothing was changed: <number> differences between hosts and inventory besides certificates",
+        evidence=("<host>: file /var/lib/kubelet/config.yaml: content",),
+        why=(
+            "A renewal and a rotation change certificates and nothing else, but a host differs from the inventory in"
+            " something else too."
+        ),
+        injected="`kubelet.max_pods` edited, then `certs renew` and `certs rotate-ca`",
+        exit_code=7,
+        next="first: hardway bootstrap <inventory>; hardway plan <inventory>   shows all of them",
+        remedy="Run `bootstrap`, or take the edit back. Then run the same command again.",
     ),
     Case(
         name="swap-returns",

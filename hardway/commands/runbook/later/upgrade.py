@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 
 from ....cluster import Cluster, Host, Role
@@ -11,7 +10,6 @@ from ..checks import ETCDCTL, until
 from ..shell import Way
 from ..writing.document import Code, Heading, Part, Table, Text
 
-WIDTH = 110
 BIN = "/usr/local/bin"
 TRIES = 60
 WHOLE = (
@@ -115,19 +113,3 @@ def back(programs: Sequence[str]) -> str:
 def _over(programs: Sequence[str], lines: str) -> str:
     names = " ".join(programs)
     return f"cd {BIN}\nfor p in {names}; do\n{lines}done\nsystemctl restart {names}\n"
-
-
-def explain_upgrade() -> str:
-    """The same for a terminal, of no cluster in particular."""
-    options = {"break_long_words": False, "break_on_hyphens": False}
-    told = [textwrap.fill(text.replace("`", ""), WIDTH, **options) for text in (WHOLE, SWAP, BACK)]
-    lines = [line for number, step in enumerate(STEPS, 1) for line in _step(number, *step)]
-    programs = (MEMBER, *SERVERS, *ON_WORKERS)
-    commands = [f"  {line}" for line in (*forth(programs[1:4]).splitlines(), "", *back(programs[1:4]).splitlines())]
-    return "\n\n".join([told[0], "\n".join(lines), *told[1:], "\n".join(commands)])
-
-
-def _step(number: int, name: str, why: str, how: str) -> list[str]:
-    options = {"break_long_words": False, "break_on_hyphens": False, "subsequent_indent": "     "}
-    head = textwrap.wrap(f"{number:2}. {name}: {why}", WIDTH, **options)
-    return [*head, *textwrap.wrap(f"     by hand: {how}", WIDTH, **options)]

@@ -5,23 +5,26 @@ The restore is that of hardway.phases.restoring, in the same order.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Sequence
 
-from ...cluster import Host
-from ...phase import Inputs
-from ...ports import ETCD_PEER
-from .checks import ETCDCTL, Check, checks, everywhere, until
-from .ops import KUBECTL
-from .shell import SSH, Way, heredoc, loop
-from .writing.document import Code, Heading, Part, Text
+from ....cluster import Host
+from ....living.restoration import Restoration
+from ....phase import Inputs, Phase
+from ....phases import restoring
+from ....ports import ETCD_PEER
+from ....vocabulary import Blob
+from ..checks import ETCDCTL, Check, checks, everywhere, until
+from ..ops import KUBECTL
+from ..shell import SSH, Way, heredoc, loop
+from ..writing.document import Code, Heading, Part, Table, Text
 
-TITLE = "Back up and restore etcd"
 CONTROLLERS = "kube-controller-manager kube-scheduler"
 # What etcd's documentation raises the revision by: more than was written since any snapshot.
 BUMP = 10**9
 
 
-def etcd_data(inputs: Inputs) -> Iterator[Part]:
+def etcd_restore(inputs: Inputs) -> Iterator[Part]:
     """Everything can be typed while the cluster works; at the end it is as it was."""
     yield Text(
         "etcd holds all objects of the cluster. `hardway etcd backup`, `defrag`, `disarm` and `restore` do what"
@@ -29,6 +32,7 @@ def etcd_data(inputs: Inputs) -> Iterator[Part]:
     )
     yield from _backup(inputs)
     yield from _space(inputs)
+    yield from _order(inputs)
     yield from _restore(inputs)
 
 
@@ -79,6 +83,20 @@ def _space(inputs: Inputs) -> Iterator[Part]:
     yield Text("The alarm stays until you clear it. Clear it only when every member has room again.")
     clear = f"{first.run(f'{ETCDCTL} alarm disarm')} >/dev/null\n{first.run(f'{ETCDCTL} alarm list')} | wc -l"
     yield from _checked(Check(clear, "0"))
+
+
+def _order(inputs: Inputs) -> Iterator[Part]:
+    """What `hardway etcd restore` does, and why."""
+    yield Heading("Restore: in which order")
+    for module in restoring.MODULES:
+        yield from (Text(" ".join(paragraph.split())) for paragraph in (inspect.getdoc(module) or "").split("\n\n"))
+    phases = restoring.phases(Restoration("", "", 0), Blob())
+    yield Table(("phase", "what it does", "on", "after"), tuple(_row(phase, inputs) for phase in phases))
+
+
+def _row(phase: Phase, inputs: Inputs) -> tuple[str, ...]:
+    hosts = ", ".join(target.name for target in phase.targets(inputs.cluster))
+    return f"`{phase.name}`", phase.title, hosts, ", ".join(phase.needs(inputs))
 
 
 def _restore(inputs: Inputs) -> Iterator[Part]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 
-from ...cluster import Cluster, Host
-from ...removal.course import COURSE
-from .ops import KUBECTL
-from .writing.document import Code, Heading, Part, Table, Text
+from ....cluster import Cluster, Host
+from ....removal.course import COURSE
+from ..ops import KUBECTL
+from ..writing.document import Code, Heading, Part, Table, Text
 
-WIDTH = 110
 DRAIN = (
     "Before you work on a machine, drain it: no new pod starts there, and each pod that runs is evicted as its"
     " PodDisruptionBudget allows. Pods of a DaemonSet stay. `hardway node drain` does the same, and names pod, budget"
@@ -45,16 +43,3 @@ def _drained(host: Host) -> Iterator[Part]:
         (f"{KUBECTL} uncordon {host.name}", f"node/{host.name} uncordoned"),
     ):
         yield from (Code(commands), Text("It prints:"), Code(says, "text"))
-
-
-def explain_nodes() -> str:
-    """The same for a terminal, of no cluster in particular."""
-    lines = [textwrap.fill(text.replace("`", ""), WIDTH) for text in (DRAIN, ADD, REMOVE)]
-    steps = [line for number, leg in enumerate(COURSE, 1) for line in _told(number, leg.name, leg.why, leg.by_hand)]
-    return "\n\n".join([*lines, "\n".join(steps)])
-
-
-def _told(number: int, name: str, why: str, by_hand: str) -> list[str]:
-    options = {"break_long_words": False, "break_on_hyphens": False, "subsequent_indent": "     "}
-    head = textwrap.wrap(f"{number:2}. {name}: {why}", WIDTH, **options)
-    return [*head, *textwrap.wrap(f"     by hand: {by_hand}", WIDTH, **options)]
