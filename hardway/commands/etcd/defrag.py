@@ -11,12 +11,12 @@ from ...cluster import Host
 from ...errors import QuorumError
 from ...phase import ETCD, Phase
 from ...phases import etcd as members
+from ...plans import steps
 from ...plans.plan import Planned
 from ...resources import Defragmented
 from ...run.runner import Runner
 from ...session import Known, Session
 from ...vocabulary import Op
-from . import steps
 from .asking import Said, ask, names
 
 COMMAND = "etcd defrag"

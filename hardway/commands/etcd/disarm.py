@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from ...errors import QuorumError
 from ...etcd.interface import Status
 from ...phase import ETCD, Phase
+from ...plans import steps
 from ...plans.plan import Planned
 from ...resources import NoAlarm
 from ...run.runner import Runner
 from ...session import Session
-from . import steps
 from .asking import Said, ask, names
 
 COMMAND = "etcd disarm"
