@@ -34,15 +34,16 @@ def phases(output: str) -> None:
 def explain(phase: str, inventory: Path | None) -> None:
     """Explain a phase: what it does, where and why.
 
-    It uses your inventory, or the example of six machines. PHASE is a name from `hardway phases`, all, etcd-restore, or
-    nodes: how a node is drained, and how hosts join and leave.
+    It uses your inventory, or the example of six machines. PHASE is a name from `hardway phases`, all, etcd-restore,
+    nodes (how a node is drained, and how hosts join and leave) or encryption-rotate (another key for Secrets).
     """
     from ..commands import runbook
     from ..run.selection import Selection
     from ..run.supposed import assumed
 
-    if phase == "nodes":
-        click.echo(runbook.explain_nodes())
+    others = {"nodes": runbook.explain_nodes, "encryption-rotate": runbook.explain_rotation}
+    if phase in others:
+        click.echo(others[phase]())
         return
     cluster, _ = load(inventory or Path(str(shipped("inventory") / EXAMPLE)), None)
     if phase == runbook.RESTORE:

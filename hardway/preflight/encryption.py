@@ -44,7 +44,7 @@ def _remedy(inputs: Inputs, host: Host, foreign: str) -> str:
         return f"restore the state directory from a backup, or copy the secret of that key from {host.name} to {file}"
     by_hand = "return to the keys of hardway first: docs/operating.md, A key that hardway did not create"
     if OURS.fullmatch(key) and key not in keys:
-        return f"if a rotation ran on another computer, copy its state directory here; else {by_hand}"
+        return f"{by_hand}; or, if a rotation ran on another computer, copy its state directory here"
     return by_hand
 
 
@@ -64,13 +64,15 @@ def change(inputs: Inputs, host: Host, facts: Facts) -> Found:
     if host == next((one for one, writer in now.items() if writer != wanted), None):
         learn = "every API server learns to read it first (encryption-read), then writes it (control-plane)"
         how = learn if encryption.learners else "every API server can read it"
-        yield f"writes Secrets with {now[host]}, the inventory says {wanted}: {how}", _to_rewrite(now[host], wanted)
+        yield _another(now[host], wanted, how)
 
 
-def _to_rewrite(now: str, wanted: str) -> str:
-    """A rotation writes the existing ones itself."""
-    same = kind_of(now) == kind_of(wanted)
-    return "hardway encryption rotate INV   also writes the existing ones again" if same else TO_READ
+def _another(now: str, wanted: str, how: str) -> tuple[str, str]:
+    """Another provider, or another key of the same one: a rotation writes the existing Secrets again itself."""
+    if kind_of(now) != kind_of(wanted):
+        return f"writes Secrets with {kind_of(now)}, the inventory says {kind_of(wanted)}: {how}", TO_READ
+    rotate = "hardway encryption rotate INV   continues the rotation, and writes the existing ones again"
+    return f"writes Secrets with {now}, and the newest key is {wanted}: {how}", rotate
 
 
 def retired_key(inputs: Inputs, host: Host, facts: Facts) -> Found:

@@ -14,6 +14,7 @@ from hardway.cluster import Cluster, Role
 from hardway.commands.runbook import bare, handover, ops
 from hardway.commands.runbook.chapters import guide, write_guide
 from hardway.commands.runbook.checks import CHECKS
+from hardway.commands.runbook.later.encryption import PASSES, explain_rotation
 from hardway.commands.runbook.nodes import explain_nodes
 from hardway.commands.runbook.writing.document import Chapter, Code, Table
 from hardway.phases import PHASES
@@ -61,6 +62,7 @@ def test_every_phase_has_its_chapter_in_order(cluster, tmp_path):
         "start",
         *(phase.name for phase in PHASES),
         "nodes",
+        "encryption-rotate",
         "handover",
         "etcd-data",
     ]
@@ -74,7 +76,8 @@ def test_every_phase_says_how_to_check_it_and_what_goes_wrong():
 
 
 def test_every_phase_that_does_something_is_checked(cluster, tmp_path):
-    for chapter in written(cluster, tmp_path)[1 : 1 + len(PHASES)]:
+    phases = {phase.name for phase in PHASES}
+    for chapter in (one for one in written(cluster, tmp_path) if one.name in phases):
         if commands([chapter]):
             assert chapter.name in CHECKS, "add a check in hardway/commands/runbook/checks.py"
             assert any(isinstance(part, Code) and part.language == "text" for part in chapter.parts), chapter.name
@@ -118,6 +121,14 @@ def test_how_a_host_leaves_is_told_step_by_step(cluster, tmp_path):
     drains = [block for block in commands([chapter]) if " drain " in block]
     assert bool(drains) == (len(cluster.workers) > 1)
     assert all(f"{leg.name}: " in explain_nodes() for leg in COURSE)
+
+
+def test_another_encryption_key_is_told_pass_by_pass(cluster, tmp_path):
+    [chapter] = [chapter for chapter in written(cluster, tmp_path) if chapter.name == "encryption-rotate"]
+    shown = [part.text for part in chapter.parts if isinstance(part, Code) and part.language == "text"]
+    provider = cluster.encryption.provider
+    assert shown == ([f"k8s:enc:{provider}:v1:key1"] if provider != "none" else [])
+    assert all(f"{name}: " in explain_rotation() for name, _, _ in PASSES)
 
 
 @pytest.mark.parametrize("form", ["md", "html"])

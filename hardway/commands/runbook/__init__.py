@@ -2,6 +2,7 @@
 
 from .chapters import guide, write_guide
 from .explain import RESTORE, explain, explain_restore
+from .later.encryption import explain_rotation
 from .nodes import explain_nodes
 from .survey import surveyed, unasked
 from .tree import MANIFEST, write_tree
@@ -12,6 +13,7 @@ __all__ = [
     "explain",
     "explain_nodes",
     "explain_restore",
+    "explain_rotation",
     "guide",
     "surveyed",
     "unasked",
