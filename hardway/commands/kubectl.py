@@ -6,6 +6,7 @@ removed.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -113,8 +114,8 @@ def _aside(path: Path, force: bool) -> str:
 def _written(path: Path, asset: Asset) -> None:
     """Copy it beside its place, compare the checksum, and let it take the place in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside, digest = path.with_name(f".{path.name}.{os.getpid()}"), hashlib.sha256()
-    try:
+    digest = hashlib.sha256()
+    with _beside(path) as beside:
         with asset.path.open("rb") as source, synced(beside, 0o755) as copy:
             while piece := source.read(PIECE):
                 digest.update(piece)
@@ -123,9 +124,18 @@ def _written(path: Path, asset: Asset) -> None:
             raise AssetError(f"{asset.path} changed while it was copied", hint="hardway assets verify INV")
         _note({**_noted(), str(path): _about(path, asset.sha256, path)})
         beside.replace(path)
+    sync_directory(path.parent)
+
+
+@contextlib.contextmanager
+def _beside(file: Path) -> Iterator[Path]:
+    """A name in the same folder for what takes the file's place; nothing is there before, and nothing is left."""
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    beside.unlink(missing_ok=True)
+    try:
+        yield beside
     finally:
         beside.unlink(missing_ok=True)
-    sync_directory(path.parent)
 
 
 def _completion(path: Path) -> Iterator[str]:
@@ -160,10 +170,10 @@ def _completed(file: Path, content: bytes, program: Path) -> None:
 
 def _replaced(file: Path, content: bytes) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    with synced(beside, 0o644) as new:
-        new.write(content)
-    beside.replace(file)
+    with _beside(file) as beside:
+        with synced(beside, 0o644) as new:
+            new.write(content)
+        beside.replace(file)
 
 
 def _reached(path: Path) -> Iterator[str]:

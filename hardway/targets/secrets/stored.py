@@ -49,6 +49,10 @@ class Stored:
         return {path: one for path, one in self.keys.items() if one != key}
 
 
+class TooLarge(RemoteCommandError):
+    """etcd's gateway takes no answer that is so large: it must be asked for less at once."""
+
+
 def sealed_with(value: bytes) -> str:
     """The key that a value in etcd begins with, as it is named in the encryption configuration."""
     if value.startswith(PLAIN):
@@ -83,9 +87,15 @@ def stored(transport: Transport | ReadingTransport, credentials: Credentials, pr
 
 def collected(ask: Callable[[dict], dict], prefix: str) -> Stored:
     """The pages of a range, one after the other."""
-    keys, revision, start = dict[str, str](), 0, prefix.encode()
+    keys, revision, start, limit = dict[str, str](), 0, prefix.encode(), PAGE
     while start:
-        answer = ask({"key": _text(start), "range_end": _text(_end(prefix.encode())), "limit": str(PAGE)})
+        try:
+            answer = ask({"key": _text(start), "range_end": _text(_end(prefix.encode())), "limit": str(limit)})
+        except TooLarge:
+            if limit == 1:
+                raise
+            limit //= 2
+            continue
         revision = int(answer.get("header", {}).get("revision", 0))
         page = [(base64.b64decode(one["key"]), one.get("value", "")) for one in answer.get("kvs", ())]
         # The first bytes are enough, and all that is looked at.
@@ -107,7 +117,7 @@ def _asked(connection: http.client.HTTPConnection, host: str, question: dict) ->
     response = connection.getresponse()
     body = response.read()
     if response.status != 200:
-        raise RemoteCommandError(
+        raise (TooLarge if b"larger than max" in body else RemoteCommandError)(
             f"etcd on {host} refuses to say what it has stored: it answers {response.status}",
             host=host,
             command=f"POST {RANGE}",
