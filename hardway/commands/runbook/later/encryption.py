@@ -41,7 +41,7 @@ PASSES: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "retire",
-        "Whoever has the old key then reads nothing that is stored now. Keep it for snapshots from before.",
+        "With the old key alone, nothing can be read that is stored now. Keep it for snapshots from before.",
         "on each control-plane host: remove the older keys, restart kube-apiserver",
     ),
 )
