@@ -81,7 +81,7 @@ def ordered(writer: str, keys: Collection[str]) -> tuple[str, ...]:
 
 def encryption_keys(store: Store) -> Mapping[str, str]:
     """Each key, and how a host's facts name it; PkiError like `encryption_config`."""
-    return {one: named(*one.split(":"), key) for one, key in _keys(store).items()}
+    return {one: named(kind_of(one), f"key{number(one)}", key) for one, key in _keys(store).items()}
 
 
 def named(kind: str, name: str, key: str) -> str:
