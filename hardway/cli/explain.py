@@ -35,13 +35,18 @@ def explain(phase: str, inventory: Path | None) -> None:
     """Explain a phase: what it does, where and why.
 
     It uses your inventory, or the example of six machines. PHASE is a name from `hardway phases`, all, etcd-restore,
-    nodes (how a node is drained, and how hosts join and leave) or upgrade (how a cluster comes to other versions).
+    nodes (how a node is drained, and how hosts join and leave), upgrade (how a cluster comes to other versions) or
+    encryption-rotate (another key for Secrets).
     """
     from ..commands import runbook
     from ..run.selection import Selection
     from ..run.supposed import assumed
 
-    others = {"nodes": runbook.explain_nodes, "upgrade": runbook.explain_upgrade}
+    others = {
+        "nodes": runbook.explain_nodes,
+        "upgrade": runbook.explain_upgrade,
+        "encryption-rotate": runbook.explain_rotation,
+    }
     if phase in others:
         click.echo(others[phase]())
         return

@@ -9,6 +9,7 @@ from .gone import Gone, gone
 from .kubernetes import ApiObject, NodeMarks, RolledOut
 from .operator import Issued, LocalFile
 from .stopped import Noted, Restarted, Stopped
+from .stored import Rewritten
 from .system import Image, KernelModule, Leftover, LiveRoutes, Owned, Packages, Records, SwapOff, Sysctl, User
 from .unit import Restamp, Unit
 
@@ -41,6 +42,7 @@ __all__ = [
     "Resource",
     "Restamp",
     "Restarted",
+    "Rewritten",
     "RolledOut",
     "Situation",
     "Stopped",

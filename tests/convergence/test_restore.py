@@ -15,6 +15,7 @@ from fakes.world import Killed, World
 from test_death import moments, same, whole
 
 from hardway.commands.bootstrap import bootstrap
+from hardway.commands.encryption import rotating
 from hardway.commands.etcd import restore
 from hardway.commands.etcd.restore import Wanted
 from hardway.errors import (
@@ -550,3 +551,19 @@ def test_members_that_differ_are_never_given_to_the_api(lived, monkeypatch):
     assert "to have the same data as controller-0" in error.value.waited_for and error.value.phase == "etcd"
     assert not acts(world, "start") or not any("kube-apiserver" in act for _, act in acts(world, "start"))
     assert ongoing(world.facts) != ()
+
+
+def test_a_snapshot_from_before_a_rotation_has_the_key_of_its_day(lived):
+    """API servers start with it: they would read no Secret of the snapshot otherwise."""
+    world, path = lived()
+    rotating.rotate(MemorySession.on(world))
+    assert all("aescbc:key1" not in str(world.hosts[name].providers) for name in PLANES)
+    said = run(world, path)
+    assert "read with the retired encryption key aescbc:key1 again" in said
+    for name in PLANES:
+        assert [one.partition("=")[0] for one in world.hosts[name].providers] == [
+            "aescbc:key2",
+            "aescbc:key1",
+            "identity",
+        ]
+    healthy(world)

@@ -14,6 +14,7 @@ from hardway.cluster import Cluster, Role
 from hardway.commands.runbook import bare, handover, ops
 from hardway.commands.runbook.chapters import guide, write_guide
 from hardway.commands.runbook.checks import CHECKS
+from hardway.commands.runbook.later.encryption import PASSES, explain_rotation
 from hardway.commands.runbook.later.upgrade import STEPS, explain_upgrade
 from hardway.commands.runbook.nodes import explain_nodes
 from hardway.commands.runbook.writing.document import Chapter, Code, Table
@@ -63,6 +64,7 @@ def test_every_phase_has_its_chapter_in_order(cluster, tmp_path):
         *(phase.name for phase in PHASES),
         "nodes",
         "upgrade",
+        "encryption-rotate",
         "handover",
         "etcd-data",
     ]
@@ -131,6 +133,14 @@ def test_how_versions_change_is_told_with_every_way_back(cluster, tmp_path):
         swaps
     )
     assert all(f"{name}: " in explain_upgrade() for name, _, _ in STEPS)
+
+
+def test_another_encryption_key_is_told_pass_by_pass(cluster, tmp_path):
+    [chapter] = [chapter for chapter in written(cluster, tmp_path) if chapter.name == "encryption-rotate"]
+    shown = [part.text for part in chapter.parts if isinstance(part, Code) and part.language == "text"]
+    provider = cluster.encryption.provider
+    assert shown == ([f"k8s:enc:{provider}:v1:key1"] if provider != "none" else [])
+    assert all(f"{name}: " in explain_rotation() for name, _, _ in PASSES)
 
 
 @pytest.mark.parametrize("form", ["md", "html"])

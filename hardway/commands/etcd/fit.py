@@ -14,7 +14,10 @@ from ...etcd.snapshot import Snapshot
 from ...facts import Facts, authority
 from ...living.restoration import Restoration
 from ...phase import Inputs
+from ...pki import retirement
+from ...pki.encryption import encryption_keys, file_of
 from ...snapshots import Said
+from ...state.store import Store
 
 SLACK_MB = 64
 AGAIN = "hardway etcd restore INV FILE"
@@ -73,13 +76,20 @@ def _require_keys(inputs: Inputs, offer: Offer) -> None:
         return
     here = set(inputs.credentials.encryption_keys().values())
     if missing := [key for key in offer.sidecar.keys if key not in here]:
-        kind = missing[0].partition(":")[0]
-        where = inputs.credentials.store.where(f"encryption/{kind}-key1.key")
+        where = inputs.credentials.store.where(file_of(missing[0].partition("=")[0]))
         raise UnreadableError(
             f"Secrets in {offer.snapshot.path} are encrypted with a key that is not in the state directory",
             evidence="\n".join(f"missing: {key}" for key in missing),
             hint=f"copy it from the state directory of that day to {where}, mode 0600; then: {AGAIN}",
         )
+
+
+def recall(store: Store, offer: Offer) -> list[str]:
+    """Have API servers read with the retired keys that Secrets in the snapshot may be under, before they start with it;
+    without a sidecar that may be any. The names of those keys."""
+    names = encryption_keys(store)
+    needed = [key for key, name in names.items() if offer.sidecar is None or name in offer.sidecar.keys]
+    return retirement.recall(store, needed)
 
 
 def _require_format(cluster: Cluster, found: Snapshot) -> None:

@@ -14,6 +14,7 @@ from ...living.restoration import NOTE, Restoration, ongoing
 from ...parallel import each
 from ...phase import Inputs, Phase
 from ...phases.restoring import phases
+from ...plans import steps
 from ...plans.plan import Planned
 from ...preflight import continuity, judge
 from ...run.failures import of_left_out
@@ -22,7 +23,7 @@ from ...run.selection import Selection
 from ...session import Known, Session
 from ...snapshots import Said, ask, require_member
 from ...vocabulary import Blob, Op
-from . import fit, steps, survivor
+from . import fit, survivor
 from .fit import Offer
 
 COMMAND = "etcd restore"
@@ -89,6 +90,8 @@ def restore(session: Session, wanted: Wanted) -> None:
         for line in (*map(str, judge(known.inputs)), *ready.lines):
             session.report.note(line)
         known.gather()
+        for key in fit.recall(session.store, offer):
+            session.report.note(f"API servers read with the retired encryption key {key} again: the snapshot needs it")
         where = (ready.inputs, session.live, known.remotes())
         hosts, command = known.wanted or frozenset(), wanted.command(session.cluster.source)
         Runner(*where, ready.phases, hosts, session.report, session.parallel, command=command).run()

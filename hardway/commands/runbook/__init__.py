@@ -2,6 +2,7 @@
 
 from .chapters import guide, write_guide
 from .explain import RESTORE, explain, explain_restore
+from .later.encryption import explain_rotation
 from .later.upgrade import explain_upgrade
 from .nodes import explain_nodes
 from .survey import surveyed, unasked
@@ -13,6 +14,7 @@ __all__ = [
     "explain",
     "explain_nodes",
     "explain_restore",
+    "explain_rotation",
     "explain_upgrade",
     "guide",
     "surveyed",

@@ -21,6 +21,7 @@ from .checks import checks
 from .etcd_data import TITLE, etcd_data
 from .handover import handover
 from .issue import issue_encryption, issue_pki
+from .later.encryption import rotation
 from .later.upgrade import upgrade
 from .nodes import nodes
 from .reasons import flags
@@ -49,6 +50,7 @@ def guide(
         chapters.append(Chapter(phase.name, phase.title, tuple(_chapter(phase, inputs, found, writer))))
     chapters.append(Chapter("nodes", "Drain a node, remove a host", tuple(nodes(cluster))))
     chapters.append(Chapter("upgrade", "Upgrade to other versions", tuple(upgrade(cluster))))
+    chapters.append(Chapter("encryption-rotate", "Rotate the encryption key", tuple(rotation(cluster))))
     end = Chapter("handover", "Hand the cluster over to hardway", tuple(handover(inputs)))
     return [*chapters, end, Chapter("etcd-data", TITLE, tuple(etcd_data(inputs)))]
 
