@@ -16,13 +16,13 @@ from .options import INVENTORY, STATE, load
 @click.option(
     "--install",
     "target",
-    type=click.Path(path_type=Path),
+    type=click.Path(),
     metavar="PATH",
     help="The file, or the folder it goes to.  [default: ~/.local/bin]",
 )
 @click.option("--uninstall", is_flag=True, help="Remove what this command has installed there, and nothing else.")
 @click.option("--force", is_flag=True, help="Replace another program of that name; it is kept as PATH.before-hardway.")
-def kubectl(inventory: Path, state_dir: Path | None, target: Path | None, uninstall: bool, force: bool) -> None:
+def kubectl(inventory: Path, state_dir: Path | None, target: str | None, uninstall: bool, force: bool) -> None:
     """Install the kubectl that matches the cluster.
 
     It comes from the cache, checked by its checksum, for this computer's processor, and with it the completion for your

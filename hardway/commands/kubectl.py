@@ -14,13 +14,15 @@ import platform
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from ..assets import AssetStore
 from ..assets.asset import Asset
 from ..cluster import Cluster
 from ..errors import AssetError, UsageError
 from ..facts import ARCHITECTURES
-from ..state.durable import sync_directory, synced
+from ..state.durable import sync_directory
+from ..state.growing import growing, sweep
 
 KEPT = ".before-hardway"
 PIECE = 1 << 20
@@ -34,10 +36,11 @@ COMPLETIONS = {
 LOADED = {"zsh": "zsh reads it when ~/.zshrc has, before compinit: fpath=(~/.local/share/zsh/site-functions $fpath)"}
 
 
-def place(target: Path | None) -> Path:
-    """The file that is meant: a folder is where `kubectl` goes."""
-    path = (target or Path("~/.local/bin/kubectl")).expanduser().absolute()
-    return path / "kubectl" if path.is_dir() else path
+def place(target: str | None) -> Path:
+    """The file that is meant: a folder, there or named with a slash at its end, is where `kubectl` goes."""
+    named = target or "~/.local/bin/"
+    path = Path(named).expanduser().absolute()
+    return path / "kubectl" if named.endswith(os.sep) or path.is_dir() else path
 
 
 def install(cluster: Cluster, path: Path, force: bool) -> list[str]:
@@ -113,29 +116,28 @@ def _aside(path: Path, force: bool) -> str:
 
 def _written(path: Path, asset: Asset) -> None:
     """Copy it beside its place, compare the checksum, and let it take the place in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()
-    with _beside(path) as beside:
-        with asset.path.open("rb") as source, synced(beside, 0o755) as copy:
-            while piece := source.read(PIECE):
-                digest.update(piece)
-                copy.write(piece)
+    with _replacing(path, 0o755) as copy, asset.path.open("rb") as source:
+        while piece := source.read(PIECE):
+            digest.update(piece)
+            copy.write(piece)
         if digest.hexdigest() != asset.sha256:
             raise AssetError(f"{asset.path} changed while it was copied", hint="hardway assets verify INV")
         _note({**_noted(), str(path): _about(path, asset.sha256, path)})
-        beside.replace(path)
-    sync_directory(path.parent)
 
 
 @contextlib.contextmanager
-def _beside(file: Path) -> Iterator[Path]:
-    """A name in the same folder for what takes the file's place; nothing is there before, and nothing is left."""
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    beside.unlink(missing_ok=True)
-    try:
-        yield beside
-    finally:
-        beside.unlink(missing_ok=True)
+def _replacing(path: Path, mode: int) -> Iterator[BinaryIO]:
+    """A file that takes the place of another when it is whole; what killed runs have left beside it is removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sweep(path.parent)
+    with growing(path) as (part, file):
+        yield file
+        file.flush()
+        os.fchmod(file.fileno(), mode)
+        os.fsync(file.fileno())
+        part.replace(path)
+        sync_directory(path.parent)
 
 
 def _completion(path: Path) -> Iterator[str]:
@@ -169,11 +171,8 @@ def _completed(file: Path, content: bytes, program: Path) -> None:
 
 
 def _replaced(file: Path, content: bytes) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with _beside(file) as beside:
-        with synced(beside, 0o644) as new:
-            new.write(content)
-        beside.replace(file)
+    with _replacing(file, 0o644) as new:
+        new.write(content)
 
 
 def _reached(path: Path) -> Iterator[str]:

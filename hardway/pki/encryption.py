@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 import itertools
+import re
 import secrets
 from collections.abc import Collection, Mapping
 
@@ -23,6 +24,7 @@ from .secret import Secret
 PROVIDERS = ("aescbc", "secretbox")
 IDENTITY = "identity"
 KEY_BYTES = 32
+MANY = 7
 RESOURCES = ("secrets",)  # what is encrypted, by the names of the API's core group
 
 
@@ -69,6 +71,11 @@ def kind_of(key: str) -> str:
     return key.partition(":")[0]
 
 
+def of_hardway(key: str) -> bool:
+    """Whether a key has a name as hardway gives it."""
+    return bool(re.fullmatch(rf"({'|'.join(PROVIDERS)}):key[0-9]+", key))
+
+
 def number(key: str) -> int:
     return int(key.rpartition(":key")[2])
 
@@ -91,14 +98,16 @@ def named(kind: str, name: str, key: str) -> str:
 
 def encryption_configs(store: Store) -> Mapping[str, tuple[str, ...]]:
     """Every configuration that may be in use and was written with the keys of this store, by its sha256: its entries in
-    order. Of retired keys only those that were retired last can still be in one.
+    order. Of retired keys only those that were retired last can still be in one. Of more than MANY keys, which nobody
+    needs, those are left out of which more than one key is missing.
 
     A cluster whose API servers run with one from before a change of `_document` needs that older form here too.
     """
     keys, gone = _keys(store), retired(store)
     last = max((one.since for one in gone.values()), default="")
     recent = [one for one in keys if one not in gone or gone[one].since == last]
-    some = (chosen for count in range(len(recent) + 1) for chosen in itertools.combinations(recent, count))
+    counts = range(len(recent) + 1) if len(recent) <= MANY else (0, 1, len(recent) - 1, len(recent))
+    some = (chosen for count in counts for chosen in itertools.combinations(recent, count))
     orders = (ordered(writer, chosen) for chosen in some for writer in (*chosen, IDENTITY))
     return {hashlib.sha256(_document(order, keys)).hexdigest(): order for order in orders}
 

@@ -3,7 +3,6 @@ run."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from ..cluster import Host
@@ -11,11 +10,10 @@ from ..errors import PkiError
 from ..facts import Facts
 from ..living.encryption import CONFIG, in_file, ours
 from ..phase import Inputs
-from ..pki.encryption import PROVIDERS, file_of, kind_of
+from ..pki.encryption import file_of, kind_of, of_hardway
 from ..pki.retirement import retired
 from .finding import ClusterCheck, HostCheck
 
-OURS = re.compile(rf"({'|'.join(PROVIDERS)}):key[0-9]+")
 Found = Iterator[tuple[str, str]]
 FoundOn = Iterator[tuple[Host, str, str]]
 TO_READ = (
@@ -39,11 +37,11 @@ def foreign_keys(inputs: Inputs, host: Host, facts: Facts) -> Found:
 
 def _remedy(inputs: Inputs, host: Host, foreign: str) -> str:
     key, keys = foreign.partition("=")[0], inputs.credentials.encryption_keys()
-    if OURS.fullmatch(key) and kind_of(key) not in map(kind_of, keys):
+    if of_hardway(key) and kind_of(key) not in map(kind_of, keys):
         file = inputs.credentials.store.where(file_of(key))
         return f"restore the state directory from a backup, or copy the secret of that key from {host.name} to {file}"
     by_hand = "return to the keys of hardway first: docs/operating.md, A key that hardway did not create"
-    if OURS.fullmatch(key) and key not in keys:
+    if of_hardway(key) and key not in keys:
         return f"{by_hand}; or, if a rotation ran on another computer, copy its state directory here"
     return by_hand
 

@@ -567,3 +567,30 @@ def test_a_snapshot_from_before_a_rotation_has_the_key_of_its_day(lived):
             "identity",
         ]
     healthy(world)
+
+
+SEALED = b"k8s:enc:aescbc:v1:key1:\x00\x01"
+
+
+def test_a_snapshot_itself_says_which_keys_it_needs(lived, tmp_path):
+    """Its sidecar may be lost, or written where the state directory was an old copy."""
+    world, _ = lived()
+    rotating.rotate(MemorySession.on(world))
+    secret = bolt_file.stored("/registry/secrets/default/old", SEALED)
+    path = taken(world, tmp_path / "alone.db", secret, keys=())
+    world.log.clear()
+    session = MemorySession.on(world)
+    ready = restore.look(session.looking(), Wanted(path))
+    assert "read with the retired encryption key aescbc:key1 again" in " ".join(ready.lines)
+    assert any("encryption-config.yaml" in change.resource for change in restore.foresee(ready)) and world.log == []
+    assert "read with the retired encryption key aescbc:key1 again" in run(world, path)
+    assert all("aescbc:key1" in str(world.hosts[name].providers) for name in PLANES)
+    healthy(world)
+
+
+def test_a_snapshot_under_a_key_that_is_not_here_stops_nothing(lived, tmp_path):
+    world, _ = lived()
+    secret = bolt_file.stored("/registry/secrets/default/old", SEALED.replace(b"key1", b"key8"))
+    with pytest.raises(UnreadableError, match="a key that is not in the state directory") as error:
+        run(world, taken(world, tmp_path / "alone.db", secret, keys=()))
+    assert error.value.evidence == "missing: aescbc:key8" and "aescbc-key8.key" in error.value.hint and world.log == []

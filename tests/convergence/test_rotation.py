@@ -11,11 +11,17 @@ from fakes.memory_session import MemorySession
 from fakes.world import Killed, World, changes
 
 from hardway.commands.encryption import rotating, status, text
-from hardway.commands.etcd import fit
-from hardway.errors import NotReadyError, PreflightError, RemoteCommandError, UnreadableError, UsageError
+from hardway.errors import (
+    InUseError,
+    NotReadyError,
+    PreflightError,
+    RemoteCommandError,
+    UnreadableError,
+    UsageError,
+)
 from hardway.living.rotation import unfinished
 from hardway.pki.encryption import new_key
-from hardway.pki.retirement import retire, retired
+from hardway.pki.retirement import retired
 from hardway.preflight import judge
 
 pytestmark = pytest.mark.slow
@@ -174,7 +180,7 @@ def test_a_secret_that_the_api_refuses_to_write_is_named_without_its_value(livin
 def test_no_key_is_retired_while_a_secret_is_under_it(living, monkeypatch):
     world = living()
     monkeypatch.setattr(rotating, "REWRITE", dataclasses.replace(rotating.REWRITE, desired=lambda inputs, target: []))
-    with pytest.raises(NotReadyError, match="1 Secret in etcd are not under aescbc:key2"):
+    with pytest.raises(NotReadyError, match="1 Secret under another key than aescbc:key2"):
         rotate(world)
     assert retired(world.store) == {} and loaded(world) == {("aescbc:key2", "aescbc:key1", "identity")}
 
@@ -192,6 +198,72 @@ def test_a_machine_put_back_to_an_image_from_before_is_refused_by_bootstrap_and_
     assert "EncryptionRetired" in caught.value.evidence and "hardway encryption rotate INV" in caught.value.evidence
     rotate(world)
     assert finished(world, "aescbc:key2")
+
+
+# What others do meanwhile.
+
+
+def test_a_snapshot_that_was_restored_by_hand_has_its_key_again_and_needs_no_other(living):
+    """Its Secrets are under a key that no API server reads with any more."""
+    world = living("aescbc", "lab")
+    rotate(world)
+    world.objects.stored = {
+        OLD: next(name for name in world.credentials.encryption_keys().values() if ":key1=" in name)
+    }
+    said = rotating.foresee(MemorySession.on(world)).text()
+    assert "a rotation to aescbc:key2 is continued" in said and "1 under aescbc:key1, not aescbc:key2" in said
+    assert "aescbc:key1 is needed again" in rotate(world)
+    assert finished(world, "aescbc:key2") and [name for name in keys(world) if "key3" in name] == []
+
+
+@pytest.mark.parametrize("key", ["aescbc:key7", "kms:vault", "unknown"])
+def test_secrets_under_a_key_that_nobody_has_are_named_and_nothing_is_begun(living, key):
+    world = living()
+    world.objects.stored[OLD] = key
+    with pytest.raises(UnreadableError, match="1 Secret in etcd cannot be read") as caught:
+        rotate(world)
+    assert caught.value.evidence == f"/registry/secrets/default/old: {key}"
+    assert world.log == [] and [name for name in keys(world) if "key2" in name] == []
+    [problem] = status.collect(MemorySession.on(world)).problems
+    assert f"1 Secret under {key}, which is not in the state directory" in problem
+
+
+def test_only_one_run_at_a_time(living):
+    world = living()
+    with world.store.lock(), pytest.raises(InUseError):
+        rotate(world)
+    assert world.log == [] and [name for name in keys(world) if "key2" in name] == []
+
+
+def test_no_key_is_retired_while_an_api_server_writes_with_it(living, monkeypatch):
+    """All Secrets are under the new key, and the next one would not be."""
+    world = living("aescbc", "lab")
+    host = world.hosts["controller-1"]
+    before = host.loaded
+    kept = rotating.retire
+
+    def stop(*words):
+        raise Killed
+
+    monkeypatch.setattr(rotating, "retire", stop)
+    with pytest.raises(Killed):
+        rotate(world)
+    monkeypatch.setattr(rotating, "retire", kept)
+    asked = type(world.live).encryption
+    old = lambda live, one: before if one.name == "controller-1" else asked(live, one)  # noqa: E731
+    monkeypatch.setattr(type(world.live), "encryption", old)
+    with pytest.raises(UnreadableError, match="controller-1"):
+        rotate(world)
+    assert retired(world.store) == {}
+
+
+def test_a_version_that_waits_to_be_installed_is_no_part_of_it(living):
+    world = living()
+    older = dataclasses.replace(world.cluster.versions, kubernetes="1.36.0")
+    world.use(dataclasses.replace(world.cluster, versions=older))
+    with pytest.raises(UsageError, match="a rotation changes no version"):
+        rotate(world)
+    assert world.log == [] and [name for name in keys(world) if "key2" in name] == []
 
 
 # What is shown.
@@ -245,14 +317,13 @@ def test_a_changed_provider_is_no_rotation(living):
     assert finished(world, "secretbox:key2") and sorted(retired(world.store)) == ["aescbc:key1", "secretbox:key1"]
 
 
-def test_retired_keys_serve_again_for_a_snapshot_that_needs_them(living):
+def test_a_configuration_of_ones_own_is_counted_and_not_judged(living):
     world = living()
-    rotate(world)
-    assert fit.recall(world.store, fit.Offer(None)) == ["aescbc:key1"]
-    world.run()
-    assert loaded(world) == {("aescbc:key2", "aescbc:key1", "identity")}
-    retire(world.store, ["aescbc:key1"], "2026-11-30T12:00:00+00:00", 1)
-    assert "retired key aescbc:key1" in unfinished(encryption(world))
+    edit(world, "aescbc", extra_args={"kube-apiserver": {"encryption-provider-config": "/etc/own.yaml"}})
+    world.objects.stored[OLD] = "aesgcm:mine"
+    found = status.collect(MemorySession.on(world))
+    assert found.resources == {"secrets": {"aesgcm:mine": 1}} and found.healthy and found.writer == ""
+    assert "a configuration of your own" in text.text(found) and "writes," not in text.text(found)
 
 
 def test_a_selection_of_the_passes_knows_its_phases():

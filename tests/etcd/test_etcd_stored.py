@@ -11,9 +11,11 @@ import pytest
 from real_etcd import LocalTransport, eventually
 
 from hardway.errors import NotReadyError, RemoteCommandError
+from hardway.etcd.sealed import sealed_with
+from hardway.targets.secrets import rewriting
 from hardway.targets.secrets import stored as module
 from hardway.targets.secrets.rewriting import api_path
-from hardway.targets.secrets.stored import PAGE, Stored, TooLarge, collected, sealed_with, stored
+from hardway.targets.secrets.stored import PAGE, Stored, TooLarge, collected, stored
 
 PREFIX = "/registry/secrets/"
 
@@ -84,6 +86,44 @@ def test_what_is_left_to_rewrite_is_all_under_another_key():
     found = Stored(1, {"/registry/secrets/a/x": "aescbc:key2", "/p/secrets/b/y.z": "identity"})
     assert found.but("aescbc:key2") == {"/p/secrets/b/y.z": "identity"}
     assert api_path("/p/secrets/b/y.z") == "/api/v1/namespaces/b/secrets/y.z"
+
+
+class Api:
+    """An API server that answers of each object what is told of it, the last for ever; and the way to it."""
+
+    def __init__(self, **told: list[int | Exception]):
+        self.told, self.asked = told, []
+
+    def kube(self):
+        return self
+
+    def request(self, method, path, body, content_type):
+        name = path.rpartition("/")[2]
+        self.asked.append(name)
+        said = self.told[name].pop(0) if len(self.told[name]) > 1 else self.told[name][0]
+        if isinstance(said, Exception):
+            raise said
+        return said, json.dumps({"reason": "Why", "message": "hunter2"}).encode()
+
+
+def paths(*names: str) -> list[str]:
+    return [f"/api/v1/namespaces/a/secrets/{name}" for name in names]
+
+
+def test_one_that_nobody_can_decrypt_keeps_no_other_from_being_written(monkeypatch):
+    monkeypatch.setattr(rewriting, "SECONDS", 0.2)
+    api = Api(lost=[500], late=[503, 409, 200], gone=[404], held=[422], well=[200])
+    said = rewriting.rewritten(api, paths("lost", "late", "gone", "held", "well"))
+    assert said == dict(zip(paths("lost", "held"), ["not now: 500 Why", "422 Why"], strict=True))
+    assert [api.asked.count(name) for name in ("gone", "held", "well", "late")] == [1, 1, 1, 3]
+
+
+def test_an_api_that_does_not_answer_refuses_nothing(monkeypatch):
+    monkeypatch.setattr(rewriting, "SECONDS", 0.2)
+    assert rewriting.rewritten(Api(one=[OSError("refused"), 200]), paths("one")) == {}
+    with pytest.raises(NotReadyError, match="refused"):
+        rewriting.rewritten(Api(one=[OSError("refused")], two=[OSError("refused")]), paths("one", "two"))
+    assert rewriting.rewritten(Api(), []) == {}
 
 
 class Answer(http.server.BaseHTTPRequestHandler):

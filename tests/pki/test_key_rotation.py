@@ -97,6 +97,16 @@ def test_every_configuration_of_a_rotation_is_known_by_its_digest(kept):
     assert recent.items() <= kept.encryption_configs().items()
 
 
+def test_many_keys_in_use_are_no_burden(kept):
+    """The record of the retired ones can be lost: then all are in use."""
+    for _ in range(20):
+        new_key("aescbc", kept.store)
+    known = kept.encryption_configs()
+    assert len(known) < 1000
+    for writer in ("", "aescbc:key20", "aescbc:key1"):
+        assert hashlib.sha256(kept.encryption_config(writer).reveal()).hexdigest() in known
+
+
 def test_a_damaged_record_is_an_error_that_names_it(kept):
     retire(kept.store, ["secretbox:key1"], SINCE, 42)
     for content in (b"{", b"[]", b'{"aescbc:key1": {"since": 1, "x": 2}}'):

@@ -10,12 +10,10 @@ import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ...errors import NotReadyError, UnreadableError, UsageError
+from ...errors import NotReadyError
 from ...living.asking import with_encryption
-from ...living.encryption import FLAG, Encryption, ours
-from ...living.rotation import AGAIN, recalled, unfinished
+from ...living.rotation import AGAIN, unfinished
 from ...phase import OPERATOR, SECRETS, Inputs, Phase
-from ...pki.credentials import Credentials
 from ...pki.encryption import IDENTITY, new_key
 from ...pki.retirement import recall, retire
 from ...plans import steps
@@ -29,6 +27,7 @@ from ...run.selection import Selection
 from ...session import Known, Session
 from ...state.store import Overlay, Store
 from ...targets.live import Live
+from .required import needed_again, require_all, require_known, require_provider, require_versions, shown
 
 COMMAND = "encryption rotate"
 PASSES = Selection(only=("encryption", "encryption-read", "control-plane"))
@@ -43,18 +42,6 @@ def may_write(inputs: Inputs, live: Live, target: object, changes: Sequence[Chan
     loaded = {host.name: live.encryption(host) for host in inputs.cluster.control_plane}
     said = {name: digest for name, digest in loaded.items() if digest is not None}
     require_all(replace(inputs, lives=replace(inputs.lives, loaded=said)).encryption)
-
-
-def require_all(encryption: Encryption) -> None:
-    """UnreadableError unless every API server of the inventory writes with the newest key."""
-    wanted = encryption.wanted
-    others = [host.name for host in encryption.cluster.control_plane if (encryption.loaded(host) or ("",))[0] != wanted]
-    if others:
-        raise UnreadableError(
-            f"kube-apiserver on {', '.join(others)} does not write with {wanted}, so no Secret was rewritten",
-            host=others[0],
-            hint=f"hardway status INV   shows whether it runs; then: {AGAIN}",
-        )
 
 
 REWRITE = Phase(
@@ -103,11 +90,12 @@ class Foreseen:
 
 def foresee(session: Session) -> Foreseen:
     """The exact steps, by reading alone."""
-    known = _asked(session).looking()
-    _require_possible(known)
+    require_provider(session.cluster)
     overlay = Overlay(session.store)
-    known = _over(known, overlay)
-    recall(overlay, recalled(known.inputs.encryption))
+    known = _over(_asked(session).looking(), overlay)
+    require_versions(known)
+    recall(overlay, needed_again(known))
+    require_known(known)
     begun = unfinished(known.inputs.encryption)
     if not begun:
         new_key(session.cluster.encryption.provider, overlay)
@@ -127,27 +115,40 @@ def _over(known: Known, store: Store) -> Known:
 
 def rotate(session: Session) -> None:
     """Do it, or continue what was begun. Every API server and etcd must answer."""
+    require_provider(session.cluster)
     phases = (*PASSES.phases(), REWRITE)
     session.report.run_started(COMMAND, session.cluster, phases)
     with session.report.watched(), session.locked(COMMAND):
-        known = _asked(session)
-        _require_possible(known)
+        known = _readable(_asked(session))
+        require_known(known)
         known = _begun(known)
         for warning in judge(known.inputs):
             session.report.note(str(warning))
         known.gather()
         _run(known, phases)
-        if _retire(session):
+        if _retire(_asked(session)):
             _run(_asked(session), PASSES.phases())
         _prove(_asked(session))
     session.report.summary()
 
 
+def _readable(known: Known) -> Known:
+    """With every key that is needed: an API server reads again what an image or a snapshot from before has brought
+    back. Without that it would never get ready, so this comes before the API is needed for anything."""
+    require_versions(known)
+    session = known.session
+    if back := recall(session.store, needed_again(known)):
+        session.report.note(f"{', '.join(back)} is needed again, so it is no longer retired")
+        judge(known.inputs)
+        known.gather()
+        _run(known, PASSES.phases())
+        return _asked(session)
+    return known
+
+
 def _begun(known: Known) -> Known:
     """With the key that is rotated to: that of the rotation that was begun, or a new one."""
     session, encryption = known.session, known.inputs.encryption
-    if back := recall(session.store, recalled(encryption)):
-        session.report.note(f"an API server writes with {', '.join(back)}: no longer retired")
     if begun := unfinished(encryption):
         session.report.note(f"a rotation to {encryption.wanted} is continued: {begun}")
         return known
@@ -163,27 +164,6 @@ def _asked(session: Session) -> Known:
     return replace(known, lives=with_encryption(session.live, known.facts, known.lives))
 
 
-def _require_possible(known: Known) -> None:
-    cluster, lives = known.session.cluster, known.lives
-    if not ours(cluster):
-        raise UsageError(
-            f"a flag in the inventory names another encryption configuration (--{FLAG}), whose keys are yours",
-            hint="rotate them in that file; docs/operating.md says how",
-        )
-    if cluster.encryption.provider == "none":
-        raise UsageError(
-            "encryption.provider is none: there is no key to rotate",
-            hint="set encryption.provider in INV, then: hardway bootstrap INV",
-        )
-    if lives.servers is None:
-        raise NotReadyError("no API server answers, so no Secret can be rewritten", hint="hardway doctor INV")
-    if strangers := sorted(lives.servers - {str(host.address) for host in cluster.control_plane}):
-        raise UnreadableError(
-            f"kube-apiserver on {', '.join(strangers)} is in no inventory, and could not read the new key",
-            hint="add the host to INV, or stop its API server; then run hardway plan INV",
-        )
-
-
 def _run(known: Known, phases: Sequence[Phase]) -> None:
     session = known.session
     command = f"hardway {COMMAND} {session.cluster.source or 'INV'}"
@@ -197,9 +177,12 @@ def _targets(known: Known) -> frozenset[str]:
     return everywhere | {SECRETS.name, OPERATOR.name}
 
 
-def _retire(session: Session) -> list[str]:
-    """When etcd has nothing under them: the keys that API servers need no more."""
-    credentials = Credentials(session.cluster, session.store)
+def _retire(known: Known) -> list[str]:
+    """When no API server writes with another key, and then etcd has nothing under one: the keys that API servers need
+    no more. What comes later is under the newest."""
+    require_known(known)
+    require_all(known.inputs.encryption)
+    session, credentials = known.session, known.inputs.credentials
     wanted, found = credentials.encryption_writer(), session.live.stored()
     if left := found.but(wanted):
         raise _left(left, wanted)
@@ -213,9 +196,9 @@ def _retire(session: Session) -> list[str]:
 
 def _left(left: dict[str, str], wanted: str) -> NotReadyError:
     return NotReadyError(
-        f"{plural(len(left), 'Secret')} in etcd are not under {wanted}, so the older keys stay in use",
+        f"etcd has {plural(len(left), 'Secret')} under another key than {wanted}, so the older keys stay in use",
         host="etcd",
-        evidence="\n".join(f"{path}: {key}" for path, key in sorted(left.items())[:20]),
+        evidence=shown(left),
         hint=AGAIN,
     )
 

@@ -16,6 +16,7 @@ from ...session import Session
 from ...targets.secrets.stored import Stored
 
 SCHEMA = 1
+LOST = "docs/operating.md, A Secret that nobody can read"
 NOT_OURS = "a configuration that hardway did not write"
 
 
@@ -47,6 +48,7 @@ class Server:
 class EncryptionStatus:
     """`resources` says of each encrypted resource how many objects are under which key; `identity` is in the clear.
 
+    `writer` is empty when a flag in the inventory names another configuration, which is the operator's own.
     `unknown` are hosts of which nobody can say what their API server does.
     """
 
@@ -81,7 +83,7 @@ def collect(session: Session) -> EncryptionStatus:
     return EncryptionStatus(
         session.cluster.name,
         session.cluster.encryption.provider,
-        encryption.wanted,
+        encryption.wanted if ours(session.cluster) else "",
         found.revision,
         {resource: found.counts for resource in RESOURCES},
         tuple(_keys(encryption, found)),
@@ -97,6 +99,7 @@ def _keys(encryption: Encryption, found: Stored) -> Iterator[Key]:
     gone, here = retired(credentials.store), credentials.encryption_keys()
     for key in [*here, *(one for one in gone if one not in here)]:
         state = "retired" if key in gone else "writes" if key == encryption.wanted else "reads"
+        state = state if ours(encryption.cluster) else "unused"
         more = (gone[key].since, gone[key].revision) if key in gone else ()
         yield Key(key, state, credentials.store.where(file_of(key)), key in here, counts.get(key, 0), *more)
 
@@ -111,9 +114,11 @@ def _servers(encryption: Encryption) -> Iterator[Server]:
 def _problems(encryption: Encryption, found: Stored, servers: tuple[Server, ...], rotation: str) -> Iterator[str]:
     if not ours(encryption.cluster):
         return
-    wanted = encryption.wanted
+    wanted, here = encryption.wanted, encryption.credentials.encryption_keys()
     for key, count in found.counts.items():
-        if key != wanted:
+        if key not in (IDENTITY, *here):
+            yield f"{plural(count, 'Secret')} {under(key)}, which is not in the state directory: {LOST}"
+        elif key != wanted:
             yield f"{plural(count, 'Secret')} {under(key)}, not under {wanted}: {_remedy(wanted)}"
     for one in servers:
         now = (one.loaded or (NOT_OURS,))[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...living.encryption import FLAG
 from .status import NOT_OURS, EncryptionStatus, Key, Server, under
 
 
@@ -13,7 +14,9 @@ def text(found: EncryptionStatus) -> str:
 
 
 def _lines(found: EncryptionStatus) -> Iterator[str]:
-    yield f"cluster {found.cluster}: Secrets are written with {found.writer} (encryption.provider: {found.provider})"
+    how = f"with {found.writer} (encryption.provider: {found.provider})"
+    how = how if found.writer else f"as the inventory's --{FLAG} says, a configuration of your own"
+    yield f"cluster {found.cluster}: Secrets are written {how}"
     for resource, counts in found.resources.items():
         said = ", ".join(f"{count} {under(key)}" for key, count in counts.items())
         yield f"etcd, revision {found.revision}: {resource}: {said or 'none'}"

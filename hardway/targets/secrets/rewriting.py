@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from ...errors import HardwayError, RemoteCommandError
+from ...errors import HardwayError, NotReadyError, RemoteCommandError
 from ...vocabulary import Answers, Op, Probe
 from ..kube import KubeApi
 from ..live import Live, wait
@@ -17,6 +18,9 @@ AT_ONCE = 8
 SECONDS = 120.0  # an API server that restarts, or fills its caches, is waited for
 AGAIN = (409, 429)  # somebody else wrote it at the same time; come again
 NOTHING = b"{}"
+WAITS = "not now: "
+ANSWERED = re.compile(rf"{WAITS}[0-9]{{3}}\b")
+SHOWN = 20
 
 
 class StoredSecrets:
@@ -35,24 +39,14 @@ class StoredSecrets:
     def _rewrite(self, key: str) -> None:
         """Each on its own, and those that cannot be written are named together."""
         paths = sorted(map(api_path, self.live.stored().but(key)))
-        refused = [f"{path}: {said}" for path, said in zip(paths, self._all(paths), strict=True) if said]
-        if refused:
+        if refused := rewritten(self.live, paths):
             raise RemoteCommandError(
                 f"the API refused to write {len(refused)} of the Secrets again",
                 host="kubernetes",
                 command="PATCH with no change",
-                evidence="\n".join(refused[:20]),
+                evidence="\n".join(f"{path}: {said}" for path, said in [*refused.items()][:SHOWN]),
                 hint="correct or delete them, or the webhook that refuses; then: hardway encryption rotate INV",
             )
-
-    def _all(self, paths: Sequence[str]) -> list[str]:
-        """What was said of each; after an interruption no more are begun."""
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            try:
-                return [*pool.map(lambda path: rewritten(self.live, path), paths)]
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
 
 
 def api_path(stored: str) -> str:
@@ -61,19 +55,41 @@ def api_path(stored: str) -> str:
     return f"/api/v1/namespaces/{namespace}/{resource}/{name}"
 
 
-def rewritten(live: Live, path: str) -> str:
-    """Have the API store an object again as it is; why not, or nothing. One that is gone needs it no more."""
-    said: list[str] = []
+def rewritten(live: Live, paths: Sequence[str]) -> dict[str, str]:
+    """Have the API store objects again as they are; of those that it does not, why. One that is gone needs it no more.
+
+    What an API server cannot do now is tried again as long as others are written, and SECONDS longer. NotReadyError
+    when no API server answers.
+    """
+    said = dict.fromkeys(paths, WAITS)
+
+    def waiting() -> list[str]:
+        return [path for path in paths if said[path].startswith(WAITS)]
 
     def again() -> str:
-        said[:] = [_written(live.kube(), path)]
-        return said[0] if said[0].startswith(WAITS) else ""
+        before = waiting()
+        said.update(zip(before, _all(live, before), strict=True))
+        left = waiting()
+        return said[left[0]] if left and len(left) == len(before) else ""
 
-    wait(again, SECONDS, lambda missing: f"the API to write {path} again ({missing})", interval=0.5)
-    return said[0]
+    while left := waiting():
+        try:
+            wait(again, SECONDS, lambda missing: f"the API to write {left[0]} again ({missing})", interval=0.5)
+        except NotReadyError:
+            if not any(ANSWERED.match(said[path]) for path in left):
+                raise
+            break
+    return {path: why for path, why in said.items() if why}
 
 
-WAITS = "not now: "
+def _all(live: Live, paths: Sequence[str]) -> list[str]:
+    """What was said of each; after an interruption no more are begun."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        try:
+            return [*pool.map(lambda path: _written(live.kube(), path), paths)]
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _written(api: KubeApi, path: str) -> str:

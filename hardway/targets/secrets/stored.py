@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ...errors import ConnectionFailed, NotReadyError, RemoteCommandError
+from ...etcd.sealed import sealed_with
 from ...pki.credentials import Credentials
-from ...pki.encryption import IDENTITY
 from ...ports import ETCD_CLIENT
 from ...transport import Transport
 from ..kube import Connection, tls_context
@@ -25,8 +25,6 @@ from ..readonly import ReadingTransport
 SECONDS = 60.0
 PAGE = 100  # objects in one answer; a Secret has at most 1 MiB
 RANGE = "/v3/kv/range"
-SEALED, PLAIN = b"k8s:enc:", (b"k8s\x00", b"{")
-OTHER = "unknown"
 
 
 @dataclass(frozen=True)
@@ -51,16 +49,6 @@ class Stored:
 
 class TooLarge(RemoteCommandError):
     """etcd's gateway takes no answer that is so large: it must be asked for less at once."""
-
-
-def sealed_with(value: bytes) -> str:
-    """The key that a value in etcd begins with, as it is named in the encryption configuration."""
-    if value.startswith(PLAIN):
-        return IDENTITY
-    words = value[:512].split(b":", 5)
-    if not value.startswith(SEALED) or len(words) < 6:
-        return OTHER
-    return f"{words[2].decode('ascii', 'replace')}:{words[4].decode('ascii', 'replace')}"
 
 
 def stored(transport: Transport | ReadingTransport, credentials: Credentials, prefix: str) -> Stored:
