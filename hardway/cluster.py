@@ -166,6 +166,13 @@ class Cluster:
         """What every kubeconfig that leaves a control-plane host points at."""
         return f"https://{self.api.address}:{self.api.port}"
 
+    @property
+    def etcd_prefix(self) -> str:
+        """Below which API servers keep their objects in etcd."""
+        flags = [args.get("kube-apiserver", {}) for args in (self.override_args, self.extra_args)]
+        found = next((args["etcd-prefix"] for args in flags if "etcd-prefix" in args), "/registry")
+        return f"/{str(found).strip('/')}"
+
     def apiserver_port(self, host: Host) -> int:
         """The port kube-apiserver binds on this host: the inventory's, or 6443, moved aside where HAProxy shares a
         control-plane host and holds it.

@@ -33,6 +33,7 @@ class Elsewhere:
 OPERATOR = Elsewhere("operator")
 ETCD = Elsewhere("etcd")
 API = Elsewhere("kubernetes")
+SECRETS = Elsewhere("secrets")  # as they lie in etcd
 Target = Host | Elsewhere
 
 

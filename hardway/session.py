@@ -19,7 +19,7 @@ from .facts import Facts
 from .lease import Leased, Permission
 from .living import Founded, Lives, roads, tried, what_lives
 from .parallel import each
-from .phase import API, ETCD, OPERATOR, Inputs
+from .phase import API, ETCD, OPERATOR, SECRETS, Inputs
 from .pki.credentials import Credentials
 from .progress.redact import Redactor
 from .progress.runlog import RunLog
@@ -34,6 +34,7 @@ from .targets.etcd_members import EtcdRemote, MemberRemote
 from .targets.kube import ApiRemote
 from .targets.live import Live
 from .targets.readonly import ReadingEtcd, reading
+from .targets.secrets.rewriting import StoredSecrets
 from .targets.workstation import OperatorRemote
 from .transport import Transport
 from .vocabulary import ReadOnly, Remote
@@ -96,11 +97,8 @@ class Session:
         connected to when it is first needed."""
         credentials = Credentials(cluster, self.credentials.store).keep(self.credentials.kept)
         new = {host.name: self.connect(host) for host in cluster.hosts if host.name not in self.live.transports}
-        own = {
-            "assets": AssetStore(cluster, report=self.report.note),
-            "live": self.live.about(cluster, credentials, new),
-        }
-        return replace(self, cluster=cluster, credentials=credentials, **own)
+        assets, live = AssetStore(cluster, report=self.report.note), self.live.about(cluster, credentials, new)
+        return replace(self, cluster=cluster, credentials=credentials, assets=assets, live=live)
 
     def looking(self) -> Session:
         """The same cluster by the same connections, unable to write; assets are shared."""
@@ -272,6 +270,7 @@ class Known:
             OPERATOR.name: leased(OperatorRemote(session.credentials)),
             ETCD.name: etcd,
             API.name: leased(ApiRemote(live.kube, may_be_absent)),
+            SECRETS.name: leased(StoredSecrets(live)),
         }
         names = [host.name for host in session.cluster.etcd_members]
         members = {name: MemberRemote(live.remotes[name], etcd) for name in names}

@@ -38,27 +38,23 @@ def storage_findings(writer: str, raw: bytes | None, secret: Secret) -> list[str
         encrypted = raw.startswith(b"k8s:enc:")
         return [f"the value starts with {raw[:24]!r}, but encryption.provider is none"] if encrypted else []
     # secretbox and aescbc write their own name; the key's is that of the first key in the configuration.
-    wanted = f"k8s:enc:{writer}:v1:key1:".encode()
+    kind, _, name = writer.partition(":")
+    wanted = f"k8s:enc:{kind}:v1:{name}:".encode()
     found = [] if raw.startswith(wanted) else [f"the value starts with {raw[:24]!r} instead of {wanted.decode()}"]
     return found + (["the value is readable in etcd"] if any(trace in raw for trace in traces(secret)) else [])
 
 
 def encrypted(scene: Scene) -> Outcome:
-    writer = scene.cluster.encryption.writer
+    writer = scene.inputs.credentials.encryption_writer()
     if not ours(scene.cluster):
         return skipped(f"a flag in the inventory names another configuration (--{FLAG})")
     smoke = pods_of(scene)
-    arguments = {
-        **scene.cluster.extra_args.get("kube-apiserver", {}),
-        **scene.cluster.override_args.get("kube-apiserver", {}),
-    }
-    prefix = arguments.get("etcd-prefix", "/registry").strip("/")
     with open_any(scene) as client:
-        raw = client.get(f"/{prefix}/secrets/{smoke.namespace}/{manifests.SECRET}")
+        raw = client.get(f"{scene.cluster.etcd_prefix}/secrets/{smoke.namespace}/{manifests.SECRET}")
     found = storage_findings(writer, raw, smoke.secret)
     if writer == IDENTITY and not found:
         return skipped("the inventory disables encryption (encryption.provider: none)")
-    return judged(found, f"etcd holds k8s:enc:{writer}:v1:key1, and the value is not readable")
+    return judged(found, f"etcd holds k8s:enc:{writer.replace(':', ':v1:')}, and the value is not readable")
 
 
 def audit_findings(lines: Iterable[str], namespace: str, secret: Secret) -> list[str]:

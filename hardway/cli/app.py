@@ -14,11 +14,13 @@ from .bundle import support_bundle
 from .certs import certs
 from .doctor import doctor
 from .drill import drill
+from .encryption import encryption
 from .endings import ReaderGone, conclude
 from .etcd import etcd
 from .explain import explain, phases, render, runbook
 from .help import Group
 from .inventory import init, schema, validate
+from .kubectl import kubectl
 from .lab import lab
 from .logs import logs
 from .node import node
@@ -32,9 +34,9 @@ from .verify import verify
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 SECTIONS = {
     "Prepare": (init, validate, schema, trust, assets),
-    "Build, change and repair": (preflight, plan, bootstrap, upgrade, node, etcd, certs, reset),
+    "Build, change and repair": (preflight, plan, bootstrap, upgrade, node, etcd, certs, encryption, reset),
     "Inspect": (status, verify, doctor, logs, support_bundle),
-    "Use": (kubeconfig, env),
+    "Use": (kubeconfig, env, kubectl),
     "Learn and teach": (phases, explain, render, runbook, drill),
     "Practice machines": (lab,),
 }

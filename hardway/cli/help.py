@@ -9,7 +9,8 @@ ARGUMENTS = {
     "INV": "The inventory: a YAML file, for example inventory/lab.yaml. `hardway init` prints one to start from.",
     "[USER@ADDRESS[:PORT]]...": "Hosts to fill in, for example root@10.0.0.10. Default user: root, port: 22.",
     "[INV]": "The inventory; without it, the example of six machines.",
-    "PHASE": "Name of a phase (`hardway phases` lists them), all, certificates, nodes, upgrade or etcd-restore.",
+    "PHASE": "Name of a phase (`hardway phases` lists them), all, certificates, encryption-rotate, nodes, upgrade or"
+    " etcd-restore.",
     "COMPONENT": "The component: etcd, kube-apiserver, kubelet, haproxy and so on; a wrong name lists them all.",
     "[DRILL]": "What to break: apiserver, etcd-member, kubelet, lb or node.",
     "[HOST]...": "Names of hosts in the inventory.",

@@ -1,4 +1,4 @@
-"""Reading bbolt's pages, as far as a snapshot of etcd has to be known: single keys, and the last key of a bucket.
+"""Reading bbolt's pages, as far as a snapshot of etcd has to be known: single keys, the last key of a bucket, or all.
 
 The format: https://github.com/etcd-io/bbolt, internal/common/{page,meta,inode}.go. It has not changed since 2014.
 """
@@ -57,6 +57,16 @@ class Bolt:
         """The greatest key, or None in an empty bucket."""
         leaf = self._leaf(bucket, lambda keys: len(keys) - 1)
         return max((name for name, _ in _pairs(leaf)), default=None)
+
+    def pairs(self, bucket: Bucket) -> Iterator[tuple[bytes, bytes]]:
+        """All keys with their values, in the order of the keys."""
+        todo = [(self._page(bucket.page) if bucket.page else bucket.inline, 0)]
+        while todo:
+            page, depth = todo.pop()
+            if depth > DEEPEST:
+                raise ValueError("its tree has no end")
+            yield from _pairs(page)
+            todo += [(self._page(child), depth + 1) for _, child in reversed(list(_children(page)))]
 
     def _leaf(self, bucket: Bucket, choose: Callable[[Sequence[bytes]], int]) -> bytes:
         """The leaf to which one leads who chooses at each branch by its keys."""

@@ -12,11 +12,13 @@ from pathlib import Path
 
 from ..errors import SnapshotError
 from .bolt import Bolt
+from .sealed import last_of_each
 
 TRAILER = 32
 SECTOR = 512  # a database is a multiple of it, so that a file with a checksum can be told from one without
 CHUNK = 1 << 20
 KEYS, ABOUT = b"key", b"meta"
+AGAIN = "take another snapshot"
 STORAGE, COMPACTED = b"storageVersion", b"finishedCompactRev"
 
 
@@ -39,6 +41,18 @@ class Snapshot:
         with self.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return data.find(text.encode()) >= 0
 
+    def keys_of(self, prefix: str) -> frozenset[str]:
+        """The encryption keys under which it has objects whose path in etcd begins like this, as `aescbc:key1`, and
+        `identity` for those in the clear. SnapshotError when it cannot be read."""
+        try:
+            with self.path.open("rb") as file:
+                bolt = Bolt(file, self.size - TRAILER)
+                keys = bolt.bucket(KEYS)
+                changes = bolt.pairs(keys) if keys else ()
+                return frozenset(last_of_each(changes, prefix.encode()).values())
+        except (OSError, ValueError) as error:
+            raise SnapshotError(f"cannot read the objects in {self.path}: {error}", hint=AGAIN) from error
+
     @property
     def minor(self) -> tuple[int, int]:
         """(major, minor) of etcd whose format it has; (3, 5) where it does not say."""
@@ -59,7 +73,7 @@ def read(path: Path) -> Snapshot:
     except OSError as error:
         raise SnapshotError(f"cannot read {path}: {error.strerror}", hint="check the file's name and mode") from error
     except ValueError as error:
-        raise SnapshotError(f"{path} is no database of etcd: {error}", hint="take another snapshot") from error
+        raise SnapshotError(f"{path} is no database of etcd: {error}", hint=AGAIN) from error
 
 
 def _no_checksum(path: Path, size: int) -> SnapshotError:

@@ -38,7 +38,7 @@ def what_lives(live: Live, facts: Mapping[str, Facts] | None = None, trial: bool
         others = Lives() if api is None else api.result()
     lives = replace(others, etcd=found.etcd, members=found.members, etcd_versions=found.etcd_versions)
     lives = replace(lives, listening=balancers(live, facts or {}), blocked=blocked(live, facts or {}, trial))
-    return lives if facts is None or settled(live.cluster, facts) else with_encryption(live, facts, lives)
+    return lives if facts is None or _settled(live, facts) else with_encryption(live, facts, lives)
 
 
 def tried(live: Live, facts: Mapping[str, Facts]) -> dict[str, Facts]:
@@ -60,6 +60,10 @@ def balancers(live: Live, facts: Mapping[str, Facts]) -> dict[str, bool]:
         elif live.listens(host, SSH, address):
             found[address] = False
     return found
+
+
+def _settled(live: Live, facts: Mapping[str, Facts]) -> bool:
+    return settled(live.cluster, facts, live.credentials.encryption_writer())
 
 
 def with_encryption(live: Live, facts: Mapping[str, Facts], lives: Lives) -> Lives:

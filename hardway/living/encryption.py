@@ -33,12 +33,12 @@ def serves(facts: Facts) -> bool:
 
 
 def in_file(facts: Facts) -> tuple[str, ...]:
-    """The kinds of providers in a host's configuration, the one that writes first; without a file all is plain."""
-    return tuple(provider.partition(":")[0] for provider in facts.providers) if facts.encryption else (IDENTITY,)
+    """The entries of a host's configuration, the one that writes first; without a file all is plain."""
+    return tuple(provider.partition("=")[0] for provider in facts.providers) if facts.encryption else (IDENTITY,)
 
 
-def settled(cluster: Cluster, facts: Mapping[str, Facts]) -> bool:
-    """Whether every API server's file has the inventory's provider first.
+def settled(cluster: Cluster, facts: Mapping[str, Facts], writer: str) -> bool:
+    """Whether every API server's file has the key `writer` first, which is the newest of the inventory's provider.
 
     It is put first only when all can read with it, so nothing more has to be asked then.
     """
@@ -46,12 +46,15 @@ def settled(cluster: Cluster, facts: Mapping[str, Facts]) -> bool:
     serving = [one for one in known if serves(one)]
     if not ours(cluster) or not serving and all(one.known for one in known):
         return True
-    return bool(serving) and all(in_file(one)[:1] == (cluster.encryption.writer,) for one in serving)
+    return bool(serving) and all(in_file(one)[:1] == (writer,) for one in serving)
 
 
 @dataclass(frozen=True)
 class Encryption:
-    """The API servers' encryption of Secrets, by the facts of their hosts and by what their processes have loaded."""
+    """The API servers' encryption of Secrets, by the facts of their hosts and by what their processes have loaded.
+
+    A key is named as in hardway.pki.encryption.
+    """
 
     cluster: Cluster
     facts: Mapping[str, Facts]
@@ -60,7 +63,7 @@ class Encryption:
 
     @cached_property
     def learners(self) -> tuple[Host, ...]:
-        """The hosts whose API server cannot read, or may be unable to read, what the inventory's provider writes."""
+        """The hosts whose API server cannot read, or may be unable to read, what the newest key writes."""
         if self.lives.loaded is None:
             return ()
         return tuple(host for host in self.cluster.control_plane if not self._reads(host))
@@ -74,12 +77,17 @@ class Encryption:
         return self.facts.get(host.name, UNKNOWN)
 
     def writer(self, host: Host) -> str:
-        """The provider that an API server goes on writing with while it learns another; all others can read that."""
+        """The key that an API server goes on writing with while it learns another; all others can read that."""
         known = [self.loaded(one) or self._filed(one) for one in (host, *self.servers)]
         return next((kinds[0] for kinds in known if kinds), IDENTITY)
 
+    @cached_property
+    def wanted(self) -> str:
+        """The key that all API servers are to write with."""
+        return self.credentials.encryption_writer()
+
     def loaded(self, host: Host) -> tuple[str, ...] | None:
-        """The providers that an API server can read with, the one it writes with first; None when nobody knows."""
+        """The entries that an API server can read with, the one it writes with first; None when nobody knows."""
         facts, digest = self.of(host), (self.lives.loaded or {}).get(host.name)
         if digest is None and facts.known and UNIT not in facts.units:
             digest = facts.encryption  # it is not running, and starts with what its file says
@@ -95,7 +103,7 @@ class Encryption:
         return [one for one in self.of(host).providers if one not in (IDENTITY, *keys.values())]
 
     def _reads(self, host: Host) -> bool:
-        facts, wanted = self.of(host), self.cluster.encryption.writer
+        facts, wanted = self.of(host), self.wanted
         if not facts.known:
             return self._begun
         if not serves(facts):
@@ -105,8 +113,8 @@ class Encryption:
 
     @cached_property
     def _begun(self) -> bool:
-        """Whether the inventory's provider is first in some host's file: then all were able to read with it before."""
-        return any(in_file(self.of(host))[:1] == (self.cluster.encryption.writer,) for host in self.servers)
+        """Whether the newest key is first in some host's file: then all were able to read with it before."""
+        return any(in_file(self.of(host))[:1] == (self.wanted,) for host in self.servers)
 
     def _filed(self, host: Host) -> tuple[str, ...]:
         facts = self.of(host)

@@ -67,7 +67,7 @@ def desired(inputs: Inputs, host: Host) -> list:
 def api_server(inputs: Inputs, host: Host, writer: str = "") -> list[Resource]:
     """All that the API server needs: files, its unit's file, its program and the unit, which are the last three.
 
-    It writes Secrets with the provider `writer`, or the inventory's.
+    It writes Secrets with the key `writer`, or the newest of the inventory's provider.
     """
     unit = _unit_file(inputs, host, "kube-apiserver", encrypted=_encrypted(inputs, host))
     shared, binary = _authority(inputs), program(inputs, host, "kube-apiserver")
@@ -177,7 +177,7 @@ def _policies(inputs: Inputs, host: Host, writer: str) -> list[File]:
 def keep_readable(inputs: Inputs, live: Live, host: Host, changes: Sequence[Change]) -> None:
     """Refuse to let an API server write what another one cannot read: their processes are asked just before."""
     puts = any(op.verb == "put" and op.args[0] == CONFIG for change in changes for op in change.ops)
-    if not puts or settled(inputs.cluster, inputs.facts):
+    if not puts or settled(inputs.cluster, inputs.facts, inputs.encryption.wanted):
         return
     now = replace(inputs, lives=with_encryption(live, inputs.facts, inputs.lives))
     if others := [other.name for other in now.encryption.learners if other != host]:

@@ -1,8 +1,8 @@
 """Create the key that encrypts Secrets inside etcd.
 
-hardway creates it once for each provider, and never replaces or drops it. Without it every Secret in
-etcd is lost: keep the state directory safe, and keep a copy with etcd's snapshots. Every API server
-gets the same EncryptionConfiguration.
+hardway creates it once for each provider, and another one only when you say `hardway encryption rotate`. It
+never replaces a key. Without its key every Secret in etcd is lost: keep the state directory safe, and keep a
+copy with etcd's snapshots. Every API server gets the same EncryptionConfiguration.
 
 By hand: `etcdctl get /registry/secrets/default/NAME | hexdump -C` shows `k8s:enc:aescbc:v1:key1`.
 

@@ -1,9 +1,10 @@
 """Let every API server read with a new encryption key.
 
-In a new cluster there is nothing to do. Later, when `encryption.provider` in the inventory changes,
-each API server first gets the new key behind those it has, and continues to write with its own.
+In a new cluster there is nothing to do. Later, when `encryption.provider` in the inventory changes
+or the key is rotated, each API server first gets the new key behind those it has, and continues to write with its own.
 Only when all of them have loaded it, the phase `control-plane` puts the new key first. So no API
-server ever meets a Secret that it cannot read. Old keys stay for reading, also with `none`.
+server ever meets a Secret that it cannot read. Old keys stay for reading, also with `none`, until a rotation
+has proved that no Secret is under them.
 
 By hand: the metric `apiserver_encryption_config_controller_last_config_info` of each API server has the sha256 of the
 file that its process has loaded.

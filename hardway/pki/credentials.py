@@ -14,9 +14,10 @@ from ..state.store import Overlay, Store
 from . import kubeconfig
 from .authority import Signer, open_signer
 from .certificates import Definition, authorities, definition, issued
-from .encryption import encryption_config, encryption_configs, encryption_keys
+from .encryption import encryption_config, encryption_configs, encryption_keys, writer_of
 from .issuing import certificate_pem
 from .leaf import Leaf, Pair
+from .retirement import retired
 from .secret import Secret
 from .service_account import KeyPair, service_account
 
@@ -94,20 +95,30 @@ class Credentials:
             return service_account(self.cluster.pki.algorithm, self.store, self._changes)
 
     def encryption_config(self, writer: str = "") -> Secret:
-        """The API server's EncryptionConfiguration as YAML; it writes with the provider `writer`, or the
-        inventory's."""
+        """The API server's EncryptionConfiguration as YAML; it writes with the key `writer`, or the newest of the
+        inventory's provider."""
         with self._lock:
             self._bind()
-            wanted = self.cluster.encryption
-            return encryption_config(wanted.provider, writer or wanted.writer, self.store, self._changes)
+            return encryption_config(self.cluster.encryption.provider, writer, self.store, self._changes)
+
+    def encryption_writer(self) -> str:
+        """The key that API servers are to write Secrets with, such as `aescbc:key2`, or `identity`."""
+        with self._lock:
+            return writer_of(self.cluster.encryption.provider, self.store)
 
     def encryption_keys(self) -> Mapping[str, str]:
-        """Each provider of Secrets' encryption that has a key, and that key as a host's facts name it."""
+        """Each key of Secrets' encryption by its name, as `aescbc:key1`, and how a host's facts name it."""
         with self._lock:
             return encryption_keys(self.store)
 
+    def used_keys(self) -> Mapping[str, str]:
+        """Those of them that are not retired."""
+        with self._lock:
+            gone = retired(self.store)
+            return {key: name for key, name in encryption_keys(self.store).items() if key not in gone}
+
     def encryption_configs(self) -> Mapping[str, tuple[str, ...]]:
-        """The sha256 of each configuration that was ever written with these keys, and its providers in order."""
+        """The sha256 of each configuration that was ever written with these keys, and its entries in order."""
         with self._lock:
             return encryption_configs(self.store)
 

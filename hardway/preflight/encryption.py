@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from ..cluster import Host
 from ..errors import PkiError
 from ..facts import Facts
-from ..living.encryption import CONFIG, ours
+from ..living.encryption import CONFIG, in_file, ours
 from ..phase import Inputs
-from ..pki.encryption import PROVIDERS
+from ..pki.encryption import file_of, kind_of, of_hardway
+from ..pki.retirement import retired
 from .finding import ClusterCheck, HostCheck
 
 Found = Iterator[tuple[str, str]]
@@ -35,11 +36,14 @@ def foreign_keys(inputs: Inputs, host: Host, facts: Facts) -> Found:
 
 
 def _remedy(inputs: Inputs, host: Host, foreign: str) -> str:
-    kind = foreign.partition(":key1=")[0]
-    if kind in PROVIDERS and kind not in inputs.credentials.encryption_keys():
-        file = inputs.credentials.store.where(f"encryption/{kind}-key1.key")
+    key, keys = foreign.partition("=")[0], inputs.credentials.encryption_keys()
+    if of_hardway(key) and kind_of(key) not in map(kind_of, keys):
+        file = inputs.credentials.store.where(file_of(key))
         return f"restore the state directory from a backup, or copy the secret of that key from {host.name} to {file}"
-    return "return to the keys of hardway first: docs/operating.md, A key that hardway did not create"
+    by_hand = "return to the keys of hardway first: docs/operating.md, A key that hardway did not create"
+    if of_hardway(key) and key not in keys:
+        return f"{by_hand}; or, if a rotation ran on another computer, copy its state directory here"
+    return by_hand
 
 
 def strange_process(inputs: Inputs, host: Host, facts: Facts) -> Found:
@@ -52,12 +56,29 @@ def change(inputs: Inputs, host: Host, facts: Facts) -> Found:
     """What a new provider means, said once in a run: of the first host that does not write with it."""
     if inputs.lives.loaded is None or host not in _judged(inputs):
         return
-    wanted, encryption = inputs.cluster.encryption.writer, inputs.encryption
+    encryption = inputs.encryption
+    wanted = encryption.wanted
     now = {one: encryption.writer(one) for one in _judged(inputs) if one in encryption.servers}
     if host == next((one for one, writer in now.items() if writer != wanted), None):
         learn = "every API server learns to read it first (encryption-read), then writes it (control-plane)"
         how = learn if encryption.learners else "every API server can read it"
-        yield f"writes Secrets with {now[host]}, the inventory says {wanted}: {how}", TO_READ
+        yield _another(now[host], wanted, how)
+
+
+def _another(now: str, wanted: str, how: str) -> tuple[str, str]:
+    """Another provider, or another key of the same one: a rotation writes the existing Secrets again itself."""
+    if kind_of(now) != kind_of(wanted):
+        return f"writes Secrets with {kind_of(now)}, the inventory says {kind_of(wanted)}: {how}", TO_READ
+    rotate = "hardway encryption rotate INV   continues the rotation, and writes the existing ones again"
+    return f"writes Secrets with {now}, and the newest key is {wanted}: {how}", rotate
+
+
+def retired_key(inputs: Inputs, host: Host, facts: Facts) -> Found:
+    """Its machine was put back to an image from before a rotation: what it writes, the others cannot read."""
+    gone = retired(inputs.credentials.store)
+    if host in _concerned(inputs) and (first := in_file(facts)[0]) in gone:
+        what = f"writes Secrets with {first}, which is retired since {gone[first].since}: others cannot read them"
+        yield what, "hardway encryption rotate INV   lets all read with that key and writes them again"
 
 
 def unreadable(inputs: Inputs, hosts: list[Host]) -> FoundOn:
@@ -66,7 +87,7 @@ def unreadable(inputs: Inputs, hosts: list[Host]) -> FoundOn:
         reached = [one for one in inputs.among(inputs.cluster.control_plane) if one in hosts]
         left = [one for one in inputs.encryption.learners if one not in reached]
         if left:
-            names, wanted = ", ".join(one.name for one in left), inputs.cluster.encryption.writer
+            names, wanted = ", ".join(one.name for one in left), inputs.encryption.wanted
             away = [one.name for one in left if one not in hosts]
             first = f"make {away[0]} reachable, then" if away else "for all control-plane hosts"
             what = f"cannot write Secrets with {wanted} yet: kube-apiserver on {names} may be unable to read them"
@@ -94,6 +115,7 @@ CHECKS = (
         "Every API server's encryption configuration is one that hardway understands.",
         strange_process,
     ),
+    HostCheck("EncryptionRetired", "No API server writes with an encryption key that is retired.", retired_key),
     HostCheck("Encryption", "Another encryption provider needs more than one pass.", change, warning=True),
 )
 TOGETHER = (

@@ -10,6 +10,7 @@ from .kubernetes import ApiObject, NodeMarks, RolledOut
 from .operator import Issued, LocalFile
 from .own_certificate import OwnCertificate
 from .stopped import Noted, Restarted, Stopped
+from .stored import Rewritten
 from .system import Image, KernelModule, Leftover, LiveRoutes, Owned, Packages, Records, SwapOff, Sysctl, User
 from .unit import Restamp, Unit
 
@@ -43,6 +44,7 @@ __all__ = [
     "Resource",
     "Restamp",
     "Restarted",
+    "Rewritten",
     "RolledOut",
     "Situation",
     "Stopped",

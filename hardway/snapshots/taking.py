@@ -155,7 +155,7 @@ def describe(session: Session, found: Snapshot, member: str, version: str, clust
         uid=uid if uid and found.holds(uid) else "",
         ca=authority(credentials.ca()),
         tokens=authority(credentials.service_account().public),
-        keys=tuple(credentials.encryption_keys().values()),
+        keys=tuple(credentials.used_keys().values()),
         members=tuple(host.name for host in cluster.etcd_members),
         hardway=__version__,
     )

@@ -31,6 +31,7 @@ from .away import Away
 from .kube import KubeApi, tls_context
 from .readonly import ReadingKube, ReadingTransport
 from .remote import HostRemote, follow
+from .secrets.stored import Stored, stored
 
 FLAGS = 200  # so many lines a program may list its flags with
 UNREACHABLE = (OSError, http.client.HTTPException, HardwayError)
@@ -178,6 +179,16 @@ class Live:
             status, metrics = self.kube(host).request("GET", "/metrics")
             return loaded(metrics) if status == 200 else None
         return None
+
+    def stored(self) -> Stored:
+        """Under which key each Secret lies in etcd; the first member that answers is asked."""
+        last: HardwayError = NotReadyError("the inventory has no etcd host")
+        for host in self.cluster.etcd_members:
+            try:
+                return stored(self.transports[host.name], self.credentials, f"{self.cluster.etcd_prefix}/secrets/")
+            except HardwayError as error:
+                last = error
+        raise last
 
     def etcd(self, host: Host) -> EtcdClient:
         """etcd by way of the member on a host, which alone is asked, over the host's own loopback address."""

@@ -398,7 +398,7 @@ SECRET = Secret(b"0123456789abcdef" * 4)
 
 
 def test_encrypted_bytes():
-    assert security.storage_findings("aescbc", b"k8s:enc:aescbc:v1:key1:\x00\xff\x12", SECRET) == []
+    assert security.storage_findings("aescbc:key1", b"k8s:enc:aescbc:v1:key1:\x00\xff\x12", SECRET) == []
 
 
 def test_bytes_without_encryption_where_the_inventory_says_none():
@@ -418,7 +418,7 @@ def test_bytes_without_encryption_where_the_inventory_says_none():
     ],
 )
 def test_storage_findings(raw, words):
-    (finding,) = security.storage_findings("aescbc", raw, SECRET)
+    (finding,) = security.storage_findings("aescbc:key1", raw, SECRET)
     assert words in finding
 
 

@@ -220,6 +220,47 @@ def test_etcd_hosts_that_do_not_answer_are_named(desk: Counter, words: tuple[str
     assert not list(desk.folder.glob("*.db*"))
 
 
+@runs("encryption status", "encryption rotate")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("status",),
+        ("status", "--output", "json"),
+        ("rotate",),
+        ("rotate", "--plan"),
+        ("rotate", "--dry-run", "--output", "json"),
+    ],
+    ids=" ".join,
+)
+def test_hosts_that_do_not_answer_keep_their_key(desk: Counter, words: tuple[str, ...]):
+    desk.keys()
+    ran = desk.hardway("encryption", words[0], desk.cluster, *words[1:])
+    assert ran.code in (4, 6) and "node-1" in ran.out + ran.err
+    assert "a bug in hardway" not in ran.err and "Traceback" not in ran.err
+    assert not list(desk.folder.glob("**/*-key2.*"))
+
+
+@runs("kubectl")
+def test_kubectl_is_installed_and_removed(desk: Counter):
+    missing = desk.hardway("kubectl", desk.cluster, "--install", desk.folder / "bin/kubectl").ok(8)
+    assert "is not in the cache" in missing.err and "hardway assets fetch" in missing.err
+    desk.assets()
+    desk.hardway("assets", "fetch", desk.cluster).ok()
+    said = desk.hardway("kubectl", desk.cluster, "--install", desk.folder / "bin/kubectl").ok().out
+    program = desk.folder / "bin/kubectl"
+    assert f"as {program} (sha256 " in said and program.stat().st_mode & 0o777 == 0o755
+    assert "is kubectl" in desk.hardway("kubectl", desk.cluster, "--install", desk.folder / "bin").ok().out
+    (desk.folder / "other").write_text("mine")
+    refused = desk.hardway("kubectl", desk.cluster, "--install", desk.folder / "other").ok(2)
+    assert "is another program" in refused.err and (desk.folder / "other").read_text() == "mine"
+    assert "removed" in desk.hardway("kubectl", desk.cluster, "--install", program, "--uninstall").ok().out
+    assert not program.exists()
+    assert (
+        "so it stays"
+        in desk.hardway("kubectl", desk.cluster, "--install", desk.folder / "other", "--uninstall").ok(2).err
+    )
+
+
 @runs("etcd backup")
 def test_a_backup_overwrites_nothing_and_asks_nobody_then(desk: Counter):
     desk.keys()

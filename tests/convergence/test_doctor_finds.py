@@ -23,6 +23,7 @@ from hardway.commands.doctor.pods import SANDBOX_EVENTS
 from hardway.drain import cordon
 from hardway.etcd.interface import Member
 from hardway.living.reach import Blocked
+from hardway.pki.encryption import new_key
 from hardway.pki.rotation import Rotation
 from hardway.transport import Result
 
@@ -456,8 +457,18 @@ def test_an_older_copy_of_the_keys_is_the_cause_and_nothing_is_compared_with_it(
     assert dict(seen.unseen)["drift"] == "the keys of this cluster are not on this computer"
 
 
+def test_a_rotation_that_was_not_finished_is_a_warning(built, monkeypatch):
+    world = built("lab")
+    healthy(world, monkeypatch)
+    new_key("aescbc", world.store)
+    seen = examine(MemorySession.on(world).looking())
+    [found] = [one for one in seen.warnings if one.name == "encryption-rotation"]
+    assert "aescbc:key1 is still in use beside the newer aescbc:key2" in found.what
+    assert found.next.startswith("hardway encryption rotate INV")
+
+
 # Those of the other tests here.
-APART = {"assets-missing", "ca", "node-cordoned", "not-built"}
+APART = {"assets-missing", "ca", "encryption-rotation", "node-cordoned", "not-built"}
 
 
 def test_every_diagnosis_has_a_row_and_a_neighbour_that_does_not_name_it():

@@ -15,6 +15,7 @@ from fakes.world import Killed, World
 from test_death import moments, same, whole
 
 from hardway.commands.bootstrap import bootstrap
+from hardway.commands.encryption import rotating
 from hardway.commands.etcd import restore
 from hardway.commands.etcd.restore import Wanted
 from hardway.errors import (
@@ -550,3 +551,46 @@ def test_members_that_differ_are_never_given_to_the_api(lived, monkeypatch):
     assert "to have the same data as controller-0" in error.value.waited_for and error.value.phase == "etcd"
     assert not acts(world, "start") or not any("kube-apiserver" in act for _, act in acts(world, "start"))
     assert ongoing(world.facts) != ()
+
+
+def test_a_snapshot_from_before_a_rotation_has_the_key_of_its_day(lived):
+    """API servers start with it: they would read no Secret of the snapshot otherwise."""
+    world, path = lived()
+    rotating.rotate(MemorySession.on(world))
+    assert all("aescbc:key1" not in str(world.hosts[name].providers) for name in PLANES)
+    said = run(world, path)
+    assert "read with the retired encryption key aescbc:key1 again" in said
+    for name in PLANES:
+        assert [one.partition("=")[0] for one in world.hosts[name].providers] == [
+            "aescbc:key2",
+            "aescbc:key1",
+            "identity",
+        ]
+    healthy(world)
+
+
+SEALED = b"k8s:enc:aescbc:v1:key1:\x00\x01"
+
+
+def test_a_snapshot_itself_says_which_keys_it_needs(lived, tmp_path):
+    """Its sidecar may be lost, or written where the state directory was an old copy."""
+    world, _ = lived()
+    rotating.rotate(MemorySession.on(world))
+    secret = bolt_file.stored("/registry/secrets/default/old", SEALED)
+    path = taken(world, tmp_path / "alone.db", secret, keys=())
+    world.log.clear()
+    session = MemorySession.on(world)
+    ready = restore.look(session.looking(), Wanted(path))
+    assert "read with the retired encryption key aescbc:key1 again" in " ".join(ready.lines)
+    assert any("encryption-config.yaml" in change.resource for change in restore.foresee(ready)) and world.log == []
+    assert "read with the retired encryption key aescbc:key1 again" in run(world, path)
+    assert all("aescbc:key1" in str(world.hosts[name].providers) for name in PLANES)
+    healthy(world)
+
+
+def test_a_snapshot_under_a_key_that_is_not_here_stops_nothing(lived, tmp_path):
+    world, _ = lived()
+    secret = bolt_file.stored("/registry/secrets/default/old", SEALED.replace(b"key1", b"key8"))
+    with pytest.raises(UnreadableError, match="a key that is not in the state directory") as error:
+        run(world, taken(world, tmp_path / "alone.db", secret, keys=()))
+    assert error.value.evidence == "missing: aescbc:key8" and "aescbc-key8.key" in error.value.hint and world.log == []

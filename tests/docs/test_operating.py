@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hardway.commands.drills import DRILLS
+from hardway.commands.encryption.status import EncryptionStatus
 from hardway.commands.etcd.status import EtcdStatus
 from hardway.commands.status import Status
 
@@ -28,6 +29,14 @@ def test_the_status_as_json_is_told_field_by_field(number: int, kind: type):
         keys, inner, _ = line.strip("|").split("|", 2)
         told |= {key: set(re.findall(r"`(\w+)`", inner)) for key in re.findall(r"`(\w+)(?:\[\])?`", keys)}
     kinds = typing.get_type_hints(kind)
+    assert told == {name: fields(kind) for name, kind in kinds.items()}
+
+
+def test_the_status_of_encryption_as_json_is_told_field_by_field():
+    table = PAGE.split("| key of the JSON | fields | meaning |")[1].split("\n\n")[0]
+    rows = [line.strip("|").split("|", 2) for line in table.splitlines()[2:]]
+    told = {key: set(re.findall(r"`(\w+)`", inner)) for keys, inner, _ in rows for key in re.findall(r"`(\w+)`", keys)}
+    kinds = typing.get_type_hints(EncryptionStatus)
     assert told == {name: fields(kind) for name, kind in kinds.items()}
 
 

@@ -265,3 +265,75 @@ class TestEncryption:
         assert raw(stage, "/registry/secrets/default/beat-0").startswith(PREFIX["aescbc"])
         stage.verified()
         canary.alive()
+
+
+ROTATE = ("encryption", "rotate", "INV")
+CONFIG = "/etc/kubernetes/encryption-config.yaml"
+
+
+def counted(stage: Stage) -> dict[str, int]:
+    """How many Secrets etcd has under which key, as the command says that finds nothing wrong."""
+    return stage.hardway("encryption", "status", "INV", "--output", "json").ok().json["resources"]["secrets"]
+
+
+def only_key(stage: Stage, key: str) -> None:
+    """Every Secret is under it, the API servers have no other, and the state directory has all there ever were."""
+    assert set(counted(stage)) == {key}
+    number = int(key.rpartition("key")[2])
+    for host in CONTROLLERS:
+        assert stage.ssh(host, f"grep -c 'name: key' {CONFIG}") == "1\n"
+        assert stage.ssh(host, f"grep -c 'name: key{number}$' {CONFIG}") == "1\n"
+    assert all((stage.state / f"encryption/aescbc-key{one}.key").exists() for one in range(1, number + 1))
+    assert raw(stage, "/registry/secrets/default/beat-0").startswith(f"k8s:enc:aescbc:v1:key{number}:")
+
+
+class TestRotation:
+    """It goes on from the cluster of the story before: aescbc, and Secrets that somebody writes and reads."""
+
+    chain = True
+
+    def test_the_plan_says_what_will_be_done_and_does_nothing(self, stage: Stage, busy: Busy):
+        plan = stage.hardway(*ROTATE, "--plan").ok().out
+        assert "a new key aescbc:key2 is created" in plan and "under aescbc:key1, not aescbc:key2" in plan
+        assert not (stage.state / "encryption/aescbc-key2.key").exists()
+        nothing_to_do(stage)
+
+    def test_a_new_key_for_every_secret_and_no_call_fails(self, stage: Stage, canary: Canary, busy: Busy):
+        said = stage.hardway(*ROTATE, timeout=1800).ok().out
+        assert "none under another key" in said
+        only_key(stage, "aescbc:key2")
+        nothing_to_do(stage)
+        canary.alive()
+
+    @pytest.mark.parametrize("turn", [1, 4, 7])
+    def test_a_rotation_that_is_killed_in_a_turn_is_continued(
+        self, stage: Stage, canary: Canary, busy: Busy, turn: int
+    ):
+        """Three API servers have their turn in each of three passes."""
+        number = 1 + max(int(path.stem.rpartition("key")[2]) for path in stage.state.glob("encryption/aescbc-key*.key"))
+        with Watched(stage, command="encryption rotate") as running:
+
+            def began(events):
+                return [e for e in events if e["event"] == "applying" and UNIT in e["resources"]]
+
+            assert running.until(lambda events: len(began(events)) >= turn, 600), f"turn {turn} has begun"
+            running.kill()
+        assert "[encryption-rotation]" in stage.hardway("doctor", "INV").out
+        assert "a rotation is not finished" in stage.hardway("encryption", "status", "INV").ok(7).out
+        assert "is continued" in stage.hardway(*ROTATE, timeout=1800).ok().out
+        only_key(stage, f"aescbc:key{number}")
+        nothing_to_do(stage)
+        canary.alive()
+
+    def test_a_snapshot_from_before_is_restored_with_the_key_of_its_day(self, stage: Stage, written):
+        """API servers read with the retired key again, and the next rotation lets it go."""
+        stage.hardway("etcd", "backup", "INV", "-o", "before.db").ok()
+        stage.hardway(*ROTATE, timeout=1800).ok()
+        said = stage.hardway("etcd", "restore", "INV", "before.db", "--yes", timeout=1800).ok().out
+        assert "read with the retired encryption key" in said
+        with Busy(stage, *written) as reading:
+            reading.all_are_readable()
+        assert "still in use beside the newer" in stage.hardway("encryption", "status", "INV").ok(7).out
+        stage.hardway(*ROTATE, timeout=1800).ok()
+        assert len(counted(stage)) == 1
+        stage.verified()

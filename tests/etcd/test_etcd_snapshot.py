@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 
 import pytest
-from fakes.bolt_file import database, revision, snapshot, write
+from fakes.bolt_file import database, revision, snapshot, stored, write
 
 from hardway.errors import SnapshotError
 from hardway.etcd import sidecar
 from hardway.etcd import snapshot as snapshots
+from hardway.etcd.sealed import last_of_each
 
 UID = "0a1b2c3d-1111-2222-3333-444455556666"
 
@@ -40,6 +41,33 @@ def test_a_revision_that_was_compacted_away_counts(tmp_path):
 
 def test_one_from_before_3_6_says_no_format(tmp_path):
     assert snapshots.read(write(tmp_path / "one.db", about={})).minor == (3, 5)
+
+
+SECRETS = "/registry/secrets/"
+OLD, NEW, CLEAR = b"k8s:enc:aescbc:v1:key1:\x00", b"k8s:enc:aescbc:v1:key2:\xff", b"k8s\x00\n\x0c"
+
+
+@pytest.mark.parametrize("count", [1, 30, 700])
+def test_the_keys_that_its_secrets_are_under_are_known(tmp_path, count):
+    """What lies elsewhere, what was written again and what is no object have no say."""
+    values = [stored(f"{SECRETS}default/s{number}", NEW + b"v" * (number * 50)) for number in range(count)]
+    values += [stored(f"{SECRETS}default/s0", OLD), stored("/registry/configmaps/a/b", OLD), b"\xff" * 50, b""]
+    found = snapshots.read(write(tmp_path / "one.db", *values, last=10_000))
+    assert found.keys_of(SECRETS) == {"aescbc:key2"}, "the greatest revision is the first of these values"
+    more = snapshots.read(write(tmp_path / "two.db", stored(f"{SECRETS}a/plain", CLEAR), *reversed(values)))
+    assert more.keys_of(SECRETS) >= {"identity"} and snapshots.read(write(tmp_path / "3.db")).keys_of(SECRETS) == set()
+
+
+def test_a_secret_that_was_deleted_needs_no_key():
+    path = f"{SECRETS}default/s"
+    changes = [
+        (revision(1), stored(path, OLD)),
+        (revision(2) + b"t", stored(path, b"")),
+        (revision(3), stored(path + "2", NEW)),
+    ]
+    assert last_of_each(changes, SECRETS.encode()) == {f"{path}2".encode(): "aescbc:key2"}
+    assert last_of_each(changes[:1], SECRETS.encode()) == {path.encode(): "aescbc:key1"}
+    assert last_of_each([(revision(1), stored(path, OLD)[:-30])], SECRETS.encode()) is not None
 
 
 def refused(path, said: str) -> SnapshotError:

@@ -411,6 +411,50 @@ class TestDoctorAmongRuins:
         assert all(f"[host-away] {name}: nothing listens on " in ran.out for name in MACHINES)
 
 
+HELD = """
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: held}
+spec:
+  failurePolicy: Fail
+  matchConstraints:
+    resourceRules: [{apiGroups: [""], apiVersions: [v1], operations: [UPDATE], resources: [secrets]}]
+  validations: [{expression: "object.metadata.name != 'held'"}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: held}
+spec: {policyName: held, validationActions: [Deny]}
+"""
+
+
+@case("encryption-secret-refused")
+def test_encryption_secret_refused(stage: Stage, told):
+    stage.kubectl("create", "secret", "generic", "held", "--from-literal=word=hidden").ok()
+    stage.kubectl("apply", "-f", "-", stdin=HELD).ok()
+    label = ("label", "secret", "held", "--overwrite")
+    try:
+        await_true(lambda: stage.kubectl(*label, "seen=yes").code != 0, 60, "the policy to be in force")
+        told(stage.hardway("encryption", "rotate", "INV", timeout=900))
+    finally:
+        stage.kubectl("delete", "validatingadmissionpolicybinding,validatingadmissionpolicy", "held").ok()
+    assert "[encryption-rotation]" in doctor(stage).out
+    await_true(lambda: stage.kubectl(*label, "seen=no").code == 0, 60, "the policy to be gone")
+    stage.hardway("encryption", "rotate", "INV", timeout=900).ok()
+    stage.kubectl("delete", "secret", "held").ok()
+
+
+@case("encryption-key-retired")
+def test_encryption_key_retired(stage: Stage, told):
+    config = "/etc/kubernetes/encryption-config.yaml"
+    stage.ssh("one", f"cp -a {config} /root/kept")
+    stage.hardway("encryption", "rotate", "INV", timeout=900).ok()
+    stage.ssh("one", f"mv /root/kept {config}; systemctl restart kube-apiserver")
+    told(stage.hardway("bootstrap", "INV"), "one")
+    stage.hardway("encryption", "rotate", "INV", timeout=900).ok()
+    assert len(stage.hardway("encryption", "status", "INV", "--output", "json").ok().json["resources"]["secrets"]) < 2
+
+
 def test_the_cluster_works_after_all_of_it(stage: Stage):
     """The smoke suite too: pods, Services, names, logs, exec."""
     stage.settled()

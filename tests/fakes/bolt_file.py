@@ -18,6 +18,18 @@ def revision(main: int, sub: int = 0) -> bytes:
     return struct.pack(">Q", main) + b"_" + struct.pack(">Q", sub)
 
 
+def stored(path: str, value: bytes) -> bytes:
+    """What etcd keeps of an object: mvccpb.KeyValue with its path, two of its numbers, and its value."""
+
+    def field(number: int, data: bytes) -> bytes:
+        size, length = len(data), b""
+        while size > 0x7F:
+            length, size = length + bytes([size & 0x7F | 0x80]), size >> 7
+        return bytes([number << 3 | 2]) + length + bytes([size]) + data
+
+    return field(1, path.encode()) + b"\x10\x96\x01\x18\x97\x01" + field(5, value)
+
+
 def database(changes: Mapping[int, bytes], about: Mapping[bytes, bytes] | None = None) -> bytes:
     """`changes` are values by the revision that wrote them; `about` is the bucket `meta`."""
     pages = [b"", b"", page(2, 0x10, b"", 0)]

@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping
 
 from hardway.cluster import Cluster, Host
-from hardway.errors import ConnectionFailed, HardwayError
+from hardway.errors import ConnectionFailed, HardwayError, NotReadyError
 from hardway.ports import SSH
 from hardway.resources.unit_state import properties
 from hardway.targets.away import Away
 from hardway.targets.live import Live
+from hardway.targets.secrets.stored import Stored
 
 from .leasing import Machine
 from .memory_etcd import Membership, MemoryEtcd
@@ -106,6 +107,16 @@ class FakeLive(Live):
     def encryption(self, host: Host) -> str | None:
         answers = self.runs(host, "kube-apiserver") and host.name not in self.away
         return self.hosts[host.name].loaded if answers else None
+
+    def stored(self) -> Stored:
+        """Each Secret with the key it was written with; etcd needs a quorum for that."""
+        if all(self.etcd_health(member) for member in self.cluster.etcd_members):
+            raise NotReadyError("etcd does not answer")
+        keys = {
+            f"/registry/secrets/{path.split('/')[-3]}/{path.split('/')[-1]}": provider.partition("=")[0]
+            for path, provider in self.objects.stored.items()
+        }
+        return Stored(self.membership.revision, keys)
 
     def _servers(self) -> list[str]:
         """The addresses of all API servers that run, be they in the inventory or not."""

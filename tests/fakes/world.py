@@ -20,7 +20,7 @@ from hardway.living.asking import COREDNS, balancers, with_encryption
 from hardway.living.departed import departed
 from hardway.living.encryption import UNIT, settled
 from hardway.living.lives import forward, node
-from hardway.phase import API, ETCD, OPERATOR, Inputs, Phase
+from hardway.phase import API, ETCD, OPERATOR, SECRETS, Inputs, Phase
 from hardway.phases import PHASES
 from hardway.pki.credentials import Credentials
 from hardway.report import Report
@@ -30,6 +30,7 @@ from hardway.run.step import Done
 from hardway.state.statedir import Overlay, StateDir
 from hardway.targets.etcd_members import EtcdRemote, MemberRemote
 from hardway.targets.kube import ApiRemote
+from hardway.targets.secrets.rewriting import StoredSecrets
 from hardway.targets.workstation import OperatorRemote
 from hardway.vocabulary import Answers, Op, Probe, ReadOnly
 
@@ -172,7 +173,8 @@ class World:
             listening=balancers(self.live, self.facts),
         )
         facts = self.facts
-        return lives if settled(self.cluster, facts) else with_encryption(self.live, facts, lives)
+        done = settled(self.cluster, facts, self.credentials.encryption_writer())
+        return lives if done else with_encryption(self.live, facts, lives)
 
     def _servers(self) -> frozenset[str]:
         """The addresses that running API servers announce, whatever the inventory says of their hosts."""
@@ -219,6 +221,7 @@ class World:
             OPERATOR.name: operator,
             ETCD.name: etcd,
             API.name: ApiRemote(self.live.kube, may_be_absent),
+            SECRETS.name: Dying(SECRETS.name, StoredSecrets(self.live), self.point),
         }
 
     def etcd(self) -> MemoryEtcd:
@@ -349,7 +352,7 @@ def remembered(phase: Phase, known: dict[Any, Any]) -> Phase:
         empty = [name for name, facts in hosts.items() if not facts.etcd_data]
         members = (repr(inputs.lives.members), repr(sorted(inputs.concerned or ())))
         secrets = [(name, facts.encryption, facts.known, UNIT in facts.units) for name, facts in inputs.facts.items()]
-        secrets += [inputs.lives.loaded, inputs.credentials.encryption_keys()]
+        secrets += [inputs.lives.loaded, inputs.credentials.encryption_keys(), inputs.credentials.used_keys()]
         gone = departed(inputs.cluster, inputs.facts, inputs.lives) if inputs.lives.nodes is not None else None
         others = [
             (facts.known, facts.servers, facts.unsettled, "keepalived" in facts.components, facts.nameservers)

@@ -63,10 +63,16 @@ def test_a_new_key_is_added_behind_the_one_that_writes(credentials, cluster, aga
     """What an API server gets before any of them writes with the new one."""
     old, identity = providers(credentials)
     other = again(cluster, encryption=Encryption("secretbox"))
-    first = yaml.safe_load(other.encryption_config("aescbc").reveal())["resources"][0]["providers"]
+    first = yaml.safe_load(other.encryption_config("aescbc:key1").reveal())["resources"][0]["providers"]
     new, *_ = providers(other)
     assert first == [old, new, identity]
     assert providers(again(cluster, encryption=Encryption("none"))) == [identity, old, new]
+
+
+def entry(provider):
+    """How hardway names an entry of a configuration."""
+    (kind, body), *_ = provider.items()
+    return f"{kind}:{body['keys'][0]['name']}" if body else kind
 
 
 def test_every_configuration_that_was_ever_written_is_known_by_its_digest(credentials, cluster, again):
@@ -74,11 +80,12 @@ def test_every_configuration_that_was_ever_written_is_known_by_its_digest(creden
     seen += [again(cluster, encryption=Encryption("none")).encryption_config()]
     for provider in ("secretbox", "none", "aescbc"):
         now = again(cluster, encryption=Encryption(provider))
-        seen += [now.encryption_config(writer) for writer in ("aescbc", "secretbox", "identity")]
+        now.encryption_config()
+        seen += [now.encryption_config(writer) for writer in ("aescbc:key1", "secretbox:key1", "identity")]
     known = again(cluster).encryption_configs()
     for config in seen:
         document = yaml.safe_load(config.reveal())["resources"][0]["providers"]
-        assert known[hashlib.sha256(config.reveal()).hexdigest()] == tuple(kind for one in document for kind in one)
+        assert known[hashlib.sha256(config.reveal()).hexdigest()] == tuple(map(entry, document))
     assert len(known) == 8, "one for each set of keys and each of it that writes, and plain without any"
 
 
@@ -97,8 +104,8 @@ def test_the_bytes_of_a_configuration_never_change(empty):
 def test_keys_are_named_by_their_digest_and_nothing_is_written_for_that(empty):
     assert empty.encryption_keys() == {}
     empty.store.create("encryption/aescbc-key1.key", base64.b64encode(bytes(32)) + b"\n")
-    assert empty.encryption_keys() == {"aescbc": "aescbc:key1=66687aadf862bd77"}
-    assert empty.encryption_configs()[DIGEST] == ("aescbc", "identity")
+    assert empty.encryption_keys() == {"aescbc:key1": "aescbc:key1=66687aadf862bd77"}
+    assert empty.encryption_configs()[DIGEST] == ("aescbc:key1", "identity")
     assert empty.store.names() == {"encryption/aescbc-key1.key"}
 
 

@@ -15,6 +15,7 @@ from hardway.commands.runbook import bare, handover, ops
 from hardway.commands.runbook.chapters import guide, write_guide
 from hardway.commands.runbook.checks import CHECKS
 from hardway.commands.runbook.explain import explain_topic
+from hardway.commands.runbook.later.encryption import PASSES
 from hardway.commands.runbook.later.upgrade import STEPS
 from hardway.commands.runbook.topics import TOPICS
 from hardway.commands.runbook.writing.document import Chapter, Code, Table
@@ -135,6 +136,14 @@ def test_how_versions_change_is_told_with_every_way_back(cluster, tmp_path):
         swaps
     )
     assert all(f"`{name}`\n" in explained("upgrade", cluster) for name, _, _ in STEPS)
+
+
+def test_another_encryption_key_is_told_pass_by_pass(cluster, tmp_path):
+    [chapter] = [chapter for chapter in written(cluster, tmp_path) if chapter.name == "encryption-rotate"]
+    shown = [part.text for part in chapter.parts if isinstance(part, Code) and part.language == "text"]
+    provider = cluster.encryption.provider
+    assert shown == ([f"k8s:enc:{provider}:v1:key1"] if provider != "none" else [])
+    assert all(f"`{name}`\n" in explained("encryption-rotate", cluster) for name, _, _ in PASSES)
 
 
 @pytest.mark.parametrize("form", ["md", "html"])

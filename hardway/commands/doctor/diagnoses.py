@@ -41,6 +41,7 @@ KNOWN: tuple[Diagnosis, ...] = (
     pods.SANDBOXES,
     pods.CRASHING,
     leaving.CORDONED,
+    state.ROTATION,
     drift.VERSIONS,
     drift.DRIFT,
     state.ASSETS,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ...cluster import Host
 from ...errors import PkiError
+from ...living.rotation import AGAIN, unfinished
 from ...pki.authority import open_signer
 from ...pki.certificates import Definition, definitions, issued
 from ...pki.leaf import Leaf
@@ -72,6 +73,15 @@ def authorities(patient: Patient) -> Iterator[Finding]:
             yield Finding("", f"the {rotation.kind} CA {ends}", rotation.command, warning=True)
 
 
+def encryption(patient: Patient) -> Iterator[Finding]:
+    """A rotation of the encryption key that was not finished."""
+    if left := unfinished(patient.inputs.encryption):
+        what = f"a rotation of the encryption key was not finished: {left}"
+        yield Finding(
+            "", what, f"{AGAIN}   continues; hardway encryption status INV   shows what is left", warning=True
+        )
+
+
 def _told(patient: Patient, row: Definition, host: Host | None, reason: str) -> tuple[str, str]:
     """(host, what): the one host that has it, or all of them by name."""
     owners = (host,) if host else row.hosts(patient.cluster)
@@ -90,4 +100,7 @@ STATE = Diagnosis("state-directory", "The state directory does not belong to thi
 UNBUILT = Diagnosis("not-built", "The cluster is not built yet", unbuilt)
 ASSETS = Diagnosis("assets-missing", "Binaries are not in the cache", assets)
 AUTHORITIES = Diagnosis("ca", "A CA expires soon, or is being replaced", authorities, needs_keys=True)
+ROTATION = Diagnosis(
+    "encryption-rotation", "A rotation of the encryption key was not finished", encryption, needs_keys=True
+)
 CERTIFICATES = Diagnosis("certificate", "A certificate has to be issued again", certificates, needs_keys=True)

@@ -4,6 +4,7 @@ room."""
 from __future__ import annotations
 
 import datetime
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ from ...etcd.snapshot import Snapshot
 from ...facts import Facts, authority
 from ...living.restoration import Restoration
 from ...phase import Inputs
+from ...pki import retirement
+from ...pki.encryption import file_of, of_hardway
 from ...snapshots import Said
 
 SLACK_MB = 64
@@ -69,17 +72,37 @@ def _require_ours(inputs: Inputs, offer: Offer) -> None:
 
 def _require_keys(inputs: Inputs, offer: Offer) -> None:
     """Every key that Secrets in it may be encrypted with must be here: API servers that lack one never get ready."""
-    if offer.sidecar is None:
-        return
-    here = set(inputs.credentials.encryption_keys().values())
-    if missing := [key for key in offer.sidecar.keys if key not in here]:
-        kind = missing[0].partition(":")[0]
-        where = inputs.credentials.store.where(f"encryption/{kind}-key1.key")
+    here = inputs.credentials.encryption_keys()
+    about = offer.sidecar.keys if offer.sidecar else ()
+    missing = [key for key in about if key not in here.values()]
+    named = {key.partition("=")[0] for key in missing}
+    missing += sorted(key for key in _sealing(inputs.cluster, offer) - here.keys() - named if of_hardway(key))
+    if missing:
+        where = inputs.credentials.store.where(file_of(missing[0].partition("=")[0]))
         raise UnreadableError(
             f"Secrets in {offer.snapshot.path} are encrypted with a key that is not in the state directory",
             evidence="\n".join(f"missing: {key}" for key in missing),
             hint=f"copy it from the state directory of that day to {where}, mode 0600; then: {AGAIN}",
         )
+
+
+def _sealing(cluster: Cluster, offer: Offer) -> frozenset[str]:
+    """The keys that Secrets in it are under, as their first bytes say."""
+    return _keys_of(offer.snapshot, f"{cluster.etcd_prefix}/secrets/")
+
+
+@functools.cache
+def _keys_of(snapshot: Snapshot, prefix: str) -> frozenset[str]:
+    return snapshot.keys_of(prefix)
+
+
+def recalled(inputs: Inputs, offer: Offer) -> tuple[str, ...]:
+    """The retired keys that Secrets in the snapshot are or may be under: API servers must read with them before they
+    start with it."""
+    names = inputs.credentials.encryption_keys()
+    told = {key for key, name in names.items() if offer.sidecar and name in offer.sidecar.keys}
+    gone = retirement.retired(inputs.credentials.store)
+    return tuple(key for key in names if key in gone and key in told | _sealing(inputs.cluster, offer))
 
 
 def _require_format(cluster: Cluster, found: Snapshot) -> None:
@@ -138,7 +161,7 @@ def warnings(inputs: Inputs, offer: Offer) -> Iterator[str]:
     """What fits, but not in all."""
     about = offer.sidecar
     if about is None:
-        yield f"{offer.snapshot.path} has no sidecar: nobody knows its age, its versions, and which keys it needs"
+        yield f"{offer.snapshot.path} has no sidecar: nobody knows its age and its versions"
         return
     if about.tokens != authority(inputs.credentials.service_account().public):
         yield "the key of service account tokens is another one by now: tokens in the snapshot are not accepted"

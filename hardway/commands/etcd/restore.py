@@ -14,6 +14,8 @@ from ...living.restoration import NOTE, Restoration, ongoing
 from ...parallel import each
 from ...phase import Inputs, Phase
 from ...phases.restoring import phases
+from ...pki import retirement
+from ...plans import steps
 from ...plans.plan import Planned
 from ...preflight import continuity, judge
 from ...run.failures import of_left_out
@@ -22,7 +24,7 @@ from ...run.selection import Selection
 from ...session import Known, Session
 from ...snapshots import Said, ask, require_member
 from ...vocabulary import Blob, Op
-from . import fit, steps, survivor
+from . import fit, survivor
 from .fit import Offer
 
 COMMAND = "etcd restore"
@@ -51,13 +53,14 @@ class Wanted:
 @dataclass(frozen=True)
 class Ready:
     """All that is decided before anything is changed: `lines` say what is lost, what does not fit in all, what is
-    continued."""
+    continued; `keys` are retired encryption keys that the snapshot needs."""
 
     known: Known
     inputs: Inputs
     restoration: Restoration
     phases: tuple[Phase, ...]
     lines: tuple[str, ...]
+    keys: tuple[str, ...] = ()
 
 
 def look(session: Session, wanted: Wanted) -> Ready:
@@ -74,6 +77,7 @@ def foresee(ready: Ready) -> list[Planned]:
     """The exact steps."""
     looking = ready.known.looking()
     inputs = replace(ready.inputs, credentials=looking.inputs.credentials)
+    retirement.recall(inputs.credentials.store, ready.keys)
     return steps.foresee(looking, inputs, ready.phases, ready.known.wanted or frozenset())
 
 
@@ -89,6 +93,7 @@ def restore(session: Session, wanted: Wanted) -> None:
         for line in (*map(str, judge(known.inputs)), *ready.lines):
             session.report.note(line)
         known.gather()
+        retirement.recall(session.store, ready.keys)
         where = (ready.inputs, session.live, known.remotes())
         hosts, command = known.wanted or frozenset(), wanted.command(session.cluster.source)
         Runner(*where, ready.phases, hosts, session.report, session.parallel, command=command).run()
@@ -147,7 +152,9 @@ def _decided(known: Known, said: Sequence[Said], wanted: Wanted, offer: Offer) -
     blob = Blob(path=found.path, known_sha256=found.sha256, secret=True)
     lines = [*fit.losses(offer, said, moment), *fit.warnings(inputs, offer)]
     lines = [f"the restore that began at {begun.id} is continued", *lines[:1]] if begun else lines
-    return Ready(known, _blind(inputs), restoration, phases(restoration, blob), tuple(lines))
+    keys = fit.recalled(inputs, offer)
+    lines += [f"API servers read with the retired encryption key {key} again: the snapshot needs it" for key in keys]
+    return Ready(known, _blind(inputs), restoration, phases(restoration, blob), tuple(lines), keys)
 
 
 def _of_member(known: Known, said: Sequence[Said], wanted: Wanted) -> Ready:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ...phase import Inputs
 from ...pki.stand_ins import StandIns
 from .later.certificates import certificates
+from .later.encryption import rotation
 from .later.etcd_restore import etcd_restore
 from .later.nodes import nodes
 from .later.upgrade import upgrade
@@ -30,5 +31,6 @@ TOPICS: tuple[Topic, ...] = (
     Topic("certificates", "Renew certificates, replace a CA", certificates),
     Topic("nodes", "Drain a node, remove a host", lambda inputs, _: nodes(inputs.cluster)),
     Topic("upgrade", "Upgrade to other versions", lambda inputs, _: upgrade(inputs.cluster)),
+    Topic("encryption-rotate", "Rotate the encryption key", lambda inputs, _: rotation(inputs.cluster)),
     Topic("etcd-restore", "Back up and restore etcd", lambda inputs, _: etcd_restore(inputs)),
 )

@@ -99,6 +99,34 @@ CASES = (
         remedy="Put the key back. The file on a control-plane host has it after `secret:`.",
     ),
     Case(
+        name="encryption-key-retired",
+        sees=(
+            "[ERROR EncryptionRetired] <host>: writes Secrets with <key>, which is retired since <moment>: others"
+            " cannot read them"
+        ),
+        why=(
+            "The machine was put back to an image from before a rotation of the encryption key. The other API servers"
+            " do not have that key any more."
+        ),
+        injected="the configuration from before a rotation put back on a host, and kube-apiserver restarted",
+        exit_code=5,
+        next="hardway encryption rotate <inventory>   lets all read with that key and writes them again",
+        remedy="Follow the next command: every Secret is then under the newest key, and the old one is retired again.",
+    ),
+    Case(
+        name="encryption-secret-refused",
+        sees="the API refused to write <number> of the Secrets again",
+        evidence=("/api/v1/namespaces/<namespace>/secrets/<name>: <code> <reason>",),
+        why=(
+            "`hardway encryption rotate` has every Secret stored again without a change. Something in the cluster, such"
+            " as an admission policy or a webhook, refuses that. The old key stays in use."
+        ),
+        injected="an admission policy that refuses every update of one Secret",
+        exit_code=5,
+        next="correct or delete them, or the webhook that refuses; then: hardway encryption rotate <inventory>",
+        remedy="Remove what refuses it, then rotate again: it continues.",
+    ),
+    Case(
         name="image-missing",
         sees="[image-missing] <node>: the image <image> is not on <node> and cannot be pulled (<reason>)",
         evidence=("kube-system/<pod>: <reason> <image>: <what the registry or the network said>",),
