@@ -17,12 +17,12 @@ from test_etcd_looking import HOSTS, LAB, own, three
 
 from hardway.commands.etcd import backup as command
 from hardway.commands.etcd import retention
-from hardway.commands.etcd.asking import Said
-from hardway.commands.etcd.backup import backup, choose, where
+from hardway.commands.etcd.backup import backup
 from hardway.errors import ConnectionFailed, NotReadyError, OtherClusterError, QuorumError, SnapshotError, UsageError
 from hardway.etcd import sidecar
 from hardway.living import Founded, Lives
 from hardway.pki.credentials import Credentials
+from hardway.snapshots import Said, choose, taking, where
 from hardway.state.statedir import Overlay, StateDir
 
 UID = "0a1b2c3d-1111-2222-3333-444455556666"
@@ -43,7 +43,7 @@ def session(tmp_path, monkeypatch):
         for begin in range(0, len(found.sent), 1000):
             sink(found.sent[begin : begin + 1000])
 
-    monkeypatch.setattr(command.etcd_data, "snapshot", send)
+    monkeypatch.setattr(taking.etcd_data, "snapshot", send)
     monkeypatch.setattr(command, "ask", lambda session: session.said)
     return found
 
@@ -97,13 +97,13 @@ def test_nothing_is_overwritten_and_nobody_is_asked_then(session, folder):
 
 
 def test_a_name_that_is_taken_meanwhile_is_not_overwritten(session, folder, monkeypatch):
-    send = command.etcd_data.snapshot
+    send = taking.etcd_data.snapshot
 
     def slowly(*arguments):
         send(*arguments)
         (folder / "one.db").write_text("somebody's")
 
-    monkeypatch.setattr(command.etcd_data, "snapshot", slowly)
+    monkeypatch.setattr(taking.etcd_data, "snapshot", slowly)
     with pytest.raises(UsageError, match="exists already"):
         backup(session, folder / "one.db")
     assert (folder / "one.db").read_text() == "somebody's" and names(folder) == ["one.db"]
@@ -144,7 +144,7 @@ def test_what_a_killed_run_was_writing_is_removed_and_what_lives_is_not(session,
 
 
 def test_a_folder_without_room_is_told_before_anything_is_sent(session, folder, monkeypatch):
-    monkeypatch.setattr(command.shutil, "disk_usage", lambda path: SimpleNamespace(free=1 << 20))
+    monkeypatch.setattr(taking.shutil, "disk_usage", lambda path: SimpleNamespace(free=1 << 20))
     with pytest.raises(UsageError, match="MB free, and the snapshot needs 30 MB"):
         backup(session, folder)
     assert session.asked == []

@@ -13,11 +13,11 @@ from fakes.world import Killed, World
 from test_etcd_looking import HOSTS, own, three
 
 from hardway.commands.etcd import defrag, disarm, steps
-from hardway.commands.etcd.asking import Said
 from hardway.errors import ConnectionFailed, HostErrors, NotReadyError, QuorumError
 from hardway.etcd.interface import Alarm
 from hardway.inventory import load
 from hardway.resources.etcd_care import to_gain
+from hardway.snapshots import Said
 from hardway.targets.live import wait
 
 pytestmark = pytest.mark.slow

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from hardway.commands.etcd import members, screen, status
-from hardway.commands.etcd.asking import Said
 from hardway.errors import ConnectionFailed, NotReadyError
 from hardway.etcd.interface import Alarm, Member, Status, alarms
 from hardway.inventory import load
+from hardway.snapshots import Said
 
 LAB = load(Path(__file__).parents[2] / "inventory/lab.yaml")
 HOSTS = LAB.etcd_members

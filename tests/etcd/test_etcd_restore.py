@@ -15,7 +15,6 @@ from real_etcd import LocalTransport, RealEtcd, eventually
 
 from hardway.cluster import Host
 from hardway.commands.etcd import disarm, status
-from hardway.commands.etcd.asking import Said
 from hardway.errors import HardwayError, NotReadyError, QuorumError, RemoteCommandError, SnapshotError
 from hardway.etcd import snapshot
 from hardway.etcd.command import Etcdctl
@@ -24,6 +23,7 @@ from hardway.living.restoration import Restoration
 from hardway.resources import EtcdData
 from hardway.resources.base import Situation
 from hardway.run.comparing import ordered
+from hardway.snapshots import Said
 from hardway.targets import etcd_data
 from hardway.targets.remote import HostRemote
 from hardway.vocabulary import Blob, Op, Probe

@@ -15,9 +15,9 @@ from ...plans.plan import Planned
 from ...resources import Defragmented
 from ...run.runner import Runner
 from ...session import Known, Session
+from ...snapshots.asking import Said, ask, names
 from ...vocabulary import Op
 from . import steps
-from .asking import Said, ask, names
 
 COMMAND = "etcd defrag"
 DEADLINE = 300.0  # seconds until a member that was busy with a large file counts as lost

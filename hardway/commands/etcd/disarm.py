@@ -11,8 +11,8 @@ from ...plans.plan import Planned
 from ...resources import NoAlarm
 from ...run.runner import Runner
 from ...session import Session
+from ...snapshots.asking import Said, ask, names
 from . import steps
-from .asking import Said, ask, names
 
 COMMAND = "etcd disarm"
 FULL, CORRUPT = "NOSPACE", "CORRUPT"

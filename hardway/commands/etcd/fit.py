@@ -14,7 +14,7 @@ from ...etcd.snapshot import Snapshot
 from ...facts import Facts, authority
 from ...living.restoration import Restoration
 from ...phase import Inputs
-from .asking import Said
+from ...snapshots import Said
 
 SLACK_MB = 64
 AGAIN = "hardway etcd restore INV FILE"

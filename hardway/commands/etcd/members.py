@@ -9,7 +9,7 @@ from ...cluster import Cluster
 from ...etcd.interface import Member
 from ...etcd.membership import host_of, member_on, removal
 from ...session import Session
-from .asking import first
+from ...snapshots.asking import first
 
 SCHEMA = 1
 

@@ -20,10 +20,9 @@ from ...run.failures import of_left_out
 from ...run.runner import Runner
 from ...run.selection import Selection
 from ...session import Known, Session
+from ...snapshots import Said, ask, require_member
 from ...vocabulary import Blob, Op
 from . import fit, steps, survivor
-from .asking import Said, ask
-from .backup import require_member
 from .fit import Offer
 
 COMMAND = "etcd restore"

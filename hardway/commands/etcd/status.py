@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ...phases.etcd import BEHIND
 from ...session import Session
-from .asking import Said, ask, behind
+from ...snapshots.asking import Said, ask, behind
 
 SCHEMA = 1
 # From so much of its quota on a member is told of: at the quota etcd refuses every write.

@@ -9,11 +9,10 @@ from ...errors import QuorumError
 from ...etcd import sidecar, snapshot
 from ...living.restoration import ongoing
 from ...session import Known, Session
+from ...snapshots import Said, describe, save, store, where
 from ...state.growing import growing
 from ...targets import etcd_data
 from ...vocabulary import Op
-from .asking import Said
-from .backup import describe, save, store, where
 from .fit import AGAIN, Offer
 
 ETCD = "etcd.service"

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ...cluster import Host
-from ...errors import ConnectionFailed, HardwayError, NotReadyError
-from ...etcd.interface import EtcdClient, Status
-from ...parallel import each
-from ...session import Session
-from ...targets.live import Live
+from ..cluster import Host
+from ..errors import ConnectionFailed, HardwayError, NotReadyError
+from ..etcd.interface import EtcdClient, Status
+from ..parallel import each
+from ..session import Session
+from ..targets.live import Live
 
 T = TypeVar("T")
 
