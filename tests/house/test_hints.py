@@ -23,7 +23,9 @@ OF = {
     "assets/fetching": "assets fetch",
     **dict.fromkeys(("run", "phases", "targets", "ssh", "lease", "resources"), "bootstrap"),
     **{f"commands/etcd/{name}.py": f"etcd {name}" for name in ("backup", "defrag", "disarm", "members", "status")},
-    **{f"commands/etcd/{name}.py": "etcd restore" for name in ("fit", "restore", "survivor")},
+    **{f"commands/etcd/{name}.py": "etcd restore" for name in ("restore", "survivor")},
+    "snapshots/fit.py": "etcd restore",
+    "commands/whole/backup.py": "backup",
 }
 
 
