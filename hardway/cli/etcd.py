@@ -114,7 +114,8 @@ def etcd_defrag(inventory: Path, compact: bool, dry_run: bool, output: str, **op
     One member at a time, the leader last: the member answers nobody meanwhile. Each is healthy and has caught up before
     the next. Refused while a member is not healthy (exit code 9). Members with hardly any unused space are left alone.
     """
-    from ..commands.etcd import defrag, steps
+    from ..commands.etcd import defrag
+    from ..plans import steps
 
     if dry_run:
         with open_session(inventory, output="text", read_only=True, stream=sys.stderr, **options) as session:
@@ -137,7 +138,8 @@ def etcd_disarm(inventory: Path, dry_run: bool, output: str, **options: Any) -> 
     At its quota etcd raises the alarm NOSPACE and refuses every write, also when there is room again. hardway clears it
     only when every member answers and has room, else it shows what to do (exit code 9). It never clears CORRUPT.
     """
-    from ..commands.etcd import disarm, steps
+    from ..commands.etcd import disarm
+    from ..plans import steps
 
     if dry_run:
         with open_session(inventory, output="text", read_only=True, stream=sys.stderr, **options) as session:
@@ -180,7 +182,8 @@ def etcd_restore(
     The API is down meanwhile; pods keep running. The data that is there is kept on each host. All that was written
     since the snapshot is lost. Killed at any moment, the same command continues.
     """
-    from ..commands.etcd import restore, steps
+    from ..commands.etcd import restore
+    from ..plans import steps
 
     wanted = restore.Wanted(file, member, other, ignore)
     if dry_run:

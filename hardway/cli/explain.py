@@ -35,7 +35,8 @@ def explain(phase: str, inventory: Path | None) -> None:
     """Explain a phase: what it does, where and why.
 
     It uses your inventory, or the example of six machines. PHASE is a name from `hardway phases`, all, etcd-restore,
-    nodes (how a node is drained, and how hosts join and leave) or upgrade (how a cluster comes to other versions).
+    restore (of the whole cluster), nodes (how a node is drained, and how hosts join and leave) or upgrade (how a
+    cluster comes to other versions).
     """
     from ..commands import runbook
     from ..run.selection import Selection
@@ -48,6 +49,9 @@ def explain(phase: str, inventory: Path | None) -> None:
     cluster, _ = load(inventory or Path(str(shipped("inventory") / EXAMPLE)), None)
     if phase == runbook.RESTORE:
         click.echo(runbook.explain_restore(cluster, assumed(cluster)))
+        return
+    if phase == runbook.WHOLE:
+        click.echo(runbook.explain_whole(cluster))
         return
     phases = Selection(only=() if phase == "all" else (phase,)).phases()
     click.echo(runbook.explain(phases, cluster, assumed(cluster)))

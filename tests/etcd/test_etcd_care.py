@@ -12,10 +12,11 @@ from fakes.memory_session import MemorySession
 from fakes.world import Killed, World
 from test_etcd_looking import HOSTS, own, three
 
-from hardway.commands.etcd import defrag, disarm, steps
+from hardway.commands.etcd import defrag, disarm
 from hardway.errors import ConnectionFailed, HostErrors, NotReadyError, QuorumError
 from hardway.etcd.interface import Alarm
 from hardway.inventory import load
+from hardway.plans import steps
 from hardway.resources.etcd_care import to_gain
 from hardway.snapshots import Said
 from hardway.targets.live import wait

@@ -11,13 +11,13 @@ from ...cluster import Host
 from ...errors import QuorumError
 from ...phase import ETCD, Phase
 from ...phases import etcd as members
+from ...plans import steps
 from ...plans.plan import Planned
 from ...resources import Defragmented
 from ...run.runner import Runner
 from ...session import Known, Session
 from ...snapshots.asking import Said, ask, names
 from ...vocabulary import Op
-from . import steps
 
 COMMAND = "etcd defrag"
 DEADLINE = 300.0  # seconds until a member that was busy with a large file counts as lost

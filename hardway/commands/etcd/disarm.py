@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from ...errors import QuorumError
 from ...etcd.interface import Status
 from ...phase import ETCD, Phase
+from ...plans import steps
 from ...plans.plan import Planned
 from ...resources import NoAlarm
 from ...run.runner import Runner
 from ...session import Session
 from ...snapshots.asking import Said, ask, names
-from . import steps
 
 COMMAND = "etcd disarm"
 FULL, CORRUPT = "NOSPACE", "CORRUPT"

@@ -3,6 +3,8 @@
 from .chapters import guide, write_guide
 from .explain import RESTORE, explain, explain_restore
 from .later.upgrade import explain_upgrade
+from .later.whole import NAME as WHOLE
+from .later.whole import explain_whole
 from .nodes import explain_nodes
 from .survey import surveyed, unasked
 from .tree import MANIFEST, write_tree
@@ -10,10 +12,12 @@ from .tree import MANIFEST, write_tree
 __all__ = [
     "MANIFEST",
     "RESTORE",
+    "WHOLE",
     "explain",
     "explain_nodes",
     "explain_restore",
     "explain_upgrade",
+    "explain_whole",
     "guide",
     "surveyed",
     "unasked",

@@ -21,6 +21,7 @@ from .checks import checks
 from .etcd_data import TITLE, etcd_data
 from .handover import handover
 from .issue import issue_encryption, issue_pki
+from .later import whole
 from .later.upgrade import upgrade
 from .nodes import nodes
 from .reasons import flags
@@ -50,7 +51,8 @@ def guide(
     chapters.append(Chapter("nodes", "Drain a node, remove a host", tuple(nodes(cluster))))
     chapters.append(Chapter("upgrade", "Upgrade to other versions", tuple(upgrade(cluster))))
     end = Chapter("handover", "Hand the cluster over to hardway", tuple(handover(inputs)))
-    return [*chapters, end, Chapter("etcd-data", TITLE, tuple(etcd_data(inputs)))]
+    back = Chapter(whole.NAME, whole.TITLE, tuple(whole.chapter(cluster)))
+    return [*chapters, back, end, Chapter("etcd-data", TITLE, tuple(etcd_data(inputs)))]
 
 
 def write_guide(chapters: Sequence[Chapter], cluster: Cluster, folder: Path, form: str) -> list[Path]:

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from ...phase import Inputs, Phase
-from ...plans.masks import Masks
-from ...plans.plan import Planned, planned
-from ...plans.text import steps as lines
-from ...run.planning import plan
-from ...session import Known
-from ...state.statedir import Overlay
+from ..phase import Inputs, Phase
+from ..run.planning import plan
+from ..session import Known
+from ..state.statedir import Overlay
+from .masks import Masks
+from .plan import Planned, planned
+from .text import steps as lines
 
 SCHEMA = 1
 
