@@ -213,6 +213,13 @@ class SnapshotError(HardwayError):
 
 
 @dataclass(eq=False)
+class BackupError(HardwayError):
+    """A backup of a cluster cannot be opened, is damaged, or does not fit what is here (exit 8)."""
+
+    exit_code: int = 8
+
+
+@dataclass(eq=False)
 class QuorumError(HardwayError):
     """Going on would lose etcd's quorum (exit 9)."""
 

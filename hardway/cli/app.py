@@ -30,11 +30,24 @@ from .status import status
 from .trust import trust
 from .upgrade import upgrade
 from .verify import verify
+from .whole import backup, restore
 
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 SECTIONS = {
     "Prepare": (init, validate, schema, trust, assets),
-    "Build, change and repair": (preflight, plan, bootstrap, upgrade, node, etcd, certs, encryption, reset),
+    "Build, change and repair": (
+        preflight,
+        plan,
+        bootstrap,
+        upgrade,
+        node,
+        etcd,
+        certs,
+        encryption,
+        backup,
+        restore,
+        reset,
+    ),
     "Inspect": (status, verify, doctor, logs, support_bundle),
     "Use": (kubeconfig, env, kubectl),
     "Learn and teach": (phases, explain, render, runbook, drill),

@@ -35,7 +35,7 @@ def explain(phase: str, inventory: Path | None) -> None:
     """Explain a phase: what it does, where and why.
 
     It uses your inventory, or the example of six machines. PHASE is a name from `hardway phases`, or all; or a chapter
-    about a cluster that lives: certificates, encryption-rotate, nodes, upgrade or etcd-restore.
+    about a cluster that lives: certificates, encryption-rotate, nodes, upgrade, etcd-restore or restore.
     """
     from ..commands import runbook
     from ..run.selection import Selection

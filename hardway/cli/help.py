@@ -9,8 +9,8 @@ ARGUMENTS = {
     "INV": "The inventory: a YAML file, for example inventory/lab.yaml. `hardway init` prints one to start from.",
     "[USER@ADDRESS[:PORT]]...": "Hosts to fill in, for example root@10.0.0.10. Default user: root, port: 22.",
     "[INV]": "The inventory; without it, the example of six machines.",
-    "PHASE": "Name of a phase (`hardway phases` lists them), all, certificates, encryption-rotate, nodes, upgrade or"
-    " etcd-restore.",
+    "PHASE": "Name of a phase (`hardway phases` lists them), all, certificates, encryption-rotate, nodes, upgrade,"
+    " etcd-restore or restore.",
     "COMPONENT": "The component: etcd, kube-apiserver, kubelet, haproxy and so on; a wrong name lists them all.",
     "[DRILL]": "What to break: apiserver, etcd-member, kubelet, lb or node.",
     "[HOST]...": "Names of hosts in the inventory.",
@@ -18,6 +18,7 @@ ARGUMENTS = {
     " host means all hosts; * stands for anything.",
     "VERSION...": "A version of Kubernetes (1.37.3), or of another component (etcd=3.7.4).",
     "[FILE]": "A snapshot that hardway etcd backup, or etcdctl, has written.",
+    "BACKUP": "A file that hardway backup has written.",
     "FOLDER": "The folder; hardway creates it if it does not exist.",
     "KIND": "The CA: kubernetes, etcd or front-proxy; or service-account for the key that signs tokens.",
     "DIR": "The folder with the certificates.",

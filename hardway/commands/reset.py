@@ -12,9 +12,7 @@ from ..parallel import each
 from ..progress.events import HostReset
 from ..removal import by_name, clear, refuse_others
 from ..session import Known, Session
-from ..state.store import FOUNDED
-
-LAB = "lab/"  # the lab's own key and host keys are not the cluster's
+from ..state.store import FOUNDED, LAB
 
 
 def reset(session: Session, hosts: frozenset[str], keep_pki: bool) -> int:

@@ -26,7 +26,7 @@ STORAGE, COMPACTED = b"storageVersion", b"finishedCompactRev"
 class Snapshot:
     """`sha256` is that of the whole file, `revision` the last that it knows of, `top` that of its last change.
 
-    `storage` is the version of its format, empty before 3.6.
+    `storage` is the version of its format, empty before 3.6; `called` is its name for people where that is not `path`.
     """
 
     path: Path
@@ -35,6 +35,10 @@ class Snapshot:
     revision: int
     top: int
     storage: str
+    called: str = ""
+
+    def __str__(self) -> str:
+        return self.called or str(self.path)
 
     def holds(self, text: str) -> bool:
         """Whether these bytes stand anywhere in it."""

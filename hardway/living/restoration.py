@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ..cluster import Cluster, Host
 from ..facts import Facts
 
-NOTE = "restore"
+NOTE, WHOLE = "restore", "whole"
 STAMP = "%Y%m%dT%H%M%SZ"
 UNKNOWN = Facts(known=False)
 # What etcd's own documentation raises the revision by; what may be written until everything is stopped; and so many
@@ -22,11 +22,13 @@ LEAST, MEANWHILE, PER_SECOND = 10**9, 10**5, 1000
 
 @dataclass(frozen=True)
 class Restoration:
-    """`id` is the moment (UTC) it began, `sha256` the snapshot's, `bump` by how much its revision is raised."""
+    """`id` is the moment (UTC) it began, `sha256` the snapshot's, `bump` by how much its revision is raised; `whole`:
+    the snapshot is a part of a backup of the whole cluster, whose restore goes on when etcd runs."""
 
     id: str
     sha256: str
     bump: int
+    whole: bool = False
 
     @classmethod
     def begun(cls, sha256: str, top: int, now: int, moment: datetime.datetime) -> Restoration:
@@ -41,7 +43,7 @@ class Restoration:
     @property
     def note(self) -> str:
         """What stands on hosts while it lasts."""
-        return f"{self.id} {self.sha256} {self.bump}"
+        return " ".join([self.id, self.sha256, str(self.bump), *([WHOLE] if self.whole else [])])
 
     @property
     def marker(self) -> str:
@@ -64,9 +66,9 @@ class Restoration:
 def parse(note: str) -> Restoration | None:
     """From a host's note; None for anything else."""
     words = note.split()
-    if len(words) != 3 or not words[2].isdigit():
+    if len(words) < 3 or not words[2].isdigit() or words[3:] not in ([], [WHOLE]):
         return None
-    return Restoration(words[0], words[1], int(words[2]))
+    return Restoration(words[0], words[1], int(words[2]), bool(words[3:]))
 
 
 def ongoing(facts: Mapping[str, Facts]) -> tuple[Restoration, ...]:

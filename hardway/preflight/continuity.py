@@ -16,6 +16,7 @@ from ..living.restoration import ongoing
 from ..phase import Inputs
 from ..state.store import FOUNDED
 from .restoring import COMMAND as RESTORE
+from .restoring import WHOLE, command
 
 UNKNOWN = Facts(known=False)
 
@@ -37,7 +38,8 @@ def other(inputs: Inputs) -> OtherClusterError | None:
     """The cluster that lives is another one.
 
     kube-system's UID decides. etcd's id follows from its first members' names, addresses and token: a second cluster of
-    the same hosts has the same, and a restored backup may have another. So it counts only where nobody knows the UID.
+    the same hosts has the same, and a restored backup may have another. So it counts only where nobody knows the UID,
+    and not while a restore lasts, which gives it another one.
     """
     founded, lives = inputs.founded, inputs.lives
     if not founded:
@@ -45,7 +47,7 @@ def other(inputs: Inputs) -> OtherClusterError | None:
     if lives.uid:
         what, then, now = "the UID of kube-system", founded.uid, lives.uid
     else:
-        what, then, now = "the id of etcd's cluster", founded.etcd, lives.etcd
+        what, then, now = "the id of etcd's cluster", founded.etcd, "" if ongoing(inputs.facts) else lives.etcd
     if not now or then == now:
         return None
     store = inputs.credentials.store
@@ -108,7 +110,7 @@ def _perhaps(inputs: Inputs, servers: Sequence[Host], joined: Sequence[Host]) ->
 
 def _ways_out(inputs: Inputs, silent: str) -> Iterator[str]:
     if ongoing(inputs.facts):
-        yield f"continue the restore that has begun: {RESTORE}"
+        yield f"continue the restore that has begun: {command(inputs.facts)}"
         return
     if inputs.lives.members is not None:
         yield "save a snapshot before etcd stops: hardway etcd backup INV"
@@ -116,7 +118,7 @@ def _ways_out(inputs: Inputs, silent: str) -> Iterator[str]:
         yield "put the hosts back into INV on which its etcd runs"
     else:
         yield f"bring a member back with its data{f' ({silent})' if silent else ''}"
-    yield f"or restore a backup: {RESTORE}"
+    yield f"or restore a backup: {RESTORE}, or of the whole cluster: {WHOLE}"
     yield (
         "or, if everything in the cluster is lost for good, create it again, empty:"
         f" hardway bootstrap INV --found-anew {inputs.cluster.name}"

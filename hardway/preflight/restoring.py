@@ -1,4 +1,5 @@
-"""Whether a restore of etcd has begun and not ended: until then its hosts are not what the inventory says."""
+"""Whether a restore, of etcd or of the whole cluster, has begun and not ended: until then its hosts are
+not what the inventory says."""
 
 from __future__ import annotations
 
@@ -6,14 +7,16 @@ from collections.abc import Iterator, Mapping
 
 from ..cluster import Host
 from ..facts import Facts
-from ..living.restoration import parse
+from ..living.restoration import ongoing, parse
 from ..phase import Inputs
 from .finding import ClusterCheck
 
 # The phase without which nothing is a restore.
 RESTORE = "restore-data"
 COMMAND = "hardway etcd restore INV FILE"
+WHOLE = "hardway restore INV FILE"
 REMEDY = f"{COMMAND}   with that snapshot continues it; another snapshot replaces it"
+WHOLE_REMEDY = f"{WHOLE}   with that backup continues it"
 NAME = "Restoring"
 
 
@@ -23,7 +26,7 @@ def half_done(inputs: Inputs, hosts: list[Host]) -> Iterator[tuple[Host, str, st
         return
     for host in hosts:
         if said := told(inputs.facts, host):
-            yield host, said, REMEDY
+            yield host, said, remedy(inputs.facts)
             return
 
 
@@ -32,7 +35,18 @@ def told(facts: Mapping[str, Facts], host: Host) -> str:
     found = parse(facts[host.name].restoring) if host.name in facts else None
     if not found:
         return ""
-    return f"a restore of etcd began at {found.id} and is not finished (snapshot with sha256 {found.sha256[:12]})"
+    what = "the whole cluster" if found.whole else "etcd"
+    return f"a restore of {what} began at {found.id} and is not finished (snapshot with sha256 {found.sha256[:12]})"
 
 
-TOGETHER = (ClusterCheck(NAME, "No restore of etcd is half done.", half_done),)
+def command(facts: Mapping[str, Facts]) -> str:
+    """What continues the newest that is not finished; of any where none is, that of etcd."""
+    return WHOLE if any(one.whole for one in ongoing(facts)[:1]) else COMMAND
+
+
+def remedy(facts: Mapping[str, Facts]) -> str:
+    """What to do about the one that is not finished."""
+    return WHOLE_REMEDY if command(facts) == WHOLE else REMEDY
+
+
+TOGETHER = (ClusterCheck(NAME, "No restore is half done.", half_done),)

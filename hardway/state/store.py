@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from ..errors import PkiError, ReadOnlyError
 
 PRIVATE_FILE = 0o600
+LAB = "lab/"  # of practice machines: their own key and host keys are not the cluster's
 FOUNDED = "founded.json"  # which cluster was founded with these keys; see hardway.living.founded
 
 

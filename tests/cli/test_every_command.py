@@ -22,6 +22,14 @@ from docs.test_help import ALL
 from failures.desk import ADDRESS, Desk, keys_of
 from fakes import bolt_file
 
+from hardway import archive
+from hardway.archive import Backup, Lock, Manifest
+from hardway.commands.whole.backup import kept
+from hardway.etcd import snapshot as snapshots
+from hardway.etcd.sidecar import Sidecar
+from hardway.pki.secret import Secret
+from hardway.state.statedir import StateDir
+
 pytestmark = pytest.mark.slow
 
 TESTS = Path(__file__).parents[1]
@@ -323,6 +331,95 @@ def test_an_upgrade_of_hosts_that_do_not_answer(desk: Counter, words: tuple[str,
     ran = desk.hardway("upgrade", desk.cluster, *words).ok(code)
     assert ("node-1" in ran.err) == (code == 4), str(ran)
     assert "a bug in hardway" not in ran.err and "Traceback" not in ran.err and not list(desk.folder.glob("*.db"))
+
+
+PHRASE = "correct horse battery staple"
+
+
+@runs("backup")
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("-o", "lab.age", "--passphrase-file", "phrase"), 4, "node-1"),
+        (("-o", ".", "-r", KEY, "--output", "json"), 4, "node-1"),
+        (("-o", ".", "-R", "keys.pub", "--member", "node-1"), 4, "node-1"),
+        (("-o", "lab.age"), 2, "there is no terminal to ask for the passphrase"),
+        (("-o", "lab.age", "--passphrase-file", "nothing"), 2, "the passphrase in nothing is empty"),
+        (("-o", "lab.age", "--passphrase-file", "phrase", "-r", KEY), 2, "not both"),
+        (("-o", "lab.age", "-r", "age1nonsense"), 2, "age1nonsense is no recipient"),
+        (("-o", "mine", "-r", KEY), 2, "mine exists already and is not overwritten"),
+        (("-o", "none/lab.age", "-r", KEY), 2, "there is no folder"),
+        (("-o", ".", "-r", KEY, "--member", "x"), 2, "there is no etcd host x"),
+        ((), 2, "Missing option '-o'"),
+    ],
+    ids=lambda value: " ".join(value)[:40] or "nothing" if isinstance(value, tuple) else None,
+)
+def test_a_backup_of_the_whole_cluster_is_refused_before_it_writes(desk: Counter, words, code: int, said: str):
+    desk.keys()
+    written = {"phrase": f"{PHRASE}\n", "nothing": "\n", "keys.pub": f"{KEY}\n", "mine": "mine"}
+    for name, text in written.items():
+        (desk.folder / name).write_text(text)
+    ran = desk.hardway("backup", desk.cluster, *words).ok(code)
+    assert said in ran.out + ran.err and PHRASE not in ran.out + ran.err
+    assert "a bug in hardway" not in ran.err and "Traceback" not in ran.err
+    assert not list(desk.folder.glob("*.age")) and (desk.folder / "mine").read_text() == "mine"
+    assert not [path for path in desk.folder.iterdir() if path.name.startswith(".") and "hardway-" in path.name]
+
+
+@runs("restore")
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("lab.age", "--passphrase-file", "phrase", "--yes"), 4, "node-1"),
+        (("lab.age", "--passphrase-file", "/dev/stdin", "--dry-run", "--output", "json"), 2, "is empty"),
+        (("lab.age", "--passphrase-file", "phrase", "--plan", "--ignore", "Memory=node-1"), 4, "node-1"),
+        (("lab.age", "--passphrase-file", "phrase", "--older", "--yes", "--state-dir", "new"), 4, "node-1"),
+        (("lab.age", "--yes"), 2, "there is no terminal to ask for the passphrase"),
+        (("lab.age", "--passphrase-file", "wrong", "--yes"), 8, "the passphrase does not open lab.age"),
+        (("lab.age", "-i", "phrase", "--yes"), 2, "phrase is no private key"),
+        (("mine", "--yes"), 8, "mine is no backup of a cluster"),
+        (("none.age", "--yes"), 8, "cannot read none.age: No such file or directory"),
+        (("other.age", "--passphrase-file", "phrase", "--yes"), 9, "is a backup of cluster shop"),
+    ],
+    ids=lambda value: " ".join(value)[:60] if isinstance(value, tuple) else None,
+)
+def test_a_whole_cluster_is_not_restored_while_hosts_do_not_answer(desk: Counter, words, code: int, said: str):
+    written = {"phrase": f"{PHRASE}\n", "wrong": "correct horse\n", "mine": "mine"}
+    for name, text in written.items():
+        (desk.folder / name).write_text(text)
+    if words[0] in (clusters := {"lab.age": "refused", "other.age": "shop"}):
+        saved_whole(desk, words[0], clusters[words[0]])
+    ran = desk.hardway("restore", desk.cluster, *words).ok(code)
+    assert said in ran.err and "next: " in ran.err and PHRASE not in ran.out + ran.err
+    assert "a bug in hardway" not in ran.err and "Traceback" not in ran.err
+    for folder in (desk.folder / ".hardway/refused", desk.folder / "new"):
+        assert not (folder / "pki/ca.key").exists(), "it was written before the hosts were asked"
+
+
+def saved_whole(desk: Counter, name: str, cluster: str) -> None:
+    """A backup of that name, with keys of its own, of a cluster as the desk's inventory describes it."""
+    found = snapshots.read(bolt_file.write(desk.folder / "etcd.db", b"uid-1"))
+    about = Sidecar(cluster, "2026-11-28T12:00:00+00:00", "node-1", 1, found.size, found.sha256, "3.7.3", "3.7.0",
+                    VERSIONS.kubernetes, "c1", "uid-1", "ca", "tokens")  # fmt: skip
+    said = Manifest(cluster, about.taken, "0", VERSIONS.kubernetes, "3.7.3", "https://10.0.0.1:6443")
+    if not (desk.folder / "elsewhere").exists():
+        keys_of(desk.cluster, desk.folder / "elsewhere")
+    state = kept(StateDir(desk.folder / "elsewhere"))
+    with (desk.folder / name).open("wb") as file:
+        whole = Backup(desk.folder / name, said, b"cluster: refused\n", found, about, state)
+        archive.write(Lock(passphrase=Secret(PHRASE.encode())), file, whole)
+
+
+@runs("restore")
+def test_the_inventory_of_a_backup_is_written_to_a_new_file(desk: Counter):
+    (desk.folder / "phrase").write_text(PHRASE)
+    saved_whole(desk, "lab.age", "refused")
+    words = ("lab.age", "--passphrase-file", "phrase")
+    ran = desk.hardway("restore", "lost.yaml", *words).ok(2)
+    assert "next: to write that of the backup: hardway restore lost.yaml lab.age --write-inventory" in ran.err
+    assert "correct the addresses" in desk.hardway("restore", "lost.yaml", *words, "--write-inventory").ok().out
+    assert (desk.folder / "lost.yaml").read_text() == "cluster: refused\n"
+    assert "exists already" in desk.hardway("restore", "lost.yaml", *words, "--write-inventory").ok(2).err
 
 
 @runs("node list", "node drain", "node uncordon", "node remove", "node add", "node replace")

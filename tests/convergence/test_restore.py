@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import hashlib
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -231,6 +232,11 @@ def _whole_run(start: World, path: Path) -> list:
 def interrupted(world: World, path: Path, verb: str, nth: int = 1) -> World:
     """The same cluster where a restore has died before the n-th such act."""
     victim = world.copy()
+    return interrupted_by(lambda: run(victim, path), victim, verb, nth)
+
+
+def interrupted_by(restore: Callable[[], object], victim: World, verb: str, nth: int = 1) -> World:
+    """The cluster on which a command has died before the n-th such act."""
     seen: Counter[str] = Counter()
 
     def death(where, op) -> bool:
@@ -239,7 +245,7 @@ def interrupted(world: World, path: Path, verb: str, nth: int = 1) -> World:
 
     victim.death = death
     with pytest.raises(Killed):
-        run(victim, path)
+        restore()
     victim.revive()
     victim.live.world = victim
     return victim
@@ -474,7 +480,7 @@ def test_the_steps_are_shown_in_order_and_nothing_is_done(lived):
 
 def test_a_stale_node_is_named_with_its_removal(lived, monkeypatch):
     monkeypatch.undo()
-    monkeypatch.setattr(restore.checks, "verify", lambda *arguments: [])
+    monkeypatch.setattr("hardway.checks.verify", lambda *arguments: [])
     world, path = lived()
     world.live.world = world
     session = MemorySession.on(world)

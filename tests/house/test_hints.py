@@ -24,10 +24,12 @@ OF = {
     "assets/fetching": "assets fetch",
     **dict.fromkeys(("run", "phases", "targets", "ssh", "lease", "resources"), "bootstrap"),
     **{f"commands/etcd/{name}.py": f"etcd {name}" for name in ("backup", "defrag", "disarm", "members", "status")},
-    **{f"commands/etcd/{name}.py": "etcd restore" for name in ("fit", "restore", "survivor")},
+    **{f"commands/etcd/{name}.py": "etcd restore" for name in ("restore", "survivor")},
+    "snapshots/fit.py": "etcd restore",
     **{f"commands/node/{file}.py": f"node {name}" for file, name in OF_NODES.items()},
     "commands/upgrade": "upgrade",
     "upgrading": "upgrade",
+    "commands/whole/backup.py": "backup",
 }
 
 

@@ -20,7 +20,7 @@ LAYERS = {
     "what is read and changed": "drain lease living progress targets",
     "what is wanted": "phase phases preflight upgrading",
     "one run": "removal report run session",
-    "what is found": "checks plans snapshots",
+    "what is found": "archive checks plans snapshots",
     "what a command does": "commands",
     "what a person types": "cli",
 }

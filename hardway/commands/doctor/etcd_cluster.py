@@ -34,7 +34,7 @@ def half_restored(patient: Patient) -> Iterator[Finding]:
     facts, hosts = patient.known.facts, (*patient.cluster.etcd_members, *patient.cluster.control_plane)
     if said := next(filter(None, (restoring.told(facts, host) for host in hosts)), ""):
         where = dict.fromkeys(host.name for host in hosts if restoring.told(facts, host))
-        yield Finding("", said, restoring.REMEDY, (f"noted on {', '.join(where)}",))
+        yield Finding("", said, restoring.remedy(facts), (f"noted on {', '.join(where)}",))
 
 
 def quorum(patient: Patient) -> Iterator[Finding]:
@@ -125,7 +125,7 @@ def alarm(patient: Patient) -> Iterator[Finding]:
     yield Finding("", f"etcd has raised the alarm {ALARM}: it refuses every write", to_do, sizes)
 
 
-RESTORE = Diagnosis("etcd-restore", "A restore of etcd is not finished", half_restored)
+RESTORE = Diagnosis("etcd-restore", "A restore is not finished", half_restored)
 FULL_ALARM = Diagnosis("etcd-alarm", "etcd refuses writes", alarm)
 ROOM = Diagnosis("etcd-space", "etcd's database is full", room, anywhere=("etcd-alarm",))
 DOWN = Diagnosis(

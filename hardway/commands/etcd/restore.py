@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ... import checks
-from ...errors import ConnectionFailed, DriftError, HardwayError, HostErrors, UsageError
+from ...errors import UsageError
 from ...living import Founded, Lives, what_lives
-from ...living.restoration import NOTE, Restoration, ongoing
-from ...parallel import each
+from ...living.restoration import Restoration, ongoing
 from ...phase import Inputs, Phase
 from ...phases.restoring import phases
 from ...pki import retirement
@@ -20,17 +18,14 @@ from ...plans.plan import Planned
 from ...preflight import continuity, judge
 from ...run.failures import of_left_out
 from ...run.runner import Runner
-from ...run.selection import Selection
 from ...session import Known, Session
-from ...snapshots import Said, ask, require_member
-from ...vocabulary import Blob, Op
-from . import fit, survivor
-from .fit import Offer
+from ...snapshots import Said, ask, fit, require_member
+from ...snapshots.fit import Offer
+from ...snapshots.restoring import assembled, forget, prove
+from ...vocabulary import Blob
+from . import survivor
 
 COMMAND = "etcd restore"
-PROOFS = frozenset(
-    {"etcd-members", "apiservers-ready", "api-address", "kubernetes-service", "leaders", "nodes-ready", "coredns-ready"}
-)
 
 
 @dataclass(frozen=True)
@@ -121,25 +116,13 @@ def _given(session: Session, wanted: Wanted) -> Offer | None:
 
 def _asked(session: Session, wanted: Wanted) -> tuple[Known, tuple[Said, ...]]:
     """Every host, and every member; whoever may serve or write old data must answer."""
-    known = _assembled(session, wanted)
+    known = assembled(session, wanted.ignore)
     known = replace(known, phases=frozenset(phase.name for phase in phases(Restoration("", "", 0), Blob())))
     # A restore of another cluster's snapshot makes it another one, before that is recorded here.
     if not ongoing(known.facts) and (fault := continuity.other(known.inputs)):
         raise fault
     judge(known.inputs)
     return known, ask(session)
-
-
-def _assembled(session: Session, wanted: Wanted) -> Known:
-    """A host that runs on without hardway's knowledge would serve old data, and write it back."""
-    try:
-        return session.assemble(Selection(ignore=wanted.ignore))
-    except HardwayError as error:
-        for one in error.errors if isinstance(error, HostErrors) else (error,):
-            if isinstance(one, ConnectionFailed):
-                gone = f"if {one.host} will never come back, remove it from INV; nothing has been changed"
-                one.hint = "; ".join(filter(None, [one.hint, gone]))
-        raise
 
 
 def _decided(known: Known, said: Sequence[Said], wanted: Wanted, offer: Offer) -> Ready:
@@ -175,26 +158,5 @@ def _finish(session: Session) -> Lives:
     """The record of the cluster follows it, then the notes on the hosts go: while one is there, it is not finished."""
     lives = what_lives(session.live)
     Founded.of(session.cluster, lives, now().date().isoformat()).follow(session.store)
-
-    def forget(name: str) -> None:
-        session.live.remotes[name].change([Op("dropnote", (NOTE,))])
-
-    cluster = session.cluster
-    noted = {host.name: host for host in (*cluster.etcd_members, *cluster.control_plane)}
-    each(lambda host: forget(host.name), list(noted.values()), session.parallel)
+    forget(session)
     return lives
-
-
-def prove(known: Known, lives: Lives) -> None:
-    """Check that it works; Nodes of the snapshot whose workers are not in the inventory are named."""
-    session = known.session
-    inputs = replace(known.inputs, lives=lives)
-    for gone in inputs.departed:
-        session.report.note(f"the snapshot has the Node {gone}, and the inventory does not: {gone.removal}")
-    proofs = PROOFS - {"nodes-ready"} if known.left_out else PROOFS
-    outcomes = checks.verify(session.live, inputs, (), proofs, session.report)
-    if failed := [check.name for check, outcome in outcomes if outcome.status == "failed"]:
-        raise DriftError(
-            f"etcd is restored, but {', '.join(failed)} failed",
-            hint="hardway doctor INV   shows why; after machines were reinstalled: hardway bootstrap INV",
-        )

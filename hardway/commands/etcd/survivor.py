@@ -10,10 +10,10 @@ from ...etcd import sidecar, snapshot
 from ...living.restoration import ongoing
 from ...session import Known, Session
 from ...snapshots import Said, describe, save, store, where
+from ...snapshots.fit import AGAIN, Offer
 from ...state.growing import growing
 from ...targets import etcd_data
 from ...vocabulary import Op
-from .fit import AGAIN, Offer
 
 ETCD = "etcd.service"
 

@@ -12,6 +12,7 @@ from .later.encryption import rotation
 from .later.etcd_restore import etcd_restore
 from .later.nodes import nodes
 from .later.upgrade import upgrade
+from .later.whole import whole
 from .writing.document import Chapter, Part
 
 
@@ -33,4 +34,5 @@ TOPICS: tuple[Topic, ...] = (
     Topic("upgrade", "Upgrade to other versions", lambda inputs, _: upgrade(inputs.cluster)),
     Topic("encryption-rotate", "Rotate the encryption key", lambda inputs, _: rotation(inputs.cluster)),
     Topic("etcd-restore", "Back up and restore etcd", lambda inputs, _: etcd_restore(inputs)),
+    Topic("restore", "Back up and restore the whole cluster", lambda inputs, _: whole(inputs.cluster)),
 )

@@ -112,8 +112,9 @@ CASES = (
         injected="the data folders of all three members are moved away; then they are moved back",
         exit_code=9,
         next=(
-            "bring a member back with its data; or restore a backup: hardway etcd restore <inventory> FILE; or, if"
-            " everything in the cluster is lost for good, create it again, empty: hardway bootstrap <inventory>"
+            "bring a member back with its data; or restore a backup: hardway etcd restore <inventory> FILE, or of"
+            " the whole cluster: hardway restore <inventory> FILE; or, if everything in the cluster is lost for good,"
+            " create it again, empty: hardway bootstrap <inventory>"
             " --found-anew <name>"
         ),
         remedy=(

@@ -8,16 +8,16 @@ import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ...cluster import Cluster, Host
-from ...errors import OtherClusterError, PreflightError, SnapshotError, UnreadableError, UsageError
-from ...etcd.sidecar import Sidecar
-from ...etcd.snapshot import Snapshot
-from ...facts import Facts, authority
-from ...living.restoration import Restoration
-from ...phase import Inputs
-from ...pki import retirement
-from ...pki.encryption import file_of, of_hardway
-from ...snapshots import Said
+from ..cluster import Cluster, Host
+from ..errors import OtherClusterError, PreflightError, SnapshotError, UnreadableError, UsageError
+from ..etcd.sidecar import Sidecar
+from ..etcd.snapshot import Snapshot
+from ..facts import Facts, authority
+from ..living.restoration import Restoration
+from ..phase import Inputs
+from ..pki import retirement
+from ..pki.encryption import file_of, of_hardway
+from .asking import Said
 
 SLACK_MB = 64
 AGAIN = "hardway etcd restore INV FILE"
@@ -51,7 +51,7 @@ def require(inputs: Inputs, offer: Offer, other: bool) -> None:
 
 def _require_ours(inputs: Inputs, offer: Offer) -> None:
     """The content decides: the UID of kube-system is in every snapshot of this cluster, and in no other."""
-    founded, path = inputs.founded, offer.snapshot.path
+    founded, path = inputs.founded, offer.snapshot
     uid = founded.uid if founded else inputs.lives.uid
     anyway = f"to restore it here anyway: {AGAIN} --of-another-cluster {inputs.cluster.name}"
     if uid and not offer.snapshot.holds(uid):
@@ -80,7 +80,7 @@ def _require_keys(inputs: Inputs, offer: Offer) -> None:
     if missing:
         where = inputs.credentials.store.where(file_of(missing[0].partition("=")[0]))
         raise UnreadableError(
-            f"Secrets in {offer.snapshot.path} are encrypted with a key that is not in the state directory",
+            f"Secrets in {offer.snapshot} are encrypted with a key that is not in the state directory",
             evidence="\n".join(f"missing: {key}" for key in missing),
             hint=f"copy it from the state directory of that day to {where}, mode 0600; then: {AGAIN}",
         )
@@ -115,7 +115,7 @@ def _require_format(cluster: Cluster, found: Snapshot) -> None:
         problem, way = "is too old for", f"set versions.etcd in INV to a {there} release, and go up one minor at a time"
     else:
         return
-    raise SnapshotError(f"{found.path} {problem} etcd {cluster.versions.etcd}: its format is that of {there}", hint=way)
+    raise SnapshotError(f"{found} {problem} etcd {cluster.versions.etcd}: its format is that of {there}", hint=way)
 
 
 def _require_one_folder(inputs: Inputs) -> None:
@@ -161,7 +161,7 @@ def warnings(inputs: Inputs, offer: Offer) -> Iterator[str]:
     """What fits, but not in all."""
     about = offer.sidecar
     if about is None:
-        yield f"{offer.snapshot.path} has no sidecar: nobody knows its age and its versions"
+        yield f"{offer.snapshot} has no sidecar: nobody knows its age and its versions"
         return
     if about.tokens != authority(inputs.credentials.service_account().public):
         yield "the key of service account tokens is another one by now: tokens in the snapshot are not accepted"
@@ -174,8 +174,8 @@ def warnings(inputs: Inputs, offer: Offer) -> Iterator[str]:
 def losses(offer: Offer, said: Sequence[Said], now: datetime.datetime) -> Iterator[str]:
     """How old it is, and what its restore takes back."""
     then, about = offer.snapshot.revision, offer.sidecar
-    taken = f", taken {about.taken} ({_age(about.taken, now)} ago) from {about.member}" if about else ""
-    yield f"snapshot {offer.snapshot.path}: revision {then}{taken}, {offer.snapshot.size / 1e6:.1f} MB"
+    taken = f", taken {about.taken} ({age(about.taken, now)} ago) from {about.member}" if about else ""
+    yield f"snapshot {offer.snapshot}: revision {then}{taken}, {offer.snapshot.size / 1e6:.1f} MB"
     present = revision_now(said)
     if not present:
         yield "etcd does not answer, so nobody knows what has been written since; all of it is lost"
@@ -190,7 +190,8 @@ def revision_now(said: Sequence[Said]) -> int:
     return max((one.status.revision for one in said if one.status), default=0)
 
 
-def _age(taken: str, now: datetime.datetime) -> str:
+def age(taken: str, now: datetime.datetime) -> str:
+    """How long ago a moment (ISO 8601) was, for people."""
     try:
         seconds = (now - datetime.datetime.fromisoformat(taken)).total_seconds()
     except (ValueError, TypeError):
