@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..pki.encryption import IDENTITY, kind_of
-from ..pki.retirement import retired
+from ..pki.encryption.retirement import retired
 from .encryption import Encryption, in_file, ours
 
 AGAIN = "hardway encryption rotate INV"

@@ -15,9 +15,9 @@ from . import kubeconfig
 from .authority import Signer, open_signer
 from .certificates import Definition, authorities, definition, issued
 from .encryption import encryption_config, encryption_configs, encryption_keys, writer_of
+from .encryption.retirement import retired
 from .issuing import certificate_pem
 from .leaf import Leaf, Pair
-from .retirement import retired
 from .secret import Secret
 from .service_account import KeyPair, service_account
 

@@ -11,7 +11,7 @@ from ..facts import Facts
 from ..living.encryption import CONFIG, in_file, ours
 from ..phase import Inputs
 from ..pki.encryption import file_of, kind_of, of_hardway
-from ..pki.retirement import retired
+from ..pki.encryption.retirement import retired
 from .finding import ClusterCheck, HostCheck
 
 Found = Iterator[tuple[str, str]]

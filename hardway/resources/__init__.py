@@ -9,9 +9,10 @@ from .gone import Gone, gone
 from .kubernetes import ApiObject, NodeMarks, RolledOut
 from .operator import Issued, LocalFile
 from .own_certificate import OwnCertificate
+from .packages import Packages
 from .stopped import Noted, Restarted, Stopped
 from .stored import Rewritten
-from .system import Image, KernelModule, Leftover, LiveRoutes, Owned, Packages, Records, SwapOff, Sysctl, User
+from .system import Image, KernelModule, Leftover, LiveRoutes, Owned, Records, SwapOff, Sysctl, User
 from .unit import Restamp, Unit
 
 __all__ = [

@@ -15,8 +15,7 @@ from ..etcd.snapshot import Snapshot
 from ..facts import Facts, authority
 from ..living.restoration import Restoration
 from ..phase import Inputs
-from ..pki import retirement
-from ..pki.encryption import file_of, of_hardway
+from ..pki.encryption import file_of, of_hardway, retirement
 from .asking import Said
 
 SLACK_MB = 64

@@ -18,7 +18,7 @@ from hardway.assets import AssetStore
 from hardway.errors import AssetError
 from hardway.inventory import load
 from hardway.pki.encryption import new_key
-from hardway.pki.retirement import retire
+from hardway.pki.encryption.retirement import retire
 from hardway.targets.kube import KubeApi, tls_context
 from hardway.targets.live import loaded
 from hardway.targets.secrets.rewriting import StoredSecrets

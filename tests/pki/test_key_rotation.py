@@ -10,7 +10,7 @@ import yaml
 
 from hardway.errors import PkiError
 from hardway.pki.encryption import file_of, new_key
-from hardway.pki.retirement import RETIRED, Retirement, recall, retire, retired
+from hardway.pki.encryption.retirement import RETIRED, Retirement, recall, retire, retired
 from hardway.settings import Encryption
 
 SINCE = "2026-11-30T12:00:00+00:00"

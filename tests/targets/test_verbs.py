@@ -12,7 +12,8 @@ import hardway.targets.host
 HOST = Path(hardway.targets.host.__file__).parent
 OF_THE_API, OF_THE_OPERATOR = {"object", "apply", "delete", "mark", "merge"}, {"issued", "issue", "state", "keep"}
 OF_ETCD = {"member", "add", "promote", "update", "alarms", "compact", "disarm"}
-OF_OTHER_TARGETS = OF_THE_API | OF_THE_OPERATOR | OF_ETCD
+OF_SECRETS = {"others", "rewrite"}
+OF_OTHER_TARGETS = OF_THE_API | OF_THE_OPERATOR | OF_ETCD | OF_SECRETS
 
 
 def shell_verbs(file: str, prefix: str) -> set[str]:

@@ -9,7 +9,7 @@ from ...errors import NotReadyError, UnreadableError, UsageError
 from ...living.encryption import FLAG, Encryption, ours
 from ...living.rotation import AGAIN, recalled
 from ...pki.encryption import IDENTITY
-from ...pki.retirement import retired
+from ...pki.encryption.retirement import retired
 from ...preflight.upgrades import KUBERNETES, UPGRADE, steps
 from ...report import plural
 from ...session import Known

@@ -15,7 +15,7 @@ from ...living.asking import with_encryption
 from ...living.rotation import AGAIN, unfinished
 from ...phase import OPERATOR, SECRETS, Inputs, Phase
 from ...pki.encryption import IDENTITY, new_key
-from ...pki.retirement import recall, retire
+from ...pki.encryption.retirement import recall, retire
 from ...plans import steps
 from ...plans.plan import Planned
 from ...preflight import judge

@@ -10,7 +10,7 @@ from ...living.asking import with_encryption
 from ...living.encryption import Encryption, in_file, ours
 from ...living.rotation import AGAIN, unfinished
 from ...pki.encryption import IDENTITY, RESOURCES, file_of
-from ...pki.retirement import retired
+from ...pki.encryption.retirement import retired
 from ...report import plural
 from ...session import Session
 from ...targets.secrets.stored import Stored

@@ -12,7 +12,7 @@ from ...living import Founded, Lives, what_lives
 from ...living.restoration import Restoration, ongoing
 from ...phase import Inputs, Phase
 from ...phases.restoring import phases
-from ...pki import retirement
+from ...pki.encryption import retirement
 from ...plans import steps
 from ...plans.plan import Planned
 from ...preflight import continuity, judge

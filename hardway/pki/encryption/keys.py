@@ -16,10 +16,10 @@ from collections.abc import Collection, Mapping
 
 import yaml
 
-from ..errors import PkiError
-from ..state.store import Store
+from ...errors import PkiError
+from ...state.store import Store
+from ..secret import Secret
 from .retirement import RETIRED, retired
-from .secret import Secret
 
 PROVIDERS = ("aescbc", "secretbox")
 IDENTITY = "identity"

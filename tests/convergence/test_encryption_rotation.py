@@ -21,7 +21,7 @@ from hardway.errors import (
 )
 from hardway.living.rotation import unfinished
 from hardway.pki.encryption import new_key
-from hardway.pki.retirement import retired
+from hardway.pki.encryption.retirement import retired
 from hardway.preflight import judge
 
 pytestmark = pytest.mark.slow

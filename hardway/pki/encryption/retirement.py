@@ -8,8 +8,8 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from ..errors import PkiError
-from ..state.store import Store
+from ...errors import PkiError
+from ...state.store import Store
 
 RETIRED = "encryption/retired.json"
 
