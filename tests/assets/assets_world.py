@@ -149,7 +149,7 @@ class Server:
         self.ranges = True
         self.redirects: dict[str, str] = {}
         self.break_after: dict[str, list[int]] = {}
-        self.token = ""
+        self.token, self.login = "", ""
         self.log: list[tuple[str, dict[str, str]]] = []
         owner = self
 
@@ -182,7 +182,8 @@ class Server:
         if path == "auth/token":
             return self._send(handler, json.dumps({"token": self.token}).encode(), path, headers)
         if self.token and "/v2/" in path and headers.get("Authorization") != f"Bearer {self.token}":
-            challenge = f'Bearer realm="{self.url}/auth/token",service="registry",scope="repository:pause:pull"'
+            realm = self.login or f"{self.url}/auth/token"
+            challenge = f'Bearer realm="{realm}",service="registry",scope="repository:pause:pull"'
             return self._head(handler, 401, {"WWW-Authenticate": challenge, "Content-Length": "0"})
         if path not in self.files:
             return self._head(handler, 404, {"Content-Length": "0"})

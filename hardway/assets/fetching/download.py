@@ -12,11 +12,14 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
+from typing import IO
 
 from ...errors import AssetError
 from ..asset import Report, megabytes
 
 CHUNK = 1 << 18
+# More is no list of checksums and no manifest, and would fill the memory.
+DOCUMENT = 16 << 20
 TIMEOUT = 30.0
 # How long a host may take to accept a connection before it counts as not there.
 SILENCE = 5.0
@@ -78,10 +81,11 @@ class Site:
         location = self.location(url)
         try:
             if _is_folder(location):
-                return Path(location).read_bytes()
+                with Path(location).open("rb") as file:
+                    return _small(file)
             self._knock(location)
             with _open(location, headers or {}) as answer:
-                return answer.read()
+                return _small(answer)
         except (*BROKEN, ValueError) as error:
             raise _failed(location, error) from error
 
@@ -97,6 +101,15 @@ class Site:
         except (*BROKEN, ValueError) as error:
             raise _failed(location, error) from error
         part.replace(target)
+
+
+def _small(stream: IO[bytes]) -> bytes:
+    content = stream.read(DOCUMENT + 1)
+    if len(content) > DOCUMENT:
+        raise ValueError(f"it is larger than {megabytes(DOCUMENT)}")
+    if missing := getattr(stream, "length", None):
+        raise http.client.IncompleteRead(content, missing)
+    return content
 
 
 def _is_folder(location: str) -> bool:

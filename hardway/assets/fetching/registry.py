@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
 import tempfile
 import urllib.error
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ...errors import AssetError
@@ -45,11 +46,12 @@ class _Pull:
 
     def write(self, target: Path) -> str:
         manifest = self._manifest()
-        document = json.loads(manifest)
+        document = _document(manifest, self.reference)
         with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-            blobs = [self._blob(blob, Path(scratch)) for blob in (document["config"], *document["layers"])]
+            blobs = [self._blob(digest, Path(scratch)) for digest in self._contents(document)]
             self._check_architecture(blobs[0])
-            images.write(target, self.reference, document.get("mediaType", images.MANIFEST), manifest, blobs)
+            media = images.MANIFEST if document.get("mediaType") not in MANIFESTS else document["mediaType"]
+            images.write(target, self.reference, media, manifest, blobs)
         return "sha256:" + hashlib.sha256(manifest).hexdigest()
 
     def _manifest(self) -> bytes:
@@ -65,22 +67,45 @@ class _Pull:
         document = _document(content, self.reference)
         if "manifests" not in document:
             return content
-        for entry in document["manifests"]:
-            platform = entry.get("platform", {})
-            if platform.get("os") == "linux" and platform.get("architecture") == self.arch:
-                return self._checked(self._read(f"{self.base}/manifests/{entry['digest']}"), entry["digest"])
+        digest = self._entry(document)
+        return self._checked(self._read(f"{self.base}/manifests/{digest}"), digest)
+
+    def _entry(self, index: dict) -> str:
+        """The digest of the manifest for this architecture."""
+        with self._sound(index):
+            for entry in index["manifests"]:
+                platform = entry.get("platform", {})
+                if platform.get("os") == "linux" and platform.get("architecture") == self.arch:
+                    return self._digest(entry["digest"])
         raise AssetError(f"{self.reference} has no image for linux/{self.arch}", hint=OTHER_VERSION)
 
-    def _blob(self, blob: dict, scratch: Path) -> Path:
-        algorithm, _, name = blob["digest"].partition(":")
-        if algorithm != "sha256" or not re.fullmatch("[0-9a-f]{64}", name):
+    def _contents(self, manifest: dict) -> list[str]:
+        """The digests of the configuration and of every layer."""
+        with self._sound(manifest):
+            return [self._digest(blob["digest"]) for blob in (manifest["config"], *manifest["layers"])]
+
+    @contextlib.contextmanager
+    def _sound(self, document: dict) -> Iterator[None]:
+        try:
+            yield
+        except (KeyError, TypeError, AttributeError) as error:
+            evidence = f"{type(error).__name__}: {error}\n{json.dumps(document)[:300]}"
+            message = f"the registry's answer for {self.reference} does not describe an image"
+            raise AssetError(message, evidence=evidence, hint="check the proxy or mirror") from error
+
+    def _digest(self, found: object) -> str:
+        """It becomes part of addresses, and of paths in a mirror's folder, so nothing else is taken for one."""
+        if not re.fullmatch("sha256:[0-9a-f]{64}", str(found)):
             raise AssetError(
-                f"{self.reference} names a blob by {blob['digest']!r}, which is not a sha256", hint=OTHER_VERSION
+                f"{self.reference} names its content by {str(found)[:100]!r}, which is not a sha256", hint=OTHER_VERSION
             )
-        path = scratch / name
-        self.site.fetch(f"{self.base}/blobs/{blob['digest']}", path, self.report, self.headers)
-        if sha256_of(path) != name:
-            raise self._wrong(blob["digest"], sha256_of(path))
+        return str(found)
+
+    def _blob(self, digest: str, scratch: Path) -> Path:
+        path = scratch / digest.removeprefix("sha256:")
+        self.site.fetch(f"{self.base}/blobs/{digest}", path, self.report, self.headers)
+        if sha256_of(path) != path.name:
+            raise self._wrong(digest, f"sha256:{sha256_of(path)}")
         return path
 
     def _check_architecture(self, config: Path) -> None:
@@ -118,7 +143,7 @@ class _Pull:
 
     def _token(self, challenge: str) -> str:
         fields = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
-        if "realm" not in fields:
+        if not fields.get("realm", "").startswith(("https://", "http://")):
             message = f"the registry of {self.reference} asks for a login but does not say how"
             raise AssetError(message, evidence=challenge, hint="use a mirror")
         query = {

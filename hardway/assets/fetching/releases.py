@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import lzma
 import posixpath
 import shutil
 import tarfile
 import time
+import zlib
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from functools import partial
 from pathlib import Path
@@ -126,7 +128,7 @@ def _unpack(target: Path, found: Release, cache: Cache) -> list[Asset]:
         return [
             cache.put(item, unpacked[item.name], f"{found.url} ({found.members[item.name]})") for item in found.items
         ]
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
         raise AssetError(
             f"{found.url} cannot be unpacked", evidence=str(error), hint="check the versions in the inventory"
         ) from error
