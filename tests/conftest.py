@@ -12,10 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from hardway.assets import checked
 
 END_TO_END = Path(__file__).parent / "e2e"
+# An example that takes long on a busy machine is not wrong for it.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 def pytest_addoption(parser):

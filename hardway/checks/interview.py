@@ -3,11 +3,13 @@ apart."""
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from ..errors import RemoteCommandError
+from ..patience import stretched
 from .manifests import APP, HEADLESS, PORT
 from .pods import Pod
 from .scene import Scene
@@ -22,12 +24,12 @@ Answers = Mapping[str, str]
 # `backends URL COUNT`: ask until that many different servers have answered; kube-proxies may learn of one some seconds
 # late. `found NAME COUNT`: ask until the name has that many addresses; CoreDNS may learn of a pod late, and keeps for
 # 5 s that there was none.
-FUNCTIONS = f"""get() {{ timeout {SECONDS} wget -q -O - "$1" 2>&1 || echo "failed: exit code $?"; }}
-backends() {{
+FUNCTIONS = """get() { timeout $seconds wget -q -O - "$1" 2>&1 || echo "failed: exit code $?"; }
+backends() {
   seen='
-'; left=$2; end=$(($(date +%s) + {PATIENCE}))
+'; left=$2; end=$(($(date +%s) + patience))
   while [ $left -gt 0 ] && [ $(date +%s) -lt $end ]; do
-    name=$(timeout 2 wget -q -O - "$1" 2>/dev/null) || {{ name="failed: exit code $?"; sleep 0.2; }}
+    name=$(timeout 2 wget -q -O - "$1" 2>/dev/null) || { name="failed: exit code $?"; sleep 0.2; }
     case $seen in *"
 $name
 "*) continue ;; esac
@@ -36,15 +38,21 @@ $name
     case $name in failed:*) ;; *) left=$((left - 1)) ;; esac
   done
   printf %s "$seen"
-}}
-found() {{
-  end=$(($(date +%s) + {LEARNED}))
-  while said=$(timeout {SECONDS} nslookup "$1." 2>&1) || said=${{said:-"failed: exit code $?"}}
+}
+found() {
+  end=$(($(date +%s) + learned))
+  while said=$(timeout $seconds nslookup "$1." 2>&1) || said=${said:-"failed: exit code $?"}
     known=$(echo "$said" | sed '1,/^Name:/d' | grep -c '^Address')
     [ $known -lt $2 ] && [ $(date +%s) -lt $end ]; do sleep 0.5; done
   echo "$said"
-}}
+}
 """
+
+
+def limits() -> str:
+    """How long these functions wait, for a shell."""
+    seconds = {"seconds": SECONDS, "patience": PATIENCE, "learned": LEARNED}
+    return " ".join(f"{name}={math.ceil(stretched(value))}" for name, value in seconds.items())
 
 
 def questions(scene: Scene, smoke: Smoke) -> dict[str, str]:
@@ -72,7 +80,7 @@ def lookups(scene: Scene, smoke: Smoke) -> dict[str, int]:
 
 def script(asked: Mapping[str, str], mark: str) -> str:
     """All questions at the same time, their answers one after the other, each behind a line with the mark."""
-    lines = [FUNCTIONS, "d=/tmp/" + mark, "mkdir $d"]
+    lines = [limits(), FUNCTIONS, "d=/tmp/" + mark, "mkdir $d"]
     lines += [f"({question}) >$d/{i} 2>&1 &" for i, question in enumerate(asked.values())]
     lines += [
         "wait",
@@ -134,4 +142,4 @@ ENDED = ("Terminated", "failed: exit code 143", "failed: exit code 124")
 def heard(answer: str | None) -> str:
     """An answer in a finding."""
     first = ((answer or "").splitlines() or ["no answer"])[0][:120]
-    return f"no answer within {SECONDS} s" if first in ENDED else first
+    return f"no answer within {math.ceil(stretched(SECONDS))} s" if first in ENDED else first

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .help import Command
-from .options import INVENTORY, STATE, open_session
+from .options import INVENTORY, PATIENCE, STATE, open_session
 
 if TYPE_CHECKING:
     from ..session import Session
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @click.command("support-bundle", cls=Command)
 @INVENTORY
 @STATE
+@PATIENCE
 @click.option("-o", "--output", "file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="The new file.  [default: hardway-<cluster>-<time>.tar.gz]")  # fmt: skip
 def support_bundle(inventory: Path, state_dir: Path | None, file: Path | None) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .help import Command
-from .options import INVENTORY, STATE, load, open_session
+from .options import INVENTORY, PATIENCE, STATE, load, open_session
 
 if TYPE_CHECKING:
     from ..cluster import Host
@@ -27,6 +27,7 @@ def drills_offered(context: click.Context, parameter: click.Parameter, incomplet
 @INVENTORY
 @click.argument("name", metavar="[DRILL]", required=False, shell_complete=drills_offered)
 @STATE
+@PATIENCE
 @click.option(
     "--host", metavar="HOST", default="", help="Break this host.  [default: the last one that fits the drill]"
 )

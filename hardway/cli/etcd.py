@@ -11,7 +11,7 @@ import click
 
 from ..errors import ConnectionFailed, DriftError
 from .help import Group
-from .options import COMMON, IGNORE, INVENTORY, OUTPUT, STATE, open_session
+from .options import COMMON, IGNORE, INVENTORY, OUTPUT, PATIENCE, STATE, open_session
 
 if TYPE_CHECKING:
     from ..session import Session
@@ -66,6 +66,7 @@ def _show(inventory: Path, text: str) -> None:
 @INVENTORY
 @STATE
 @OUTPUT
+@PATIENCE
 @click.option(
     "-o",
     "target",

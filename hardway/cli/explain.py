@@ -9,7 +9,7 @@ import click
 
 from ..shipped import shipped
 from .help import Command
-from .options import INVENTORY, OUTPUT, STATE, load, open_session
+from .options import INVENTORY, OUTPUT, PATIENCE, STATE, load, open_session
 
 OUTPUT_FOLDER = click.Path(path_type=Path, file_okay=False)
 EXAMPLE = "lab.yaml"
@@ -75,6 +75,7 @@ def render(inventory: Path, state_dir: Path | None, host: str, folder: Path, wit
 @click.command(cls=Command)
 @INVENTORY
 @STATE
+@PATIENCE
 @click.option(
     "-o",
     "--output",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .help import Command
-from .options import INVENTORY, STATE, load, open_session
+from .options import INVENTORY, PATIENCE, STATE, load, open_session
 
 if TYPE_CHECKING:
     from ..cluster import Host
@@ -53,6 +53,7 @@ def offered(context: click.Context, parameter: click.Parameter, incomplete: str)
 @INVENTORY
 @click.argument("component", metavar="COMPONENT", shell_complete=offered)
 @STATE
+@PATIENCE
 @click.option("--host", "hosts", multiple=True, metavar="HOST", help="Only this host (repeatable).")
 @click.option("-f", "--follow", is_flag=True, help="Keep showing new lines until Ctrl-C.")
 @click.option(

@@ -149,4 +149,4 @@ def _listening(live: Live, hosts: Mapping[Host, set[int]]) -> Iterator[set[Port]
     finally:
         over.set()
         for thread in threads:
-            thread.join(SECONDS)
+            thread.join(stretched(SECONDS))

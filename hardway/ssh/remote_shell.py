@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import paramiko
 
+from ..patience import stretched
 from ..transport import Result
 
 # What sshd takes in one packet of a session (32768) less what paramiko keeps back for itself: one byte more would go
@@ -17,6 +18,8 @@ PACKET = 32768 - 64
 PROGRESS = 1 << 20
 # How often somebody who follows a command is asked whether to go on.
 ASKED = 0.3
+# How long a host may take to begin with a command.
+BEGIN = 60.0
 # How long a command may take to end by itself once its stdin is closed.
 PARTING = 5.0
 NOISE = 1 << 20
@@ -150,8 +153,8 @@ class RemoteShell:
 
         The shell ends with it.
         """
-        self._request("follow", self._announced(command), b"", 60.0)
-        self._learn_process(time.monotonic() + 60.0)
+        self._request("follow", self._announced(command), b"", stretched(BEGIN))
+        self._learn_process(time.monotonic() + stretched(BEGIN))
         return self._hand_on(lines, lambda: self._next_line(stop))
 
     def talk(self, command: str, lines: Callable[[str], None], say: Callable[[], bytes | None], every: float) -> int:
@@ -160,10 +163,10 @@ class RemoteShell:
 
         The shell ends with it.
         """
-        self._request("talk", self._announced(command), b"", 60.0)
+        self._request("talk", self._announced(command), b"", stretched(BEGIN))
         # Its stdin is the rest of the channel, so that what is said first need not wait for its process number.
         self._feed(say() or b"", None)
-        self._learn_process(time.monotonic() + 60.0)
+        self._learn_process(time.monotonic() + stretched(BEGIN))
         return self._hand_on(lines, lambda: self._next_answer(say, every))
 
     def _announced(self, command: str) -> str:
@@ -196,7 +199,7 @@ class RemoteShell:
                 return self._inbox.line(time.monotonic() + every)
         self._channel.shutdown_write()
         try:
-            return self._inbox.line(time.monotonic() + PARTING)
+            return self._inbox.line(time.monotonic() + stretched(PARTING))
         except TimeoutError:
             raise Stopped from None
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ..errors import ApiUnavailable
+from ..patience import stretched
 from .kube import BROKEN, KubeApi
 
 T = TypeVar("T")
@@ -28,7 +29,7 @@ def patiently(
             return work(api())
         except (*BROKEN, ApiUnavailable) as error:
             waited = clock() - began
-            if waited > seconds:
+            if waited > stretched(seconds):
                 raise _silent(error, waited) from error
         pause(PACE)
 

@@ -174,7 +174,13 @@ def test_backends_stops_when_all_have_answered(shell, tmp_path):
     )
     wget.chmod(0o755)
     functions = interview.FUNCTIONS.replace("wget", str(wget))
-    done = subprocess.run(shell, input=f"{functions}\nbackends http://x/ 2", capture_output=True, text=True, timeout=20)
+    done = subprocess.run(
+        shell,
+        input=f"{interview.limits()}\n{functions}\nbackends http://x/ 2",
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
     assert done.stdout.split() == ["echo-0", "echo-1"]
     assert int(turn.read_text()) <= 4
 
@@ -224,7 +230,7 @@ def test_a_question_that_is_never_answered_says_so(shell, tmp_path):
     wget = tmp_path / "wget"
     wget.write_text("#!/bin/sh\nexec sleep 60\n")
     wget.chmod(0o755)
-    functions = interview.FUNCTIONS.replace("wget", str(wget)).replace(f"timeout {interview.SECONDS}", "timeout 1")
+    functions = "seconds=1\n" + interview.FUNCTIONS.replace("wget", str(wget))
     said = subprocess.run([*shell, "-c", f"{functions}\nget x"], capture_output=True, text=True, timeout=20).stdout
     assert interview.heard(said.strip()) == f"no answer within {interview.SECONDS} s"
     assert interview.heard("wget: bad address") == "wget: bad address" and interview.heard(None) == "no answer"
@@ -247,7 +253,9 @@ def test_a_name_is_asked_for_until_it_has_its_addresses(shell, tmp_path):
     )
     nslookup.chmod(0o755)
     functions = interview.FUNCTIONS.replace("nslookup", str(nslookup))
-    said = subprocess.run([*shell, "-c", f"{functions}\nfound x 2"], capture_output=True, text=True, timeout=20).stdout
+    said = subprocess.run(
+        [*shell, "-c", f"{interview.limits()}\n{functions}\nfound x 2"], capture_output=True, text=True, timeout=20
+    ).stdout
     assert said == TWO and turn.read_text() == "3\n"
     assert names.looked_up(said) == {"10.200.0.3", "10.200.1.2"}
 
@@ -265,6 +273,6 @@ def test_a_name_that_nobody_knows_is_told_after_a_while(shell, does, told, tmp_p
     nslookup.write_text(f"#!/bin/sh\n{does}\n")
     nslookup.chmod(0o755)
     functions = interview.FUNCTIONS.replace("nslookup", str(nslookup))
-    functions = functions.replace(f"timeout {interview.SECONDS}", "timeout 1").replace(str(interview.LEARNED), "1")
-    said = subprocess.run([*shell, "-c", f"{functions}\nfound x 1"], capture_output=True, text=True, timeout=20).stdout
+    asked = f"seconds=1 learned=1\n{functions}\nfound x 1"
+    said = subprocess.run([*shell, "-c", asked], capture_output=True, text=True, timeout=20).stdout
     assert f"x resolves to nothing ({told}) instead of 10.200.0.3" == names.lookup_finding("x", said, ["10.200.0.3"])

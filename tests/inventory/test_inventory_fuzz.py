@@ -46,7 +46,7 @@ VALUES = st.recursive(
     ),
     max_leaves=12,
 )
-FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FUZZ = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 
 
 def judged(content: bytes) -> list[str]:

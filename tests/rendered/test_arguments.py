@@ -73,7 +73,7 @@ def test_unknown_component_is_a_key_error():
 values = st.text(st.characters(min_codepoint=32, max_codepoint=126) | st.sampled_from("\t\n"), min_size=1)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         values | st.sampled_from(["%i", "$HOME", "${A}", "a b", 'say "x"', "it's", "\\n", "a;b", "#c", "a\\"]),

@@ -163,7 +163,7 @@ def line(draw) -> str:
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(line(), min_size=1, max_size=6), st.sampled_from(NAMES))
 def test_the_lines_that_speak_of_a_host_are_those_that_ssh_keygen_finds(lines, name):
     with tempfile.TemporaryDirectory() as folder:

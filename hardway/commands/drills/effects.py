@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from ...cluster import Host
 from ...errors import ConnectionFailed
+from ...patience import stretched
 from ...targets.live import UNREACHABLE, Live
 from ...vocabulary import Probe
 from .drill import Practice
@@ -72,7 +73,7 @@ def writes_go_on(practice: Practice) -> str:
     """etcd's revision grows without any write by hardway: the control plane renews its leases all the time."""
     api = practice.live.balanced(practice.spared[0] if practice.spared else None)
     revision = lambda: int((api.get(LEASES) or {})["metadata"]["resourceVersion"])  # noqa: E731
-    first, end = revision(), time.monotonic() + WRITES_WITHIN
+    first, end = revision(), time.monotonic() + stretched(WRITES_WITHIN)
     while time.monotonic() < end:
         if revision() > first:
             return ""
