@@ -14,6 +14,7 @@ from ...etcd.snapshot import Snapshot
 from ...facts import Facts, authority
 from ...living.restoration import Restoration
 from ...phase import Inputs
+from ...pki.rotation import TOKENS, Rotation
 from ...snapshots import Said
 
 SLACK_MB = 64
@@ -58,7 +59,7 @@ def _require_ours(inputs: Inputs, offer: Offer) -> None:
             evidence=f"it does not contain {uid}, the UID of kube-system of this cluster",
             hint=f"use a snapshot of this cluster; {anyway}",
         )
-    ours = offer.sidecar and offer.sidecar.ca == authority(inputs.credentials.ca())
+    ours = offer.sidecar and offer.sidecar.ca in map(authority, Rotation("ca", inputs.credentials.store).ever)
     if not uid and not ours:
         raise OtherClusterError(
             f"nobody knows whether {path} is a snapshot of this cluster: the state directory does not record which"
@@ -140,9 +141,9 @@ def warnings(inputs: Inputs, offer: Offer) -> Iterator[str]:
     if about is None:
         yield f"{offer.snapshot.path} has no sidecar: nobody knows its age, its versions, and which keys it needs"
         return
-    if about.tokens != authority(inputs.credentials.service_account().public):
+    if about.tokens not in map(authority, Rotation(TOKENS, inputs.credentials.store).listed):
         yield "the key of service account tokens is another one by now: tokens in the snapshot are not accepted"
-    if about.ca != authority(inputs.credentials.ca()):
+    if about.ca != authority(inputs.credentials.mark()):
         yield "the cluster's CA is another one by now: ConfigMaps in the snapshot name the old one for some seconds"
     if about.kubernetes != inputs.cluster.versions.kubernetes:
         yield f"it was taken with Kubernetes {about.kubernetes}, the inventory has {inputs.cluster.versions.kubernetes}"

@@ -5,15 +5,18 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from ... import checks
 from ...errors import ConnectionFailed, DriftError, HardwayError, HostErrors, UsageError
 from ...living import Founded, Lives, what_lives
+from ...living.extensions import FIELDS, take_out
 from ...living.restoration import NOTE, Restoration, ongoing
 from ...parallel import each
 from ...phase import Inputs, Phase
 from ...phases.restoring import phases
+from ...pki.rotation import Rotation
 from ...plans.plan import Planned
 from ...preflight import continuity, judge
 from ...run.failures import of_left_out
@@ -21,6 +24,7 @@ from ...run.runner import Runner
 from ...run.selection import Selection
 from ...session import Known, Session
 from ...snapshots import Said, ask, require_member
+from ...targets.patience import patiently
 from ...vocabulary import Blob, Op
 from . import fit, steps, survivor
 from .fit import Offer
@@ -165,7 +169,10 @@ def _blind(inputs: Inputs) -> Inputs:
 
 
 def _finish(session: Session) -> Lives:
-    """The record of the cluster follows it, then the notes on the hosts go: while one is there, it is not finished."""
+    """CAs that were replaced since the snapshot are trusted no more, and the record of the cluster follows it. Then the
+    notes on the hosts go: while one is there, it is not finished."""
+    for name in FIELDS:
+        patiently(session.live.kube, partial(take_out, rotation=Rotation(name, session.store)))
     lives = what_lives(session.live)
     Founded.of(session.cluster, lives, now().date().isoformat()).follow(session.store)
 
