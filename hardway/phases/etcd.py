@@ -21,6 +21,7 @@ from ..etcd.interface import Member, Status, quorum
 from ..etcd.membership import called, host_of, member_on, typed, voting
 from ..facts import Facts, etcd_born
 from ..phase import Inputs, Pending, Phase
+from ..pki.rotation import Rotation, Stage
 from ..ports import ETCD_CLIENT
 from ..render import render
 from ..resources import Directory, EtcdPeer, File, Unit, User, text
@@ -83,10 +84,11 @@ def desired(inputs: Inputs, host: Host) -> list:
 
 
 def pauses(inputs: Inputs, host: Host) -> tuple[str, ...]:
-    """In an upgrade nobody is to notice that a member restarts. Its own API server has no other one, so it says first
-    that it stops, and the load balancer sends new calls to the others."""
+    """In an upgrade, and while etcd's CA is replaced, nobody is to notice that a member restarts. Its own API server
+    has no other one, so it says first that it stops, and the load balancer sends new calls to the others."""
+    unnoticed = inputs.upgrading or Rotation("etcd-ca", inputs.credentials.store).stage is not Stage.NONE
     others = len(inputs.cluster.control_plane) > 1
-    return ("kube-apiserver.service",) if inputs.upgrading and others and host.is_(Role.CONTROL_PLANE) else ()
+    return ("kube-apiserver.service",) if unnoticed and others and host.is_(Role.CONTROL_PLANE) else ()
 
 
 def moved(inputs: Inputs, host: Host) -> bool:

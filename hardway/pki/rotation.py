@@ -103,9 +103,19 @@ class Rotation:
     @property
     def trusted(self) -> bytes:
         """Everything that is trusted (PEM), the older one first: its bytes are the same in `trust` and `sign`."""
-        found = (self._read("former"), self._read(), self._read("next"))
-        *before, last = dict.fromkeys(part for part in found if part) or [b""]
+        *before, last = self.listed or (b"",)
         return b"".join([*(part.rstrip() + b"\n" for part in before), last])
+
+    @property
+    def listed(self) -> tuple[bytes, ...]:
+        """The same, each by itself."""
+        found = (self._read(which) for which in ("former", "", "next"))
+        return tuple(dict.fromkeys(filter(None, found)))
+
+    @property
+    def dropped(self) -> tuple[bytes, ...]:
+        """Every one that was trusted here before, and is no more (PEM)."""
+        return tuple(one for one in self.ever if one not in self.listed)
 
     @property
     def newer(self) -> bytes:

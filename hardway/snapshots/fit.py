@@ -16,6 +16,7 @@ from ..facts import Facts, authority
 from ..living.restoration import Restoration
 from ..phase import Inputs
 from ..pki.encryption import file_of, of_hardway, retirement
+from ..pki.rotation import TOKENS, Rotation
 from .asking import Said
 
 SLACK_MB = 64
@@ -60,7 +61,7 @@ def _require_ours(inputs: Inputs, offer: Offer) -> None:
             evidence=f"it does not contain {uid}, the UID of kube-system of this cluster",
             hint=f"use a snapshot of this cluster; {anyway}",
         )
-    ours = offer.sidecar and offer.sidecar.ca == authority(inputs.credentials.ca())
+    ours = offer.sidecar and offer.sidecar.ca in map(authority, Rotation("ca", inputs.credentials.store).ever)
     if not uid and not ours:
         raise OtherClusterError(
             f"nobody knows whether {path} is a snapshot of this cluster: the state directory does not record which"
@@ -162,9 +163,9 @@ def warnings(inputs: Inputs, offer: Offer) -> Iterator[str]:
     if about is None:
         yield f"{offer.snapshot} has no sidecar: nobody knows its age and its versions"
         return
-    if about.tokens != authority(inputs.credentials.service_account().public):
+    if about.tokens not in map(authority, Rotation(TOKENS, inputs.credentials.store).listed):
         yield "the key of service account tokens is another one by now: tokens in the snapshot are not accepted"
-    if about.ca != authority(inputs.credentials.ca()):
+    if about.ca != authority(inputs.credentials.mark()):
         yield "the cluster's CA is another one by now: ConfigMaps in the snapshot name the old one for some seconds"
     if about.kubernetes != inputs.cluster.versions.kubernetes:
         yield f"it was taken with Kubernetes {about.kubernetes}, the inventory has {inputs.cluster.versions.kubernetes}"

@@ -19,6 +19,7 @@ from ..etcd.snapshot import Snapshot
 from ..facts import authority
 from ..living import Founded, what_lives
 from ..phases.etcd import BEHIND
+from ..pki.service_account import PUBLIC
 from ..run.selection import meant
 from ..session import Session
 from ..state.growing import growing, place, taken
@@ -153,8 +154,8 @@ def describe(session: Session, found: Snapshot, member: str, version: str, clust
         kubernetes=cluster.versions.kubernetes,
         cluster_id=cluster_id,
         uid=uid if uid and found.holds(uid) else "",
-        ca=authority(credentials.ca()),
-        tokens=authority(credentials.service_account().public),
+        ca=authority(credentials.mark()),
+        tokens=authority(credentials.store.read(PUBLIC) or b""),
         keys=tuple(credentials.used_keys().values()),
         members=tuple(host.name for host in cluster.etcd_members),
         hardway=__version__,

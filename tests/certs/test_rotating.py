@@ -80,6 +80,22 @@ def test_nobody_is_refused_at_any_moment_and_the_old_one_is_gone(living, kind):
     assert "the old one is refused and the new one accepted on" in said
 
 
+def test_an_api_server_says_first_that_it_stops_while_its_member_of_etcd_restarts(living):
+    """Whoever calls it at the load balancer comes to the others."""
+    world = living()
+    rotate(world, "etcd")
+    for name in ("controller-0", "controller-1", "controller-2"):
+        acts = [str(op) for target, op in world.log if target == name and "/" not in op.verb]
+        restarts = [at for at, act in enumerate(acts) if act.startswith("restart etcd.service")]
+        assert len(restarts) == 2
+        for at in restarts:
+            assert acts[at - 1] == "pause kube-apiserver.service"
+            assert acts[at + 1].startswith("start kube-apiserver.service")
+    single = living("single")
+    rotate(single, "etcd")
+    assert not [op for _, op in single.log if op.verb == "pause"], "nobody else would answer meanwhile"
+
+
 @pytest.mark.parametrize("name", ["single", "ha", "vagrant"])
 def test_in_clusters_of_other_shapes(living, name):
     world = living(name)

@@ -103,7 +103,7 @@ def test_a_cluster_is_explained_without_its_hosts(desk: Counter):
     desk.assets()
     assert "etcd" in desk.hardway("explain", "etcd").ok().out
     assert "node-1" in desk.hardway("explain", "all", desk.cluster).ok().out
-    assert "etcd-member: etcd removes the member" in desk.hardway("explain", "nodes").ok().out
+    assert "`etcd-member`\n    etcd removes the member" in desk.hardway("explain", "nodes").ok().out
     desk.hardway("render", desk.cluster, "--host", "node-1", "-o", "files").ok()
     assert (desk.folder / "files/etc/systemd/system/kubelet.service").is_file()
     desk.hardway("assets", "fetch", desk.cluster).ok()

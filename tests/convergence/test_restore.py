@@ -16,6 +16,7 @@ from fakes.world import Killed, World
 from test_death import moments, same, whole
 
 from hardway.commands.bootstrap import bootstrap
+from hardway.commands.certs.rotation import rotating as replacing
 from hardway.commands.encryption import rotating
 from hardway.commands.etcd import restore
 from hardway.commands.etcd.restore import Wanted
@@ -32,10 +33,14 @@ from hardway.errors import (
 )
 from hardway.etcd import sidecar, snapshot
 from hardway.facts import authority
-from hardway.living import Founded
+from hardway.living import Founded, Lives
+from hardway.living.extensions import listed
 from hardway.living.restoration import ongoing
 from hardway.phases.restoring import starting
+from hardway.pki.reading import parsed
+from hardway.pki.rotation import Rotation
 from hardway.run.selection import Selection
+from hardway.snapshots import fit
 
 pytestmark = pytest.mark.slow
 
@@ -106,7 +111,8 @@ def healthy(world: World) -> None:
     """Everything runs, with the files that are there, and bootstrap finds nothing to do."""
     assert world.outdated() == []
     for host in world.cluster.hosts:
-        stopped = {name for name, unit in world.hosts[host.name].systemd.units.items() if unit.active != "active"}
+        units = world.hosts[host.name].systemd.units.items()
+        stopped = {name for name, unit in units if unit.starts and unit.active != "active"}
         assert not stopped & {"etcd.service", "kube-apiserver.service", "kube-controller-manager.service"}, host.name
     assert not any(step.changes for step in world.plan()), "bootstrap has something to do"
 
@@ -600,3 +606,76 @@ def test_a_snapshot_under_a_key_that_is_not_here_stops_nothing(lived, tmp_path):
     with pytest.raises(UnreadableError, match="a key that is not in the state directory") as error:
         run(world, taken(world, tmp_path / "alone.db", secret, keys=()))
     assert error.value.evidence == "missing: aescbc:key8" and "aescbc-key8.key" in error.value.hint and world.log == []
+
+
+# While a CA is being replaced, and afterwards.
+
+
+def step(world: World, rotation: Rotation, act: str, brought: bool = True) -> None:
+    """The state directory goes to the next stage, and every host follows, or none yet."""
+    if act == "begin":
+        rotation.begin(world.cluster.pki)
+    else:
+        getattr(rotation, act)()
+    world.use(world.cluster)
+    if brought:
+        world.run()
+
+
+@pytest.mark.parametrize("brought", [True, False])
+@pytest.mark.parametrize("acts", [("begin",), ("begin", "sign"), ("begin", "sign", "drop")])
+@pytest.mark.parametrize("name", ["ca", "etcd-ca", "sa"])
+def test_in_the_middle_of_a_rotation_it_keeps_the_stage(lived, name, acts, brought):
+    world, path = lived()
+    rotation = Rotation(name, world.store)
+    for act in acts:
+        step(world, rotation, act, brought or act != acts[-1])
+    stage = rotation.stage
+    assert ("tokens in the snapshot are not accepted" in run(world, path)) == (name == "sa" and "drop" in acts)
+    assert rotation.stage is stage and ongoing(world.facts) == ()
+    assert OLD in world.objects.by_path and NEW not in world.objects.by_path
+    world.use(world.cluster)
+    world.run()
+    healthy(world)
+
+
+@pytest.mark.parametrize("name", ["ca", "front-proxy-ca"])
+def test_a_ca_that_was_replaced_since_is_not_trusted_again(lived, name):
+    """API servers never take one out of what they say to others, and the snapshot has it there."""
+    world, path = lived()
+    rotation, old = Rotation(name, world.store), parsed(world.credentials.ca(name))
+    assert listed(world.live.kube(), name) == old
+    world.save(snapshot.read(path).sha256)
+    for act in ("begin", "sign", "drop", "finish"):
+        step(world, rotation, act)
+    text = run(world, path)
+    assert ("the cluster's CA is another one by now" in text) == (name == "ca")
+    assert listed(world.live.kube(), name) == parsed(rotation.newer) != old
+    healthy(world)
+
+
+def test_who_was_of_this_cluster_stays_known_by_the_ca_that_it_had(lived):
+    """Nothing else says so, where neither the record nor the API does."""
+    world, path = lived()
+    rotation = Rotation("ca", world.store)
+    for act in ("begin", "sign", "drop", "finish"):
+        step(world, rotation, act)
+    offer = restore._given(MemorySession.on(world), Wanted(path))
+    inputs = dataclasses.replace(world.inputs(), founded=None, lives=Lives())
+    fit.require(inputs, offer, False)
+    stranger = dataclasses.replace(offer, sidecar=dataclasses.replace(offer.sidecar, ca="another"))
+    with pytest.raises(OtherClusterError, match="nobody knows whether"):
+        fit.require(inputs, stranger, False)
+
+
+def test_certificates_wait_for_a_restore_that_has_begun(lived):
+    """What hosts differ in is that they are stopped."""
+    world, path = lived()
+    world.death = lambda target, op: op.verb == "restore"
+    with pytest.raises(Killed):
+        run(world, path)
+    world.revive()
+    world.log.clear()
+    with pytest.raises(PreflightError) as caught:
+        replacing.rotate(MemorySession.on(world), "kubernetes", "")
+    assert "hardway etcd restore" in caught.value.evidence and world.log == []

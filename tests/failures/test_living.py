@@ -254,7 +254,7 @@ def test_authority_key_away(stage: Stage, told):
 def test_ca_replaced_elsewhere(stage: Stage, told):
     copy = stage.folder / "colleague"
     shutil.copytree(stage.state, copy)
-    stage.hardway("certs", "rotate-ca", "front-proxy", "INV", "--state-dir", str(copy), timeout=1200).ok()
+    stage.hardway("certs", "rotate-ca", "etcd", "INV", "--state-dir", str(copy), timeout=1200).ok()
     told(stage.hardway("bootstrap", "INV"), "one")
     shutil.rmtree(stage.state)
     copy.rename(stage.state)

@@ -1,5 +1,7 @@
 """What a unit can load while it serves is loaded so; and what is no longer wanted is taken away once it is due."""
 
+from dataclasses import replace
+
 import pytest
 
 from hardway.resources import Directory, File, Gone, Packages, Unit, gone, text
@@ -104,3 +106,18 @@ def test_other_units_pause_while_one_restarts_and_only_then():
     assert verbs(running) == others
     assert verbs("ActiveState=inactive\nUnitFileState=enabled") == ["start etcd.service", "stamp etcd.service"]
     assert verbs(running.replace("other", unit.digest)) == []
+
+
+def test_what_is_taken_away_for_a_unit_to_start_over_restarts_it_with_the_same_pause():
+    """Such a file is in no stamp, and cannot be loaded."""
+    file, own = File("/etc/kubelet.conf", text(b"new")), "/var/lib/kubelet/own.pem"
+    unit = Unit("kubelet.service", (file,), reloads=frozenset({own}), pauses=("other.service",))
+    watching = replace(unit, reloads=frozenset({file.path}), watches=frozenset({own}))
+    probe, mine = unit.probes()
+    answers = {probe: f"ActiveState=active\nUnitFileState=enabled\nStamp={unit.digest}", mine: "yes"}
+    assert unit.compare(Situation(answers, frozenset({own}))) is None and unit.digest == watching.digest
+    change = watching.compare(Situation(answers, frozenset({own})))
+    acts = [" ".join((op.verb, *op.args[:1])) for op in change.ops]
+    assert acts == ["reload", "pause other.service", "restart kubelet.service", "start other.service",
+                    "stamp kubelet.service"]  # fmt: skip
+    assert change.restarts and own in change.uses and [op.verb for op in change.before] == ["unstamp"]

@@ -8,12 +8,15 @@ import json
 import pytest
 from fakes.fake_live import FakeLive
 from fakes.memory_pods import budget, pod
-from fakes.world import World, changes
+from fakes.memory_session import MemorySession
+from fakes.world import Killed, World, changes
 from upgrading.test_passes import SETS
 from upgrading.upgrade_world import Watch, acts, kept, played, state, upgrade, wanting
 
+from hardway.commands.certs.rotation import rotating
 from hardway.drain import Options as DrainOptions
 from hardway.errors import ConnectionFailed, DrainStopped, DriftError, HardwayError, PreflightError, RemoteCommandError
+from hardway.pki.rotation import Rotation, Stage
 from hardway.upgrading.standing import SERVERS
 
 pytestmark = pytest.mark.slow
@@ -142,6 +145,18 @@ class TestRefusals:
         assert "[ERROR Pending]" in error.evidence and "kube-proxy/config.yaml" in error.evidence
         assert f"kubernetes: {SETS[2].kubernetes}" in error.evidence and "--ignore Pending" in error.hint
         assert "WARNING Pending" in upgrade(world, ignore=("Pending",))
+
+    @pytest.mark.parametrize("stage", ["begin", "sign", "drop"])
+    def test_a_rotation_that_is_not_finished(self, worlds, gates, stage):
+        world = wanting(worlds("lab", SETS[2]), SETS[3])
+        rotation = Rotation("etcd-ca", world.store)
+        rotation.begin(world.cluster.pki)
+        for step in ("sign", "drop")[: ("begin", "sign", "drop").index(stage)]:
+            getattr(rotation, step)()
+        world.use(world.cluster)
+        error = refused(world)
+        assert "[ERROR CaRotation]" in error.evidence and "hardway certs rotate-ca etcd INV" in error.evidence
+        assert "CaRotation" not in error.hint, "it is not to be ignored"
 
     def test_nothing_else_is_pending(self, worlds, gates):
         """What a kubelet's minor changes in its files is explained by a version."""
@@ -282,6 +297,32 @@ class TestWorkers:
         with pytest.raises(ConnectionFailed):
             upgrade(world)
         assert restarts(world, "kubelet") == ["worker-1"]
+
+
+class TestWithCertificates:
+    def test_a_rotation_waits_for_an_upgrade_that_has_begun(self, worlds, gates):
+        world = wanting(worlds("lab", SETS[2]), SETS[3])
+        world.death = lambda target, op: target == "controller-1" and op.verb == "restart"
+        with pytest.raises(Killed):
+            upgrade(world)
+        world.revive()
+        world.log.clear()
+        with pytest.raises(DriftError) as caught:
+            rotating.rotate(MemorySession.on(world), "kubernetes", "")
+        assert "hardway upgrade" in caught.value.hint and world.log == []
+
+    def test_an_upgrade_that_has_begun_is_finished_with_what_is_trusted_now(self, worlds, gates):
+        """Somebody has begun a rotation with another computer's state directory, say."""
+        world = wanting(worlds("lab", SETS[2]), SETS[3])
+        world.death = lambda target, op: target == "controller-1" and op.verb == "restart"
+        with pytest.raises(Killed):
+            upgrade(world)
+        world.revive()
+        Rotation("ca", world.store).begin(world.cluster.pki)
+        world.use(world.cluster)
+        assert "WARNING CaRotation" in upgrade(world)
+        assert not played(world).way() and changes(world.plan()) == {}
+        assert Rotation("ca", world.store).stage is Stage.TRUST
 
 
 class TestFailures:

@@ -81,11 +81,14 @@ def require_certificates_alone(known: Known) -> None:
 
 def drift(others: list[Planned], inventory: str) -> HardwayError:
     lines = [f"{one.host}: {one.resource}: {', '.join(one.why)}" for one in others[:SHOWN]]
+    # Other programs come host by host, drained and in the order of versions.
+    versions = any(one.resource.startswith("binary ") for one in others)
+    first = f"hardway {'upgrade' if versions else 'bootstrap'} {inventory}"
     more = [f"and {len(others) - SHOWN} more"] if len(others) > SHOWN else []
     return DriftError(
         f"nothing was changed: {plural(len(others), 'difference')} between hosts and inventory besides certificates",
         evidence="\n".join([*lines, *more]),
-        hint=f"first: hardway bootstrap {inventory}; hardway plan {inventory}   shows all of them",
+        hint=f"first: {first}; hardway plan {inventory}   shows all of them",
     )
 
 

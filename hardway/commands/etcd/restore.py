@@ -5,14 +5,17 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from ...errors import UsageError
 from ...living import Founded, Lives, what_lives
+from ...living.extensions import FIELDS, take_out
 from ...living.restoration import Restoration, ongoing
 from ...phase import Inputs, Phase
 from ...phases.restoring import phases
 from ...pki.encryption import retirement
+from ...pki.rotation import Rotation
 from ...plans import steps
 from ...plans.plan import Planned
 from ...preflight import continuity, judge
@@ -22,6 +25,7 @@ from ...session import Known, Session
 from ...snapshots import Said, ask, fit, require_member
 from ...snapshots.fit import Offer
 from ...snapshots.restoring import assembled, forget, prove
+from ...targets.patience import patiently
 from ...vocabulary import Blob
 from . import survivor
 
@@ -155,7 +159,10 @@ def _blind(inputs: Inputs) -> Inputs:
 
 
 def _finish(session: Session) -> Lives:
-    """The record of the cluster follows it, then the notes on the hosts go: while one is there, it is not finished."""
+    """CAs that were replaced since the snapshot are trusted no more, and the record of the cluster follows it. Then the
+    notes on the hosts go: while one is there, it is not finished."""
+    for name in FIELDS:
+        patiently(session.live.kube, partial(take_out, rotation=Rotation(name, session.store)))
     lives = what_lives(session.live)
     Founded.of(session.cluster, lives, now().date().isoformat()).follow(session.store)
     forget(session)

@@ -14,6 +14,7 @@ from ...drain import Drain, Options
 from ...errors import HardwayError, PreflightError
 from ...inventory.removed import GATES, refused
 from ...phases import PHASES
+from ...preflight import authorities
 from ...preflight.finding import Finding
 from ...preflight.upgrades import parsed
 from ...progress.closing import plural
@@ -39,7 +40,7 @@ def findings(view: View, aim: Aim, options: Options, again: str, ignored: Sequen
     found = [*impossible, *removed(aim)]
     if not impossible and view.way:
         found += [*settings(view), *apis.in_use(view), *apis.stored(view), *drains(view, options, again)]
-    found += pending(view)
+    found += [*rotations(view), *pending(view)]
     return [replace(one, warning=True) if one.name in ignored else one for one in found]
 
 
@@ -94,6 +95,12 @@ def drains(view: View, options: Options, again: str) -> Iterator[Finding]:
             one.require(one.look())
         except HardwayError as error:
             yield Finding("Drain", name, "; ".join([error.message, *error.evidence.splitlines()]), error.hint)
+
+
+def rotations(view: View) -> Iterator[Finding]:
+    """A CA that is being replaced: each host that has not followed yet is a reason more for it to break."""
+    for host, what, remedy in authorities.unfinished(view.known.inputs, list(view.cluster.control_plane[:1])):
+        yield Finding("CaRotation", host.name, what, remedy, warning=view.begun)
 
 
 def pending(view: View) -> Iterator[Finding]:

@@ -239,7 +239,7 @@ CASES = (
     finding(
         "ca-replaced-elsewhere",
         "CaReplaced",
-        "<file> lists another one for front-proxy than <directory> ever had: it was replaced with another copy of that"
+        "<file> lists another one for etcd than <directory> ever had: it was replaced with another copy of that"
         " directory",
         "use the copy with which it was replaced; …",
         why=(

@@ -6,13 +6,17 @@ from collections.abc import Mapping, Sequence
 
 from ....checks.scene import on_hosts
 from ....cluster import Host
-from ....errors import NotReadyError
+from ....errors import DriftError, NotReadyError
+from ....living import Lives
+from ....living.departed import departed
+from ....living.extensions import EXTENSIONS, FIELDS, listed, take_out
+from ....living.lives import node
 from ....phases.control_plane import PKI
 from ....phases.kubelet import OWN
 from ....pki.certificates import issued, label
 from ....pki.inspection import signed_by
 from ....pki.issuing import load_certificate
-from ....pki.reading import held, parsed
+from ....pki.reading import held
 from ....pki.rotation import TOKENS, Rotation
 from ....session import Known
 from ....targets.kube import KubeApi
@@ -21,13 +25,25 @@ from .. import proof
 from . import token_keys, workloads
 from .waiting import SERVER, await_, first, named, on_servers
 
-EXTENSIONS = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication"
-FIELDS = {"ca": "client-ca-file", "front-proxy-ca": "requestheader-client-ca-file"}
 # An API server looks at its client certificates at least once in a minute.
 REREAD = 75
 SHOWN, TRUSTED = (f"{PKI}/front-proxy-{name}.crt" for name in ("client", "ca"))
 # Seconds for the pods of a workload to be replaced, one after the other.
 REPLACED = 900.0
+
+
+def require_nodes_known(known: Known, rotation: Rotation) -> None:
+    """DriftError for Nodes that are of no host in the inventory: nobody brings them the new CA, and their kubelets
+    would lose the API."""
+    if rotation.name != "ca":
+        return
+    nodes = {name: node(found) for name, found in known.session.live.nodes().items()}
+    if left := departed(known.session.cluster, known.facts, Lives(nodes=nodes)):
+        raise DriftError(
+            f"the CA cannot be replaced on {', '.join(one.name for one in left)}: not in the inventory, but a node",
+            evidence="\n".join(map(str, left)),
+            hint=f"put it back into the inventory, or remove it: {left[0].removal}; then: {rotation.command}",
+        )
 
 
 def before_signing(known: Known, rotation: Rotation, choice: str) -> None:
@@ -36,6 +52,7 @@ def before_signing(known: Known, rotation: Rotation, choice: str) -> None:
     api = known.session.live.kube()
     if rotation.name in FIELDS:
         await_(known, rotation.name, lambda: _untold(api, rotation))
+    require_nodes_known(known, rotation)
     if rotation.name == "ca":
         has = load_certificate(rotation.newer, rotation.name)
         lacking = lambda: workloads.lacking(api, has, None)  # noqa: E731
@@ -74,21 +91,13 @@ def before_the_end(known: Known, rotation: Rotation) -> None:
 
 def _untold(api: KubeApi, rotation: Rotation) -> str:
     """Whether aggregated API servers have been told of the new CA."""
-    data = (api.get(EXTENSIONS) or {}).get("data", {})
-    there = parsed(data.get(FIELDS[rotation.name], "").encode())
+    there = listed(api, rotation.name)
     return "" if load_certificate(rotation.newer, rotation.name) in there else f"{EXTENSIONS} has the new CA"
 
 
 def _taken_out(api: KubeApi, rotation: Rotation) -> str:
-    """API servers only ever add to this list: without this the old CA would stay in it until it expires (kubernetes:
-    pkg/controlplane/controller/clusterauthenticationtrust)."""
-    data = (api.get(EXTENSIONS) or {}).get("data", {})
-    old = load_certificate(rotation.older or b"", rotation.name)
-    if old not in parsed(data.get(FIELDS[rotation.name], "").encode()):
-        return ""
-    patch = {"data": {FIELDS[rotation.name]: rotation.trusted.decode()}}
-    api.send("PATCH", EXTENSIONS, patch, "application/merge-patch+json")
-    return "the old CA to leave the ConfigMap extension-apiserver-authentication"
+    found = take_out(api, rotation)
+    return "the old CA to leave the ConfigMap extension-apiserver-authentication" if found else ""
 
 
 def _replace_pods(known: Known, rotation: Rotation, choice: str) -> None:

@@ -32,9 +32,11 @@ def rotate(session: Session, kind: str, choice: str) -> None:
         _require_alone(session.store, name)
         rotation.complete()
         rotation.check_keys()
-        passes.require_certificates_alone(_whole(session, kind))
+        known = _whole(session, kind)
+        passes.require_certificates_alone(known)
         if rotation.stage is Stage.NONE:
             _require_key(session, name)
+            gates.require_nodes_known(known, rotation)
             rotation.begin(session.cluster.pki)
         while rotation.stage is not Stage.NONE:
             session.report.note(f"{kind}: stage {rotation.stage.told}")
@@ -57,6 +59,7 @@ def foresee(session: Session, kind: str) -> tuple[Plan, Known]:
     passes.require_certificates_alone(known)
     if rotation.stage is Stage.NONE:
         _require_key(session, rotation.name)
+        gates.require_nodes_known(known, rotation)
         rotation.begin(session.cluster.pki)
     found = passes.plan(known, store)
     if not found.changes and rotation.stage in NEXT:
