@@ -17,7 +17,7 @@ HARDWAY := .venv/bin/hardway
 # Packages that a fresh Debian 12 lacks: for the lab, for compiling, for the tests.
 LAB_PACKAGES = $(shell PYTHONPATH= $(PYTHON) hardway/lab/image/packages.py 2>/dev/null)
 BUILD_PACKAGES := gcc libc6-dev libseccomp-dev pkg-config busybox-static
-TEST_PACKAGES := openssh-server sudo haproxy keepalived openssl iproute2 vagrant
+TEST_PACKAGES := openssh-server sudo haproxy keepalived openssl iproute2 vagrant age
 HOST_PACKAGES := qemu-system-x86 e2fsprogs
 VAGRANT_PACKAGES := vagrant-libvirt libvirt-daemon-system libvirt-clients qemu-utils dnsmasq-base iptables
 # One process runs the tests with lab machines, the other the tests without.
