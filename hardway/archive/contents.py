@@ -24,6 +24,7 @@ from ..errors import BackupError, SnapshotError
 from ..etcd import sidecar, snapshot
 from ..etcd.sidecar import Sidecar
 from ..etcd.snapshot import Snapshot
+from ..state.statedir import IGNORE_EVERYTHING
 from .sealing import TAKE, Key, Lock, Reader, seal, unseal
 
 KIND, SCHEMA = "backup of a cluster by hardway", 1
@@ -76,7 +77,8 @@ class Backup:
 def write(lock: Lock, target: BinaryIO, backup: Backup) -> None:
     """Encrypt all of it into `target`."""
     small = {README: ABOUT.encode(), MANIFEST: backup.manifest.json(), INVENTORY: backup.inventory}
-    small |= {BESIDE: backup.sidecar.json()}
+    # With it the folder that is unpacked by hand is a state directory.
+    small |= {BESIDE: backup.sidecar.json(), f"{STATE}.gitignore": IGNORE_EVERYTHING}
     small |= {f"{STATE}{name}": data for name, data in sorted(backup.state.items())}
     seal(lock, io.BufferedReader(_Pieces(_archive(small, backup.snapshot)), CHUNK), target)
 
@@ -190,13 +192,14 @@ def _manifest(path: Path, content: bytes) -> Manifest:
 
 
 def _state(path: Path, small: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
-    """Names that lead nowhere else than into the state directory."""
+    """What is kept there by names that lead nowhere else."""
     for name, data in small.items():
         if name.startswith(STATE):
             own = PurePosixPath(name.removeprefix(STATE))
             if own.is_absolute() or ".." in own.parts or not own.parts:
                 raise _no_backup(path, f"{name} is no name of a file in a state directory")
-            yield str(own), data
+            if not own.name.startswith("."):
+                yield str(own), data
 
 
 def _no_backup(path: Path, said: str) -> BackupError:

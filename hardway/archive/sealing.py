@@ -17,6 +17,9 @@ from ..pki.secret import Secret
 
 MAGIC = b"age-encryption.org/v1\n"
 BY_PASSPHRASE = b"-> scrypt "
+# The library measures this computer, and makes guessing as slow as it can bear. A busy one seems slow for a moment.
+LEAST, TRIES = 15, 10  # the exponent of that work (age itself takes 18), and how often it is measured again
+SLOW = "Excessive work"
 HEAD = 4096  # bytes in which the first recipient of any file stands
 TAKE = "use another copy of the file, or an older backup"
 
@@ -105,9 +108,26 @@ def _identities(file: Path) -> list[Any]:
 def seal(lock: Lock, source: Reader, target: BinaryIO) -> None:
     """Encrypt all of `source` into `target`. For a passphrase it is all in memory meanwhile."""
     if lock.passphrase is not None:
-        target.write(pyrage.passphrase.encrypt(source.read(), lock.passphrase.reveal().decode()))
+        target.write(_by_passphrase(source.read(), lock.passphrase.reveal().decode()))
     else:
         pyrage.encrypt_io(source, target, list(lock.recipients))
+
+
+def _by_passphrase(content: bytes, phrase: str) -> bytes:
+    for _ in range(TRIES):
+        found = pyrage.passphrase.encrypt(content, phrase)
+        if _work(found) >= LEAST:
+            return found
+    raise BackupError(
+        "this computer is too slow, or too busy, to protect a passphrase against guessing",
+        evidence=f"the work of one try would be 2^{_work(found)}, and it must be 2^{LEAST} at least",
+        hint="run it again when it is idle; or encrypt to a key: hardway backup -h",
+    )
+
+
+def _work(content: bytes) -> int:
+    """The exponent of the work of one try, as it stands in the head of a file."""
+    return int(content.split(b"\n", 2)[1].split()[-1])
 
 
 def requires_passphrase(path: Path) -> bool:
@@ -134,7 +154,7 @@ def unseal(key: Key, path: Path, target: BinaryIO) -> None:
     try:
         with path.open("rb") as file:
             if key.passphrase is not None:
-                target.write(pyrage.passphrase.decrypt(file.read(), key.passphrase.reveal().decode()))
+                target.write(_from_passphrase(file.read(), key.passphrase.reveal().decode()))
             else:
                 pyrage.decrypt_io(file, target, list(key.identities))
     except pyrage.DecryptError as error:
@@ -144,6 +164,16 @@ def unseal(key: Key, path: Path, target: BinaryIO) -> None:
         if error.errno is not None:
             raise
         raise _damaged(path, str(error)) from None
+
+
+def _from_passphrase(content: bytes, phrase: str) -> bytes:
+    for _ in range(TRIES - 1):
+        try:
+            return pyrage.passphrase.decrypt(content, phrase)
+        except pyrage.DecryptError as error:
+            if not str(error).startswith(SLOW):
+                raise
+    return pyrage.passphrase.decrypt(content, phrase)
 
 
 def _other_key(path: Path, by_passphrase: bool) -> UsageError:
@@ -156,6 +186,12 @@ def _other_key(path: Path, by_passphrase: bool) -> UsageError:
 
 
 def _not_opened(path: Path, by_passphrase: bool, said: str) -> BackupError:
+    if said.startswith(SLOW):
+        return BackupError(
+            f"this computer is too slow, or too busy, to try the passphrase of {path}",
+            evidence=said,
+            hint="try again when it is idle, or on a faster one; or unpack it by hand: age -d FILE | tar -x",
+        )
     if said == "No matching keys found":
         hint = "name the file with a recipient's private key: --identity FILE"
         return BackupError(f"{path} is encrypted to other recipients than this identity", hint=hint)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from ..cluster import Cluster, Host
 from ..errors import ConnectionFailed, ForwardingError, HardwayError, NotReadyError
@@ -34,6 +35,7 @@ from .remote import HostRemote, follow
 from .secrets.stored import Stored, stored
 
 FLAGS = 200  # so many lines a program may list its flags with
+HTTPS = 443  # what it means where a URL names no port
 UNREACHABLE = (OSError, http.client.HTTPException, HardwayError)
 
 
@@ -213,11 +215,12 @@ class Live:
         """The API at the address that load balancers share; the cluster must have one."""
         return self._api(self._door(), "super-admin", self.cluster.api.port, str(self.cluster.api.vip))
 
-    def road(self, host: Host) -> str:
-        """Why the API does not answer a client on this host at the address all clients use, its certificate being for
-        that address; empty when it does."""
-        wanted = self.cluster.api
-        api = self._api(host, "super-admin", wanted.port, wanted.address, wanted.address)
+    def road(self, host: Host, url: str = "") -> str:
+        """Why the API does not answer a client on this host at the address all clients use, or at another one, its
+        certificate being for that address; empty when it does."""
+        there = urlsplit(url or self.cluster.api_url)
+        name = there.hostname or ""
+        api = self._api(host, "super-admin", there.port or HTTPS, name, name)
         try:
             return api.not_ready()
         finally:

@@ -93,6 +93,43 @@ def test_a_passphrase_opens_it_and_no_other(tmp_path):
     refused(path, Key(passphrase=Secret(b"correct horse")), "the passphrase does not open")
 
 
+def with_work(content: bytes, work: int) -> bytes:
+    """The same file of age, whose head tells of other work for one try of the passphrase."""
+    magic, stanza, rest = content.split(b"\n", 2)
+    return b"\n".join([magic, stanza.rpartition(b" ")[0] + b" %d" % work, rest])
+
+
+def test_a_computer_that_is_too_slow_for_a_passphrase_does_not_call_the_file_damaged(tmp_path):
+    path = written(tmp_path, Lock(passphrase=PHRASE))
+    path.write_bytes(with_work(path.read_bytes(), 40))
+    refused(path, Key(passphrase=PHRASE), "is too slow, or too busy, to try the passphrase")
+
+
+def test_a_computer_that_is_busy_for_a_moment_is_measured_again(tmp_path, monkeypatch):
+    real, busy = pyrage.passphrase.decrypt, [True, True]
+
+    def decrypt(content: bytes, phrase: str) -> bytes:
+        if busy:
+            busy.pop()
+            return real(with_work(content, 40), phrase)
+        return real(content, phrase)
+
+    monkeypatch.setattr(pyrage.passphrase, "decrypt", decrypt)
+    with archive.opened(written(tmp_path, Lock(passphrase=PHRASE)), Key(passphrase=PHRASE)) as backup:
+        assert backup.state == STATE and not busy
+
+
+def test_a_passphrase_is_never_protected_by_little_work(tmp_path, monkeypatch):
+    """What a busy computer would write is written by none."""
+    head = b"age-encryption.org/v1\n-> scrypt AAAAAAAAAAAAAAAAAAAAAA %d\nbody"
+    works = [10, 14, 15]
+    monkeypatch.setattr(pyrage.passphrase, "encrypt", lambda content, phrase: head % works.pop(0))
+    assert b" 15\n" in written(tmp_path, Lock(passphrase=PHRASE)).read_bytes()
+    works = [12] * 10
+    with pytest.raises(BackupError, match="too busy, to protect a passphrase"):
+        written(tmp_path, Lock(passphrase=PHRASE))
+
+
 def test_another_key_does_not_open_it(tmp_path, lock):
     path = written(tmp_path, lock)
     refused(path, Key((pyrage.x25519.Identity.generate(),)), "is encrypted to other recipients")

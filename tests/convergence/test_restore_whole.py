@@ -16,7 +16,7 @@ from test_restore import THEN, WORKERS, acts, healthy, interrupted_by, place, ta
 
 from hardway.archive import Backup, Manifest
 from hardway.commands.bootstrap import bootstrap
-from hardway.commands.whole import restore
+from hardway.commands.whole import keys, restore
 from hardway.commands.whole.backup import kept
 from hardway.commands.whole.restore import Wanted
 from hardway.errors import (
@@ -256,6 +256,14 @@ def test_one_member_that_still_has_data(burned):
     assert found.evidence == "etcd has data on controller-1"
 
 
+def test_a_control_plane_that_lives_at_other_addresses_than_the_inventory_says(burned, monkeypatch):
+    """It was not lost, or somebody has restored it elsewhere: the workers would be taken from it."""
+    world, backup = burned()
+    monkeypatch.setattr(world.live, "road", lambda host, url="": "" if url == world.cluster.api_url else "refused")
+    found = refused(world, backup, QuorumError, "a cluster is on these machines")
+    assert found.evidence == f"the API answers worker-1 at {world.cluster.api_url}"
+
+
 def test_a_backup_of_another_cluster(burned):
     world, backup = burned(cluster="shop")
     found = refused(
@@ -290,6 +298,36 @@ def test_a_restore_of_another_backup_that_is_not_finished(burned, tmp_path):
     victim = interrupted_by(lambda: run(world, backup), world, "restore", 2)
     found = refused(victim, other, QuorumError, "a restore of another backup began here")
     assert backup.snapshot.sha256 in found.evidence and "hardway reset INV --limit HOST" in found.hint
+
+
+@pytest.mark.parametrize("founded", [True, False])
+def test_what_a_rotation_needed_for_a_while_comes_back_only_with_all_the_rest(burned, founded):
+    """A state directory that is whole knows how far it is; a new one goes on where the backup was."""
+    world, backup = burned()
+    backup = dataclasses.replace(backup, state={**backup.state, "pki/ca.former.crt": b"of another day"})
+    for name in backup.state if founded else ():
+        if name != "pki/ca.former.crt":
+            world.store.create(name, backup.state[name])
+    assert ("pki/ca.former.crt" in keys.missing(world.store, backup)) == (not founded)
+    keys.lay(world.store, backup)
+    assert (world.store.read("pki/ca.former.crt") is None) == founded
+
+
+@pytest.mark.parametrize("name", ["pki/ca.next.key", "pki/sa.former.pub", "pki/etcd-ca.retired.crt"])
+def test_a_ca_or_key_that_takes_the_place_of_another_one_is_as_lasting(burned, name):
+    world, backup = burned()
+    for one, content in backup.state.items():
+        world.store.create(one, content)
+    world.store.create(name, b"newer")
+    found = refused(world, backup, BackupError, "is older than the state directory")
+    assert f"not in the backup: {name}" in found.evidence
+    other = dataclasses.replace(backup, state={**backup.state, name: b"another one"})
+    assert f"differs: {name}" in refused(world, other, BackupError, "has other keys than the backup").evidence
+
+
+def test_no_certificate_is_taken_for_what_must_last():
+    for name in ("pki/apiserver.crt", "pki/hosts/ca/kubelet.key", "pki/admin.key", "founded.json", "passwords/ca.key"):
+        assert not keys.lasting(name)
 
 
 def test_another_minor_of_kubernetes(burned):

@@ -1,5 +1,5 @@
 """etcd from the operator's side: looked at, saved, taken back to what it was, and that with a member gone, the quorum
-lost, or a wrong file in hand.
+lost, or a wrong file in hand. At the end the whole control plane is lost, and its keys with it.
 
 Each test is a step of one story; the canary of the first is there to the last.
 """
@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import burning
 import pytest
 from canary import Canary
 from fakes import bolt_file
@@ -231,6 +232,7 @@ class TestRestore:
         one_cluster(stage)
         stage.settled()
 
+    @pytest.mark.soak
     def test_all_machines_lost_their_data(self, stage: Stage, canary: Canary):
         """What a lost cluster names as the way out works as it stands there."""
         stage.hardway("etcd", "backup", "INV", "-o", "last.db").ok()
@@ -244,3 +246,24 @@ class TestRestore:
         stage.settled()
         cluster = load(stage.inventory)
         assert founded(stage)["domain"] == cluster.network.domain
+
+    def test_the_machine_room_burned_down(self, stage: Stage, canary: Canary):
+        """All machines of the control plane are new, and the keys are gone here too: one file, one command."""
+        given, pods = burning.token(stage), burning.containers(stage)
+        saving = stage.hardway("backup", "INV", "-o", "whole.age", "--recipient", burning.key(stage)).ok()
+        assert saved(stage, "whole.age").stat().st_mode & 0o777 == 0o600
+        assert_no_secret(secrets_of(stage.state), saving.out, saved(stage, "whole.age"))
+        back = ("whole.age", "--identity", "key.txt", "--yes")
+        assert "a cluster is on these machines" in burning.restore(stage, *back).ok(9).err
+
+        burning.new_machines(stage, *CONTROLLERS)
+        lost = stage.hardway("bootstrap", "INV").ok(9)
+        assert f"hardway restore {stage.inventory} FILE" in lost.err
+        burning.lose_keys(stage)
+        ran = burning.restore(stage, *back, "--output", "json").ok()
+        assert ran.events[0]["command"] == "restore" and ran.events[-1]["event"] == "summary"
+        assert burning.containers(stage) == pods, "pods run on as if nothing had been"
+        assert burning.accepted(stage, given)
+        canary.alive()
+        burning.finished(stage)
+        stage.settled()

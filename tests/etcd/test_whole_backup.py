@@ -15,7 +15,7 @@ from test_etcd_looking import LAB
 from hardway import archive
 from hardway.archive import Key, Lock
 from hardway.commands.whole import backup as command
-from hardway.errors import NotReadyError, OtherClusterError, UsageError
+from hardway.errors import InUseError, NotReadyError, OtherClusterError, UsageError
 
 
 @pytest.fixture
@@ -69,6 +69,20 @@ def test_nothing_is_overwritten_and_nothing_is_left_of_a_failure(desk, monkeypat
 def fails_half_way(lock, file, backup):
     file.write(b"half of it")
     raise NotReadyError("no more")
+
+
+def test_keys_that_change_meanwhile_are_not_saved_half(desk, monkeypatch):
+    """Another run puts a CA in the place of the one that was read a moment ago."""
+    before, read = desk.store.read("pki/ca.key"), []
+
+    def changing(store) -> dict[str, bytes]:
+        read.append(store)
+        return {"pki/ca.key": before if len(read) == 1 else b"another one"}
+
+    monkeypatch.setattr(command, "kept", changing)
+    with pytest.raises(InUseError, match="is being changed by another run"):
+        command.backup(desk, desk.folder / "new", lock())
+    assert list(desk.folder.iterdir()) == []
 
 
 def test_the_data_of_another_cluster_is_not_saved_with_these_keys(desk):

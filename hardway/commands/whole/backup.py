@@ -12,7 +12,7 @@ from pathlib import Path
 from ... import __version__, archive
 from ...archive import Backup, Lock, Manifest
 from ...archive.contents import nameless
-from ...errors import UsageError
+from ...errors import InUseError, UsageError
 from ...etcd import snapshot
 from ...etcd.interface import Status
 from ...etcd.sidecar import Sidecar
@@ -75,12 +75,23 @@ def backup(session: Session, final: Path, lock: Lock, member: str = "") -> Saved
 
 def _sealed(session: Session, final: Path, lock: Lock, member: Status, found: Snapshot, about: Sidecar) -> Saved:
     # The keys are read after the snapshot: one that was made meanwhile is needed to read it.
-    state = kept(session.store)
+    state = _at_rest(session.store)
     whole = Backup(final, _manifest(session, member, about), _inventory(session), found, about, state)
     with growing(final) as (part, file):
         archive.write(lock, file, whole)
         place(part, file, final)
     return Saved(final, final.stat().st_size, len(state), about)
+
+
+def _at_rest(store: Store) -> dict[str, bytes]:
+    """What is worth keeping, read twice: what changes between two reads would not fit what was read before."""
+    state = kept(store)
+    if kept(store) != state:
+        raise InUseError(
+            f"the state directory {store.where()} is being changed by another run",
+            hint="run the same command again when that one has ended",
+        )
+    return state
 
 
 def kept(store: Store) -> dict[str, bytes]:

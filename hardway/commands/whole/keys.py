@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+
 from ...archive import Backup
 from ...errors import BackupError
+from ...pki.certificates import authorities
+from ...pki.service_account import PRIVATE
 from ...state.store import FOUNDED, Store
 
-AUTHORITIES = ("ca", "etcd-ca", "front-proxy-ca")
 # What a cluster is known by, and what makes its data readable: never two of them in one folder.
-LASTING = frozenset(
-    {"cluster", "pki/sa.key", "pki/sa.pub"}
-    | {f"pki/{name}.{ending}" for name in AUTHORITIES for ending in ("crt", "key", "sha256")}
-)
-ENCRYPTION = "encryption/"
+CLUSTER, PKI, ENCRYPTION = "cluster", "pki", "encryption"
 
 
 def lasting(name: str) -> bool:
     """Whether a file must be the very one that the cluster has."""
-    return name in LASTING or (name.startswith(ENCRYPTION) and name.endswith(".key"))
+    folder, _, file = name.rpartition("/")
+    return name == CLUSTER or (folder == PKI and _signs(file)) or (folder == ENCRYPTION and file.endswith(".key"))
+
+
+def _signs(file: str) -> bool:
+    """Whether it is of a CA or of the pair that signs tokens, also of one that takes its place: ca.key, ca.next.key."""
+    names = {authority.name for authority in authorities()} | {PurePath(PRIVATE).stem}
+    return file.partition(".")[0] in names
+
+
+def _passing(name: str) -> bool:
+    """Whether it is of a CA, or of such a pair, only while another one takes its place."""
+    return lasting(name) and len(PurePath(name).suffixes) > 1
 
 
 def missing(store: Store, backup: Backup, older: bool = False) -> tuple[str, ...]:
@@ -28,12 +39,17 @@ def missing(store: Store, backup: Backup, older: bool = False) -> tuple[str, ...
     _require_same(store, backup)
     if not older:
         _require_newest(store, backup)
-    return tuple(name for name in _order(backup) if store.read(name) is None)
+    return tuple(_absent(store, backup))
 
 
-def _order(backup: Backup) -> list[str]:
-    """Keys before certificates; what says that the cluster exists comes last, so that it is not said of half of it."""
-    return sorted(backup.state, key=lambda name: (name == FOUNDED, not lasting(name), not name.endswith(".key"), name))
+def _absent(store: Store, backup: Backup) -> list[str]:
+    """Keys before certificates; what says that the cluster exists comes last, so that it is not said of half of it.
+
+    A folder of which that is said already knows better than the backup which CA is in exchange for another one.
+    """
+    whole = store.read(FOUNDED) is not None
+    names = [name for name in backup.state if store.read(name) is None and not (whole and _passing(name))]
+    return sorted(names, key=lambda name: (name == FOUNDED, not lasting(name), not name.endswith(".key"), name))
 
 
 def _require_same(store: Store, backup: Backup) -> None:
@@ -59,6 +75,5 @@ def _require_newest(store: Store, backup: Backup) -> None:
 
 def lay(store: Store, backup: Backup) -> None:
     """Write what is missing. A run that dies in between leaves files of the backup, and the next one the others."""
-    for name in _order(backup):
-        if store.read(name) is None:
-            store.create(name, backup.state[name])
+    for name in _absent(store, backup):
+        store.create(name, backup.state[name])

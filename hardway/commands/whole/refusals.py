@@ -47,7 +47,7 @@ def require_gone(known: Known, backup: Backup) -> Restoration | None:
         return ours
     if begun:
         raise _other_restore(begun[0], backup)
-    if signs := list(_signs(known.inputs)):
+    if signs := [*_signs(known.inputs), *_reached(known)]:
         raise QuorumError(
             "a cluster is on these machines: a backup never replaces one",
             evidence="\n".join(signs),
@@ -70,6 +70,14 @@ def _signs(inputs: Inputs) -> Iterator[str]:
         yield "etcd runs"
     if found := [host.name for host in inputs.cluster.etcd_members if _has_data(inputs, host)]:
         yield f"etcd has data on {', '.join(found)}"
+
+
+def _reached(known: Known) -> Iterator[str]:
+    """Where a worker still reaches the API: a control plane that the inventory no longer names, and that would go on
+    beside the new one."""
+    live, workers = known.session.live, known.session.cluster.workers
+    doors = {url: host for host in workers if host.name in known.facts for url in known.facts[host.name].servers}
+    yield from (f"the API answers {host.name} at {url}" for url, host in doors.items() if not live.road(host, url))
 
 
 def _has_data(inputs: Inputs, host: Host) -> bool:

@@ -24,9 +24,10 @@ BACK = (
 # By hand: what, and how.
 BY_HAND = (
     ("save a snapshot", "as in the chapter about etcd: etcd.db"),
-    ("save all of it", "tar -c etcd.db INV -C .hardway --transform s,^CLUSTER,state, CLUSTER | age -r KEY > FILE"),
+    ("save all of it", "tar -c etcd.db INV .hardway/CLUSTER | age -r RECIPIENT > FILE"),
     ("read it", "age -d -i KEY FILE | tar -t   (with a passphrase: without -i)"),
-    ("put the keys back", "umask 077; age -d -i KEY FILE | tar -x; mkdir -p .hardway; mv state .hardway/CLUSTER"),
+    ("put the keys back", "umask 077; age -d -i KEY FILE | tar -x"),
+    ("if hardway backup has written FILE", "mkdir -p .hardway; mv state .hardway/CLUSTER; mv inventory.yaml INV"),
     ("prepare the machines", "hardway bootstrap INV --until binaries"),
     ("restore etcd", "as in the chapter about etcd, with the etcd.db of the file"),
     ("do the rest", "hardway bootstrap INV"),
