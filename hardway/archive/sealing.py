@@ -121,7 +121,7 @@ def _by_passphrase(content: bytes, phrase: str) -> bytes:
     raise BackupError(
         "this computer is too slow, or too busy, to protect a passphrase against guessing",
         evidence=f"the work of one try would be 2^{_work(found)}, and it must be 2^{LEAST} at least",
-        hint="run it again when it is idle; or encrypt to a key: hardway backup -h",
+        hint="wait until it is idle; or encrypt to a key: hardway backup -h",
     )
 
 
@@ -190,7 +190,7 @@ def _not_opened(path: Path, by_passphrase: bool, said: str) -> BackupError:
         return BackupError(
             f"this computer is too slow, or too busy, to try the passphrase of {path}",
             evidence=said,
-            hint="try again when it is idle, or on a faster one; or unpack it by hand: age -d FILE | tar -x",
+            hint="an idle or faster one can read it; or unpack it by hand: age -d FILE | tar -x",
         )
     if said == "No matching keys found":
         hint = "name the file with a recipient's private key: --identity FILE"

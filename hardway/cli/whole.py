@@ -10,7 +10,7 @@ import click
 
 from ..errors import UsageError
 from .help import Command
-from .options import COMMON, IGNORE, INVENTORY, OUTPUT, STATE, open_session
+from .options import COMMON, IGNORE, INVENTORY, OUTPUT, PATIENCE, STATE, open_session
 
 if TYPE_CHECKING:
     from ..archive import Key, Lock
@@ -28,6 +28,7 @@ PASSPHRASE = click.option(
 @click.command(cls=Command)
 @INVENTORY
 @STATE
+@PATIENCE
 @OUTPUT
 @click.option("-o", "target", type=FILE, required=True, metavar="FILE|DIR", help="A new file, or a folder.")
 @click.option(

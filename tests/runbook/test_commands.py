@@ -54,15 +54,13 @@ def test_a_restore_of_etcd_is_explained_in_its_order():
 def test_a_restore_of_the_whole_cluster_is_explained_in_its_order():
     text = " ".join(hardway("explain", "restore", LAB).split())
     order = [
-        "(stop-control-plane)",
-        "(binaries)",
-        "(restore-data)",
-        "(etcd)",
-        "(api-servers)",
-        ". When the API answers: ",
+        "Stop the control plane",
+        "Restore the snapshot on every member",
+        "Start the API servers",
+        "When the API answers: ",
     ]
     assert sorted(order, key=text.index) == order
-    assert "tar -c etcd.db INV .hardway/CLUSTER | age" in text and "hardway bootstrap INV --until binaries" in text
+    assert "tar -c etcd.db INV .hardway/lab | age" in text and "hardway bootstrap INV --until binaries" in text
 
 
 def test_explain_refuses_an_unknown_phase():

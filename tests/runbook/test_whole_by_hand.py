@@ -20,7 +20,7 @@ from hardway.etcd.sidecar import Sidecar
 from hardway.state.statedir import StateDir
 
 pytestmark = pytest.mark.skipif(not shutil.which("age"), reason="age is not installed")
-STEPS = dict(BY_HAND)
+STEPS = {what: how.split("`")[1] for what, how in BY_HAND}
 SAVE, READ, BACK, OURS = "save all of it", "read it", "put the keys back", "if hardway backup has written FILE"
 
 
@@ -38,7 +38,7 @@ class Hand:
 
     def types(self, step: str) -> str:
         """A step of the guide, for the cluster lab."""
-        line = STEPS[step].partition("   (")[0]
+        line = STEPS[step]
         names = {"CLUSTER": "lab", "INV": "lab.yaml", "KEY": "key.txt", "RECIPIENT": self.recipient, "FILE": "lab.age"}
         for word, name in names.items():
             line = line.replace(word, name)

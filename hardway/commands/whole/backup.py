@@ -89,7 +89,7 @@ def _at_rest(store: Store) -> dict[str, bytes]:
     if kept(store) != state:
         raise InUseError(
             f"the state directory {store.where()} is being changed by another run",
-            hint="run the same command again when that one has ended",
+            hint="wait until that one has ended",
         )
     return state
 

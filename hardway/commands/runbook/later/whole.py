@@ -23,15 +23,15 @@ BACK = (
 )
 # By hand: what, and how.
 BY_HAND = (
-    ("save a snapshot", "as in the chapter about etcd: etcd.db"),
-    ("save all of it", "tar -c etcd.db INV .hardway/CLUSTER | age -r RECIPIENT > FILE"),
-    ("read it", "age -d -i KEY FILE | tar -t   (with a passphrase: without -i)"),
-    ("put the keys back", "umask 077; age -d -i KEY FILE | tar -x"),
-    ("if hardway backup has written FILE", "mkdir -p .hardway; mv state .hardway/CLUSTER; mv inventory.yaml INV"),
-    ("prepare the machines", "hardway bootstrap INV --until binaries"),
-    ("restore etcd", "as in the chapter about etcd, with the etcd.db of the file"),
-    ("do the rest", "hardway bootstrap INV"),
-    ("have the nodes look again", "on each worker: systemctl restart kubelet kube-proxy"),
+    ("save a snapshot", "as in the chapter about etcd: `etcd.db`"),
+    ("save all of it", "`tar -c etcd.db INV .hardway/CLUSTER | age -r RECIPIENT > FILE`"),
+    ("read it", "`age -d -i KEY FILE | tar -t`   (with a passphrase: without -i)"),
+    ("put the keys back", "`umask 077; age -d -i KEY FILE | tar -x`"),
+    ("if hardway backup has written FILE", "`mkdir -p .hardway; mv state .hardway/CLUSTER; mv inventory.yaml INV`"),
+    ("prepare the machines", "`hardway bootstrap INV --until binaries`"),
+    ("restore etcd", "as in the chapter about etcd, with the `etcd.db` of the file"),
+    ("do the rest", "`hardway bootstrap INV`"),
+    ("have the nodes look again", "on each worker: `systemctl restart kubelet kube-proxy`"),
 )
 
 
@@ -41,7 +41,7 @@ def whole(cluster: Cluster) -> Iterator[Part]:
     yield from (Text(" ".join(part.split())) for part in (inspect.getdoc(restoring) or "").split("\n\n"))
     yield Table(("step", "hosts"), tuple(_steps(cluster)))
     yield Heading("The same by hand")
-    rows = tuple((what, f"`{how.replace('CLUSTER', cluster.name)}`") for what, how in BY_HAND)
+    rows = tuple((what, how.replace("CLUSTER", cluster.name)) for what, how in BY_HAND)
     yield Table(("step", "by hand"), rows)
 
 
