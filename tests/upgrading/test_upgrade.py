@@ -14,6 +14,7 @@ from upgrading.upgrade_world import Watch, acts, kept, played, state, upgrade, w
 
 from hardway.drain import Options as DrainOptions
 from hardway.errors import ConnectionFailed, DrainStopped, DriftError, HardwayError, PreflightError, RemoteCommandError
+from hardway.pki.encryption import new_key
 from hardway.upgrading.standing import SERVERS
 
 pytestmark = pytest.mark.slow
@@ -142,6 +143,12 @@ class TestRefusals:
         assert "[ERROR Pending]" in error.evidence and "kube-proxy/config.yaml" in error.evidence
         assert f"kubernetes: {SETS[2].kubernetes}" in error.evidence and "--ignore Pending" in error.hint
         assert "WARNING Pending" in upgrade(world, ignore=("Pending",))
+
+    def test_a_rotation_of_the_encryption_key_is_finished_first(self, worlds, gates):
+        world = wanting(worlds("lab", SETS[2]), SETS[3])
+        new_key("aescbc", world.store)
+        error = refused(world)
+        assert "Pending" in error.evidence and "encryption-config.yaml" in error.evidence and world.log == []
 
     def test_nothing_else_is_pending(self, worlds, gates):
         """What a kubelet's minor changes in its files is explained by a version."""
