@@ -20,6 +20,8 @@ from docs.test_help import ALL
 from failures.desk import ADDRESS, Desk, keys_of
 from fakes import bolt_file
 
+from hardway.state.statedir import StateDir
+
 pytestmark = pytest.mark.slow
 
 TESTS = Path(__file__).parents[1]
@@ -221,6 +223,14 @@ def test_hosts_that_do_not_answer_keep_their_key(desk: Counter, words: tuple[str
     assert ran.code in (4, 6) and "node-1" in ran.out + ran.err
     assert "a bug in hardway" not in ran.err and "Traceback" not in ran.err
     assert not list(desk.folder.glob("**/*-key2.*"))
+
+
+@runs("encryption rotate")
+def test_a_key_is_rotated_by_one_person_at_a_time(desk: Counter):
+    desk.keys()
+    with StateDir(desk.folder / ".hardway/refused").lock():
+        ran = desk.hardway("encryption", "rotate", desk.cluster).ok(10)
+    assert "another hardway process" in ran.err and not list(desk.folder.glob("**/*-key2.*"))
 
 
 @runs("kubectl")

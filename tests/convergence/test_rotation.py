@@ -14,7 +14,6 @@ from fakes.world import Killed, World, changes
 from hardway.cluster import Role
 from hardway.commands.encryption import rotating, status, text
 from hardway.errors import (
-    InUseError,
     NotReadyError,
     PreflightError,
     RemoteCommandError,
@@ -228,13 +227,6 @@ def test_secrets_under_a_key_that_nobody_has_are_named_and_nothing_is_begun(livi
     assert world.log == [] and [name for name in keys(world) if "key2" in name] == []
     [problem] = status.collect(MemorySession.on(world)).problems
     assert f"1 Secret under {key}, which is not in the state directory" in problem
-
-
-def test_only_one_run_at_a_time(living):
-    world = living()
-    with world.store.lock(), pytest.raises(InUseError):
-        rotate(world)
-    assert world.log == [] and [name for name in keys(world) if "key2" in name] == []
 
 
 def test_no_key_is_retired_while_an_api_server_writes_with_it(living, monkeypatch):

@@ -85,7 +85,7 @@ def needed_again(known: Known) -> list[str]:
             hint=f"restore the key from a backup of {store.where('encryption')}; docs/operating.md, A Secret that"
             " nobody can read",
         )
-    return [*recalled(known.inputs.encryption), *(found.counts.keys() & retired(store).keys())]
+    return sorted({*recalled(known.inputs.encryption), *(found.counts.keys() & retired(store).keys())})
 
 
 def shown(found: Mapping[str, str]) -> str:

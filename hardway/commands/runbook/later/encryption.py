@@ -45,6 +45,11 @@ PASSES: tuple[tuple[str, str, str], ...] = (
         "on each control-plane host: remove the older keys, restart kube-apiserver",
     ),
 )
+BEFORE = (
+    "A snapshot of etcd from before needs the old key. After a restore by hand, an API server without it never gets"
+    " ready: add the key behind the others before it starts. `hardway etcd restore` does so by itself, and `hardway"
+    " encryption rotate` does so afterwards, then writes these Secrets with the newest key."
+)
 SHOWN = (
     "etcd has the name of the key in front of each Secret. These commands write one, show its beginning, and remove it."
 )
@@ -54,6 +59,7 @@ def rotation(cluster: Cluster) -> Iterator[Part]:
     """The guide's chapter."""
     yield Text(WHOLE)
     yield Table(("pass", "why", "by hand"), tuple((f"`{name}`", why, by_hand) for name, why, by_hand in PASSES))
+    yield Text(BEFORE)
     if cluster.encryption.provider != "none":
         yield from (Heading("See which key a Secret is under"), Text(SHOWN))
         yield from _shown(cluster, f"k8s:enc:{cluster.encryption.provider}:v1:key1")
@@ -72,7 +78,8 @@ def _shown(cluster: Cluster, begins: str) -> Iterator[Part]:
 def explain_rotation() -> str:
     """The same for a terminal, of no cluster in particular."""
     passes = [line for number, one in enumerate(PASSES, 1) for line in _told(number, *one)]
-    return "\n\n".join([textwrap.fill(WHOLE.replace("`", ""), WIDTH), "\n".join(passes)])
+    whole, before = (textwrap.fill(text.replace("`", ""), WIDTH) for text in (WHOLE, BEFORE))
+    return "\n\n".join([whole, "\n".join(passes), before])
 
 
 def _told(number: int, name: str, why: str, by_hand: str) -> list[str]:
