@@ -13,6 +13,7 @@ from ..errors import OtherClusterError, PreflightError, SnapshotError, Unreadabl
 from ..etcd.sidecar import Sidecar
 from ..etcd.snapshot import Snapshot
 from ..facts import Facts, authority
+from ..living.encryption import ours
 from ..living.restoration import Restoration
 from ..phase import Inputs
 from ..pki.encryption import file_of, of_hardway, retirement
@@ -87,8 +88,8 @@ def _require_keys(inputs: Inputs, offer: Offer) -> None:
 
 
 def _sealing(cluster: Cluster, offer: Offer) -> frozenset[str]:
-    """The keys that Secrets in it are under, as their first bytes say."""
-    return _keys_of(offer.snapshot, f"{cluster.etcd_prefix}/secrets/")
+    """The keys that Secrets in it are under, as their first bytes say; none where the keys are the operator's own."""
+    return frozenset() if not ours(cluster) else _keys_of(offer.snapshot, f"{cluster.etcd_prefix}/secrets/")
 
 
 @functools.cache

@@ -248,6 +248,14 @@ def test_hosts_that_do_not_answer_keep_their_key(desk: Counter, words: tuple[str
     assert not list(desk.folder.glob("**/*-key2.*"))
 
 
+@runs("encryption rotate")
+def test_a_key_is_rotated_by_one_person_at_a_time(desk: Counter):
+    desk.keys()
+    with StateDir(desk.folder / ".hardway/refused").lock():
+        ran = desk.hardway("encryption", "rotate", desk.cluster).ok(10)
+    assert "another hardway process" in ran.err and not list(desk.folder.glob("**/*-key2.*"))
+
+
 @runs("kubectl")
 def test_kubectl_is_installed_and_removed(desk: Counter):
     missing = desk.hardway("kubectl", desk.cluster, "--install", desk.folder / "bin/kubectl").ok(8)

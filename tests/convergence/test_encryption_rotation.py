@@ -8,11 +8,12 @@ import dataclasses
 import pytest
 from convergence.test_encryption import CONFIG, CONTROLLERS, UNIT, edit, turns, watched
 from fakes.memory_session import MemorySession
+from fakes.node_world import more
 from fakes.world import Killed, World, changes
 
+from hardway.cluster import Role
 from hardway.commands.encryption import rotating, status, text
 from hardway.errors import (
-    InUseError,
     NotReadyError,
     PreflightError,
     RemoteCommandError,
@@ -228,33 +229,18 @@ def test_secrets_under_a_key_that_nobody_has_are_named_and_nothing_is_begun(livi
     assert f"1 Secret under {key}, which is not in the state directory" in problem
 
 
-def test_only_one_run_at_a_time(living):
-    world = living()
-    with world.store.lock(), pytest.raises(InUseError):
-        rotate(world)
-    assert world.log == [] and [name for name in keys(world) if "key2" in name] == []
-
-
 def test_no_key_is_retired_while_an_api_server_writes_with_it(living, monkeypatch):
     """All Secrets are under the new key, and the next one would not be."""
     world = living("aescbc", "lab")
-    host = world.hosts["controller-1"]
-    before = host.loaded
-    kept = rotating.retire
-
-    def stop(*words):
-        raise Killed
-
-    monkeypatch.setattr(rotating, "retire", stop)
-    with pytest.raises(Killed):
+    before = world.hosts["controller-1"].loaded
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(rotating, "retire", lambda *words: (_ for _ in ()).throw(Killed))
         rotate(world)
-    monkeypatch.setattr(rotating, "retire", kept)
-    asked = type(world.live).encryption
-    old = lambda live, one: before if one.name == "controller-1" else asked(live, one)  # noqa: E731
-    monkeypatch.setattr(type(world.live), "encryption", old)
-    with pytest.raises(UnreadableError, match="controller-1"):
-        rotate(world)
-    assert retired(world.store) == {}
+    known = rotating._asked(MemorySession.on(world))
+    late = dataclasses.replace(known.lives, loaded={**known.lives.loaded, "controller-1": before})
+    with pytest.raises(UnreadableError, match="controller-1 does not write with aescbc:key2"):
+        rotating._retire(dataclasses.replace(known, lives=late))
+    assert retired(world.store) == {} and rotating._retire(known) == ["aescbc:key1"]
 
 
 def test_a_version_that_waits_to_be_installed_is_no_part_of_it(living):
@@ -262,6 +248,14 @@ def test_a_version_that_waits_to_be_installed_is_no_part_of_it(living):
     older = dataclasses.replace(world.cluster.versions, kubernetes="1.36.0")
     world.use(dataclasses.replace(world.cluster, versions=older))
     with pytest.raises(UsageError, match="a rotation changes no version"):
+        rotate(world)
+    assert world.log == [] and [name for name in keys(world) if "key2" in name] == []
+
+
+def test_a_host_that_is_not_built_yet_is_no_part_of_it(living):
+    world = living("aescbc", "lab")
+    more(world, "controller-3", "10.240.0.13", Role.CONTROL_PLANE)
+    with pytest.raises(UsageError, match="controller-3 has no API server yet"):
         rotate(world)
     assert world.log == [] and [name for name in keys(world) if "key2" in name] == []
 

@@ -3,6 +3,8 @@ small cluster."""
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import signal
 import subprocess
@@ -13,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from secrets_of import assert_no_secret, secrets_of
-from stage import Ran, Stage, await_true, of_the_lab
+from stage import Ran, Stage, await_true, of_the_lab, run
 
 from hardway.assets import default_versions
 
@@ -91,6 +93,29 @@ class TestStatus:
             assert running == default_versions().kubernetes
         finally:
             stage.ssh("controller-1", f"mv {real}.real {real}")
+
+
+class TestKubectl:
+    def test_it_is_installed_talks_to_the_cluster_and_goes_again(self, stage: Stage):
+        folder, home = stage.folder / "bin", {"HOME": str(stage.folder / "home"), "SHELL": "/bin/bash"}
+        told = command(stage, home, "--install", f"{folder}/")
+        program = folder / "kubectl"
+        assert f"installed kubectl {default_versions().kubernetes}" in told and "is not in PATH: export PATH=" in told
+        found = run(program, "--kubeconfig", stage.state / "admin.conf", "version", "-o", "json", cwd=stage.folder)
+        versions = json.loads(found.ok().out)
+        assert versions["clientVersion"]["gitVersion"] == versions["serverVersion"]["gitVersion"]
+        completion = stage.folder / "home/.local/share/bash-completion/completions/kubectl"
+        assert "__start_kubectl" in completion.read_text()
+        assert "already" in command(stage, home, "--install", f"{folder}/")
+        assert "removed" in command(stage, home, "--install", f"{folder}/", "--uninstall")
+        assert not program.exists() and not completion.exists()
+
+
+def command(stage: Stage, home: dict[str, str], *words: str) -> str:
+    """`hardway kubectl` of a user with another home, and the same cache."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    variables = [f"{name}={value}" for name, value in {**home, "XDG_CACHE_HOME": cache}.items()]
+    return run("env", *variables, *stage.argv("kubectl", "INV", *words), cwd=stage.folder).ok().out
 
 
 class TestLogs:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import base64
 import json
 import re
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
 import burning
+import clients
 import pytest
 from canary import Canary
 from fakes import bolt_file
@@ -42,6 +44,18 @@ def stage(make_stage: Callable[[dict], Stage]) -> Stage:
 @pytest.fixture(scope="module")
 def canary(stage: Stage) -> Canary:
     return Canary(stage).settle()
+
+
+@pytest.fixture(scope="module")
+def kept() -> dict[str, str]:
+    """What is in a Secret that lives through all of it."""
+    return {"since": secrets.token_hex(16)}
+
+
+def word(stage: Stage, name: str) -> str:
+    """What an API server reads in a Secret."""
+    found = stage.kubectl("get", "secret", name, "-o", "jsonpath={.data.word}").ok().out
+    return base64.b64decode(found).decode()
 
 
 def saved(stage: Stage, name: str = "saved.db") -> Path:
@@ -97,8 +111,9 @@ class TestRestore:
         members = stage.hardway("etcd", "members", "INV", "--output", "json").ok().json["members"]
         assert sorted(member["name"] for member in members) == CONTROLLERS
 
-    def test_a_backup_is_whole_and_private(self, stage: Stage, canary: Canary):
+    def test_a_backup_is_whole_and_private(self, stage: Stage, canary: Canary, kept: dict[str, str]):
         config_map(stage, "before")
+        stage.kubectl("create", "secret", "generic", "since", f"--from-literal=word={kept['since']}").ok()
         ran = stage.hardway("etcd", "backup", "INV", "-o", "saved.db").ok()
         content = saved(stage).read_bytes()
         assert saved(stage).stat().st_mode & 0o777 == 0o600 and "saved.db" in ran.out
@@ -153,12 +168,34 @@ class TestRestore:
         assert re.search(r"all that was written since revision \d+ is lost", shown)
         assert runs(stage) == before and there(stage, "after")
 
-    def test_the_cluster_is_what_it_was(self, stage: Stage, canary: Canary):
+    def test_another_encryption_key_is_noticed_by_nobody(self, stage: Stage, canary: Canary, kept: dict[str, str]):
+        """Called every 100 ms all the while; then etcd itself counts what is under which key."""
+        with clients.api(stage) as api:
+            ran = stage.hardway("encryption", "rotate", "INV", timeout=600).ok()
+        print(f"{ran.seconds:.1f} s; API: {api.calls} calls, longest {api.longest:.2f} s")
+        assert api.calls > 100 and api.failed == []
+        assert "none under another key" in ran.out
+        found = stage.hardway("encryption", "status", "INV", "--output", "json").ok().json
+        assert [*found["resources"]["secrets"]] == ["aescbc:key2"] and found["rotation"] == ""
+        assert {tuple(one["loaded"]) for one in found["servers"]} == {("aescbc:key2", "identity")}
+        assert [(one["key"], one["state"], one["here"]) for one in found["keys"]] == [
+            ("aescbc:key1", "retired", True),
+            ("aescbc:key2", "writes", True),
+        ]
+        assert word(stage, "since") == kept["since"]
+        nothing_to_do(stage)
+        canary.alive()
+
+    def test_the_cluster_is_what_it_was(self, stage: Stage, canary: Canary, kept: dict[str, str]):
         """Objects of the snapshot and no others; pods run on as if nothing had been."""
         was, uid = one_cluster(stage), founded(stage)["uid"]
         ran = restore(stage, "saved.db", "--yes", "--output", "json").ok()
         assert ran.events[0]["command"] == "etcd restore" and ran.events[-1]["event"] == "summary"
+        assert "read with the retired encryption key aescbc:key1 again" in ran.out + ran.err
         assert there(stage, "before") and not there(stage, "after")
+        assert word(stage, "since") == kept["since"], "its Secrets are under the key of that day"
+        left = stage.hardway("encryption", "status", "INV").ok(7).out
+        assert "under aescbc:key1" in left and "a rotation is not finished" in left
         canary.alive()
         now = one_cluster(stage)
         assert now != was and founded(stage)["uid"] == uid and founded(stage)["etcd"] == now

@@ -444,6 +444,22 @@ def test_encryption_secret_refused(stage: Stage, told):
     stage.kubectl("delete", "secret", "held").ok()
 
 
+@case("encryption-secret-unreadable")
+def test_encryption_secret_unreadable(stage: Stage, told):
+    flags = "--cacert=/etc/etcd/pki/ca.crt --cert=/etc/etcd/pki/server.crt --key=/etc/etcd/pki/server.key"
+    etcdctl, path = f"/usr/local/bin/etcdctl {flags}", "/registry/secrets/default/lost"
+    keys = sorted(stage.state.glob("encryption/*.key"))
+    stage.ssh("one", f"{etcdctl} put {path} k8s:enc:aescbc:v1:key99:gone")
+    try:
+        told(stage.hardway("encryption", "rotate", "INV", timeout=900))
+        shown = stage.hardway("encryption", "status", "INV").ok(7).out
+    finally:
+        stage.ssh("one", f"{etcdctl} del {path}")
+    assert "1 Secret under aescbc:key99, which is not in the state directory" in shown
+    assert sorted(stage.state.glob("encryption/*.key")) == keys
+    await_true(lambda: stage.kubectl("get", "secrets", "-A").code == 0, 60, "Secrets to be listed")
+
+
 @case("encryption-key-retired")
 def test_encryption_key_retired(stage: Stage, told):
     config = "/etc/kubernetes/encryption-config.yaml"

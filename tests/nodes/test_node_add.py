@@ -15,6 +15,7 @@ from hardway.commands.node import adding
 from hardway.drain import cordon
 from hardway.drain.cordon import cordon_of
 from hardway.errors import ConnectionFailed, PreflightError, UsageError
+from hardway.pki.encryption import new_key
 
 pytestmark = pytest.mark.slow
 
@@ -197,3 +198,12 @@ def test_a_worker_costs_each_other_host_the_same_in_a_small_cluster_and_in_a_lar
     assert max(trips for trips, _ in many.values()) == 5, "each of two phases is read twice, and its units once"
     for found, hosts in ((few, 10), (many, 55)):
         assert max(sent for _, sent in found.values()) < 3000 + 100 * hosts
+
+
+def test_a_new_api_server_writes_no_secret_that_the_others_cannot_read(world):
+    """In the middle of a rotation: the new key is there, and nobody has it yet."""
+    new_key("aescbc", world.store)
+    two_more(world)
+    with pytest.raises(PreflightError) as caught:
+        add(world, C3, C4)
+    assert "EncryptionUnread" in caught.value.evidence and world.log == []

@@ -16,6 +16,7 @@ from upgrading.upgrade_world import Watch, acts, kept, played, state, upgrade, w
 from hardway.commands.certs.rotation import rotating
 from hardway.drain import Options as DrainOptions
 from hardway.errors import ConnectionFailed, DrainStopped, DriftError, HardwayError, PreflightError, RemoteCommandError
+from hardway.pki.encryption import new_key
 from hardway.pki.rotation import Rotation, Stage
 from hardway.upgrading.standing import SERVERS
 
@@ -157,6 +158,12 @@ class TestRefusals:
         error = refused(world)
         assert "[ERROR CaRotation]" in error.evidence and "hardway certs rotate-ca etcd INV" in error.evidence
         assert "CaRotation" not in error.hint, "it is not to be ignored"
+
+    def test_a_rotation_of_the_encryption_key_is_finished_first(self, worlds, gates):
+        world = wanting(worlds("lab", SETS[2]), SETS[3])
+        new_key("aescbc", world.store)
+        error = refused(world)
+        assert "Pending" in error.evidence and "encryption-config.yaml" in error.evidence and world.log == []
 
     def test_nothing_else_is_pending(self, worlds, gates):
         """What a kubelet's minor changes in its files is explained by a version."""

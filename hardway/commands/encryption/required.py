@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ...cluster import Cluster
 from ...errors import NotReadyError, UnreadableError, UsageError
-from ...living.encryption import FLAG, Encryption, ours
+from ...living.encryption import FLAG, Encryption, ours, serves
 from ...living.rotation import AGAIN, recalled
 from ...pki.encryption import IDENTITY
 from ...pki.encryption.retirement import retired
@@ -31,9 +31,15 @@ def require_provider(cluster: Cluster) -> None:
         )
 
 
-def require_versions(known: Known) -> None:
-    """UsageError when the passes, which write all of the control plane's files, would also change its version."""
+def require_built(known: Known) -> None:
+    """UsageError when the passes, which write all of the control plane's files, would build a host of it, or change its
+    version."""
     for host in known.session.cluster.control_plane:
+        if not serves(known.facts[host.name]):
+            raise UsageError(
+                f"{host.name} has no API server yet: a rotation builds no host",
+                hint="hardway bootstrap INV   builds it; then rotate",
+            )
         for program, there, wanted in steps(known.inputs, host, known.facts[host.name]):
             if program is KUBERNETES:
                 raise UsageError(
@@ -79,7 +85,7 @@ def needed_again(known: Known) -> list[str]:
             hint=f"restore the key from a backup of {store.where('encryption')}; docs/operating.md, A Secret that"
             " nobody can read",
         )
-    return [*recalled(known.inputs.encryption), *(found.counts.keys() & retired(store).keys())]
+    return sorted({*recalled(known.inputs.encryption), *(found.counts.keys() & retired(store).keys())})
 
 
 def shown(found: Mapping[str, str]) -> str:

@@ -27,7 +27,7 @@ from ...run.selection import Selection
 from ...session import Known, Session
 from ...state.store import Overlay, Store
 from ...targets.live import Live
-from .required import needed_again, require_all, require_known, require_provider, require_versions, shown
+from .required import needed_again, require_all, require_built, require_known, require_provider, shown
 
 COMMAND = "encryption rotate"
 PASSES = Selection(only=("encryption", "encryption-read", "control-plane"))
@@ -93,9 +93,9 @@ def foresee(session: Session) -> Foreseen:
     require_provider(session.cluster)
     overlay = Overlay(session.store)
     known = _over(_asked(session).looking(), overlay)
-    require_versions(known)
-    recall(overlay, needed_again(known))
-    require_known(known)
+    require_built(known)
+    if not recall(overlay, needed_again(known)):
+        require_known(known)
     begun = unfinished(known.inputs.encryption)
     if not begun:
         new_key(session.cluster.encryption.provider, overlay)
@@ -135,7 +135,7 @@ def rotate(session: Session) -> None:
 def _readable(known: Known) -> Known:
     """With every key that is needed: an API server reads again what an image or a snapshot from before has brought
     back. Without that it would never get ready, so this comes before the API is needed for anything."""
-    require_versions(known)
+    require_built(known)
     session = known.session
     if back := recall(session.store, needed_again(known)):
         session.report.note(f"{', '.join(back)} is needed again, so it is no longer retired")

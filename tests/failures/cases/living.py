@@ -127,6 +127,22 @@ CASES = (
         remedy="Remove what refuses it, then rotate again: it continues.",
     ),
     Case(
+        name="encryption-secret-unreadable",
+        sees="<number> Secret… in etcd cannot be read: the state directory does not have their key  (host etcd)",
+        evidence=("/registry/secrets/<namespace>/<name>: <key>",),
+        why=(
+            "etcd has a Secret under a key that is not in the state directory. API servers answer every list of Secrets"
+            " that contains it with an error."
+        ),
+        injected="a value with the name of a key that nobody has, written to etcd",
+        exit_code=9,
+        next="restore the key from a backup of <directory>; docs/operating.md, A Secret that nobody can read",
+        remedy=(
+            "[Operating](operating.md#a-secret-that-nobody-can-read) says how to remove a Secret whose key is lost."
+            " Nothing has been changed."
+        ),
+    ),
+    Case(
         name="image-missing",
         sees="[image-missing] <node>: the image <image> is not on <node> and cannot be pulled (<reason>)",
         evidence=("kube-system/<pod>: <reason> <image>: <what the registry or the network said>",),

@@ -43,6 +43,11 @@ PASSES: tuple[tuple[str, str, str], ...] = (
         "on each control-plane host: remove the older keys, restart kube-apiserver",
     ),
 )
+BEFORE = (
+    "A snapshot of etcd from before needs the old key. After a restore by hand, an API server without it never gets"
+    " ready: add the key behind the others before it starts. `hardway etcd restore` does so by itself, and `hardway"
+    " encryption rotate` does so afterwards, then writes these Secrets with the newest key."
+)
 SHOWN = (
     "etcd has the name of the key in front of each Secret. These commands write one, show its beginning, and remove it."
 )
@@ -52,6 +57,7 @@ def rotation(cluster: Cluster) -> Iterator[Part]:
     """The guide's chapter."""
     yield Text(WHOLE)
     yield Table(("pass", "why", "by hand"), tuple((f"`{name}`", why, by_hand) for name, why, by_hand in PASSES))
+    yield Text(BEFORE)
     if cluster.encryption.provider != "none":
         yield from (Heading("See which key a Secret is under"), Text(SHOWN))
         yield from _shown(cluster, f"k8s:enc:{cluster.encryption.provider}:v1:key1")
