@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from .. import checks
 from ..errors import ConnectionFailed, DriftError, HardwayError, HostErrors
-from ..living import Lives
+from ..living import Founded, Lives, what_lives
 from ..living.restoration import NOTE
 from ..parallel import each
 from ..run.selection import Selection
@@ -30,6 +30,13 @@ def assembled(session: Session, ignore: Sequence[str] = ()) -> Known:
                 gone = f"if {one.host} will never come back, remove it from INV; nothing has been changed"
                 one.hint = "; ".join(filter(None, [one.hint, gone]))
         raise
+
+
+def follow(session: Session, day: str) -> Lives:
+    """The record of the cluster follows what lives since `day` (ISO 8601): another id of etcd, and all else as it was."""
+    lives = what_lives(session.live)
+    Founded.of(session.cluster, lives, day).follow(session.store)
+    return lives
 
 
 def forget(session: Session) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...errors import UsageError
-from ...living import Founded, Lives, what_lives
+from ...living import Lives
 from ...living.restoration import Restoration, ongoing
 from ...phase import Inputs, Phase
 from ...phases.restoring import phases
@@ -20,7 +20,7 @@ from ...run.runner import Runner
 from ...session import Known, Session
 from ...snapshots import Said, ask, fit, require_member
 from ...snapshots.fit import Offer
-from ...snapshots.restoring import assembled, forget, prove
+from ...snapshots.restoring import assembled, follow, forget, prove
 from ...vocabulary import Blob
 from . import survivor
 
@@ -150,7 +150,6 @@ def _blind(inputs: Inputs) -> Inputs:
 
 def _finish(session: Session) -> Lives:
     """The record of the cluster follows it, then the notes on the hosts go: while one is there, it is not finished."""
-    lives = what_lives(session.live)
-    Founded.of(session.cluster, lives, now().date().isoformat()).follow(session.store)
+    lives = follow(session, now().date().isoformat())
     forget(session)
     return lives

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ...archive import Backup
-from ...living import Founded, Lives, what_lives
+from ...living import Lives, what_lives
 from ...living.restoration import Restoration
 from ...phase import Phase
 from ...phases.restoring import whole
@@ -20,7 +20,7 @@ from ...run.runner import Runner
 from ...session import Known, Session
 from ...snapshots import fit
 from ...snapshots.fit import Offer
-from ...snapshots.restoring import assembled, forget, prove
+from ...snapshots.restoring import assembled, follow, forget, prove
 from ...state.statedir import Overlay
 from ...vocabulary import Blob
 from . import keys, refusals
@@ -135,7 +135,7 @@ def restore(session: Session, wanted: Wanted) -> None:
         session = session.trusting(Credentials(session.cluster, session.store))
         known = replace(ready.known, session=session)
         _run(known, ready.phases(wanted), wanted, blind=True)
-        _follow(session)
+        follow(session, now().date().isoformat())
         known = _known(assembled(session, wanted.ignore))
         judge(known.inputs)
         _run(known, whole.the_rest(ready.restoration), wanted)
@@ -155,11 +155,6 @@ def _run(known: Known, phases: tuple[Phase, ...], wanted: Wanted, blind: bool = 
     hosts = known.wanted or frozenset()
     where = (inputs, session.live, known.remotes())
     Runner(*where, phases, hosts, session.report, session.parallel, command=command).run()
-
-
-def _follow(session: Session) -> None:
-    """etcd's cluster has another id by now; all else is as it was founded."""
-    Founded.of(session.cluster, what_lives(session.live), now().date().isoformat()).follow(session.store)
 
 
 def now() -> datetime.datetime:
