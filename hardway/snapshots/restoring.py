@@ -33,7 +33,7 @@ def assembled(session: Session, ignore: Sequence[str] = ()) -> Known:
 
 
 def follow(session: Session, day: str) -> Lives:
-    """The record of the cluster follows what lives since `day` (ISO 8601): another id of etcd, and all else as it was."""
+    """The record of the cluster follows what lives since `day` (ISO 8601): etcd has another id by now."""
     lives = what_lives(session.live)
     Founded.of(session.cluster, lives, day).follow(session.store)
     return lives
