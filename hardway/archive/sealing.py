@@ -106,11 +106,17 @@ def _identities(file: Path) -> list[Any]:
 
 
 def seal(lock: Lock, source: Reader, target: BinaryIO) -> None:
-    """Encrypt all of `source` into `target`. For a passphrase it is all in memory meanwhile."""
+    """Encrypt all of `source` into `target`; BackupError where that cannot be. For a passphrase it is all in memory
+    meanwhile."""
     if lock.passphrase is not None:
         target.write(_by_passphrase(source.read(), lock.passphrase.reveal().decode()))
-    else:
+        return
+    try:
         pyrage.encrypt_io(source, target, list(lock.recipients))
+    except pyrage.EncryptError as error:
+        # The library reports by it what the system says of either file.
+        hint = "free some space there and in $TMPDIR, then run the same command again"
+        raise BackupError("the backup could not be written", evidence=str(error), hint=hint) from None
 
 
 def _by_passphrase(content: bytes, phrase: str) -> bytes:

@@ -16,6 +16,7 @@ from ..facts import Facts, authority
 from ..living.encryption import ours
 from ..living.restoration import Restoration
 from ..phase import Inputs
+from ..pki.credentials import Credentials
 from ..pki.encryption import file_of, of_hardway, retirement
 from ..pki.rotation import TOKENS, Rotation
 from .asking import Said
@@ -97,13 +98,13 @@ def _keys_of(snapshot: Snapshot, prefix: str) -> frozenset[str]:
     return snapshot.keys_of(prefix)
 
 
-def recalled(inputs: Inputs, offer: Offer) -> tuple[str, ...]:
+def recalled(credentials: Credentials, offer: Offer) -> tuple[str, ...]:
     """The retired keys that Secrets in the snapshot are or may be under: API servers must read with them before they
     start with it."""
-    names = inputs.credentials.encryption_keys()
+    names = credentials.encryption_keys()
     told = {key for key, name in names.items() if offer.sidecar and name in offer.sidecar.keys}
-    gone = retirement.retired(inputs.credentials.store)
-    return tuple(key for key in names if key in gone and key in told | _sealing(inputs.cluster, offer))
+    gone = retirement.retired(credentials.store)
+    return tuple(key for key in names if key in gone and key in told | _sealing(credentials.cluster, offer))
 
 
 def _require_format(cluster: Cluster, found: Snapshot) -> None:

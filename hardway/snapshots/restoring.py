@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from .. import checks
 from ..errors import ConnectionFailed, DriftError, HardwayError, HostErrors
-from ..living import Lives
+from ..living import Founded, Lives, what_lives
+from ..living.extensions import FIELDS, take_out
 from ..living.restoration import NOTE
 from ..parallel import each
+from ..pki.rotation import Rotation
 from ..run.selection import Selection
 from ..session import Known, Session
+from ..targets.patience import patiently
 from ..vocabulary import Op
 
 PROOFS = frozenset(
@@ -30,6 +34,16 @@ def assembled(session: Session, ignore: Sequence[str] = ()) -> Known:
                 gone = f"if {one.host} will never come back, remove it from INV; nothing has been changed"
                 one.hint = "; ".join(filter(None, [one.hint, gone]))
         raise
+
+
+def follow(session: Session, day: str) -> Lives:
+    """CAs that were replaced since the snapshot are trusted no more, and the record of the cluster follows what lives
+    since `day` (ISO 8601): etcd has another id by now."""
+    for name in FIELDS:
+        patiently(session.live.kube, partial(take_out, rotation=Rotation(name, session.store)))
+    lives = what_lives(session.live)
+    Founded.of(session.cluster, lives, day).follow(session.store)
+    return lives
 
 
 def forget(session: Session) -> None:

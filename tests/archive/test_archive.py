@@ -192,6 +192,19 @@ def sealed(lock: Lock, entries: dict[str, bytes]) -> bytes:
     return target.getvalue()
 
 
+def test_a_disk_that_is_full_is_no_bug(tmp_path, lock, key):
+    whole = backup_of(tmp_path)
+    with (
+        Path("/dev/full").open("wb", buffering=0) as full,
+        pytest.raises(BackupError, match="not be written") as caught,
+    ):
+        archive.write(lock, full, whole)
+    assert "No space left" in caught.value.evidence
+    path = written(tmp_path, lock)
+    with Path("/dev/full").open("wb", buffering=0) as full, pytest.raises(OSError, match="No space left"):
+        sealing.unseal(key, path, full)
+
+
 def test_names_in_it_lead_nowhere_else(tmp_path, lock, key):
     whole = backup_of(tmp_path)
     for name in ("../escaped", "/etc/passwd", "pki/../../escaped"):

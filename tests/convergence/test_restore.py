@@ -54,7 +54,7 @@ OLD, NEW = "/api/v1/namespaces/default/configmaps/old", "/api/v1/namespaces/defa
 @pytest.fixture(autouse=True)
 def asked_afterwards(monkeypatch):
     """What lives after a run is asked of the world as well, and the clock stands still; checks need real hosts."""
-    monkeypatch.setattr(restore, "what_lives", lambda live: live.world.lives)
+    monkeypatch.setattr("hardway.snapshots.restoring.what_lives", lambda live: live.world.lives)
     monkeypatch.setattr(restore, "now", lambda: THEN)
     monkeypatch.setattr(restore, "prove", lambda known, lives: None)
     monkeypatch.setattr("hardway.commands.bootstrap.building.what_lives", lambda live: live.world.lives)

@@ -33,6 +33,8 @@ from hardway.etcd import sidecar, snapshot
 from hardway.living import Founded
 from hardway.living.restoration import ongoing
 from hardway.pki.credentials import Credentials
+from hardway.pki.encryption import new_key
+from hardway.pki.encryption.retirement import retire, retired
 from hardway.run.selection import Selection
 from hardway.state.statedir import Overlay
 
@@ -45,7 +47,8 @@ OLD, NEW = "/api/v1/namespaces/default/configmaps/old", "/api/v1/namespaces/defa
 @pytest.fixture(autouse=True)
 def asked_afterwards(monkeypatch):
     """What lives after a run is asked of the world as well, and the clock stands still; checks need real hosts."""
-    monkeypatch.setattr(restore, "what_lives", lambda live: live.world.lives)
+    for asking in ("hardway.commands.whole.restore", "hardway.snapshots.restoring"):
+        monkeypatch.setattr(f"{asking}.what_lives", lambda live: live.world.lives)
     monkeypatch.setattr(restore, "now", lambda: THEN)
     monkeypatch.setattr(restore, "prove", lambda known, lives: None)
     monkeypatch.setattr("hardway.commands.bootstrap.building.what_lives", lambda live: live.world.lives)
@@ -288,6 +291,20 @@ def test_a_backup_that_is_older_than_the_keys_that_are_here(burned):
     assert "not in the backup: encryption/other-key1.key" in found.evidence and "--older" in found.hint
     run(world, backup, older=True)
     assert OLD in world.objects.by_path
+
+
+def test_a_key_that_was_retired_since_is_read_with_again(burned):
+    world, backup = burned()
+    for name, content in backup.state.items():
+        world.store.create(name, content)
+    assert "aescbc:key1" in world.credentials.encryption_keys()
+    new_key("aescbc", world.store)
+    retire(world.store, ["aescbc:key1"], "2026-11-29T12:00:00+00:00", 99)
+    run(world, backup, older=True)
+    assert not retired(world.store)
+    for name in PLANES:
+        held = [one.partition("=")[0] for one in world.hosts[name].providers]
+        assert {"aescbc:key1", "aescbc:key2"} <= set(held)
 
 
 def test_a_restore_of_another_backup_that_is_not_finished(burned, tmp_path):

@@ -5,17 +5,14 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from ...errors import UsageError
-from ...living import Founded, Lives, what_lives
-from ...living.extensions import FIELDS, take_out
+from ...living import Lives
 from ...living.restoration import Restoration, ongoing
 from ...phase import Inputs, Phase
 from ...phases.restoring import phases
 from ...pki.encryption import retirement
-from ...pki.rotation import Rotation
 from ...plans import steps
 from ...plans.plan import Planned
 from ...preflight import continuity, judge
@@ -24,8 +21,7 @@ from ...run.runner import Runner
 from ...session import Known, Session
 from ...snapshots import Said, ask, fit, require_member
 from ...snapshots.fit import Offer
-from ...snapshots.restoring import assembled, forget, prove
-from ...targets.patience import patiently
+from ...snapshots.restoring import assembled, follow, forget, prove
 from ...vocabulary import Blob
 from . import survivor
 
@@ -139,7 +135,7 @@ def _decided(known: Known, said: Sequence[Said], wanted: Wanted, offer: Offer) -
     blob = Blob(path=found.path, known_sha256=found.sha256, secret=True)
     lines = [*fit.losses(offer, said, moment), *fit.warnings(inputs, offer)]
     lines = [f"the restore that began at {begun.id} is continued", *lines[:1]] if begun else lines
-    keys = fit.recalled(inputs, offer)
+    keys = fit.recalled(inputs.credentials, offer)
     lines += [f"API servers read with the retired encryption key {key} again: the snapshot needs it" for key in keys]
     return Ready(known, _blind(inputs), restoration, phases(restoration, blob), tuple(lines), keys)
 
@@ -159,11 +155,7 @@ def _blind(inputs: Inputs) -> Inputs:
 
 
 def _finish(session: Session) -> Lives:
-    """CAs that were replaced since the snapshot are trusted no more, and the record of the cluster follows it. Then the
-    notes on the hosts go: while one is there, it is not finished."""
-    for name in FIELDS:
-        patiently(session.live.kube, partial(take_out, rotation=Rotation(name, session.store)))
-    lives = what_lives(session.live)
-    Founded.of(session.cluster, lives, now().date().isoformat()).follow(session.store)
+    """The record of the cluster follows it, then the notes on the hosts go: while one is there, it is not finished."""
+    lives = follow(session, now().date().isoformat())
     forget(session)
     return lives

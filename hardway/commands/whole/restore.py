@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ...archive import Backup
-from ...living import Founded, Lives, what_lives
+from ...cluster import Cluster
+from ...living import Lives, what_lives
 from ...living.restoration import Restoration
 from ...phase import Phase
 from ...phases.restoring import whole
 from ...pki.credentials import Credentials
+from ...pki.encryption import retirement
 from ...plans import steps
 from ...plans.plan import Planned
 from ...preflight import judge
@@ -20,8 +22,9 @@ from ...run.runner import Runner
 from ...session import Known, Session
 from ...snapshots import fit
 from ...snapshots.fit import Offer
-from ...snapshots.restoring import assembled, forget, prove
+from ...snapshots.restoring import assembled, follow, forget, prove
 from ...state.statedir import Overlay
+from ...state.store import Store
 from ...vocabulary import Blob
 from . import keys, refusals
 
@@ -90,8 +93,15 @@ def look(session: Session, wanted: Wanted) -> Ready:
 def _trusting(session: Session, backup: Backup) -> Session:
     """The same with all that the backup has and the state directory lacks, in memory alone."""
     store = Overlay(session.store)
+    return replace(session.trusting(_laid(session.cluster, store, backup)), store=store)
+
+
+def _laid(cluster: Cluster, store: Store, backup: Backup) -> Credentials:
+    """Those of a state directory that has what the backup has, and reads what its snapshot has."""
     keys.lay(store, backup)
-    return replace(session.trusting(Credentials(session.cluster, store)), store=store)
+    credentials = Credentials(cluster, store)
+    retirement.recall(store, fit.recalled(credentials, Offer(backup.snapshot, backup.sidecar)))
+    return credentials
 
 
 def _known(known: Known) -> Known:
@@ -130,12 +140,12 @@ def restore(session: Session, wanted: Wanted) -> None:
         ready = look(session, wanted)
         for line in (*map(str, judge(ready.known.inputs)), *ready.lines):
             session.report.note(line)
-        keys.lay(session.store, wanted.backup)
+        credentials = _laid(session.cluster, session.store, wanted.backup)
         ready.known.gather()
-        session = session.trusting(Credentials(session.cluster, session.store))
+        session = session.trusting(credentials)
         known = replace(ready.known, session=session)
         _run(known, ready.phases(wanted), wanted, blind=True)
-        _follow(session)
+        follow(session, now().date().isoformat())
         known = _known(assembled(session, wanted.ignore))
         judge(known.inputs)
         _run(known, whole.the_rest(ready.restoration), wanted)
@@ -155,11 +165,6 @@ def _run(known: Known, phases: tuple[Phase, ...], wanted: Wanted, blind: bool = 
     hosts = known.wanted or frozenset()
     where = (inputs, session.live, known.remotes())
     Runner(*where, phases, hosts, session.report, session.parallel, command=command).run()
-
-
-def _follow(session: Session) -> None:
-    """etcd's cluster has another id by now; all else is as it was founded."""
-    Founded.of(session.cluster, what_lives(session.live), now().date().isoformat()).follow(session.store)
 
 
 def now() -> datetime.datetime:
