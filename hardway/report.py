@@ -19,6 +19,7 @@ from .progress.closing import plural
 from .progress.events import Event, Moment
 from .progress.lines import closing, lines
 from .resources.base import Change
+from .visible import visible
 
 if TYPE_CHECKING:
     from .phase import Inputs, Phase, Target
@@ -59,7 +60,7 @@ class Report:
             for listener in self.listeners:
                 listener(moment)
             for line in [moment.json()] if self.json else [*lines(moment, self.verbose), *closing(moment)]:
-                self.screen.print(line) if self.screen else print(line, file=self.stream, flush=True)
+                self.screen.print(line) if self.screen else print(visible(line), file=self.stream, flush=True)
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:

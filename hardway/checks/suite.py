@@ -15,6 +15,7 @@ from ..phase import Inputs
 from ..report import Report
 from ..run.step import Done
 from ..targets.live import UNREACHABLE, Live
+from ..understanding import OTHERWISE, unexpected
 from . import (
     access,
     control_plane,
@@ -140,6 +141,8 @@ class Verification:
             return check.run(self.scene)
         except UNREACHABLE as error:
             return failed(told(error))
+        except OTHERWISE as error:  # one odd answer must not take all other checks with it
+            return failed(unexpected(error))
 
 
 def refused(outcomes: Iterable[tuple[Check, Outcome]]) -> list[tuple[Check, Outcome]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import DriftError, UsageError
+from ..progress.saying import say
 from .help import Command
 from .options import COMMON, INVENTORY, SELECTION, open_session
 
@@ -57,11 +58,11 @@ def _plan(
         plans.save(document, file)
     if output == "json":
         sys.stdout.writelines(plans.as_json(document))
-        click.echo(file=sys.stdout)
+        say()
     else:
-        click.echo(plans.as_text(found, options["verbose"]))
+        say(plans.as_text(found, options["verbose"]))
     if file and output == "text":
-        click.echo(f"saved; to apply exactly this plan: hardway bootstrap {inventory} --plan-file {file}")
+        say(f"saved; to apply exactly this plan: hardway bootstrap {inventory} --plan-file {file}")
     if left_out:
         raise of_left_out(left_out, f"hardway plan {inventory}")
     if exit_code and (found.changes or any(not finding.warning for finding in found.findings)):

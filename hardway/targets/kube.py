@@ -24,6 +24,7 @@ from ..errors import (
 )
 from ..pki.secret import Secret
 from ..resources.kubernetes import UNKNOWN, node_patch
+from ..understanding import mapping, mappings, text, understood, without_nulls
 from ..vocabulary import Answers, Op, Probe
 
 # Asks what we may do; the API keeps nothing of it.
@@ -56,6 +57,16 @@ class Connection(http.client.HTTPConnection):
         except BaseException:
             raw.close()
             raise
+
+
+def sound(answer: Any) -> dict[str, Any]:
+    """An object of the API, or a list of such, with the parts that every object has; ValueError for anything else."""
+    found = mapping(answer)
+    for part in ("metadata", "spec", "status"):
+        mapping(found.get(part))
+    for one in mappings(found.get("items")):
+        text(mapping(sound(one)["metadata"])["name"])
+    return found
 
 
 class KubeApi:
@@ -149,7 +160,8 @@ class KubeApi:
                 evidence=body.decode("utf-8", "replace")[-2000:],
                 hint="check the control plane: hardway status INV",
             )
-        return json.loads(body) if body else {}
+        with understood("the API server", body, "kubernetes", "check the control plane: hardway status INV"):
+            return sound(without_nulls(json.loads(body))) if body else {}
 
     def not_ready(self) -> str:
         """Why /readyz is not ok, or an empty string."""
@@ -165,7 +177,7 @@ class KubeApi:
         review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
                   "spec": {"resourceAttributes": {"verb": "*", "group": "*", "resource": "*"}}}  # fmt: skip
         try:
-            status = self.send("POST", REVIEW, review)["status"]
+            status = mapping(self.send("POST", REVIEW, review).get("status"))
         except (OSError, http.client.HTTPException, HardwayError) as error:
             return str(error) or type(error).__name__
         return "" if status.get("allowed") else f"not allowed: {status.get('reason', '')}"

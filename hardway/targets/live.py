@@ -25,6 +25,7 @@ from ..pki.credentials import Credentials
 from ..ports import ETCD_HEALTH, LISTENING
 from ..resources.unit_state import properties
 from ..transport import Transport
+from ..understanding import understood
 from ..vocabulary import Probe
 from .away import Away
 from .kube import KubeApi, tls_context
@@ -96,7 +97,8 @@ class Live:
         sent = time.time()
         survey = Probe("survey", (self.cluster.api_name, *(str(hop.address) for hop in self.cluster.workers)))
         answer = remote.probe((survey,))[survey]
-        facts = parse(answer, sent, time.time())
+        with understood(host.name, answer, host.name, f"run the command again; on {host.name}: uname -a; df -k; date"):
+            facts = parse(answer, sent, time.time())
         return self.tried(host, facts) if trial or not facts.cluster else facts
 
     def tried(self, host: Host, facts: Facts) -> Facts:

@@ -12,6 +12,7 @@ from ...checks.scene import told
 from ...run.selection import Selection
 from ...session import Session
 from ...targets.live import UNREACHABLE
+from ...understanding import OTHERWISE, unexpected
 from . import api
 from .causes import Cause, causes
 from .diagnoses import BEFORE, DIAGNOSES, ONLY_TOLD
@@ -97,4 +98,6 @@ def _made(diagnosis: Diagnosis, patient: Patient) -> tuple[Sequence[Finding], st
             found.append(dataclasses.replace(finding, name=diagnosis.name))
     except UNREACHABLE as error:
         return found, told(error)
+    except OTHERWISE as error:  # one odd answer must not take all other causes with it
+        return found, unexpected(error)
     return found, ""
