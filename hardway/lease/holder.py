@@ -85,7 +85,7 @@ class Holder:
 
 
 def _plausible(word: str) -> float:
-    """A number of seconds; one that no clock shows is 0: a run of which nobody can tell the time is held to be alive."""
+    """A number of seconds; 0 for one that no clock shows: a run of unknown age is held to be alive."""
     seconds = float(word)
     return seconds if 0 <= seconds < LATEST else 0.0
 
