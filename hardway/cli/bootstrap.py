@@ -52,7 +52,7 @@ def _plan(
     with open_session(inventory, output=output, read_only=True, stream=sys.stderr, **options) as session:
         if found_anew is not None:
             require_name(session.cluster, found_anew)
-        found, left_out = plans.look(session, selection, found_anew is not None)
+        found, left_out = plans.look(session, selection, found_anew is not None, exact=file is not None)
     document = plans.as_document(found, plans.Purpose.of(session.cluster, selection))
     if file:
         plans.save(document, file)
