@@ -24,7 +24,7 @@ from ..errors import (
 )
 from ..pki.secret import Secret
 from ..resources.kubernetes import UNKNOWN, node_patch
-from ..understanding import mapping, mappings, text, understood, without_nulls
+from ..understanding import mapping, sound, understood, without_nulls
 from ..vocabulary import Answers, Op, Probe
 
 # Asks what we may do; the API keeps nothing of it.
@@ -57,16 +57,6 @@ class Connection(http.client.HTTPConnection):
         except BaseException:
             raw.close()
             raise
-
-
-def sound(answer: Any) -> dict[str, Any]:
-    """An object of the API, or a list of such, with the parts that every object has; ValueError for anything else."""
-    found = mapping(answer)
-    for part in ("metadata", "spec", "status"):
-        mapping(found.get(part))
-    for one in mappings(found.get("items")):
-        text(mapping(sound(one)["metadata"])["name"])
-    return found
 
 
 class KubeApi:

@@ -119,7 +119,7 @@ def member(host: Host, answers: Answers | HardwayError) -> EtcdMember:
     """An etcd member by its own words: one without a leader is cut off from the others, or they are too few."""
     if isinstance(answers, HardwayError):
         return EtcdMember(host.name, problem="the host does not answer")
-    if not answers[ETCD].strip():
+    if answers[ETCD].strip() in ("", "[]", "null"):
         return EtcdMember(host.name, problem="does not answer")
     try:
         with understood("etcd", answers[ETCD], host.name):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "hardway"
-WAYS = {"progress/saying.py", "progress/console.py", "report.py"}  # report's lines go through visible()
+WAYS = {"progress/saying.py", "progress/console.py", "report.py", "lab/supervisor.py"}
 PAGES = {"preflight/page.py", "progress/page.py", "living/page.py", "inventory/reference.py", "lab/image/packages.py"}
 SAYS = ("print", "click.echo", "click.secho", "Console", "rich.print", "sys.stdout.write", "sys.stderr.write")
 TREES = {path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text("utf-8")) for path in PACKAGE.rglob("*.py")}
