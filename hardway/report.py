@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, TextIO
 from . import __version__
 from .cluster import Cluster
 from .errors import HardwayError, HostErrors, typable
+from .foreign.visible import visible
 from .progress import events
 from .progress.board import Board
 from .progress.closing import plural
 from .progress.events import Event, Moment
 from .progress.lines import closing, lines
 from .resources.base import Change
-from .visible import visible
 
 if TYPE_CHECKING:
     from .phase import Inputs, Phase, Target

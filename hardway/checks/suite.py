@@ -11,11 +11,11 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from ..errors import UsageError
+from ..foreign.understanding import OTHERWISE, unexpected
 from ..phase import Inputs
 from ..report import Report
 from ..run.step import Done
 from ..targets.live import UNREACHABLE, Live
-from ..understanding import OTHERWISE, unexpected
 from . import (
     access,
     control_plane,

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..foreign.visible import visible
 from ..progress.saying import coloured, say, say_drawn
-from ..visible import visible
 from .help import Command
 from .options import INVENTORY, STATE, load, open_session
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..cluster import Host
 from ..errors import RemoteCommandError
-from ..understanding import mapping, mappings, text, texts, understood, whole, without_nulls
+from ..foreign.understanding import mapping, mappings, text, texts, understood, whole, without_nulls
 from .interface import (
     CALL_SECONDS,
     COMPACT_SECONDS,

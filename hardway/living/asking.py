@@ -10,10 +10,10 @@ from typing import TypeVar
 from ..cluster import Host
 from ..errors import HardwayError
 from ..facts import Facts
+from ..foreign.understanding import mapping, mappings, text, texts, understood
 from ..ports import SSH
 from ..targets.kube import BROKEN, KubeApi
 from ..targets.live import Live
-from ..understanding import mapping, mappings, text, texts, understood
 from . import roads
 from .encryption import serves, settled
 from .lives import Lives, Node, forward, node

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..etcd.interface import Member
-from ..understanding import mapping, mappings, text
+from ..foreign.understanding import mapping, mappings, text
 from .reach import Blocked
 
 
@@ -60,7 +60,7 @@ def forward(corefile: Mapping[str, Any] | None) -> tuple[str, ...] | None:
 
 
 def node(found: Mapping[str, Any]) -> Node:
-    """A Node object of the API in our own terms; see hardway.understanding for one that is none."""
+    """A Node object of the API in our own terms; see hardway.foreign.understanding for one that is none."""
     status, spec = found.get("status", {}), found.get("spec", {})
     addresses = {one["type"]: text(one["address"]) for one in mappings(status.get("addresses"))}
     conditions = {one["type"]: one["status"] for one in mappings(status.get("conditions"))}

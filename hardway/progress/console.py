@@ -9,7 +9,7 @@ from typing import Any, TextIO
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook
 from rich.segment import Segment
 
-from ..visible import visible
+from ..foreign.visible import visible
 
 
 @dataclass(frozen=True)

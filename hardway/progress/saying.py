@@ -9,7 +9,7 @@ from typing import TextIO
 
 import click
 
-from ..visible import visible
+from ..foreign.visible import visible
 
 
 def prepare() -> None:

@@ -22,9 +22,9 @@ from ..errors import (
     HardwayError,
     RemoteCommandError,
 )
+from ..foreign.understanding import mapping, sound, understood, without_nulls
 from ..pki.secret import Secret
 from ..resources.kubernetes import UNKNOWN, node_patch
-from ..understanding import mapping, sound, understood, without_nulls
 from ..vocabulary import Answers, Op, Probe
 
 # Asks what we may do; the API keeps nothing of it.

@@ -21,11 +21,11 @@ from ..errors import ConnectionFailed, ForwardingError, HardwayError, NotReadyEr
 from ..etcd.command import Etcdctl, beside
 from ..etcd.interface import EtcdClient
 from ..facts import Facts, parse
+from ..foreign.understanding import understood
 from ..pki.credentials import Credentials
 from ..ports import ETCD_HEALTH, LISTENING
 from ..resources.unit_state import properties
 from ..transport import Transport
-from ..understanding import understood
 from ..vocabulary import Probe
 from .away import Away
 from .kube import KubeApi, tls_context

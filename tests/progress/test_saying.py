@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from rich.table import Table
 from rich.text import Text
 
+from hardway.foreign.visible import visible
 from hardway.progress.console import Seen, console
 from hardway.progress.saying import coloured, prepare, say, say_drawn
 from hardway.report import Report
-from hardway.visible import visible
 
 # Clears the screen, names the window, hides text, goes back to the line's beginning, turns the direction of writing,
 # is C1's form of ESC [, and is nothing to be seen at all.

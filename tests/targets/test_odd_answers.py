@@ -19,6 +19,7 @@ from hardway.commands.status.collect import AGE, ETCD, LEASE, machine, member, o
 from hardway.errors import HardwayError
 from hardway.etcd.command import Etcdctl
 from hardway.facts import Facts, parse
+from hardway.foreign.understanding import NotUnderstood, understood, unexpected
 from hardway.inventory import load
 from hardway.living.lives import forward, node
 from hardway.phase import Inputs
@@ -28,7 +29,6 @@ from hardway.run.components import components
 from hardway.state.statedir import Overlay, StateDir
 from hardway.targets.kube import KubeApi
 from hardway.transport import Result
-from hardway.understanding import NotUnderstood, understood, unexpected
 from hardway.vocabulary import Probe
 
 LAB = load(Path(__file__).parents[2] / "inventory" / "lab.yaml")

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ...checks.scene import told
+from ...foreign.understanding import OTHERWISE, unexpected
 from ...run.selection import Selection
 from ...session import Session
 from ...targets.live import UNREACHABLE
-from ...understanding import OTHERWISE, unexpected
 from . import api
 from .causes import Cause, causes
 from .diagnoses import BEFORE, DIAGNOSES, ONLY_TOLD

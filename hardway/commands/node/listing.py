@@ -14,10 +14,10 @@ from ...drain.cordon import cordon_of
 from ...errors import HardwayError
 from ...etcd.interface import Member
 from ...etcd.membership import host_of
+from ...foreign.understanding import mapping, mappings, quantity, text, understood
 from ...living.lives import node
 from ...session import Session
 from ...targets.live import UNREACHABLE, Live
-from ...understanding import mapping, mappings, quantity, text, understood
 
 SCHEMA = 1
 PODS = "/api/v1/pods?fieldSelector=status.phase!=Succeeded,status.phase!=Failed"

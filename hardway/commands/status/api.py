@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...cluster import Host
+from ...foreign.understanding import mapping, mappings, quantity, text, understood, whole
 from ...targets.kube import KubeApi
 from ...targets.live import UNREACHABLE, Live
-from ...understanding import mapping, mappings, quantity, text, understood, whole
 from .picture import Addon, Api, Node
 
 LIVING_PODS = "/api/v1/pods?fieldSelector=status.phase!=Succeeded,status.phase!=Failed"

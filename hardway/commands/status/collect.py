@@ -11,6 +11,7 @@ from typing import Any
 
 from ...cluster import Cluster, Host, Role
 from ...errors import HardwayError
+from ...foreign.understanding import NotUnderstood, text, texts, understood, whole, without_nulls
 from ...lease import Holder
 from ...parallel import each
 from ...pki.certificates import authorities, issued
@@ -19,7 +20,6 @@ from ...resources.unit_state import UnitState
 from ...run.components import components, wanted_version
 from ...session import Session
 from ...state.store import Store
-from ...understanding import NotUnderstood, text, texts, understood, whole, without_nulls
 from ...vocabulary import Answers, Probe
 from .api import ApiView
 from .picture import Api, Certificate, Component, EtcdMember, Machine, Status

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import RemoteCommandError
+from ..errors import RemoteCommandError
 from .visible import visible
 
 # What reading an answer of another shape raises: a key or item that is not there, another type, a number that is none.
