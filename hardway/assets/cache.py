@@ -79,7 +79,7 @@ class Cache:
         changed."""
         path = self.path(item)
         try:
-            record = json.loads(_record_path(path).read_text())
+            record = json.loads(_record_path(path).read_text(encoding="utf-8"))
             stat = _stat(path)
         except (FileNotFoundError, ValueError):
             # Without a readable record nobody vouches for the file: it counts as absent and is gathered again.
@@ -121,7 +121,7 @@ class Cache:
     def lock(self, report: Report) -> Iterator[None]:
         """Wait for other processes that fill this cache; whoever dies lets go of the lock."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        with (self.directory / "lock").open("w") as stream:
+        with (self.directory / "lock").open("w", encoding="utf-8") as stream:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -182,7 +182,7 @@ def _stat(path: Path) -> dict[str, int]:
 
 def _write_record(path: Path, record: dict) -> None:
     temporary = path.with_name(f".{path.name}.json.{os.getpid()}")
-    temporary.write_text(json.dumps(record, indent=1) + "\n")
+    temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     temporary.replace(_record_path(path))
 
 

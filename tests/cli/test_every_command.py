@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import tarfile
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
-from assets_world import VERSIONS, everything, own_sums, write_folder
+from counter import Counter
 from docs.test_help import ALL
-from failures.desk import ADDRESS, Desk, keys_of
 from fakes import bolt_file
 
 pytestmark = pytest.mark.slow
@@ -32,43 +29,6 @@ def runs(*commands: str) -> Callable:
     """Marks a test as the one that runs these commands."""
     RUN.update(commands)
     return lambda test: test
-
-
-class Counter(Desk):
-    """A desk with a mirror of small files beside it, and a cluster whose hosts answer nobody."""
-
-    def __init__(self, folder: Path, port: int):
-        cache = str(folder / "cache")
-        super().__init__(folder, {"HOME": str(folder), "HARDWAY_CACHE": cache, "KUBECONFIG": ""})
-        (folder / "mirror").mkdir()
-        self.world = everything()
-        config = folder / "ssh_config"
-        config.write_text(f"Host {ADDRESS}\n  HostName 127.0.0.1\n  Port {port}\n")
-        kept = {name: value for name, value in asdict(VERSIONS).items() if name not in ("kubernetes", "busybox")}
-        self.cluster = self.inventory(
-            kubernetes=VERSIONS.kubernetes,
-            versions=kept,
-            assets={
-                "source": "mirror",
-                "mirror": str(folder / "mirror"),
-                "checksums": own_sums(self.world, folder / "sums.yaml"),
-            },
-            ssh={"config": str(config), "connect_timeout": 1, "agent": False},
-            drills=True,
-        )
-
-    def keys(self) -> None:
-        keys_of(self.cluster, self.folder / ".hardway/refused")
-
-    def assets(self) -> None:
-        write_folder(self.folder / "mirror", self.world)
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Counter]:
-    with socket.socket() as nobody:  # bound and not listening: whoever connects is refused at once
-        nobody.bind(("127.0.0.1", 0))
-        yield Counter(tmp_path, nobody.getsockname()[1])
 
 
 @runs("init", "validate")

@@ -98,7 +98,7 @@ def go_cache(cache: Cache) -> Path:
 def memory() -> float:
     """Gigabytes of memory that programs can still get; much where the system does not say."""
     with suppress(OSError):
-        found = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.M)
+        found = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(encoding="utf-8"), re.M)
         if found:
             return int(found[1]) / 1e6
     return 1e3
@@ -181,7 +181,7 @@ class Build:
     def sums(self) -> dict[str, dict[str, dict[str, str]]]:
         """Toolchain, architecture, program: its sha256; empty while nothing is pinned."""
         path = self.pinned / "sums.yaml"
-        return yaml.safe_load(path.read_text()) if path.is_file() else {}
+        return yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
     def _provenance(self) -> str:
         return f"built here from {self.spec['modules'][0]}@v{self.version}"
@@ -228,12 +228,12 @@ class Times:
 
     def keep(self, component: str, seconds: float) -> None:
         temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        temporary.write_text(yaml.safe_dump({**self._all(), component: round(seconds)}))
+        temporary.write_text(yaml.safe_dump({**self._all(), component: round(seconds)}), encoding="utf-8")
         temporary.replace(self.path)
 
     def _all(self) -> dict:
         with suppress(OSError, yaml.YAMLError, ValueError):
-            return yaml.safe_load(self.path.read_text()) or {}
+            return yaml.safe_load(self.path.read_text(encoding="utf-8")) or {}
         return {}
 
 

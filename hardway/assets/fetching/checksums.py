@@ -70,7 +70,7 @@ class Checksums:
             if url not in locked:
                 locked[url] = checksum
                 temporary = self.path.with_name(self.path.name + ".new")
-                temporary.write_text(HEADER + yaml.safe_dump(locked, width=1000))
+                temporary.write_text(HEADER + yaml.safe_dump(locked, width=1000), encoding="utf-8")
                 temporary.replace(self.path)
 
     def _published(self, release: Release) -> str:
@@ -102,7 +102,7 @@ def _read(path: Path) -> dict[str, str]:
     """Checksums by URL from a YAML file, {} when there is none; AssetError when it is something else."""
     try:
         found = (
-            yaml.load(path.read_text(), yaml.BaseLoader) or {}
+            yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader) or {}
         )  # plain text: a checksum of digits alone is no number
     except FileNotFoundError:
         return {}

@@ -3,7 +3,7 @@
 import re
 from importlib.resources import files
 
-READ = (files(__package__) / "read.sh").read_text()
-WRITE = (files(__package__) / "write.sh").read_text()
-LEASE = (files(__package__) / "lease.sh").read_text()
+READ = (files(__package__) / "read.sh").read_text(encoding="utf-8")
+WRITE = (files(__package__) / "write.sh").read_text(encoding="utf-8")
+LEASE = (files(__package__) / "lease.sh").read_text(encoding="utf-8")
 QUESTIONS = frozenset(re.findall(r"^q_(\w+)\(\)", READ, re.MULTILINE))
