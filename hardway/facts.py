@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address, IPv4Network
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
@@ -120,7 +122,8 @@ class Facts:
     @property
     def api_port(self) -> int:
         """The port of the API server on this host, 0 where there is none."""
-        return int(self.flags.get("kube-apiserver.secure-port") or 0)
+        port = self.flags.get("kube-apiserver.secure-port", "")
+        return int(port) if re.fullmatch(r"[0-9]{1,5}", port, re.ASCII) else 0
 
     @property
     def own_nameservers(self) -> tuple[str, ...]:
@@ -129,9 +132,12 @@ class Facts:
 
 
 def parse(answer: str, sent: float, received: float) -> Facts:
-    """Facts from a survey's lines; `sent` and `received` are our clock around the question (seconds)."""
+    """Facts from a survey's lines; `sent` and `received` are our clock around the question (seconds).
+
+    ValueError where a line is not what read.sh writes: such a host has not said what it is.
+    """
     said: Mapping[str, str] = dict(line.split("=", 1) for line in answer.splitlines() if "=" in line)
-    number = lambda key: int(said.get(key) or 0)  # noqa: E731
+    number = lambda key: _number(said.get(key) or "0")  # noqa: E731
     units = frozenset(said.get("units", "").split())
     facts = Facts(
         arch=ARCHITECTURES.get(said.get("arch", ""), said.get("arch", "")),
@@ -146,9 +152,9 @@ def parse(answer: str, sent: float, received: float) -> Facts:
         var_free_mb=number("var_free_kb") // 1024,
         os=said.get("os", ""),
         os_version=said.get("os_version", ""),
-        addresses=dict(pair.split("=", 1) for pair in said.get("addresses", "").split()),
-        links=tuple(said.get("links", "").replace("default", "0.0.0.0/0").split()),
-        beyond=dict(pair.split("=", 1) for pair in said["beyond"].split()) if "beyond" in said else None,
+        addresses={_address(of): link for of, link in _pairs(said.get("addresses", ""))},
+        links=tuple(map(_network, said.get("links", "").replace("default", "0.0.0.0/0").split())),
+        beyond=dict(_pairs(said["beyond"])) if "beyond" in said else None,
         cgroup=number("cgroup"),
         read_only=tuple(said.get("read_only", "").split()),
         resolv_conf=said.get("resolv_conf", ""),
@@ -167,7 +173,7 @@ def parse(answer: str, sent: float, received: float) -> Facts:
         peer_url=said.get("peer_url", ""),
         node=_node(said.get("kubelet_cert", "")),
         pod_block=said.get("pod_block", ""),
-        routes=dict(pair.split("=", 1) for pair in said.get("routes", "").split()),
+        routes=dict(_pairs(said.get("routes", ""))),
         encryption=said.get("encryption", ""),
         providers=tuple(said.get("providers", "").split()),
         service_cidr=said.get("service_cidr", ""),
@@ -176,10 +182,10 @@ def parse(answer: str, sent: float, received: float) -> Facts:
         joined=said.get("joined") == "yes",
         signs=said.get("signs") == "yes",
         trusts=tuple((file, digest) for file, _, digest in (w.rpartition("=") for w in said.get("trusts", "").split())),
-        flags=dict(pair.split("=", 1) for pair in said.get("flags", "").split()),
+        flags=dict(_pairs(said.get("flags", ""))),
         servers=tuple(said.get("servers", "").split()),
         unsettled=said.get("unsettled") == "yes",
-        bound=tuple(int(port) for port in said.get("bound", "").split()),
+        bound=tuple(map(_port, said.get("bound", "").split())),
         shared=tuple(said.get("shared", "").split()),
         peers=tuple(said.get("peers", "").split()),
         sender=said.get("sender", ""),
@@ -189,22 +195,60 @@ def parse(answer: str, sent: float, received: float) -> Facts:
         listening=ports(said.get("listening", "")),
         units=units,
         firewall="firewalld" if "firewalld.service" in units else said.get("firewall", ""),
-        holders={int(port): (program, process) for port, program, process in _triples(said.get("holders", ""))},
+        holders={_port(port): (program, process) for port, program, process in _triples(said.get("holders", ""))},
         overlay=said.get("filesystem_overlay") == "yes",
         occupied=tuple(said.get("occupied", "").split()),
         beside=leftovers.parse(said),
         api_name=tuple(said["api_name"].split()[1:]) if "api_name" in said else None,
         boot=said.get("boot", ""),
     )
-    clock = said.get("clock", "")
-    seconds = float(clock) if clock.replace(".", "", 1).isdigit() else float(clock.split(".")[0] or 0)
+    seconds = _clock(said.get("clock", ""))
     behind, ahead = sent - seconds, seconds - received
     return replace(facts, clock_offset=-behind if behind > 0 else max(ahead, 0.0))
 
 
+def _number(word: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,18}", word, re.ASCII):
+        raise ValueError(f"{word!r} is no number")
+    return int(word)
+
+
+def _port(word: str) -> int:
+    if not 0 <= (port := _number(word)) < 1 << 16:
+        raise ValueError(f"{word} is no port")
+    return port
+
+
+def _clock(word: str) -> float:
+    """Seconds since 1970. Where `date` knows no fractions, what follows the point is no number."""
+    return (
+        float(word)
+        if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,9})?", word, re.ASCII)
+        else _number(word.split(".")[0] or "0")
+    )
+
+
+def _pairs(words: str) -> Iterator[tuple[str, str]]:
+    for word in words.split():
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise ValueError(f"{word!r} is no pair")
+        yield key, value
+
+
+def _address(word: str) -> str:
+    IPv4Address(word)
+    return word
+
+
+def _network(word: str) -> str:
+    IPv4Network(word)
+    return word
+
+
 def ports(words: str) -> frozenset[int]:
     """Out of hexadecimal numbers, as /proc/net/tcp has them."""
-    return frozenset(int(port, 16) for port in words.split())
+    return frozenset(_port(str(int(port, 16))) for port in words.split())
 
 
 def _node(certificate: str) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 from . import __version__
 from .cluster import Cluster
 from .errors import HardwayError, HostErrors, typable
+from .foreign.visible import visible
 from .progress import events
 from .progress.board import Board
 from .progress.closing import plural
@@ -59,7 +60,7 @@ class Report:
             for listener in self.listeners:
                 listener(moment)
             for line in [moment.json()] if self.json else [*lines(moment, self.verbose), *closing(moment)]:
-                self.screen.print(line) if self.screen else print(line, file=self.stream, flush=True)
+                self.screen.print(line) if self.screen else print(visible(line), file=self.stream, flush=True)
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:

@@ -13,6 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
+NO_DIGEST = "-"  # of what is not in the cache
+
 
 @dataclass(frozen=True)
 class Blob:
@@ -22,6 +24,11 @@ class Blob:
     path: Path | None = None
     known_sha256: str = ""
     secret: bool = False
+
+    @property
+    def unknown(self) -> bool:
+        """Whether this is a file that is not on this computer, so that nobody can tell its content."""
+        return self.known_sha256 == NO_DIGEST
 
     @cached_property
     def sha256(self) -> str:

@@ -63,7 +63,7 @@ def _lines(file: Path) -> list[str]:
 def text_of(file: Path) -> str:
     """A small file of the operator's; UsageError when it cannot be read."""
     try:
-        return file.read_text()
+        return file.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot read {file}: {getattr(error, 'strerror', '') or 'it is not text'}",
                          hint="check its name and mode") from error  # fmt: skip

@@ -150,7 +150,7 @@ class Cache:
     def lock(self, report: Report) -> Iterator[None]:
         """Wait for other processes that fill this cache; whoever dies lets go of the lock."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        with (self.directory / "lock").open("w") as stream:
+        with (self.directory / "lock").open("w", encoding="utf-8") as stream:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -207,7 +207,7 @@ def _record_path(path: Path) -> Path:
 def _record(path: Path) -> dict[str, str] | None:
     """What is claimed of a file: its sha256, provenance and compilers; None when nothing can be read."""
     try:
-        found = json.loads(_record_path(path).read_text())
+        found = json.loads(_record_path(path).read_text(encoding="utf-8"))
         return {name: str(found[name]) for name in ("sha256", "provenance")} | {"made_with": found.get("made_with", "")}
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -215,7 +215,7 @@ def _record(path: Path) -> dict[str, str] | None:
 
 def _write_record(path: Path, record: dict) -> None:
     temporary = path.with_name(f".{path.name}.json.{os.getpid()}")
-    temporary.write_text(json.dumps(record, indent=1) + "\n")
+    temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     temporary.replace(_record_path(path))
 
 

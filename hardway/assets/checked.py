@@ -43,7 +43,7 @@ def directory() -> Path:
 def remembered(path: Path) -> Seen | None:
     """What was last checked at this path, None when nothing was."""
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        return Seen(**json.loads(_note(path).read_text())["seen"])
+        return Seen(**json.loads(_note(path).read_text(encoding="utf-8"))["seen"])
     return None
 
 
@@ -53,7 +53,7 @@ def remember(path: Path, found: Seen) -> None:
     temporary = note.with_name(f"{note.name}.{os.getpid()}")
     try:
         note.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps({"path": str(path), "seen": asdict(found)}) + "\n")
+        temporary.write_text(json.dumps({"path": str(path), "seen": asdict(found)}) + "\n", encoding="utf-8")
         temporary.replace(note)
     except OSError as error:
         raise AssetError(

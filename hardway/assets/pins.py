@@ -25,7 +25,7 @@ def sums(component: str, version: str) -> dict[str, dict[str, dict[str, str]]]:
 def read_sums(folder: Path) -> dict[str, dict[str, dict[str, str]]]:
     """The same of the pinned module in a folder."""
     path = folder / "sums.yaml"
-    return (yaml.safe_load(path.read_text()) or {}) if path.is_file() else {}
+    return (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.is_file() else {}
 
 
 def pinned(item: Item, origin: str, made_with: str, own: str) -> str:
@@ -58,7 +58,7 @@ def read(path: Path) -> dict[str, str]:
     """Checksums by URL from a YAML file, {} when there is none; AssetError when it is something else."""
     try:
         found = (
-            yaml.load(path.read_text(), yaml.BaseLoader) or {}
+            yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader) or {}
         )  # plain text: a checksum of digits alone is no number
     except FileNotFoundError:
         return {}

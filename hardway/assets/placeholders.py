@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..errors import AssetError
+from ..vocabulary import NO_DIGEST
 from .asset import Asset
 from .store import AssetStore
-
-NO_DIGEST = "-"
 
 
 class Placeholders:

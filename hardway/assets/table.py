@@ -18,7 +18,7 @@ from .asset import IMAGE, Item
 @functools.cache
 def table() -> dict:
     """The whole table as plain dicts; callers must not change it."""
-    return yaml.safe_load(resources.files(__package__).joinpath("releases.yaml").read_text())
+    return yaml.safe_load(resources.files(__package__).joinpath("releases.yaml").read_text(encoding="utf-8"))
 
 
 def numbers(version: str) -> tuple[int, ...]:

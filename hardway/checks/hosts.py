@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 
 from cryptography import x509
 
-from ..assets.placeholders import NO_DIGEST
 from ..cluster import Host
 from ..living.departed import Route
 from ..living.departed import pod_routes as wanted
@@ -152,7 +151,7 @@ def binaries(scene: Scene) -> Outcome:
         wanted: Mapping[Probe, Binary] = {
             Probe("hash", (binary.path,)): binary
             for binary in scene.wanted(host, Binary)
-            if binary.blob.sha256 != NO_DIGEST  # of what is not in the cache nobody can tell
+            if not binary.blob.unknown  # of what is not in the cache nobody can tell
         }
         answers = scene.ask(host, list(wanted))
         counted[host.name] = len(wanted)

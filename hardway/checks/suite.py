@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from ..errors import UsageError
+from ..foreign.understanding import OTHERWISE, unexpected
 from ..phase import Inputs
 from ..report import Report
 from ..run.step import Done
@@ -140,6 +141,8 @@ class Verification:
             return check.run(self.scene)
         except UNREACHABLE as error:
             return failed(told(error))
+        except OTHERWISE as error:  # one odd answer must not take all other checks with it
+            return failed(unexpected(error))
 
 
 def healthy(live: Live, inputs: Inputs, kubelets: Iterable[str] = ()) -> list[tuple[Check, Outcome]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..progress.saying import say
 from .help import Command
 from .options import INVENTORY, STATE, load
 
@@ -25,6 +26,8 @@ def kubeconfig(inventory: Path, state_dir: Path | None, output_file: Path | None
     """Print, write or merge the administrator's kubeconfig.
 
     It uses the API address of the inventory. Protect it like a root password.
+
+    --merge names each entry that it replaces, warns of another cluster of the same name, and keeps the old file.
     """
     from ..commands import access
     from ..pki.kubeconfig import users_own
@@ -33,7 +36,7 @@ def kubeconfig(inventory: Path, state_dir: Path | None, output_file: Path | None
         raise click.UsageError("-o and --merge cannot be used together: remove one of them")
     into = None if merge is None else Path(merge).expanduser() if merge else users_own()
     cluster, folder = load(inventory, state_dir)
-    click.echo(access.kubeconfig(cluster, folder, output_file, into), nl=False)
+    say(access.kubeconfig(cluster, folder, output_file, into), nl=False)
 
 
 @click.command(cls=Command)
@@ -47,4 +50,4 @@ def env(inventory: Path, state_dir: Path | None) -> None:
     from ..commands import access
 
     cluster, folder = load(inventory, state_dir)
-    click.echo(access.environment(cluster, folder))
+    say(access.environment(cluster, folder))

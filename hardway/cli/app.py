@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from .. import __version__
+from ..progress.saying import prepare
 from .access import env, kubeconfig
 from .assets import assets
 from .bootstrap import bootstrap, plan
@@ -104,6 +105,7 @@ for section in SECTIONS.values():
 
 def main() -> None:
     """Run the command line."""
+    prepare()
     conclude(lambda given: cli.main(standalone_mode=False, obj=given))
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from ..progress.saying import say
 from .help import Group
 from .options import INVENTORY, OUTPUT, load
 
@@ -31,12 +32,13 @@ class Console:
 
     def __call__(self, line: str) -> None:
         with self._lock:
-            click.echo(line) if self.bar is None else self.bar.console.print(line, markup=False, highlight=False)
+            say(line) if self.bar is None else self.bar.console.print(line)
 
     def _progress(self, what: str, doing: str, done: int, total: int, left: float) -> None:
         from rich.progress import BarColumn, Progress, TextColumn
 
         from ..assets.building.modules import told
+        from ..progress.console import console
 
         with self._lock:
             if not doing:
@@ -45,7 +47,9 @@ class Console:
             if self.bar is None:
                 columns = ("{task.description}", BarColumn(), "{task.fields[told]}")
                 self.bar = Progress(
-                    *(TextColumn(c, markup=False) if isinstance(c, str) else c for c in columns), transient=True
+                    *(TextColumn(c, markup=False) if isinstance(c, str) else c for c in columns),
+                    console=console(sys.stdout),
+                    transient=True,
                 )
                 self.task = self.bar.add_task(what, total=None, told="")
                 self.bar.start()
@@ -93,7 +97,7 @@ def assets_fetch(inventory: Path, arch: tuple[str, ...]) -> None:
     """
     with asset_store(inventory, arch) as (store, archs):
         found = store.gather(archs)
-    click.echo(
+    say(
         f"{len(found)} assets, {sum(asset.size for asset in found.values()) / 1e6:.0f} MB, verified in"
         f" {store.cache.directory}"
     )
@@ -117,7 +121,7 @@ def assets_build(inventory: Path, arch: tuple[str, ...]) -> None:
         found = store.gather(arch or ("amd64",))
     finally:
         console.close()
-    click.echo(
+    say(
         f"{len(found)} assets, {sum(asset.size for asset in found.values()) / 1e6:.0f} MB, verified in"
         f" {store.cache.directory}"
     )
@@ -161,10 +165,10 @@ def assets_mirror(inventory: Path, folder: Path, arch: tuple[str, ...]) -> None:
     from ..assets.fetching.mirror import fill
 
     cluster, _ = load(inventory, None)
-    files = fill(cluster, arch or ("amd64",), folder, report=lambda line: click.echo(line))
-    click.echo(f"{len(files)} files, {sum(file.stat().st_size for file in files) / 1e6:.0f} MB, verified in {folder}")
-    click.echo(f"to use them, set  assets: {{source: mirror, mirror: {folder.resolve()}}}  in the inventory")
-    click.echo(f"to serve them:  python3 -m http.server --directory {folder}")
+    files = fill(cluster, arch or ("amd64",), folder, report=lambda line: say(line))
+    say(f"{len(files)} files, {sum(file.stat().st_size for file in files) / 1e6:.0f} MB, verified in {folder}")
+    say(f"to use them, set  assets: {{source: mirror, mirror: {folder.resolve()}}}  in the inventory")
+    say(f"to serve them:  python3 -m http.server --directory {folder}")
 
 
 @assets.command("list")
@@ -176,12 +180,12 @@ def assets_list(inventory: Path, arch: tuple[str, ...], output: str) -> None:
     with asset_store(inventory, arch) as (store, archs):
         rows = store.list(archs)
     if output == "json":
-        click.echo(json.dumps([dataclasses.asdict(row) for row in rows], indent=2, default=str))
+        say(json.dumps([dataclasses.asdict(row) for row in rows], indent=2, default=str))
         return
     for row in rows:
         where = f"{row.component:14} {row.name:26} {row.version:10} {row.arch:6}"
         made = f" with {row.made_with}" if row.made_with else ""
-        click.echo(
+        say(
             f"{where} {row.state:8} {row.size / 1e6:8.1f} MB  {row.sha256[:12]:12}  {row.origin:8} "
             f" {row.provenance}{made}"
         )
@@ -207,6 +211,6 @@ def assets_verify(inventory: Path, arch: tuple[str, ...]) -> None:
             evidence="\n".join(problems),
             hint=f"hardway assets fetch {inventory}",
         )
-    click.echo("the checksum of every asset is correct")
+    say("the checksum of every asset is correct")
     if unpinned:
-        click.echo(f"as hardway stored them, without a pinned checksum: {', '.join(unpinned)}")
+        say(f"as hardway stored them, without a pinned checksum: {', '.join(unpinned)}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import DriftError, UsageError
+from ..progress.saying import say
 from .help import Command
 from .options import COMMON, INVENTORY, SELECTION, open_session
 
@@ -51,17 +52,17 @@ def _plan(
     with open_session(inventory, output=output, read_only=True, stream=sys.stderr, **options) as session:
         if found_anew is not None:
             require_name(session.cluster, found_anew)
-        found, left_out = plans.look(session, selection, found_anew is not None)
+        found, left_out = plans.look(session, selection, found_anew is not None, exact=file is not None)
     document = plans.as_document(found, plans.Purpose.of(session.cluster, selection))
     if file:
         plans.save(document, file)
     if output == "json":
         sys.stdout.writelines(plans.as_json(document))
-        click.echo(file=sys.stdout)
+        say()
     else:
-        click.echo(plans.as_text(found, options["verbose"]))
+        say(plans.as_text(found, options["verbose"]))
     if file and output == "text":
-        click.echo(f"saved; to apply exactly this plan: hardway bootstrap {inventory} --plan-file {file}")
+        say(f"saved; to apply exactly this plan: hardway bootstrap {inventory} --plan-file {file}")
     if left_out:
         raise of_left_out(left_out, f"hardway plan {inventory}")
     if exit_code and (found.changes or any(not finding.warning for finding in found.findings)):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..progress.saying import say
 from .help import Command
 from .options import INVENTORY, PATIENCE, STATE, open_session
 
@@ -36,12 +37,12 @@ def support_bundle(inventory: Path, state_dir: Path | None, file: Path | None) -
         done = bundle.write(
             session, file, [bundle.HomeItem("status.json, status.txt", "hardway status", _status_files)]
         )
-    click.echo(
+    say(
         f"{done.path}: {done.members} files, {done.size / 1e6:.1f} MB."
         f" Check it before you send it: tar -tzf {done.path}"
     )
     for line in done.missing:
-        click.echo(f"missing: {line}", err=True)
+        say(f"missing: {line}", err=True)
 
 
 def _status_files(session: Session) -> Iterator[tuple[str, bytes]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import DriftError
+from ..progress.saying import say
 from .help import Command, Group
 from .options import COMMON, INVENTORY, STATE, load, open_session
 
@@ -47,10 +48,10 @@ def list_(inventory: Path, warn_days: int | None, output: str, **options: Any) -
 
     with open_session(inventory, output="text", read_only=True, stream=sys.stderr, **options) as session:
         found = listing.collect(session)
-    click.echo(text.as_json(found) if output == "json" else text.as_text(found, options["verbose"]))
+    say(text.as_json(found) if output == "json" else text.as_text(found, options["verbose"]))
     if warn_days is not None and (lines := text.ending(found, warn_days)):
         for line in lines:
-            click.echo(f"expires within {warn_days} days: {line}", err=True)
+            say(f"expires within {warn_days} days: {line}", err=True)
         sys.exit(DriftError("").exit_code)
     if warn_days is not None and (error := text.unasked(found)):
         raise error
@@ -87,7 +88,7 @@ def _planned(inventory: Path, look: Callable[[Session], tuple[Plan, Known]], out
     with open_session(inventory, output="text", read_only=True, stream=sys.stderr, **options) as session:
         found, known = look(session)
         purpose = plans.Purpose.of(session.cluster, Selection())
-    click.echo(plans.as_json(found, purpose) if output == "json" else plans.as_text(found, options["verbose"]))
+    say(plans.as_json(found, purpose) if output == "json" else plans.as_text(found, options["verbose"]))
     if known.left_out:
         raise of_left_out(list(known.left_out.values()), f"hardway plan {inventory}")
 
@@ -114,8 +115,8 @@ def csr(
     store = StateDir(where)
     with store.lock():
         written = elsewhere.csr(cluster, store, folder, names, all_, keep_keys)
-    click.echo(f"{len(written) - 1} requests in {folder}; {elsewhere.GUIDE} there says who signs what")
-    click.echo(f"next: hardway certs import {inventory} {folder}")
+    say(f"{len(written) - 1} requests in {folder}; {elsewhere.GUIDE} there says who signs what")
+    say(f"next: hardway certs import {inventory} {folder}")
 
 
 @certs.command("import", cls=Command)
@@ -135,9 +136,9 @@ def import_(inventory: Path, folder: Path, state_dir: Path | None) -> None:
     store = StateDir(where)
     with store.lock():
         changed = elsewhere.import_(cluster, store, folder)
-    click.echo("\n".join(changed) or "nothing to do: the state directory has all of them")
+    say("\n".join(changed) or "nothing to do: the state directory has all of them")
     if changed:
-        click.echo(f"next: hardway bootstrap {inventory}   brings them to the hosts")
+        say(f"next: hardway bootstrap {inventory}   brings them to the hosts")
 
 
 @certs.command("rotate-ca", cls=Command)
@@ -168,7 +169,7 @@ def rotate_ca(
     if status:
         with open_session(inventory, output="text", read_only=True, stream=sys.stderr, **options) as session:
             found = standing.standings(session, [kind])
-        click.echo(
+        say(
             standing.as_json(session.cluster.name, found)
             if output == "json"
             else standing.as_text(found, str(inventory))

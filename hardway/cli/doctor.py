@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from ..progress.saying import say
 from .help import Command
 from .options import COMMON, IGNORE, INVENTORY, open_session
 
@@ -31,5 +32,5 @@ def doctor(inventory: Path, ignore: tuple[str, ...], output: str, **options: Any
     with contextlib.closing(session.live):
         seen = practice.examine(session, ignore)
     text = practice.to_json(seen) if output == "json" else practice.to_text(seen, options["verbose"])
-    click.echo(re.sub(r"\bINV\b", lambda _: str(inventory), text))
+    say(re.sub(r"\bINV\b", lambda _: str(inventory), text))
     sys.exit(seen.exit_code)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..progress.saying import say
 from .help import Command
 from .options import INVENTORY, PATIENCE, STATE, load, open_session
 
@@ -54,7 +55,7 @@ def drill(inventory: Path, name: str | None, state_dir: Path | None, host: str, 
         _list_drills(inventory, state_dir)
     elif restore:
         with open_session(inventory, state_dir) as session:
-            drills.restore(session, click.echo)
+            drills.restore(session, say)
     else:
         _drill(inventory, state_dir, *drills.chosen(cluster, str(name), host))
 
@@ -64,11 +65,11 @@ def _list_drills(inventory: Path, state_dir: Path | None) -> None:
 
     with open_session(inventory, state_dir, read_only=True) as session:
         lines, now = drills.listing(session)
-    click.echo("\n".join(lines))
+    say("\n".join(lines))
     on = {one.host for one in now.on}
     for away in now.away:
         if away not in on:
-            click.echo(f"{away} does not answer: a drill may be on there", err=True)
+            say(f"{away} does not answer: a drill may be on there", err=True)
 
 
 def _drill(inventory: Path, state_dir: Path | None, found: Drill, hosts: tuple[Host, ...]) -> None:
@@ -76,11 +77,11 @@ def _drill(inventory: Path, state_dir: Path | None, found: Drill, hosts: tuple[H
 
     with open_session(inventory, state_dir) as session:
         practice = drills.begin(session, found, hosts)
-        click.echo(drills.exercise(found, session.cluster, hosts))
-        click.echo("hardway watches too (press Ctrl-C to stop watching; the drill stays on):")
+        say(drills.exercise(found, session.cluster, hosts))
+        say("hardway watches too (press Ctrl-C to stop watching; the drill stays on):")
         try:
-            drills.watch(practice, found, click.echo)
+            drills.watch(practice, found, say)
         except KeyboardInterrupt:
-            click.echo(f"\n{drills.ending(found, session.cluster)}", err=True)
+            say(f"\n{drills.ending(found, session.cluster)}", err=True)
             sys.exit(130)
-        click.echo(f"\n{drills.ending(found, session.cluster)}")
+        say(f"\n{drills.ending(found, session.cluster)}")

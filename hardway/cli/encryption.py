@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from ..errors import ConnectionFailed, DriftError
+from ..progress.saying import say
 from .help import Group
 from .options import COMMON, INVENTORY, open_session
 
@@ -37,7 +38,7 @@ def encryption_status(inventory: Path, output: str, **options: Any) -> None:
     with open_session(inventory, output="text", read_only=True, stream=sys.stderr, **options) as session:
         found = status.collect(session)
     shown = json.dumps(found.asdict(), indent=2) if output == "json" else text.text(found)
-    click.echo(re.sub(r"\bINV\b", lambda _: str(inventory), shown))
+    say(re.sub(r"\bINV\b", lambda _: str(inventory), shown))
     if not found.healthy:
         sys.exit(DriftError("").exit_code)
     if found.unknown:
@@ -63,7 +64,7 @@ def encryption_rotate(inventory: Path, dry_run: bool, output: str, **options: An
             found = rotating.foresee(session)
             about = {"key": found.key, "begun": found.begun, "first": found.first, "last": found.last}
             shown = steps.as_json(session.cluster.name, rotating.COMMAND, about, found.found)
-        click.echo(shown if output == "json" else found.text(options["verbose"]))
+        say(shown if output == "json" else found.text(options["verbose"]))
         return
     with open_session(inventory, output=output, logged="encryption-rotate", **options) as session:
         rotating.rotate(session)

@@ -12,6 +12,7 @@ import click
 
 from .. import __version__
 from ..errors import HardwayError, typable
+from ..progress.saying import say
 from .os_errors import refusal
 
 
@@ -30,10 +31,7 @@ def conclude(run: Callable[[dict[str, Any]], Any]) -> None:
     except click.exceptions.Abort as error:
         # click turns Ctrl-C into this; the answer "no" to a question has no cause.
         if isinstance(error.__cause__, KeyboardInterrupt):
-            print(
-                "interrupted: no file is half written\n  next: run the same command again; it continues",
-                file=sys.stderr,
-            )
+            say("interrupted: no file is half written\n  next: run the same command again; it continues", err=True)
         sys.exit(130)
     except click.ClickException as error:
         error.show()
@@ -54,21 +52,21 @@ def conclude(run: Callable[[dict[str, Any]], Any]) -> None:
 
 def told(error: HardwayError, given: dict[str, Any]) -> int:
     """Print an error with the inventory's name where it says INV, and the run's log; its exit code."""
-    print("\n".join(typable(error.lines(), str(given.get("inventory", "INV")))), file=sys.stderr)
+    say("\n".join(typable(error.lines(), str(given.get("inventory", "INV")))), err=True)
     say_where_the_log_is(given["log"].path if "log" in given else None)
     return error.exit_code
 
 
 def say_where_the_log_is(path: Path | None) -> None:
     if path:
-        print(f"  log: {path}", file=sys.stderr)
+        say(f"  log: {path}", err=True)
 
 
 def bug(error: Exception, given: dict[str, Any]) -> int:
     """Our own fault: keep the traceback in the run's log, or in a file where there is none, and tell where."""
     kept = given["log"].bug(error) if "log" in given else None
-    print(f"error: this is a bug in hardway ({type(error).__name__}: {error})", file=sys.stderr)
-    print(f"  next: report it and attach {kept or _apart(error)}", file=sys.stderr)
+    say(f"error: this is a bug in hardway ({type(error).__name__}: {error})", err=True)
+    say(f"  next: report it and attach {kept or _apart(error)}", err=True)
     return 1
 
 
@@ -76,6 +74,6 @@ def _apart(error: Exception) -> str:
     import tempfile
     import traceback
 
-    with tempfile.NamedTemporaryFile("w", prefix="hardway-bug-", suffix=".txt", delete=False) as file:
+    with tempfile.NamedTemporaryFile("w", prefix="hardway-bug-", suffix=".txt", delete=False, encoding="utf-8") as file:
         file.write(f"hardway {__version__}\n{''.join(traceback.format_exception(error))}")
     return file.name

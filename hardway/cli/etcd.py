@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import ConnectionFailed, DriftError
+from ..progress.saying import say, say_drawn
 from .help import Group
 from .options import COMMON, IGNORE, INVENTORY, OUTPUT, PATIENCE, STATE, open_session
 
@@ -35,7 +36,7 @@ def etcd_status(inventory: Path, output: str, **options: Any) -> None:
 
     with open_session(inventory, output="text", read_only=True, stream=sys.stderr, **options) as session:
         found = status.collect(session)
-    _show(inventory, screen.as_json(found) if output == "json" else screen.status_text(found, sys.stdout))
+    _show(inventory, screen.as_json(found) if output == "json" else screen.status_text(found, sys.stdout), output)
     if not found.healthy:
         sys.exit(ConnectionFailed("").exit_code if found.away else DriftError("").exit_code)
 
@@ -53,13 +54,13 @@ def etcd_members(inventory: Path, output: str, **options: Any) -> None:
 
     with open_session(inventory, output="text", read_only=True, stream=sys.stderr, **options) as session:
         found = members.collect(session)
-    _show(inventory, screen.as_json(found) if output == "json" else screen.members_text(found, sys.stdout))
+    _show(inventory, screen.as_json(found) if output == "json" else screen.members_text(found, sys.stdout), output)
     if not found.expected:
         sys.exit(DriftError("").exit_code)
 
 
-def _show(inventory: Path, text: str) -> None:
-    click.echo(re.sub(r"\bINV\b", lambda _: str(inventory), text))
+def _show(inventory: Path, text: str, output: str) -> None:
+    (say if output == "json" else say_drawn)(re.sub(r"\bINV\b", lambda _: str(inventory), text))
 
 
 @etcd.command("backup")
@@ -94,7 +95,7 @@ def etcd_backup(
 
     with open_session(inventory, state_dir, read_only=True, stream=sys.stderr) as session:
         saved = backup(session, target, keep or 0, member)
-    click.echo(saved.json() if output == "json" else saved.text())
+    say(saved.json() if output == "json" else saved.text())
 
 
 DRY_RUN = click.option("--dry-run", "--plan", "dry_run", is_flag=True, help="Change nothing; show the steps.")
@@ -123,7 +124,7 @@ def etcd_defrag(inventory: Path, compact: bool, dry_run: bool, output: str, **op
             found = defrag.foresee(session, compact)
             about = {"compact": found.compact}
             shown = steps.as_json(session.cluster.name, defrag.COMMAND, about, found.found)
-        click.echo(shown if output == "json" else found.text(options["verbose"]))
+        say(shown if output == "json" else found.text(options["verbose"]))
         return
     with open_session(inventory, output=output, logged="etcd-defrag", **options) as session:
         defrag.defrag(session, compact)
@@ -146,7 +147,7 @@ def etcd_disarm(inventory: Path, dry_run: bool, output: str, **options: Any) -> 
         with open_session(inventory, output="text", read_only=True, stream=sys.stderr, **options) as session:
             lines, found = disarm.foresee(session)
             shown = steps.as_json(session.cluster.name, disarm.COMMAND, {"members": lines}, found)
-        click.echo(shown if output == "json" else "\n".join([*lines, steps.text(found) or "no alarm is raised"]))
+        say(shown if output == "json" else "\n".join([*lines, steps.text(found) or "no alarm is raised"]))
         return
     with open_session(inventory, output=output, logged="etcd-disarm", **options) as session:
         disarm.disarm(session)
@@ -193,12 +194,12 @@ def etcd_restore(
             found = restore.foresee(ready)
         about = {"lines": ready.lines, "id": ready.restoration.id, "bump": ready.restoration.bump}
         shown = steps.as_json(session.cluster.name, restore.COMMAND, about, found)
-        click.echo(shown if output == "json" else "\n".join([*ready.lines, steps.text(found, options["verbose"])]))
+        say(shown if output == "json" else "\n".join([*ready.lines, steps.text(found, options["verbose"])]))
         return
     with open_session(inventory, output=output, logged="etcd-restore", **options) as session:
         if not yes:
             for line in restore.look(session.looking(), wanted).lines:
-                click.echo(line, err=True)
+                say(line, err=True)
             question = f"Replace all data of cluster {session.cluster.name} on {_members(session)}?"
             click.confirm(question, abort=True, err=True)
         restore.restore(session, wanted)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ..progress.saying import say
 from ..shipped import shipped
 from .help import Command
 from .options import INVENTORY, OUTPUT, PATIENCE, STATE, load, open_session
@@ -22,10 +23,10 @@ def phases(output: str) -> None:
     from ..phases import PHASES
 
     if output == "json":
-        click.echo(json.dumps([{"name": phase.name, "title": phase.title} for phase in PHASES], indent=2))
+        say(json.dumps([{"name": phase.name, "title": phase.title} for phase in PHASES], indent=2))
         return
     for number, phase in enumerate(PHASES, 1):
-        click.echo(f"{number:3}  {phase.name:15} {phase.title}")
+        say(f"{number:3}  {phase.name:15} {phase.title}")
 
 
 @click.command(cls=Command)
@@ -43,10 +44,10 @@ def explain(phase: str, inventory: Path | None) -> None:
 
     cluster, _ = load(inventory or Path(str(shipped("inventory") / EXAMPLE)), None)
     if topic := next((topic for topic in runbook.TOPICS if topic.name == phase), None):
-        click.echo(runbook.explain_topic(topic, cluster, assumed(cluster)))
+        say(runbook.explain_topic(topic, cluster, assumed(cluster)))
         return
     phases = Selection(only=() if phase == "all" else (phase,)).phases()
-    click.echo(runbook.explain(phases, cluster, assumed(cluster)))
+    say(runbook.explain(phases, cluster, assumed(cluster)))
 
 
 @click.command(cls=Command)
@@ -69,7 +70,7 @@ def render(inventory: Path, state_dir: Path | None, host: str, folder: Path, wit
     cluster, state = load(inventory, state_dir)
     Selection(limit=(host,)).hosts(cluster)
     written = runbook.write_tree(cluster, cluster.host(host), state if with_secrets else None, folder)
-    click.echo(f"{len(written)} files of {host} in {folder}, and {runbook.MANIFEST}")
+    say(f"{len(written)} files of {host} in {folder}, and {runbook.MANIFEST}")
 
 
 @click.command(cls=Command)
@@ -103,8 +104,8 @@ def runbook(inventory: Path, state_dir: Path | None, folder: Path, form: str, no
         session.assets.gather({fact.arch for fact in facts.values() if fact.known})
         chapters = guide.guide(cluster, facts, session.assets, session.state_dir, _assumptions(silent))
         files = guide.write_guide(chapters, cluster, folder, form)
-    click.echo(f"{len(chapters)} chapters in {files[0] if form == 'html' else folder}")
-    click.echo(_assumptions(silent))
+    say(f"{len(chapters)} chapters in {files[0] if form == 'html' else folder}")
+    say(_assumptions(silent))
 
 
 def _assumptions(silent: list[str]) -> str:

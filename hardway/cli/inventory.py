@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ..progress.saying import say
 from .help import Command
 from .options import INVENTORY
 
@@ -20,7 +21,7 @@ def init(hosts: tuple[str, ...]) -> None:
     """
     from ..inventory import sample
 
-    click.echo(sample(hosts), nl=False)
+    say(sample(hosts), nl=False)
 
 
 @click.command(cls=Command)
@@ -36,8 +37,8 @@ def validate(inventory: Path) -> None:
 
     cluster = load_inventory(inventory)
     for warning in review(inventory).warnings:
-        click.echo(f"warning: {warning}")
-    click.echo(
+        say(f"warning: {warning}")
+    say(
         f"{inventory}: ok, cluster {cluster.name}, {plural(len(cluster.hosts), 'host')},"
         f" Kubernetes {cluster.versions.kubernetes}"
     )
@@ -48,4 +49,4 @@ def schema() -> None:
     """Print the JSON Schema of the inventory, for editors."""
     from ..inventory import schema as inventory_schema
 
-    click.echo(json.dumps(inventory_schema(), indent=2))
+    say(json.dumps(inventory_schema(), indent=2))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..progress.saying import say
 from .help import Command
 from .options import INVENTORY, STATE, load
 
@@ -36,4 +37,4 @@ def kubectl(inventory: Path, state_dir: Path | None, target: str | None, uninsta
     cluster, _ = load(inventory, state_dir)
     path = command.place(target)
     lines = command.uninstall(path) if uninstall else command.install(cluster, path, force)
-    click.echo("\n".join(lines))
+    say("\n".join(lines))

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from ..errors import UsageError
+from ..progress.saying import say
 from .help import Group
 from .options import INVENTORY, STATE
 
@@ -70,22 +71,22 @@ def command(name: str, help: str, needs_hosts: bool = True):
     needs_hosts=False,
 )
 def up(found, hosts: list[str]) -> None:
-    found.up(hosts or None, report=click.echo)
+    found.up(hosts or None, report=say)
 
 
 @command("power-off", "Power machines off without a shutdown, like a power cut.")
 def power_off(found, hosts: list[str]) -> None:
-    found.power_off(hosts, click.echo)
+    found.power_off(hosts, say)
 
 
 @command("power-on", "Start machines that are off.")
 def power_on(found, hosts: list[str]) -> None:
-    found.power_on(hosts, click.echo)
+    found.power_on(hosts, say)
 
 
 @command("reboot", "Shut machines down cleanly and start them again.")
 def reboot(found, hosts: list[str]) -> None:
-    found.reboot(hosts, click.echo)
+    found.reboot(hosts, say)
 
 
 @command("cut", "Unplug the network cable.")
@@ -106,7 +107,7 @@ def down(inventory: Path, state_dir: Path | None) -> None:
 
     It leaves none of their processes, mounts, links or packet rules.
     """
-    machines(inventory, state_dir).down(click.echo)
+    machines(inventory, state_dir).down(say)
 
 
 @lab.command()
@@ -117,7 +118,7 @@ def wipe(inventory: Path, state_dir: Path | None) -> None:
 
     The cluster on them is deleted too: the next bootstrap creates a new one, with the keys of the state directory.
     """
-    machines(inventory, state_dir).wipe(click.echo)
+    machines(inventory, state_dir).wipe(say)
 
 
 @lab.command()
@@ -134,10 +135,10 @@ def status(inventory: Path, state_dir: Path | None, output: str) -> None:
     """Show each machine: state, memory, disk."""
     rows = machines(inventory, state_dir).status()
     if output == "json":
-        click.echo(json.dumps([vars(row) for row in rows], indent=2, default=str))
+        say(json.dumps([vars(row) for row in rows], indent=2, default=str))
         return
     for row in rows:
-        click.echo(
+        say(
             f"{row.name:16} {row.address:15} {row.state:8} {row.memory_bytes / 1e6:7.0f} MB memory"
             f" {row.disk_bytes / 1e6:7.0f} MB disk"
         )
@@ -167,4 +168,4 @@ def ssh_config(inventory: Path, state_dir: Path | None) -> None:
 
     For ssh -F, scp, rsync and any other tool: hardway lab ssh-config INV > lab.ssh; ssh -F lab.ssh worker-0
     """
-    click.echo(machines(inventory, state_dir).ssh_config(), nl=False)
+    say(machines(inventory, state_dir).ssh_config(), nl=False)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..foreign.visible import visible
+from ..progress.saying import coloured, say, say_drawn
 from .help import Command
 from .options import INVENTORY, PATIENCE, STATE, load, open_session
 
@@ -87,7 +89,7 @@ def logs(
 
     def away(host: Host, error: HardwayError) -> None:
         silent.append(error)
-        click.echo(f"no logs from {host.name}: {error.message}", err=True)
+        say(f"no logs from {host.name}: {error.message}", err=True)
 
     with open_session(inventory, state_dir, read_only=True) as session:
         listening = view.Listening(session, wanted, since or view.Since(), most, away)
@@ -95,7 +97,7 @@ def logs(
         with contextlib.closing(listening.on_and_on() if follow else listening.so_far()) as batches:
             try:
                 for batch in batches:
-                    click.echo("".join(line(entry) for entry in batch), nl=False)
+                    say_drawn("".join(line(entry) for entry in batch), nl=False)
             except KeyboardInterrupt:
                 sys.exit(130)
     if len(silent) == len(wanted.hosts):
@@ -105,12 +107,12 @@ def logs(
 def _lines(hosts: list[str]) -> Callable[[Entry], str]:
     """How an entry is written: every line of it with time and host, each host in a colour of its own on a terminal."""
     width = max(map(len, hosts))
-    coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    colourful = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     colours = dict(zip(hosts, itertools.cycle(("cyan", "green", "yellow", "magenta", "blue", "red")), strict=False))
 
     def line(entry: Entry) -> str:
         host = f"{entry.host:{width}}"
-        prefix = f"{entry.stamp} {click.style(host, fg=colours[entry.host]) if coloured else host} "
-        return "".join(f"{prefix}{text}\n" for text in entry.text.splitlines() or [""])
+        prefix = f"{entry.stamp} {coloured(host, colours[entry.host] if colourful else '')} "
+        return "".join(f"{prefix}{visible(text)}\n" for text in entry.text.splitlines() or [""])
 
     return line

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..progress.saying import say
 from .help import Group
 from .options import COMMON, DRAIN, IGNORE, INVENTORY, drain_options, open_session, typed
 
@@ -42,7 +43,7 @@ def list_(inventory: Path, output: str, **options: Any) -> None:
 
     with open_session(inventory, output="text", read_only=True, stream=sys.stderr, **options) as session:
         found = listing.listing(session)
-    click.echo(screen.as_json(found)) if output == "json" else screen.show(found, sys.stdout)
+    say(screen.as_json(found)) if output == "json" else screen.show(found, sys.stdout)
 
 
 @node.command()
@@ -186,12 +187,12 @@ def _show_changes(
     if given["output"] == "json":
         parts = {"schema": 1, "add": [changes(one) for one in found]}
         parts |= {"remove": json.loads(as_json(leaving))} if leaving else {}
-        click.echo(json.dumps(parts, indent=2))
+        say(json.dumps(parts, indent=2))
         return
     for one in found:
-        click.echo(told(one, given["verbose"]))
+        say(told(one, given["verbose"]))
     if leaving:
-        click.echo(as_text(leaving, str(inventory)))
+        say(as_text(leaving, str(inventory)))
 
 
 def _looking(inventory: Path, given: dict[str, Any]):
@@ -202,4 +203,4 @@ def _looking(inventory: Path, given: dict[str, Any]):
 def _show(plan: Plan, output: str, inventory: Path) -> None:
     from ..commands.node.plan import as_json, as_text
 
-    click.echo(as_json(plan) if output == "json" else as_text(plan, str(inventory)))
+    say(as_json(plan) if output == "json" else as_text(plan, str(inventory)))

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from ..progress.saying import say
 from .help import Command
 from .options import COMMON, HOSTS, IGNORE, INVENTORY, open_session
 
@@ -44,14 +45,14 @@ def preflight(
         inputs, left_out = look(session, selection)
     if output == "json":
         found = [{**vars(one), "severity": one.severity} for one in findings(inputs)]
-        click.echo(json.dumps({"schema": 1, "cluster": inputs.cluster.name, "findings": found}, indent=2))
+        say(json.dumps({"schema": 1, "cluster": inputs.cluster.name, "findings": found}, indent=2))
         if any(not one["warning"] for one in found):
             sys.exit(PreflightError("").exit_code)
     else:
         warnings = judge(inputs)
         for warning in warnings:
-            click.echo("\n".join(warning.lines()))
+            say("\n".join(warning.lines()))
         asked = sum(facts.known for facts in inputs.facts.values())
-        click.echo(f"preflight passed on {plural(asked, 'host')}: {plural(len(warnings), 'warning')}")
+        say(f"preflight passed on {plural(asked, 'host')}: {plural(len(warnings), 'warning')}")
     if left_out:
         raise of_left_out(left_out, f"hardway preflight {inventory}")

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ..progress.saying import say
 from .help import Command
 from .options import COMMON, INVENTORY, open_session
 
@@ -25,4 +26,4 @@ def status(inventory: Path, output: str, **options: Any) -> None:
 
     with open_session(inventory, output="text", read_only=True, stream=sys.stderr, **options) as session:
         found = view.collect(session)
-    click.echo(view.as_json(found)) if output == "json" else view.show(found, sys.stdout)
+    say(view.as_json(found)) if output == "json" else view.show(found, sys.stdout)

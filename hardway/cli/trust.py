@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..progress.saying import say
 from .help import Command
 from .options import INVENTORY, STATE, ask, load
 
@@ -44,7 +45,7 @@ def trust(inventory: Path, hosts: tuple[str, ...], file: click.utils.LazyFile | 
     else:
         found = host_keys.learn(cluster, wanted, ask if sys.stdin.isatty() else None)
     for host in wanted:
-        click.echo(told(ssh.record(host, found[host.name])))
+        say(told(ssh.record(host, found[host.name])))
 
 
 def told(recorded: Recorded) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ..errors import DriftError
+from ..progress.saying import say
 from .help import Command
 from .options import COMMON, DRAIN, INVENTORY, drain_options, open_session, typed
 
@@ -82,9 +83,7 @@ def _plan(inventory: Path, to: str, chosen: Any, output: str, **options: Any) ->
     access = {"read_only": True, "proving": True, "stream": sys.stderr}
     with open_session(inventory, output="text", **access, **options) as session:
         found = upgrading.foresee(session, upgrading.aimed(session.cluster, to), chosen)
-    click.echo(
-        upgrading.as_json(found) if output == "json" else upgrading.as_text(found).replace("INV", str(inventory))
-    )
+    say(upgrading.as_json(found) if output == "json" else upgrading.as_text(found).replace("INV", str(inventory)))
     if found.left_out:
         raise of_left_out(list(found.left_out.values()), chosen.typed)
     if found.refused:

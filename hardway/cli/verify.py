@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ..errors import DriftError
+from ..progress.saying import say
 from .endings import say_where_the_log_is
 from .help import Command
 from .options import COMMON, IGNORE, INVENTORY, open_session
@@ -53,9 +54,9 @@ def verify(
     text = shown.to_junit(results) if junit else shown.to_json(results) if output == "json" else shown.to_text(results)
     # Whoever watched has seen every check go by: what failed is worth saying again, with the remedy.
     (
-        output_file.write_text(text)
+        output_file.write_text(text, encoding="utf-8")
         if output_file
-        else click.echo(shown.to_verdict(results) if watching else text, nl=False)
+        else say(shown.to_verdict(results) if watching else text, nl=False)
     )
     if any(outcome.status == "failed" for _, outcome in results):
         say_where_the_log_is(session.log.path)

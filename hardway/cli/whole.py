@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import UsageError
+from ..progress.saying import say
 from .help import Command
 from .options import COMMON, IGNORE, INVENTORY, OUTPUT, PATIENCE, STATE, open_session
 
@@ -74,7 +75,7 @@ def backup(
         final = where(session, target)
         lock = _lock(recipients, files, passphrase_file)
         saved = save(session, final, lock, member)
-    click.echo(saved.json() if output == "json" else saved.text())
+    say(saved.json() if output == "json" else saved.text())
 
 
 def _lock(recipients: tuple[str, ...], files: tuple[Path, ...], passphrase_file: Path | None) -> Lock:
@@ -180,7 +181,7 @@ def _write_inventory(inventory: Path, content: bytes) -> None:
     with growing(inventory) as (part, new):
         new.write(content)
         place(part, new, inventory)
-    click.echo(f"{inventory}: the inventory of the backup; correct the addresses that have changed")
+    say(f"{inventory}: the inventory of the backup; correct the addresses that have changed")
 
 
 def _foresee(
@@ -197,7 +198,7 @@ def _foresee(
     shown = steps.as_json(session.cluster.name, command.COMMAND, about, found)
     rest = "then everything that hardway bootstrap does, as soon as the API answers"
     text = "\n".join([*ready.lines, steps.text(found, options["verbose"]), rest])
-    click.echo(shown if output == "json" else text)
+    say(shown if output == "json" else text)
 
 
 def _restore(
@@ -209,6 +210,6 @@ def _restore(
     with open_session(inventory, output=output, logged="restore", **options) as session:
         if not yes:
             for line in command.look(session.looking(), wanted).lines:
-                click.echo(line, err=True)
+                say(line, err=True)
             click.confirm(f"Restore cluster {session.cluster.name} on these machines?", abort=True, err=True)
         command.restore(session, wanted)

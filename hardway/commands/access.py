@@ -45,8 +45,14 @@ def kubeconfig(cluster: Cluster, state_dir: Path, output: Path | None, merge_int
 def _merged(path: Path, done: documents.Merge, cluster: Cluster) -> str:
     if not (done.added or done.replaced or done.backup):
         return f"{path} already holds the same entries\n"
-    kept = f"; the old file is {done.backup}" if done.backup else ""
-    return f"merged into {path}; the current context is now {cluster.name}{kept}\n"
+    was = f"; it was {done.context}" if done.context else ""
+    lines = [f"merged into {path}; the current context is now {cluster.name}{was}"]
+    lines += [f"warning: it replaces another {other}" for other in done.strange]
+    if done.replaced:
+        lines.append(f"replaced: {', '.join(done.replaced)}")
+    if done.backup:
+        lines.append(f"the old file is {done.backup}")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def environment(cluster: Cluster, state_dir: Path) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from ipaddress import IPv4Address
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..cluster import Host
 from ..errors import RemoteCommandError
+from ..foreign.understanding import mapping, mappings, text, texts, understood, whole, without_nulls
 from ..patience import stretched
 from .interface import (
     CALL_SECONDS,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from ..transport import Result, Transport
 
 
+T = TypeVar("T")
 LOOPBACK = IPv4Address("127.0.0.1")
 
 
@@ -67,19 +70,21 @@ class Etcdctl:
         """Nothing to give up: the transport is the caller's."""
 
     def members(self) -> tuple[Member, ...]:
-        return in_order([_member(each) for each in self._answer("member list")["members"]])
+        return self._read(lambda said: in_order([_member(one) for one in said["members"]]), "member list")
 
     def health(self) -> tuple[Health, ...]:
         # The exit code tells of any ill member, and so does the answer.
-        entries = {entry["endpoint"]: entry for entry in self._entries("endpoint health")}
-        return tuple(_health(name, entries.get(url)) for url, name in self._names.items())
+        entries = self._entries(_health, "endpoint", "endpoint health")
+        missing = Health("", False, "no answer")
+        return tuple(replace(entries.get(url, missing), name=name) for url, name in self._names.items())
 
     def status(self) -> tuple[Status, ...]:
-        entries = {entry["Endpoint"]: entry["Status"] for entry in self._entries("endpoint status")}
-        return tuple(_status(name, entries[url]) for url, name in self._names.items() if url in entries)
+        entries = self._entries(_status, "Endpoint", "endpoint status")
+        return tuple(replace(entries[url], name=name) for url, name in self._names.items() if url in entries)
 
     def add_member(self, name: str, peer_urls: tuple[str, ...]) -> Member:
-        return _member(self._answer("member add", name, "--learner", f"--peer-urls={','.join(peer_urls)}")["member"])
+        words = ("member add", name, "--learner", f"--peer-urls={','.join(peer_urls)}")
+        return self._read(lambda said: _member(said["member"]), *words)
 
     def promote_member(self, member_id: int) -> None:
         self._answer("member promote", f"{member_id:x}")
@@ -94,13 +99,11 @@ class Etcdctl:
         self._answer("move-leader", f"{member_id:x}")
 
     def get(self, key: str) -> bytes | None:
-        found = self._answer("get", "--", key).get("kvs")
-        return base64.b64decode(found[0].get("value", "")) if found else None
+        return self._read(_value, "get", "--", key)
 
     def hashes(self, revision: int) -> Mapping[str, Hash]:
-        found = self._entries("endpoint hashkv", f"--rev={revision}", seconds=HASH_SECONDS)
-        entries = {entry["Endpoint"]: entry["HashKV"] for entry in found}
-        return {name: _hash(entries[url]) for url, name in self._names.items() if url in entries}
+        entries = self._entries(_hash, "Endpoint", "endpoint hashkv", f"--rev={revision}", seconds=HASH_SECONDS)
+        return {name: entries[url] for url, name in self._names.items() if url in entries}
 
     def compact(self, revision: int) -> None:
         result = self._run("compact --physical", str(revision), seconds=COMPACT_SECONDS)
@@ -108,8 +111,7 @@ class Etcdctl:
             raise self._failure(f"compact {revision}", result)
 
     def alarms(self) -> tuple[Alarm, ...]:
-        found = (_alarm(entry) for entry in self._answer("alarm list").get("alarms") or ())
-        return tuple(sorted(found, key=in_kind))
+        return self._read(_alarms, "alarm list")
 
     def disarm(self) -> None:
         result = self._run("alarm disarm")
@@ -138,9 +140,23 @@ class Etcdctl:
             raise self._failure(" ".join([action, *arguments]), result)
         return self._json(result, action)
 
-    def _entries(self, action: str, *arguments: str, seconds: float = 0.0) -> list[dict[str, Any]]:
-        result = self._run(action, *arguments, seconds=seconds)
-        return self._json(result, action) or []
+    def _read(self, taken: Callable[[dict[str, Any]], T], action: str, *arguments: str) -> T:
+        """What `taken` makes of the answer; NotUnderstood where it cannot make anything of it."""
+        said = self._answer(action, *arguments)
+        with self._understood(action, said):
+            return taken(mapping(without_nulls(said)))
+
+    def _entries(
+        self, taken: Callable[[dict[str, Any]], T], key: str, action: str, *arguments: str, seconds: float = 0.0
+    ) -> dict[str, T]:
+        """What `taken` makes of each member's answer, by the URL that stands below `key`."""
+        said = self._json(self._run(action, *arguments, seconds=seconds), action)
+        with self._understood(action, said):
+            return {text(entry[key]): taken(entry) for entry in mappings(without_nulls(said))}
+
+    def _understood(self, action: str, said: Any) -> AbstractContextManager[None]:
+        host = self._transport.host.name
+        return understood(f"`etcdctl {action}` on {host}", said, host, f"on {host}: journalctl -u etcd -n 50")
 
     def _json(self, result: Result, action: str) -> Any:
         try:
@@ -162,42 +178,52 @@ class Etcdctl:
 
 
 def _member(entry: dict[str, Any]) -> Member:
-    urls = tuple(entry.get("peerURLs", ())), tuple(entry.get("clientURLs", ()))
-    return Member(entry["ID"], entry.get("name", ""), *urls, learner=entry.get("isLearner", False))
+    urls = texts(entry.get("peerURLs")), texts(entry.get("clientURLs"))
+    return Member(whole(entry["ID"]), text(entry.get("name", "")), *urls, learner=entry.get("isLearner") is True)
 
 
-def _health(name: str, entry: dict[str, Any] | None) -> Health:
-    if entry is None:
-        return Health(name, False, "no answer")
-    return Health(name, entry["health"], entry.get("error", ""))
+def _health(entry: dict[str, Any]) -> Health:
+    return Health("", entry["health"] is True, str(entry.get("error", "")))
 
 
-def _status(name: str, entry: dict[str, Any]) -> Status:
-    header = entry["header"]
+def _status(answer: dict[str, Any]) -> Status:
+    entry = mapping(answer["Status"])
+    header = mapping(entry["header"])
+    number = lambda of, key: whole(of.get(key, 0))  # noqa: E731
     return Status(
-        name=name,
-        member_id=header["member_id"],
-        leader=entry.get("leader", 0),
-        revision=header.get("revision", 0),
-        raft_term=header.get("raft_term", 0),
-        db_size=entry.get("dbSize", 0),
-        version=entry["version"],
-        cluster_id=header.get("cluster_id", 0),
-        raft_index=entry.get("raftIndex", 0),
-        raft_applied_index=entry.get("raftAppliedIndex", 0),
-        is_learner=entry.get("isLearner", False),
-        db_in_use=entry.get("dbSizeInUse", 0),
-        db_quota=entry.get("dbSizeQuota", 0),
-        storage=entry.get("storageVersion", ""),
-        alarms=alarms(entry.get("errors") or ()),
+        name="",
+        member_id=whole(header["member_id"]),
+        leader=number(entry, "leader"),
+        revision=number(header, "revision"),
+        raft_term=number(header, "raft_term"),
+        db_size=number(entry, "dbSize"),
+        version=text(entry["version"]),
+        cluster_id=number(header, "cluster_id"),
+        raft_index=number(entry, "raftIndex"),
+        raft_applied_index=number(entry, "raftAppliedIndex"),
+        is_learner=entry.get("isLearner") is True,
+        db_in_use=number(entry, "dbSizeInUse"),
+        db_quota=number(entry, "dbSizeQuota"),
+        storage=text(entry.get("storageVersion", "")),
+        alarms=alarms(texts(entry.get("errors"))),
     )
+
+
+def _value(said: dict[str, Any]) -> bytes | None:
+    found = mappings(said.get("kvs"))
+    return base64.b64decode(text(found[0].get("value", "")), validate=True) if found else None
+
+
+def _alarms(said: dict[str, Any]) -> tuple[Alarm, ...]:
+    return tuple(sorted(map(_alarm, mappings(said.get("alarms"))), key=in_kind))
 
 
 def _alarm(entry: dict[str, Any]) -> Alarm:
     """Of an alarm etcdctl writes the number."""
     kind = entry.get("alarm", 0)
-    return Alarm(entry["memberID"], KINDS[kind] if isinstance(kind, int) else kind)
+    return Alarm(whole(entry["memberID"]), kind if isinstance(kind, str) else KINDS[whole(kind)])
 
 
-def _hash(entry: dict[str, Any]) -> Hash:
-    return Hash(entry.get("hash", 0), entry.get("compact_revision", 0))
+def _hash(answer: dict[str, Any]) -> Hash:
+    entry = mapping(answer["HashKV"])
+    return Hash(whole(entry.get("hash", 0)), whole(entry.get("compact_revision", 0)))

@@ -17,6 +17,14 @@ from hardway.inventory.source import WrittenFloat, WrittenInt
 LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 DOMAIN = rf"{LABEL}(\.{LABEL})*"
 QUALIFIED = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+ADDRESS = rf"{OCTET}(\.{OCTET}){{3}}"
+NETWORK = rf"{ADDRESS}/(3[0-2]|[12]?[0-9])"
+# Four numbers that are no address (10.0.0.300) are no name either.
+ENDPOINT = rf"(?=.{{1,253}}$)({ADDRESS}|(?![0-9.]+$){DOMAIN})"
+ON_ONE_LINE = r"^(?![^\n\t]*[\n\t])"
+IPV4 = {"type": "string", "format": "ipv4", "pattern": rf"{ON_ONE_LINE}({ADDRESS})$"}
+IPV6 = {"type": "string", "format": "ipv6", "pattern": ":"}
 
 
 def as_text(value: object) -> str:
@@ -45,6 +53,11 @@ def kind(value: object) -> str:
     return show(value.raw if isinstance(value, (WrittenInt, WrittenFloat)) else as_text(value))
 
 
+def _text(pattern: str, limit: int) -> dict[str, Any]:
+    """As JSON Schema; what of numbers and words such as true may stand there, hardway.inventory.json_schema adds."""
+    return {"type": "string", "pattern": f"{ON_ONE_LINE}({pattern})$", "maxLength": limit}
+
+
 def matching(pattern: str, words: str, limit: int = 253) -> Any:
     """Text that matches the whole pattern; `words` completes the sentence "must be ..."."""
 
@@ -54,9 +67,7 @@ def matching(pattern: str, words: str, limit: int = 253) -> Any:
             raise ValueError(f"must be {words}, not {show(text)}")
         return text
 
-    return Annotated[
-        str, BeforeValidator(check), WithJsonSchema({"type": "string", "pattern": f"^{pattern}$", "maxLength": limit})
-    ]
+    return Annotated[str, BeforeValidator(check), WithJsonSchema(_text(pattern, limit))]
 
 
 def whole(low: int, high: int, words: str = "") -> Any:
@@ -96,20 +107,16 @@ def _address(value: object) -> IPv4Address:
 
 def _network(value: object) -> IPv4Network:
     text = kind(value) if not isinstance(value, str) else as_text(value)
-    try:
-        if "/" in text:
-            return IPv4Network(text)
-    except ValueError:
+    if re.fullmatch(NETWORK, text, re.ASCII):
         _hint_host_bits(text)
+        return IPv4Network(text)
     raise ValueError(f"must be an IPv4 network such as 10.200.0.0/16, not {kind(value)}")
 
 
 def _hint_host_bits(text: str) -> None:
-    try:
-        network = IPv4Network(text, strict=False)
-    except ValueError:
-        return
-    raise ValueError(f"must be an IPv4 network, but {show(text)} is an address inside one: did you mean {network}?")
+    network = IPv4Network(text, strict=False)
+    if str(network.network_address) != text.partition("/")[0]:
+        raise ValueError(f"must be an IPv4 network, but {show(text)} is an address inside one: did you mean {network}?")
 
 
 def _endpoint(value: object) -> str:
@@ -121,14 +128,7 @@ def _endpoint(value: object) -> str:
 
 def is_name_or_address(text: str) -> bool:
     """A DNS name in lower case, or an IPv4 address; four numbers that are no address (10.0.0.300) are neither."""
-    try:
-        return ipaddress.ip_address(text).version == 4
-    except ValueError:
-        return (
-            len(text) <= 253
-            and bool(re.fullmatch(DOMAIN, text, re.ASCII))
-            and not re.fullmatch(r"[0-9.]+", text, re.ASCII)
-        )
+    return bool(re.fullmatch(ENDPOINT, text, re.ASCII))
 
 
 def _san(value: object) -> str:
@@ -140,9 +140,12 @@ def _san(value: object) -> str:
 
 def _ip(value: object) -> str:
     try:
-        return str(ipaddress.ip_address(as_text(value)))
+        text = as_text(value)
+        if "%" not in text:  # the name of an interface means nothing on another machine
+            return str(ipaddress.ip_address(text))
     except ValueError:
-        raise ValueError(f"must be an IP address, not {kind(value)}") from None
+        pass
+    raise ValueError(f"must be an IP address, not {kind(value)}")
 
 
 def _forward(value: object) -> str | tuple[str, ...]:
@@ -164,17 +167,17 @@ def _typed(python: Any, check: Callable, **schema: object) -> Any:
 
 
 Flag = _typed(bool, _flag, type="boolean")
-Address = _typed(IPv4Address, _address, type="string", format="ipv4")
-Cidr = _typed(IPv4Network, _network, type="string", pattern=r"^[0-9.]+/[0-9]+$")
-Endpoint = _typed(str, _endpoint, type="string", minLength=1, maxLength=253)
-San = _typed(str, _san, type="string", minLength=1, maxLength=255)
+Address = _typed(IPv4Address, _address, **IPV4)
+Cidr = _typed(IPv4Network, _network, format="ipv4-network", **_text(NETWORK, 18))
+Endpoint = _typed(str, _endpoint, **_text(ENDPOINT, 253))
+San = _typed(str, _san, anyOf=[_text(rf"(\*\.)?{ENDPOINT}", 255), IPV6])
 Forward = _typed(
     str | tuple[str, ...],
     _forward,
-    anyOf=[{"enum": ["auto", "none"]}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
+    anyOf=[{"enum": ["auto", "none"]}, {"type": "array", "items": {"anyOf": [IPV4, IPV6]}, "minItems": 1}],
 )
-Nameservers = _typed(tuple[str, ...], _nameservers, type="array", items={"type": "string"}, minItems=1)
-Text = _typed(str, as_text, type=["string", "number", "boolean"])
+Nameservers = _typed(tuple[str, ...], _nameservers, type="array", items={"anyOf": [IPV4, IPV6]}, minItems=1)
+Text = _typed(str, as_text, type=["string", "number", "boolean"], pattern=ON_ONE_LINE)
 Name = matching(
     LABEL, "a DNS label of at most 63 characters: a-z, 0-9 and -, starting and ending with a letter or digit", 63
 )
@@ -182,5 +185,5 @@ Domain = matching(DOMAIN, "a DNS domain in lower case such as cluster.local")
 # Directories know people as DOMAIN\\name or name@domain.
 USER = r"[A-Za-z0-9_][A-Za-z0-9_.+$@\\-]*(?<!\\)"
 User = matching(USER, r"a login name such as root, ACME\jdoe or jdoe@acme.example (at most 256 characters)", 256)
-File = matching(r".*\S.*", "the path of a file", 1024)
+File = matching(r".*[^ \t\n\r\f\v].*", "the path of a file", 1024)
 Port = whole(1, 65535)

@@ -111,7 +111,7 @@ class Host(Section):
     name: Name = Field(description="The machine's short host name; also its Node name.")
     address: Address = Field(description="The IPv4 address that the other hosts and SSH connect to.")
     roles: list[Literal["lb", "etcd", "control-plane", "worker"]] = Field(
-        min_length=1, description="What runs on the host."
+        min_length=1, description="What runs on the host.", json_schema_extra={"uniqueItems": True}
     )
     ssh: Ssh = Field(Ssh(), description="Settings that differ from the common ssh section.")
     labels: dict[LabelKey, LabelValue] = Field({}, description="Node labels (workers).")
@@ -291,4 +291,4 @@ class Inventory(Section):
         facts.Cluster.drills,
         description="Whether `hardway drill` may break these machines. In a lab it always may.",
     )
-    hosts: list[Host] = Field(description="The machines.")
+    hosts: list[Host] = Field(description="The machines.", json_schema_extra={"minItems": 1})

@@ -48,11 +48,6 @@ def check(path: Path) -> list[str]:
     return list(review(path).problems)
 
 
-def schema() -> dict:
-    """The JSON Schema of an inventory, for editors."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Inventory.model_json_schema(by_alias=True)}
-
-
 def review(path: Path, state_dir: Path | None = None) -> Review:
     """Read a file and judge it; see `load` for `state_dir`."""
     path = Path(path)

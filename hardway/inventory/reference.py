@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator
 
-from hardway.inventory.loader import schema
+from hardway.inventory.json_schema import keys
 
 HEAD = """\
 # The inventory, key by key
@@ -24,7 +24,7 @@ This page is generated from the schema: `python -m hardway.inventory.reference >
 
 def page() -> str:
     """The whole page as Markdown."""
-    root, titles = schema(), defaultdict(list)
+    root, titles = keys(), defaultdict(list)
     types = root["$defs"]
     for title, node in _sections(root, types):
         titles[node["title"]].append(title)
@@ -91,7 +91,7 @@ def _one(node: dict, types: dict) -> str:
 def _text(node: dict) -> str:
     if node.get("format") == "ipv4":
         return "IPv4 address"
-    return "network" if node.get("pattern") == "^[0-9.]+/[0-9]+$" else "text"
+    return "network" if node.get("format") == "ipv4-network" else "text"
 
 
 if __name__ == "__main__":

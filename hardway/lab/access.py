@@ -33,7 +33,7 @@ class Access:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not self.key.exists():
             run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "hardway-lab", "-f", self.key)
-        return self.key.with_suffix(".pub").read_text().strip()
+        return self.key.with_suffix(".pub").read_text(encoding="utf-8").strip()
 
     def write(self, machines: list[MachineSpec]) -> None:
         """Write known_hosts and ssh_config for machines that have a disk."""
@@ -69,11 +69,11 @@ def known_host(machine: MachineSpec) -> str:
     names = [machine.name, machine.address]
     if machine.port != 22:
         names = [f"[{name}]:{machine.port}" for name in names]
-    return f"{','.join(names)} {(machine.home / 'hostkey.pub').read_text().strip()}\n"
+    return f"{','.join(names)} {(machine.home / 'hostkey.pub').read_text(encoding='utf-8').strip()}\n"
 
 
 def _replace(path: Path, text: str) -> None:
     temporary = path.with_name(path.name + ".new")
-    temporary.write_text(text)
+    temporary.write_text(text, encoding="utf-8")
     os.chmod(temporary, 0o600)
     temporary.replace(path)

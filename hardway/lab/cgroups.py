@@ -50,8 +50,10 @@ class Cgroups:
 
 def detect(proc: Path = Path("/proc"), run: Path = Path("/run")) -> Cgroups:
     """The host's layout as seen by this process; LabError when no hierarchy is mounted."""
-    mounts = _mounts((proc / "self/mountinfo").read_text())
-    found = [h for line in (proc / "self/cgroup").read_text().splitlines() if (h := _hierarchy(line, mounts))]
+    mounts = _mounts((proc / "self/mountinfo").read_text(encoding="utf-8"))
+    found = [
+        h for line in (proc / "self/cgroup").read_text(encoding="utf-8").splitlines() if (h := _hierarchy(line, mounts))
+    ]
     systemd = (run / "systemd/system").is_dir()
     unified = [h for h in found if h.unified]
     if unified and unified[0].mount == TOP:
@@ -104,7 +106,7 @@ def leave_own_group(layout: Cgroups) -> None:
     if layout.kind is Kind.UNIFIED and layout.systemd:
         keeper = layout.hierarchies[0].own / "keeper"
         keeper.mkdir(exist_ok=True)
-        (keeper / "cgroup.procs").write_text(str(os.getpid()))
+        (keeper / "cgroup.procs").write_text(str(os.getpid()), encoding="utf-8")
 
 
 def make(groups: list[tuple[Hierarchy, Path, Path]], memory: int) -> list[Path]:
@@ -112,9 +114,9 @@ def make(groups: list[tuple[Hierarchy, Path, Path]], memory: int) -> list[Path]:
     for hierarchy, parent, folder in groups:
         _make_path(hierarchy, parent, folder)
         if memory and hierarchy.unified and (folder / "memory.max").exists():
-            (folder / "memory.max").write_text(str(memory))
+            (folder / "memory.max").write_text(str(memory), encoding="utf-8")
         elif memory and "memory" in hierarchy.controllers:
-            (folder / "memory.limit_in_bytes").write_text(str(memory))
+            (folder / "memory.limit_in_bytes").write_text(str(memory), encoding="utf-8")
     return [folder for _, _, folder in groups]
 
 
@@ -127,22 +129,22 @@ def _make_path(hierarchy: Hierarchy, parent: Path, folder: Path) -> None:
         below.mkdir(exist_ok=True)
         if "cpuset" in hierarchy.controllers:
             for name in ("cpuset.cpus", "cpuset.mems"):
-                (below / name).write_text((above / name).read_text())
-            (below / "cgroup.clone_children").write_text("1")
+                (below / name).write_text((above / name).read_text(encoding="utf-8"), encoding="utf-8")
+            (below / "cgroup.clone_children").write_text("1", encoding="utf-8")
         above = below
 
 
 def _hand_down(folder: Path) -> None:
     """Give the children of a v2 group every controller it has."""
-    controllers = (folder / "cgroup.controllers").read_text().split()
+    controllers = (folder / "cgroup.controllers").read_text(encoding="utf-8").split()
     if controllers:
-        (folder / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in controllers))
+        (folder / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in controllers), encoding="utf-8")
 
 
 def enter(folders: list[Path]) -> None:
     """Move the calling process into each group."""
     for folder in folders:
-        (folder / "cgroup.procs").write_text(str(os.getpid()))
+        (folder / "cgroup.procs").write_text(str(os.getpid()), encoding="utf-8")
 
 
 def kill(folders: list[Path]) -> None:
@@ -150,7 +152,7 @@ def kill(folders: list[Path]) -> None:
     for folder in folders:
         switch = folder / "cgroup.kill"
         if switch.exists():
-            switch.write_text("1")
+            switch.write_text("1", encoding="utf-8")
             return
     for folder in folders[:1]:
         for pid in _members(folder):
@@ -159,7 +161,7 @@ def kill(folders: list[Path]) -> None:
 
 
 def _members(folder: Path) -> list[int]:
-    return [int(pid) for procs in folder.rglob("cgroup.procs") for pid in procs.read_text().split()]
+    return [int(pid) for procs in folder.rglob("cgroup.procs") for pid in procs.read_text(encoding="utf-8").split()]
 
 
 def remove(folders: list[Path], deadline: float = 10.0) -> None:
@@ -193,7 +195,7 @@ def memory_used(folders: list[Path]) -> int:
     """Bytes of anonymous memory of the machine's processes; 0 when it is off."""
     for folder in folders:
         with suppress(OSError):
-            text = (folder / "memory.stat").read_text()
+            text = (folder / "memory.stat").read_text(encoding="utf-8")
             if match := re.search(r"^(?:total_rss|anon) (\d+)", text, re.MULTILINE):
                 return int(match.group(1))
     return 0

@@ -33,7 +33,7 @@ def make(machine: MachineSpec, lab: LabSpec, public_key: str) -> None:
     machine.save()
     mount(machine)
     _write(machine.root / "etc/hostname", f"{machine.name}\n")
-    if not (machine.root / "etc/machine-id").read_text().strip():
+    if not (machine.root / "etc/machine-id").read_text(encoding="utf-8").strip():
         _write(machine.root / "etc/machine-id", f"{uuid.uuid4().hex}\n")
     _write_hosts(machine.root / "etc/hosts", lab)
     _write(machine.root / "etc/ssh/sshd_config.d/port.conf", f"Port {machine.port}\n")
@@ -41,7 +41,10 @@ def make(machine: MachineSpec, lab: LabSpec, public_key: str) -> None:
     host_key = machine.root / "etc/ssh/ssh_host_ed25519_key"
     if not host_key.exists():
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", machine.name, "-f", host_key)
-    _write(machine.home / "hostkey.pub", " ".join(host_key.with_suffix(".pub").read_text().split()[:2]) + "\n")
+    _write(
+        machine.home / "hostkey.pub",
+        " ".join(host_key.with_suffix(".pub").read_text(encoding="utf-8").split()[:2]) + "\n",
+    )
 
 
 def host_keys(lab: LabSpec, name: str) -> str:
@@ -49,7 +52,9 @@ def host_keys(lab: LabSpec, name: str) -> str:
     homes = {machine.name: machine.home for machine in made(lab)}
     if name not in homes:
         raise LabError(f"{name} has not been created yet", host=name, hint=f"hardway lab up {lab.source or 'INV'}")
-    return "".join(path.read_text() for path in sorted((homes[name] / "upper/etc/ssh").glob("ssh_host_*_key.pub")))
+    return "".join(
+        path.read_text(encoding="utf-8") for path in sorted((homes[name] / "upper/etc/ssh").glob("ssh_host_*_key.pub"))
+    )
 
 
 def _write_hosts(path: Path, lab: LabSpec) -> None:
@@ -58,7 +63,7 @@ def _write_hosts(path: Path, lab: LabSpec) -> None:
     Lines somebody else added stay, and a file that has them all is left alone.
     """
     own = ["127.0.0.1 localhost", *(f"{address} {name}" for name, address in lab.hosts)]
-    old = path.read_text().splitlines() if path.exists() else []
+    old = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     if set(own) <= set(old):
         return
     names = {line.split()[1] for line in own}
@@ -67,15 +72,15 @@ def _write_hosts(path: Path, lab: LabSpec) -> None:
 
 
 def _admit(path: Path, public_key: str) -> None:
-    keys = path.read_text() if path.exists() else ""
+    keys = path.read_text(encoding="utf-8") if path.exists() else ""
     if public_key not in keys:
         _write(path, f"{keys}{public_key}\n", 0o600)
 
 
 def _write(path: Path, text: str, mode: int = 0o644) -> None:
-    if path.exists() and path.read_text() == text:
+    if path.exists() and path.read_text(encoding="utf-8") == text:
         return
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     os.chmod(path, mode)
 
 
@@ -107,7 +112,7 @@ def unmount(machine: MachineSpec, deadline: float = 10.0) -> None:
 
 def remove(machine: MachineSpec) -> None:
     """Delete the machine with all its files; LabError when something is still mounted there."""
-    if str(machine.home) + "/" in Path("/proc/self/mountinfo").read_text():
+    if str(machine.home) + "/" in Path("/proc/self/mountinfo").read_text(encoding="utf-8"):
         raise LabError(
             f"something is still mounted below {machine.home}", host=machine.name, hint=f"findmnt | grep {machine.home}"
         )

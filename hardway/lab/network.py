@@ -96,14 +96,14 @@ def set_cable(machine: MachineSpec, connected: bool) -> None:
 
 def allow_many_machines() -> None:
     """Each machine's systemd takes some 15 inotify instances of the one root user they share."""
-    if int(INOTIFY.read_text()) < 4096:
-        INOTIFY.write_text("4096")
+    if int(INOTIFY.read_text(encoding="utf-8")) < 4096:
+        INOTIFY.write_text("4096", encoding="utf-8")
 
 
 def _is_up(interface: str) -> bool:
     """Whether the interface is there and switched on, which is the last thing done to it."""
     flags = INTERFACES / interface / "flags"
-    return flags.exists() and bool(int(flags.read_text(), 16) & 1)
+    return flags.exists() and bool(int(flags.read_text(encoding="utf-8"), 16) & 1)
 
 
 def _remove_uplink(lab: LabSpec) -> None:

@@ -40,7 +40,7 @@ def switch_on(machine: MachineSpec) -> None:
 def _start_unit(machine: MachineSpec, python: list[str]) -> None:
     """Under systemd the supervisor is a transient unit whose groups are delegated to it, outside the user's session."""
     log = f"file:{machine.console}"
-    machine.console.write_text("")
+    machine.console.write_text("", encoding="utf-8")
     properties = (
         "Delegate=yes",
         "KillMode=mixed",
@@ -134,6 +134,6 @@ def greets(address: str, port: int, timeout: float = 0.5) -> bool:
 def console_tail(machine: MachineSpec) -> str:
     """The last 20 lines of the machine's console."""
     try:
-        return "\n".join(machine.console.read_text(errors="replace").splitlines()[-20:])
+        return "\n".join(machine.console.read_text(errors="replace", encoding="utf-8").splitlines()[-20:])
     except FileNotFoundError:
         return ""

@@ -23,7 +23,7 @@ from .spec import LabSpec
 def working_on(name: str, report: Callable[[str], None], deadline: float = 300.0) -> Iterator[None]:
     """Hold the one lock of a lab; another run's work is waited for up to `deadline` seconds, then LabError."""
     RUN.mkdir(mode=0o755, exist_ok=True)
-    with (RUN / f"{name}.lock").open("a+") as lock:
+    with (RUN / f"{name}.lock").open("a+", encoding="utf-8") as lock:
         if not _try_lock(lock):
             report(f"another hardway is working on lab {name}; waiting for it")
             _await_lock(lock, name, deadline)
@@ -58,7 +58,7 @@ def _try_lock(lock) -> bool:
 def claim(lab: LabSpec) -> None:
     """Enter a lab among those that are up; LabError naming the other lab when its name or network is taken."""
     RUN.mkdir(mode=0o755, exist_ok=True)
-    with (RUN / "claims.lock").open("a+") as lock:
+    with (RUN / "claims.lock").open("a+", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for other in _claims():
             _refuse_conflict(lab, other)
@@ -71,7 +71,7 @@ def claim(lab: LabSpec) -> None:
             "pid": os.getpid(),
         }
         temporary = RUN / f"{lab.name}.new"
-        temporary.write_text(json.dumps(mine))
+        temporary.write_text(json.dumps(mine), encoding="utf-8")
         temporary.replace(RUN / f"{lab.name}.json")
 
 
@@ -91,7 +91,7 @@ def _claims() -> list[dict]:
     found = []
     for path in sorted(RUN.glob("*.json")):
         with contextlib.suppress(FileNotFoundError):  # another lab has just gone down
-            found.append(json.loads(path.read_text()))
+            found.append(json.loads(path.read_text(encoding="utf-8")))
     return found
 
 

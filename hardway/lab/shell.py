@@ -14,7 +14,7 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 def is_mounted(place: Path) -> bool:
     """Whether something is mounted exactly here; unlike Path.is_mount it also sees a folder bound to itself."""
-    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
     return any(line.split()[4].replace("\\040", " ") == str(place) for line in lines)
 
 

@@ -71,11 +71,11 @@ class MachineSpec:
         return "02:00:" + ":".join(re.findall("..", _hex(self.address)))
 
     def save(self) -> None:
-        (self.home / "machine.json").write_text(json.dumps(asdict(self)))
+        (self.home / "machine.json").write_text(json.dumps(asdict(self)), encoding="utf-8")
 
     @staticmethod
     def load(home: Path) -> MachineSpec:
-        return MachineSpec(**json.loads((home / "machine.json").read_text()))
+        return MachineSpec(**json.loads((home / "machine.json").read_text(encoding="utf-8")))
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ class State:
 def read(machine: MachineSpec) -> State | None:
     """The state file's content, or None when the machine was never on (or is about to come on)."""
     try:
-        fields = json.loads(machine.state.read_text())
+        fields = json.loads(machine.state.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     return State(fields["pid"], fields["started"], tuple(fields["groups"]), fields["ended"])
@@ -57,7 +57,7 @@ def started(pid: int) -> str:
     Empty when there is none.
     """
     try:
-        text = Path(f"/proc/{pid}/stat").read_text()
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
     except (FileNotFoundError, ProcessLookupError):
         return ""
     fields = text.rpartition(")")[2].split()
@@ -72,5 +72,5 @@ def _write(machine: MachineSpec, groups: list[Path], ended: str) -> None:
         "ended": ended,
     }
     temporary = machine.state.with_suffix(".new")
-    temporary.write_text(json.dumps(fields))
+    temporary.write_text(json.dumps(fields), encoding="utf-8")
     temporary.replace(machine.state)

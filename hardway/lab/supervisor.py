@@ -103,7 +103,7 @@ class Supervisor:
 
 def command(machine: MachineSpec, kernel_modules: Path = Path("/lib/modules")) -> list[str]:
     """The systemd-nspawn command line that boots a machine."""
-    identity = (machine.root / "etc/machine-id").read_text().strip()
+    identity = (machine.root / "etc/machine-id").read_text(encoding="utf-8").strip()
     own_modules = kernel_modules / platform.release()
     # A host with modules lends them; on one without, the machine itself says which are built in.
     modules = [f"--bind-ro={own_modules}"] if (own_modules / "modules.dep").exists() else []

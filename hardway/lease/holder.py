@@ -15,6 +15,8 @@ from ..state.owner import Owner
 TTL = 90.0
 TRYING, WORKING, NO_LOCK = "trying", "working", "-"
 
+LATEST = 1e11  # seconds since 1970, in the year 5138
+
 
 @dataclass(frozen=True)
 class Holder:
@@ -52,8 +54,8 @@ class Holder:
         """From a host's answer to the probe `lease`: the age and the last beat; None where nobody holds it."""
         try:
             age, token, state, _, since, where, pid, lock, command = answer.split(maxsplit=8)
-            lock, seconds = lock.removeprefix(NO_LOCK), max(float(age), 0.0)
-            return cls(token, float(since), where, int(pid), command, lock, state == WORKING, seconds)
+            lock, seconds = lock.removeprefix(NO_LOCK), _plausible(age)
+            return cls(token, _plausible(since), where, int(pid), command, lock, state == WORKING, seconds)
         except ValueError:
             return None
 
@@ -80,6 +82,12 @@ class Holder:
             f"wait until it ends, then run the same command again; if {self.computer} is off or has lost its network,"
             f" the lease expires by itself at {end}"
         )
+
+
+def _plausible(word: str) -> float:
+    """A number of seconds; 0 for one that no clock shows: a run of unknown age is held to be alive."""
+    seconds = float(word)
+    return seconds if 0 <= seconds < LATEST else 0.0
 
 
 def moment(seconds: float, form: str) -> str:

@@ -10,12 +10,13 @@ from typing import TypeVar
 from ..cluster import Host
 from ..errors import HardwayError
 from ..facts import Facts
+from ..foreign.understanding import mapping, mappings, text, texts, understood
 from ..ports import SSH
 from ..targets.kube import BROKEN, KubeApi
 from ..targets.live import Live
 from . import roads
 from .encryption import serves, settled
-from .lives import Lives, forward, node
+from .lives import Lives, Node, forward, node
 from .reach import blocked
 
 T = TypeVar("T")
@@ -95,24 +96,39 @@ def _etcd(live: Live, running: tuple[Host, ...]) -> Lives:
 def _api(live: Live, servers: tuple[Host, ...]) -> Lives:
     for host in servers:
         api = live.kube(host)
-        nodes = _answer(lambda api=api: api.get("/api/v1/nodes"))
+        nodes = _answer(lambda api=api: _nodes(api))
         if nodes is not None:
-            found = [node(one) for one in nodes.get("items", [])]
-            system = _answer(lambda api=api: api.get("/api/v1/namespaces/kube-system")) or {}
-            names = _answer(lambda api=api: api.get(COREDNS))
-            uid = system.get("metadata", {}).get("uid", "")
-            by_name = {one.name: one for one in found}
-            return Lives(uid=uid, nodes=by_name, servers=_servers(api), forward=forward(names))
+            uid = _answer(lambda api=api: _uid(api)) or ""
+            corefile = _answer(lambda api=api: _forward(api))
+            return Lives(uid=uid, nodes=nodes, servers=_answer(lambda api=api: _servers(api)), forward=corefile)
     return Lives()
+
+
+def _nodes(api: KubeApi) -> dict[str, Node] | None:
+    said = api.get("/api/v1/nodes")
+    with understood("the API server", said):
+        return None if said is None else {one.name: one for one in map(node, mappings(said.get("items")))}
+
+
+def _uid(api: KubeApi) -> str:
+    said = api.get("/api/v1/namespaces/kube-system") or {}
+    with understood("the API server", said):
+        return text(mapping(said.get("metadata")).get("uid", ""))
+
+
+def _forward(api: KubeApi) -> tuple[str, ...] | None:
+    said = api.get(COREDNS)
+    with understood("the API server", said):
+        return forward(said)
 
 
 def _servers(api: KubeApi) -> frozenset[str] | None:
     """Each API server keeps its own address among the endpoints of the Service `kubernetes`, and one that ends is taken
     out within seconds."""
-    found = _answer(lambda: api.get(ENDPOINTS))
-    if found is None:
-        return None
-    return frozenset(address for one in found.get("endpoints") or () for address in one["addresses"])
+    said = api.get(ENDPOINTS)
+    with understood("the API server", said):
+        ends = mappings((said or {}).get("endpoints"))
+        return None if said is None else frozenset(address for one in ends for address in texts(one["addresses"]))
 
 
 def _answer(question: Callable[[], T]) -> T | None:

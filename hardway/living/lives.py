@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..etcd.interface import Member
+from ..foreign.understanding import mapping, mappings, text
 from .reach import Blocked
 
 
@@ -51,23 +52,23 @@ class Lives:
 
 def forward(corefile: Mapping[str, Any] | None) -> tuple[str, ...] | None:
     """Where the first server of CoreDNS's ConfigMap forwards to; the others are for domains of their own."""
-    text = (corefile or {}).get("data", {}).get("Corefile")
-    if text is None:
+    said = mapping((corefile or {}).get("data")).get("Corefile")
+    if said is None:
         return None
-    found = re.search(r"^\s*forward \. (.+)$", text.partition("\n}")[0], re.MULTILINE)
+    found = re.search(r"^\s*forward \. (.+)$", text(said).partition("\n}")[0], re.MULTILINE)
     return tuple(found[1].split()) if found else ()
 
 
 def node(found: Mapping[str, Any]) -> Node:
-    """A Node object of the API in our own terms."""
+    """A Node object of the API in our own terms; see hardway.foreign.understanding for one that is none."""
     status, spec = found.get("status", {}), found.get("spec", {})
-    addresses = {one["type"]: one["address"] for one in status.get("addresses", [])}
-    conditions = {one["type"]: one["status"] for one in status.get("conditions", [])}
+    addresses = {one["type"]: text(one["address"]) for one in mappings(status.get("addresses"))}
+    conditions = {one["type"]: one["status"] for one in mappings(status.get("conditions"))}
     return Node(
         found["metadata"]["name"],
         addresses.get("InternalIP", ""),
-        spec.get("podCIDR", ""),
-        status.get("nodeInfo", {}).get("kubeletVersion", "").removeprefix("v"),
+        text(spec.get("podCIDR", "")),
+        text(mapping(status.get("nodeInfo")).get("kubeletVersion", "")).removeprefix("v"),
         conditions.get("Ready") == "True",
         not spec.get("unschedulable", False),
     )

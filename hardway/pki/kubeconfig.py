@@ -10,16 +10,20 @@ import functools
 import os
 import secrets
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 from ..errors import PkiError
 from ..state.durable import sync_directory, write_synced
 from ..state.statedir import StateDir
 from .secret import Secret
 
+CA = "certificate-authority-data"
 SECTIONS = ("clusters", "users", "contexts")
 # No name of a cluster, user or server has an underscore.
 MARKS = ("_CA_", "_CERTIFICATE_", "_KEY_")
@@ -28,11 +32,17 @@ MARKS = ("_CA_", "_CERTIFICATE_", "_KEY_")
 @dataclass(frozen=True)
 class Merge:
     """What a merge did: entries as `section/name`, and the copy of the former file when there was one and it
-    changed."""
+    changed.
+
+    `strange` says in a line what another cluster of the same name was, which this one has replaced; `context` is the
+    one that was current before, where that is another one.
+    """
 
     added: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
     backup: Path | None = None
+    strange: tuple[str, ...] = ()
+    context: str = ""
 
 
 def document(cluster: str, user: str, server: str, ca: bytes, certificate: bytes, key: Secret) -> Secret:
@@ -69,8 +79,9 @@ def merge(into: Path, addition: Secret, *, switch: bool = True) -> Merge:
     path = path.resolve() if path.is_symlink() else path
     try:
         before = path.read_bytes() if path.exists() else b""
-        content, added, replaced = _combined(_load(before, path), yaml.safe_load(addition.reveal()), switch)
-        if before and content == _load(before, path):
+        theirs, ours = _load(before, path), yaml.safe_load(addition.reveal())
+        content, added, replaced = _combined(theirs, ours, switch)
+        if before and content == theirs:
             path.chmod(0o600)  # our key may be in it since a merge, whoever has opened it to others since
             return Merge()
         backup = _backup(path) if before else None
@@ -79,7 +90,9 @@ def merge(into: Path, addition: Secret, *, switch: bool = True) -> Merge:
         raise PkiError(
             f"cannot merge into {path}: {error.strerror or error}", hint="name another file with -o FILE"
         ) from error
-    return Merge(tuple(added), tuple(replaced), backup)
+    former = str(theirs.get("current-context") or "")
+    left = "" if former == content["current-context"] else former
+    return Merge(tuple(added), tuple(replaced), backup, tuple(_strange(theirs, ours)), left)
 
 
 def users_own() -> Path:
@@ -130,6 +143,27 @@ def _combined(content: dict, addition: dict, switch: bool) -> tuple[dict, list[s
     if switch or not combined.get("current-context"):
         combined["current-context"] = addition["current-context"]
     return combined, added, replaced
+
+
+def _strange(theirs: dict, ours: dict) -> Iterator[str]:
+    """Each cluster of theirs that has the name of one of ours and another CA."""
+    mine = {entry["name"]: entry["cluster"] for entry in ours["clusters"]}
+    for entry in theirs.get("clusters") or ():
+        new, old = mine.get(str(entry["name"])), entry.get("cluster")
+        old = old if isinstance(old, dict) else {}
+        if new and old.get(CA) != new[CA]:
+            yield f"cluster {entry['name']} at {old.get('server') or 'no server'}, with {_ca(old)}"
+
+
+def _ca(cluster: dict) -> str:
+    """A cluster's CA as it can be compared with `openssl x509 -fingerprint -sha256`."""
+    try:
+        pem = base64.b64decode(str(cluster[CA]), validate=True)
+        return f"the CA {x509.load_pem_x509_certificate(pem).fingerprint(hashes.SHA256()).hex(':').upper()[:23]}..."
+    except KeyError:
+        return "the CA in a file" if cluster.get("certificate-authority") else "no CA"
+    except ValueError:
+        return "a CA that cannot be read"
 
 
 def _backup(path: Path) -> Path:

@@ -3,7 +3,7 @@ does."""
 
 from .agreement import Agreement
 from .file import Purpose, Saved, as_document, as_json, load, save
-from .looking import foreseen, look, permitted
+from .looking import cached, foreseen, look, permitted
 from .plan import Plan, foresee
 from .text import as_text
 
@@ -15,6 +15,7 @@ __all__ = [
     "as_document",
     "as_json",
     "as_text",
+    "cached",
     "foresee",
     "foreseen",
     "load",

@@ -3,23 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from ..errors import HardwayError
+from ..assets.placeholders import Placeholders
+from ..errors import AssetError, HardwayError
 from ..phase import Phase
 from ..preflight import continuity
 from ..run.selection import Scope, Selection, everything
 from ..session import Known, Session
 from .plan import Plan, foresee
 
+SHOWN = 3
 
-def look(session: Session, selection: Selection, anew: bool = False) -> tuple[Plan, list[HardwayError]]:
+
+def look(
+    session: Session, selection: Selection, anew: bool = False, exact: bool = False
+) -> tuple[Plan, list[HardwayError]]:
     """The plan: what a bootstrap would change, and what preflight finds; the errors of workers that it leaves out.
 
-    Nothing is written anywhere. With `anew` the plan of a new cluster in place of one whose data is lost.
+    Nothing is written anywhere, and nothing fetched: see `cached`. With `anew` the plan of a new cluster in place of
+    one whose data is lost.
     """
-    known = permitted(session.assemble(selection), selection, anew)
-    known.gather()
+    known = cached(permitted(session.assemble(selection), selection, anew), exact)
     return foreseen(known, selection.phases()), list(known.left_out.values())
+
+
+def cached(known: Known, exact: bool = False) -> Known:
+    """The same with the binaries and images of the cache alone: one that is on a host and not in the cache cannot be
+    compared, which is said. AssetError for that where the plan must be `exact`."""
+    missing = [f"{row.name} {row.version}" for row in known.session.assets.list(known.archs) if row.state != "cached"]
+    if not missing:
+        return known
+    names = ", ".join(missing[:SHOWN]) + (f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else "")
+    if exact:
+        hint = "hardway assets fetch INV   then run the same command again"
+        raise AssetError(f"a saved plan names every checksum, and these are not in the cache: {names}", hint=hint)
+    known.session.report.note(f"not in the cache, so bootstrap fetches it first: {names}")
+    return replace(known, session=replace(known.session, assets=Placeholders(known.session.assets)))
 
 
 def permitted(known: Known, selection: Selection, anew: bool = False) -> Known:

@@ -11,12 +11,13 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TextIO
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
 from .board import Board
 from .compose import composed
+from .console import Seen, console
 
 EVERY = 0.25  # seconds between two drawings: a drawing costs processor time that the run wants
 SHOW_CURSOR = "\x1b[?25h"
@@ -36,7 +37,7 @@ class Screen:
 
     def __init__(self, board: Board, clock: Callable[[], float], stream: TextIO, lock: threading.RLock):
         self.board, self.clock, self.lock = board, clock, lock
-        self.console = Console(file=stream, highlight=False, soft_wrap=True)
+        self.console = console(stream, soft_wrap=True)
         self.live = self._live()
         self.before: Any = None
         self.over = threading.Event()
@@ -45,9 +46,9 @@ class Screen:
     def _live(self) -> Live:
         return Live(console=self.console, auto_refresh=False, transient=True, get_renderable=self._drawn)
 
-    def _drawn(self) -> Group:
+    def _drawn(self) -> Seen:
         size, unicode = self.console.size, self.console.encoding.startswith("utf")
-        return Group(*composed(self.board, self.clock(), size.width, size.height - 1, unicode))
+        return Seen(Group(*composed(self.board, self.clock(), size.width, size.height - 1, unicode)))
 
     def __enter__(self) -> Screen:
         # Whoever ends us politely finds the cursor again; other threads may not touch signals. A signal that

@@ -147,6 +147,8 @@ class Binary:
         kind, *meta = answer.split()
         if kind != "file":
             return Change(self.key, ("new",), (self.sent(self.path),), diff=f"{self.blob.size} bytes, {self.digest}")
+        if meta[4] != self.blob.sha256 and self.blob.unknown:
+            return self.untold()
         if meta[4] != self.blob.sha256:
             # What waits there may be half of a program for all its owner knows: its digest decides.
             swap = Op("swap", (self.path, *self.wanted, self.blob.sha256, *(["keep"] if self.keep else [])))
@@ -157,6 +159,10 @@ class Binary:
             own = Op("own", (self.path, *self.wanted))
             return Change(self.key, (_meta(meta[:3], self.wanted),), (own,), was=described(meta))
         return None
+
+    def untold(self) -> Change:
+        """It is there, and nobody can tell whether it is the right one."""
+        return Change(self.key, ("cannot be compared: it is not in the cache of this computer",), (), unknown=True)
 
     @property
     def digest(self) -> str:
@@ -193,6 +199,8 @@ class Delivered:
         there, waiting, _, ours_waiting, _ = (now.answers[probe] for probe in self.probes())
         if there.split()[0] != "file":
             return program.compare(now)
+        if program.blob.unknown and there.split()[-1] != program.blob.sha256:
+            return program.untold()
         if program.blob.sha256 in there:
             drop = Op("drop", (program.beside,))
             why = f"{program.beside} is of no more use"

@@ -73,7 +73,9 @@ class Unit:
         # While it ends, or a start of it is still to come, it is not yet the process that counts.
         other = state["Flags"] == "other" and unit.active == "active" and not unit.has_job
         former = bool(self.rereads) and state["Stamp"] == self._former(now.answers)
-        stale = bool(changed) or other or not (former or state["Stamp"] == self.digest)
+        # Of a program that is not on this computer nobody can tell whether the unit runs it.
+        known = former or state["Stamp"] == self.digest or any(used.blob.unknown for used in self.uses)
+        stale = bool(changed) or other or not known
         restamp = () if stale else self.restamp(now)
         # Where it is not known which of its files are older, any of them may be.
         loads = self.reloads.issuperset(changed or [used.path for used in self.uses]) and not other

@@ -44,7 +44,7 @@ def identity(path: Path) -> str:
     folder has another one, and so has the same file after a reboot or on a copy of the machine.
     """
     try:
-        boot, file = BOOT.read_text(), path.stat()
+        boot, file = BOOT.read_text(encoding="utf-8"), path.stat()
     except OSError:
         return ""
     return hashlib.sha256(f"{boot} {file.st_dev} {file.st_ino}".encode()).hexdigest()[:16]

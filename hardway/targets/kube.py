@@ -22,6 +22,7 @@ from ..errors import (
     HardwayError,
     RemoteCommandError,
 )
+from ..foreign.understanding import mapping, sound, understood, without_nulls
 from ..patience import stretched
 from ..pki.secret import Secret
 from ..resources.kubernetes import UNKNOWN, node_patch
@@ -150,7 +151,8 @@ class KubeApi:
                 evidence=body.decode("utf-8", "replace")[-2000:],
                 hint="check the control plane: hardway status INV",
             )
-        return json.loads(body) if body else {}
+        with understood("the API server", body, "kubernetes", "check the control plane: hardway status INV"):
+            return sound(without_nulls(json.loads(body))) if body else {}
 
     def not_ready(self) -> str:
         """Why /readyz is not ok, or an empty string."""
@@ -166,7 +168,7 @@ class KubeApi:
         review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
                   "spec": {"resourceAttributes": {"verb": "*", "group": "*", "resource": "*"}}}  # fmt: skip
         try:
-            status = self.send("POST", REVIEW, review)["status"]
+            status = mapping(self.send("POST", REVIEW, review).get("status"))
         except (OSError, http.client.HTTPException, HardwayError) as error:
             return str(error) or type(error).__name__
         return "" if status.get("allowed") else f"not allowed: {status.get('reason', '')}"

@@ -22,6 +22,7 @@ from ..errors import ConnectionFailed, ForwardingError, HardwayError, NotReadyEr
 from ..etcd.command import Etcdctl, beside
 from ..etcd.interface import EtcdClient
 from ..facts import Facts, parse
+from ..foreign.understanding import understood
 from ..patience import Deadline, stretched
 from ..pki.credentials import Credentials
 from ..ports import ETCD_HEALTH, LISTENING
@@ -100,7 +101,8 @@ class Live:
         sent = time.time()
         survey = Probe("survey", (self.cluster.api_name, *(str(hop.address) for hop in self.cluster.workers)))
         answer = remote.probe((survey,))[survey]
-        facts = parse(answer, sent, time.time())
+        with understood(host.name, answer, host.name, f"run the command again; on {host.name}: uname -a; df -k; date"):
+            facts = parse(answer, sent, time.time())
         return self.tried(host, facts) if trial or not facts.cluster else facts
 
     def tried(self, host: Host, facts: Facts) -> Facts:

@@ -8,26 +8,17 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import socket
 import subprocess
 import tarfile
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
-from assets_world import VERSIONS, everything, own_sums, write_folder
+from counter import PHRASE, Counter
 from docs.test_help import ALL
-from failures.desk import ADDRESS, Desk, keys_of
 from fakes import bolt_file
 
-from hardway import archive
-from hardway.archive import Backup, Lock, Manifest
-from hardway.commands.whole.backup import kept
-from hardway.etcd import snapshot as snapshots
-from hardway.etcd.sidecar import Sidecar
-from hardway.pki.secret import Secret
 from hardway.state.statedir import StateDir
 
 pytestmark = pytest.mark.slow
@@ -42,43 +33,6 @@ def runs(*commands: str) -> Callable:
     """Marks a test as the one that runs these commands."""
     RUN.update(commands)
     return lambda test: test
-
-
-class Counter(Desk):
-    """A desk with a mirror of small files beside it, and a cluster whose hosts answer nobody."""
-
-    def __init__(self, folder: Path, port: int):
-        cache = str(folder / "cache")
-        super().__init__(folder, {"HOME": str(folder), "HARDWAY_CACHE": cache, "KUBECONFIG": ""})
-        (folder / "mirror").mkdir()
-        self.world = everything()
-        config = folder / "ssh_config"
-        config.write_text(f"Host {ADDRESS}\n  HostName 127.0.0.1\n  Port {port}\n")
-        kept = {name: value for name, value in asdict(VERSIONS).items() if name not in ("kubernetes", "busybox")}
-        self.cluster = self.inventory(
-            kubernetes=VERSIONS.kubernetes,
-            versions=kept,
-            assets={
-                "source": "mirror",
-                "mirror": str(folder / "mirror"),
-                "checksums": own_sums(self.world, folder / "sums.yaml"),
-            },
-            ssh={"config": str(config), "connect_timeout": 1, "agent": False},
-            drills=True,
-        )
-
-    def keys(self) -> None:
-        keys_of(self.cluster, self.folder / ".hardway/refused")
-
-    def assets(self) -> None:
-        write_folder(self.folder / "mirror", self.world)
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Counter]:
-    with socket.socket() as nobody:  # bound and not listening: whoever connects is refused at once
-        nobody.bind(("127.0.0.1", 0))
-        yield Counter(tmp_path, nobody.getsockname()[1])
 
 
 @runs("init", "validate")
@@ -341,9 +295,6 @@ def test_an_upgrade_of_hosts_that_do_not_answer(desk: Counter, words: tuple[str,
     assert "a bug in hardway" not in ran.err and "Traceback" not in ran.err and not list(desk.folder.glob("*.db"))
 
 
-PHRASE = "correct horse battery staple"
-
-
 @runs("backup")
 @pytest.mark.parametrize(
     ("words", "code", "said"),
@@ -396,7 +347,7 @@ def test_a_whole_cluster_is_not_restored_while_hosts_do_not_answer(desk: Counter
     for name, text in written.items():
         (desk.folder / name).write_text(text)
     if words[0] in (clusters := {"lab.age": "refused", "other.age": "shop"}):
-        saved_whole(desk, words[0], clusters[words[0]])
+        desk.saved_whole(words[0], clusters[words[0]])
     ran = desk.hardway("restore", desk.cluster, *words).ok(code)
     assert said in ran.err and "next: " in ran.err and PHRASE not in ran.out + ran.err
     assert "a bug in hardway" not in ran.err and "Traceback" not in ran.err
@@ -404,24 +355,10 @@ def test_a_whole_cluster_is_not_restored_while_hosts_do_not_answer(desk: Counter
         assert not (folder / "pki/ca.key").exists(), "it was written before the hosts were asked"
 
 
-def saved_whole(desk: Counter, name: str, cluster: str) -> None:
-    """A backup of that name, with keys of its own, of a cluster as the desk's inventory describes it."""
-    found = snapshots.read(bolt_file.write(desk.folder / "etcd.db", b"uid-1"))
-    about = Sidecar(cluster, "2026-11-28T12:00:00+00:00", "node-1", 1, found.size, found.sha256, "3.7.3", "3.7.0",
-                    VERSIONS.kubernetes, "c1", "uid-1", "ca", "tokens")  # fmt: skip
-    said = Manifest(cluster, about.taken, "0", VERSIONS.kubernetes, "3.7.3", "https://10.0.0.1:6443")
-    if not (desk.folder / "elsewhere").exists():
-        keys_of(desk.cluster, desk.folder / "elsewhere")
-    state = kept(StateDir(desk.folder / "elsewhere"))
-    with (desk.folder / name).open("wb") as file:
-        whole = Backup(desk.folder / name, said, b"cluster: refused\n", found, about, state)
-        archive.write(Lock(passphrase=Secret(PHRASE.encode())), file, whole)
-
-
 @runs("restore")
 def test_the_inventory_of_a_backup_is_written_to_a_new_file(desk: Counter):
     (desk.folder / "phrase").write_text(PHRASE)
-    saved_whole(desk, "lab.age", "refused")
+    desk.saved_whole("lab.age", "refused")
     words = ("lab.age", "--passphrase-file", "phrase")
     ran = desk.hardway("restore", "lost.yaml", *words).ok(2)
     assert "next: to write that of the backup: hardway restore lost.yaml lab.age --write-inventory" in ran.err

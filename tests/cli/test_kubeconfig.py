@@ -134,3 +134,54 @@ def test_what_cannot_be_is_refused(home: Home):
     other = home.inventory("unbuilt", cluster="unbuilt")
     assert f"next: create it: hardway bootstrap {other}" in home.hardway("kubeconfig", other, "--merge").ok(8).err
     assert not home.config.exists()
+
+
+def other_cluster(home: Home, **changes: object) -> str:
+    """Somebody's file with a cluster of this name that is another one; its text."""
+    other = home.folder / ".hardway/other"
+    keys_of(home.cluster, other)
+    theirs = yaml.safe_load((other / "admin.conf").read_text())
+    theirs["clusters"][0]["cluster"] |= {"server": "https://old.example.org:6443", **changes}
+    theirs["contexts"] += THEIRS["contexts"]
+    home.theirs().write_text(yaml.safe_dump({**theirs, "current-context": "work"}))
+    return home.config.read_text()
+
+
+def test_a_cluster_of_the_same_name_and_another_ca_is_named(home: Home):
+    before = other_cluster(home)
+    told = home.merge().ok().out
+    assert "the current context is now refused; it was work" in told
+    assert "warning: it replaces another cluster refused at https://old.example.org:6443, with the CA " in told
+    assert "replaced: clusters/refused, users/refused-admin" in told and "contexts" not in told
+    [kept] = home.config.parent.glob("config.before-*")
+    assert f"the old file is {kept}" in told and kept.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("ca", "said"),
+    [
+        ({"certificate-authority-data": "%%%"}, "with a CA that cannot be read"),
+        ({"certificate-authority-data": 5}, "with a CA that cannot be read"),
+        ({"certificate-authority-data": None}, "with a CA that cannot be read"),
+        ({"server": "https://x/\x1b[2J"}, "at https://x/\\u001b[2J, with the CA"),
+        ({"server": None}, "at no server, with the CA"),
+    ],
+)
+def test_what_is_replaced_may_be_anything(home: Home, ca: dict, said: str):
+    other_cluster(home, **ca)
+    ran = home.merge().ok()
+    assert said in ran.out and "\x1b" not in ran.out
+
+
+def test_an_empty_entry_of_the_same_name_is_replaced(home: Home):
+    home.theirs().write_text(yaml.safe_dump({"clusters": [{"name": "refused"}], "contexts": None}))
+    assert "another cluster refused at no server, with no CA" in home.merge().ok().out
+
+
+def test_the_same_cluster_with_a_new_certificate_is_no_other_one(home: Home):
+    home.merge().ok()
+    config = yaml.safe_load(home.config.read_text())
+    config["users"][0]["user"] = {"token": "t"}
+    home.config.write_text(yaml.safe_dump(config))
+    told = home.merge().ok().out
+    assert "warning" not in told and "replaced: users/refused-admin\n" in told

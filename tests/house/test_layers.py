@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[2] / "hardway"
 # From the ground up. A room may import what stands before it, and its neighbours as long as that makes no circle.
 LAYERS = {
     "what a cluster is": (
-        "cluster errors facts features leftovers parallel patience ports settings shipped transport vocabulary"
+        "cluster errors facts features foreign leftovers parallel patience ports settings shipped transport vocabulary"
     ),
     "on this computer": "assets inventory pki render resources state",
     "ways to machines": "etcd lab ssh",

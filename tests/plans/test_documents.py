@@ -27,7 +27,7 @@ def hardway(monkeypatch) -> Callable[..., None]:
     large = Plan(tuple(Planned("phase", f"worker-{n}", "file /etc/x", ("new",), (), diff=DIFF) for n in range(1000)))
     session = contextlib.nullcontext(SimpleNamespace(cluster=load(FILE)))
     monkeypatch.setattr(typed, "open_session", lambda *_, **__: session)
-    monkeypatch.setattr(plans, "look", lambda *_: (large, []))
+    monkeypatch.setattr(plans, "look", lambda *_, **__: (large, []))
     return lambda *words: cli.main(["plan", str(FILE), *map(str, words)], standalone_mode=False)
 
 

@@ -75,7 +75,7 @@ def _one_line(text: str) -> list[Paragraph]:
 def _system_files() -> dict[str, str]:
     parts = Path("/etc/apt/sources.list.d")
     files = [Path("/etc/apt/sources.list"), *parts.glob("*.sources"), *parts.glob("*.list")]
-    return {str(path): path.read_text() for path in files if path.is_file()}
+    return {str(path): path.read_text(encoding="utf-8") for path in files if path.is_file()}
 
 
 class Apt:
@@ -104,7 +104,7 @@ class Apt:
         for name in ("sources", "lists/partial", "cache/archives/partial"):
             (self.directory / name).mkdir(parents=True, exist_ok=True)
         text = "\n\n".join("\n".join(f"{name}: {value}" for name, value in entry.items()) for entry in entries)
-        (self.directory / "sources" / "debian.sources").write_text(text + "\n")
+        (self.directory / "sources" / "debian.sources").write_text(text + "\n", encoding="utf-8")
         tools.run(["apt-get", *self.options, "-qq", "update"], self.directory, NETWORK)
 
     def download(self, package: str, target: Path) -> str:

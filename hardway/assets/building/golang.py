@@ -101,7 +101,7 @@ def _install(spec: Mapping, directory: Path) -> None:
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
     hashes = " ".join(f"--hash=sha256:{value}" for value in spec["sha256"])
-    (new / "requirements.txt").write_text(f"{spec['package']}=={spec['version']} {hashes}\n")
+    (new / "requirements.txt").write_text(f"{spec['package']}=={spec['version']} {hashes}\n", encoding="utf-8")
     options = ["--quiet", "--disable-pip-version-check", "--no-cache-dir", "--no-compile", "--no-deps"]
     options += ["--only-binary=:all:", "--require-hashes"]
     command = [sys.executable, "-m", "pip", "install", *options, "--target", new, "-r", new / "requirements.txt"]
@@ -163,7 +163,7 @@ class Module:
         environment = {**os.environ, "LC_ALL": "C", **self.environment}
         errors = []
         # Its answer goes to a file: a pipe that nobody reads while the other is read would hold it up.
-        with tempfile.TemporaryFile("w+") as out, subprocess.Popen(
+        with tempfile.TemporaryFile("w+", encoding="utf-8") as out, subprocess.Popen(
             command, cwd=self.directory, env=environment, text=True, errors="replace",
             stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE,
         ) as process:  # fmt: skip

@@ -99,7 +99,7 @@ def go_cache(cache: Cache) -> Path:
 def memory() -> float:
     """Gigabytes of memory that programs can still get; much where the system does not say."""
     with suppress(OSError):
-        found = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.M)
+        found = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(encoding="utf-8"), re.M)
         if found:
             return int(found[1]) / 1e6
     return 1e3
@@ -228,12 +228,12 @@ class Times:
 
     def keep(self, component: str, seconds: float) -> None:
         temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        temporary.write_text(yaml.safe_dump({**self._all(), component: round(seconds)}))
+        temporary.write_text(yaml.safe_dump({**self._all(), component: round(seconds)}), encoding="utf-8")
         temporary.replace(self.path)
 
     def _all(self) -> dict:
         with suppress(OSError, yaml.YAMLError, ValueError):
-            return yaml.safe_load(self.path.read_text()) or {}
+            return yaml.safe_load(self.path.read_text(encoding="utf-8")) or {}
         return {}
 
 

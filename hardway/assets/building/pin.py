@@ -47,7 +47,9 @@ def _write_module(component: str, version: str, folder: Path, cache: Cache, repo
     with tempfile.TemporaryDirectory() as scratch:
         directory = Path(scratch)
         sources = [_download(go, directory, f"{module}@v{version}") for module in spec["modules"]]
-        (directory / "go.mod").write_text(go_mod(component, version, [source.read_text() for source in sources]))
+        (directory / "go.mod").write_text(
+            go_mod(component, version, [source.read_text(encoding="utf-8") for source in sources]), encoding="utf-8"
+        )
         tools.run([go.program, "mod", "tidy"], directory, PROXY, {**FIXED, "GOFLAGS": "-mod=mod"})
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("go.mod", "go.sum"):
@@ -115,4 +117,4 @@ def _write_sums(build: Build) -> None:
     for name, item in items.items():
         asset = cache.get(item, rehash=True)
         sums.setdefault(asset.made_with, {}).setdefault(build.arch, {})[name] = asset.sha256
-    (build.pinned / "sums.yaml").write_text(HEADER + yaml.safe_dump(sums, width=1000))
+    (build.pinned / "sums.yaml").write_text(HEADER + yaml.safe_dump(sums, width=1000), encoding="utf-8")

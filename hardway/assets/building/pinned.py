@@ -33,5 +33,5 @@ def folder(component: str, version: str) -> Path:
 
 def toolchain(folder: Path, cache: Cache, report: Report) -> Go:
     """A Go that is new enough for the module in `folder`."""
-    least = re.search(r"^go (\S+)", (folder / "go.mod").read_text(), re.M)[1]
+    least = re.search(r"^go (\S+)", (folder / "go.mod").read_text(encoding="utf-8"), re.M)[1]
     return golang.toolchain(least, table()["building"]["go"], cache.directory, report)

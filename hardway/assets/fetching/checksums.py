@@ -67,7 +67,7 @@ class Checksums:
             if url not in locked:
                 locked[url] = checksum
                 temporary = self.path.with_name(self.path.name + ".new")
-                temporary.write_text(HEADER + yaml.safe_dump(locked, width=1000))
+                temporary.write_text(HEADER + yaml.safe_dump(locked, width=1000), encoding="utf-8")
                 temporary.replace(self.path)
 
     def _published(self, release: Release) -> str:

@@ -10,6 +10,7 @@ import click
 from ...phase import Inputs, Phase
 from ...plans.plan import Plan
 from ...plans.text import steps
+from ...progress.saying import say
 from ...run.step import Done
 
 CHOICES = {"c": "continue", "e": "explain", "s": "skip", "q": "quit"}
@@ -37,7 +38,7 @@ class Conversation:
             plan = foreseen(phase)
             answer = self._asked(inputs, phase, plan, f"{number} of {len(phases)}") if plan.changes else "continue"
             if answer == "quit":
-                click.echo(f"stopped before {phase.name}; to continue: {self.onward(phase)}")
+                say(f"stopped before {phase.name}; to continue: {self.onward(phase)}")
                 break
             if answer == "skip":
                 self._skip(phase, phases[number:], inputs)
@@ -46,13 +47,13 @@ class Conversation:
         return done
 
     def _asked(self, inputs: Inputs, phase: Phase, plan: Plan, place: str) -> str:
-        click.echo(f"\n{phase.name} ({place}): {phase.title}")
-        click.echo("\n".join(f"  {line}" for line in steps(plan.changes, self.verbose)))
+        say(f"\n{phase.name} ({place}): {phase.title}")
+        say("\n".join(f"  {line}" for line in steps(plan.changes, self.verbose)))
         while True:
             answer = self._answer()
             if answer != "explain":
                 return answer
-            click.echo(f"\n{self.explain(inputs, phase)}\n")
+            say(f"\n{self.explain(inputs, phase)}\n")
 
     @staticmethod
     def _answer() -> str:
@@ -61,16 +62,16 @@ class Conversation:
             try:
                 said = click.prompt(f"{QUESTION}?", default="c", show_default=False, prompt_suffix=" ").strip().lower()
             except click.Abort:
-                click.echo()
+                say()
                 return "quit"
             for letter, word in CHOICES.items():
                 if said in (letter, word):
                     return word
-            click.echo(f"answer with one letter of: {' '.join(CHOICES)}")
+            say(f"answer with one letter of: {' '.join(CHOICES)}")
 
     def _skip(self, phase: Phase, later: Sequence[Phase], inputs: Inputs) -> None:
         needing = dependents(phase, later, inputs)
-        click.echo(
+        say(
             f"{phase.name} is skipped"
             + (f"; these phases need it and may fail or time out: {', '.join(needing)}" if needing else "")
         )

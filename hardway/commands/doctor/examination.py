@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ...checks.scene import told
+from ...foreign.understanding import OTHERWISE, unexpected
 from ...run.selection import Selection
 from ...session import Session
 from ...targets.live import UNREACHABLE
@@ -97,4 +98,6 @@ def _made(diagnosis: Diagnosis, patient: Patient) -> tuple[Sequence[Finding], st
             found.append(dataclasses.replace(finding, name=diagnosis.name))
     except UNREACHABLE as error:
         return found, told(error)
+    except OTHERWISE as error:  # one odd answer must not take all other causes with it
+        return found, unexpected(error)
     return found, ""

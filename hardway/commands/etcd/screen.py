@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TextIO
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ...progress.console import console
 from ...report import plural
 from .members import Members, Row
 from .status import EtcdStatus, MemberStatus
@@ -82,10 +82,10 @@ def _table(*columns: str) -> Table:
 
 def _drawn(stream: TextIO, head: str, table: Table, troubles: Sequence[str]) -> str:
     """rich leaves colours out where there is no terminal, or NO_COLOR."""
-    console = Console(file=stream, highlight=False, markup=False, emoji=False, width=None if stream.isatty() else WIDTH)
-    with console.capture() as shown:
-        console.print(Text(head, HEAD))
-        console.print(table)
+    screen = console(stream, WIDTH)
+    with screen.capture() as shown:
+        screen.print(Text(head, HEAD))
+        screen.print(table)
         for line in troubles:
-            console.print(Text(line, BAD), soft_wrap=True)
+            screen.print(Text(line, BAD), soft_wrap=True)
     return "\n".join(line.rstrip() for line in shown.get().splitlines())

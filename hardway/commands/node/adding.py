@@ -13,7 +13,7 @@ from ...errors import HardwayError, PreflightError
 from ...facts import Facts, etcd_born
 from ...phase import API, ETCD, OPERATOR, Phase, Target
 from ...phases import PHASES
-from ...plans import Plan, foreseen, permitted
+from ...plans import Plan, cached, foreseen, permitted
 from ...preflight import judge
 from ...progress.events import NodeStep
 from ...run.failures import of_left_out
@@ -64,8 +64,7 @@ def plan(session: Session, asked: Joining) -> list[Plan]:
     """What it would change, a plan for each group; nothing is changed."""
     found = []
     for group in _groups(session, asked):
-        known = _assembled(session, asked, group)
-        known.gather()
+        known = cached(_assembled(session, asked, group))
         found.append(foreseen(known, PHASES, hosts=_all(known), scope=_scope(known.facts, group, asked.aside)))
     return found
 

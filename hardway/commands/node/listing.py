@@ -14,6 +14,7 @@ from ...drain.cordon import cordon_of
 from ...errors import HardwayError
 from ...etcd.interface import Member
 from ...etcd.membership import host_of
+from ...foreign.understanding import mapping, mappings, quantity, text, understood
 from ...living.lives import node
 from ...session import Session
 from ...targets.live import UNREACHABLE, Live
@@ -86,11 +87,18 @@ def _of_api(live: Live) -> Lives:
         try:
             api = live.kube(host)
             nodes = {one["metadata"]["name"]: one for one in (api.get("/api/v1/nodes") or {}).get("items", [])}
-            pods = Counter(one["spec"].get("nodeName", "") for one in (api.get(PODS) or {}).get("items", []))
-            return Lives(nodes, pods)
+            for found in nodes.values():
+                with understood("the API server", found):  # now, where another server can be asked instead
+                    _of_node(Row(""), found, Lives(), datetime.datetime.now(datetime.UTC))
+            return Lives(nodes, _pods(api.get(PODS) or {}))
         except UNREACHABLE as error:
             problem = f"{host.name}: {str(error) or type(error).__name__}"
     return Lives(unknown={"nodes": f"no API server answers ({problem})"})
+
+
+def _pods(answer: Mapping[str, Any]) -> Counter[str]:
+    with understood("the API server", answer):
+        return Counter(text(mapping(one.get("spec")).get("nodeName", "")) for one in mappings(answer.get("items")))
 
 
 def _of_etcd(live: Live) -> Lives:
@@ -133,7 +141,7 @@ def _of_node(row: Row, found: Mapping[str, Any], lives: Lives, now: datetime.dat
         cordon=str(mark) if mark else "",
         version=about.version,
         pods=lives.pods.get(row.name, 0),
-        pods_allowed=int(status.get("allocatable", {}).get("pods", 0)),
+        pods_allowed=quantity(mapping(status.get("allocatable")).get("pods", 0)),
         block=about.block or row.block,
         age_seconds=_age(found["metadata"].get("creationTimestamp", ""), now),
     )

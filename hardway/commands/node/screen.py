@@ -6,10 +6,10 @@ import json
 from dataclasses import asdict
 from typing import TextIO
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ...progress.console import console
 from .listing import Listing, Row
 
 GOOD, BAD, WARN, HEAD = "green", "bold red", "yellow", "bold"
@@ -24,19 +24,19 @@ def as_json(listing: Listing) -> str:
 
 def show(listing: Listing, stream: TextIO) -> None:
     """A line for each machine, then what does not fit, each with its command."""
-    console = Console(file=stream, highlight=False, markup=False, emoji=False, width=None if stream.isatty() else WIDTH)
+    screen = console(stream, WIDTH)
     table = Table(box=None, pad_edge=False, header_style=HEAD, padding=(0, 2, 0, 0))
     for column in COLUMNS:
         table.add_column(column, overflow="fold")
     for row in listing.hosts:
         table.add_row(*_cells(row))
-    with console.capture() as shown:
-        console.print(table)
+    with screen.capture() as shown:
+        screen.print(table)
         for what, why in listing.unknown.items():
-            console.print(Text(f"{what}: unknown, {why}", BAD))
+            screen.print(Text(f"{what}: unknown, {why}", BAD))
         for row in listing.hosts:
             if row.problem:
-                console.print(Text(f"{row.name} {row.problem}; next: {row.next}", WARN), soft_wrap=True)
+                screen.print(Text(f"{row.name} {row.problem}; next: {row.next}", WARN), soft_wrap=True)
     stream.write("".join(f"{line.rstrip()}\n" for line in shown.get().splitlines()))
 
 

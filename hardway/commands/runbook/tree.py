@@ -44,7 +44,7 @@ def write_tree(cluster: Cluster, host: Host, state: Path | None, folder: Path) -
             "secrets": state is not None,
             "entries": [entry for entry in entries if entry],
         }
-        (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+        (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise UsageError(
             f"{folder} cannot be written: {error.strerror}", hint="choose another folder with -o"

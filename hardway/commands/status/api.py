@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...cluster import Host
+from ...foreign.understanding import mapping, mappings, quantity, text, understood, whole
 from ...targets.kube import KubeApi
 from ...targets.live import UNREACHABLE, Live
 from .picture import Addon, Api, Node
@@ -51,25 +52,41 @@ class ApiView:
         return Api(url, not problem, problem, host.name)
 
     def _read(self, api: KubeApi) -> None:
-        pods = Counter(pod["spec"].get("nodeName", "") for pod in (api.get(LIVING_PODS) or {}).get("items", []))
+        pods = pods_of(api.get(LIVING_PODS) or {})
         self.nodes = tuple(node(found, pods) for found in (api.get("/api/v1/nodes") or {}).get("items", []))
         if self.live.cluster.coredns.enabled:
-            status = (api.get(COREDNS) or {}).get("status", {})
-            self.addons = (Addon("coredns", self.live.cluster.coredns.replicas, status.get("readyReplicas", 0)),)
+            self.addons = (Addon("coredns", self.live.cluster.coredns.replicas, ready_of(api.get(COREDNS) or {})),)
+
+
+def pods_of(answer: Mapping[str, Any]) -> Counter[str]:
+    """How many of a list of pods are on each node, by its name."""
+    with understood("the API server", answer):
+        return Counter(text(mapping(pod.get("spec")).get("nodeName", "")) for pod in mappings(answer.get("items")))
+
+
+def ready_of(answer: Mapping[str, Any]) -> int:
+    """How many pods of a Deployment are ready."""
+    with understood("the API server", answer):
+        return whole(mapping(answer.get("status")).get("readyReplicas", 0))
 
 
 def node(found: Mapping[str, Any], pods: Mapping[str, int]) -> Node:
-    """A Node object in the words of ours."""
-    name, status = found["metadata"]["name"], found.get("status", {})
-    ready = next((c for c in status.get("conditions", []) if c["type"] == "Ready"), {})
-    about = status.get("nodeInfo", {})
+    """A Node object in the words of ours. What it does not say is empty; NotUnderstood when it is no Node at all."""
+    with understood("the API server", found):
+        return _node(found, pods)
+
+
+def _node(found: Mapping[str, Any], pods: Mapping[str, int]) -> Node:
+    name, status = text(found["metadata"]["name"]), mapping(found.get("status"))
+    ready = next((c for c in mappings(status.get("conditions")) if c.get("type") == "Ready"), {})
+    about = mapping(status.get("nodeInfo"))
     return Node(
         name,
         ready.get("status") == "True",
-        "" if ready.get("status") == "True" else ready.get("message") or "has not reported yet",
-        not found.get("spec", {}).get("unschedulable", False),
-        about.get("kubeletVersion", "").removeprefix("v"),
-        about.get("containerRuntimeVersion", "").replace("://", " "),
+        "" if ready.get("status") == "True" else text(ready.get("message") or "has not reported yet"),
+        not mapping(found.get("spec")).get("unschedulable", False),
+        text(about.get("kubeletVersion", "")).removeprefix("v"),
+        text(about.get("containerRuntimeVersion", "")).replace("://", " "),
         pods.get(name, 0),
-        int(status.get("allocatable", {}).get("pods", 0)),
+        quantity(mapping(status.get("allocatable")).get("pods", 0)),
     )

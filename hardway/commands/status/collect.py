@@ -4,12 +4,14 @@ whichever answers."""
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...cluster import Cluster, Host, Role
 from ...errors import HardwayError
+from ...foreign.understanding import NotUnderstood, text, texts, understood, whole, without_nulls
 from ...lease import Holder
 from ...parallel import each
 from ...pki.certificates import authorities, issued
@@ -22,6 +24,8 @@ from ...vocabulary import Answers, Probe
 from .api import ApiView
 from .picture import Api, Certificate, Component, EtcdMember, Machine, Status
 
+# Seconds since the boot, and the first of the three averages of /proc/loadavg.
+AGED = re.compile(r"([0-9]{1,12})(?:\.[0-9]*)? ([0-9]{1,9}(?:\.[0-9]{1,9})?)(?:\s|$)", re.ASCII)
 AGE, ETCD, LEASE = Probe("age"), Probe("etcd"), Probe("lease")
 
 
@@ -81,8 +85,10 @@ def machine(host: Host, answers: Answers | HardwayError) -> Machine:
     about = (host.name, str(host.address), tuple(role.value for role in Role if host.is_(role)))
     if isinstance(answers, HardwayError):
         return Machine(*about, reachable=False, problem=answers.message)
-    seconds, load, *_ = [*answers[AGE].split(), "0", "0"]
-    return Machine(*about, reachable=True, uptime_seconds=int(seconds), load=float(load))
+    found = AGED.match(answers[AGE])
+    if not found:  # it may well run
+        return Machine(*about, reachable=True)
+    return Machine(*about, reachable=True, uptime_seconds=int(found[1]), load=float(found[2]))
 
 
 def unit(cluster: Cluster, name: str, host: Host, answers: Answers | HardwayError) -> Component:
@@ -97,7 +103,7 @@ def unit(cluster: Cluster, name: str, host: Host, answers: Answers | HardwayErro
 
 def _detail(found: UnitState) -> str:
     """Why a unit does not run."""
-    if found.said["LoadState"] == "not-found":
+    if found.said.get("LoadState") == "not-found":
         return "not installed"
     if found.active == "active" or found.queued:
         return f"for {found.behind.unit}, {found.behind.what}" if found.behind else ""
@@ -113,14 +119,21 @@ def member(host: Host, answers: Answers | HardwayError) -> EtcdMember:
     """An etcd member by its own words: one without a leader is cut off from the others, or they are too few."""
     if isinstance(answers, HardwayError):
         return EtcdMember(host.name, problem="the host does not answer")
-    try:
-        status: Mapping[str, Any] = json.loads(answers[ETCD])[0]["Status"]
-    except (ValueError, LookupError, TypeError):
+    if answers[ETCD].strip() in ("", "[]", "null"):
         return EtcdMember(host.name, problem="does not answer")
-    leader, me = status.get("leader", 0), status["header"]["member_id"]
-    complaints = "; ".join(status.get("errors") or ())
-    problem = complaints or ("" if leader else "has no leader")
-    return EtcdMember(host.name, bool(leader) and leader == me, status["version"], status.get("dbSize", 0), problem)
+    try:
+        with understood("etcd", answers[ETCD], host.name):
+            return _member(host, without_nulls(json.loads(answers[ETCD])))
+    except NotUnderstood as error:
+        return EtcdMember(host.name, problem=error.message)
+
+
+def _member(host: Host, said: Any) -> EtcdMember:
+    status: Mapping[str, Any] = said[0]["Status"]
+    leader, me = whole(status.get("leader", 0)), whole(status["header"]["member_id"])
+    problem = "; ".join(texts(status.get("errors"))) or ("" if leader else "has no leader")
+    size = whole(status.get("dbSize", 0))
+    return EtcdMember(host.name, bool(leader) and leader == me, text(status["version"]), size, problem)
 
 
 def certificates(cluster: Cluster, store: Store) -> tuple[Certificate, ...]:

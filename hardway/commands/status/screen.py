@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import TextIO
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ...pki.inspection import CA_DAYS
 from ...pki.rotation import KINDS
+from ...progress.console import console
 from .picture import Api, Certificate, Component, EtcdMember, Machine, Node, Status
 
 GOOD, BAD, WARN, HEAD = "green", "bold red", "yellow", "bold"
@@ -22,17 +22,17 @@ SHOWN = 3
 
 def show(status: Status, stream: TextIO) -> None:
     """Print it; rich leaves colours out where there is no terminal, or NO_COLOR."""
-    console = Console(file=stream, highlight=False, markup=False, emoji=False, width=None if stream.isatty() else WIDTH)
-    with console.capture() as shown:
-        console.print(headline(status))
+    screen = console(stream, WIDTH)
+    with screen.capture() as shown:
+        screen.print(headline(status))
         if status.other_run:
-            console.print(Text(status.other_run, WARN))
+            screen.print(Text(status.other_run, WARN))
         for table in (hosts(status.hosts), units(status.units), etcd(status.etcd), nodes(status)):
-            console.print()
-            console.print(table)
-        console.print()
+            screen.print()
+            screen.print(table)
+        screen.print()
         for line in (*addons(status), certificates(status.certificates)):
-            console.print(line)
+            screen.print(line)
     stream.write("".join(f"{line.rstrip()}\n" for line in shown.get().splitlines()))
 
 

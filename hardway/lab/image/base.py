@@ -42,7 +42,7 @@ def base_image(cache: Path, report: Callable[[str], None] = lambda line: None) -
 
 @contextmanager
 def _one_builder(home: Path, report: Callable[[str], None]) -> Iterator[None]:
-    with (home / "build.lock").open("w") as lock:
+    with (home / "build.lock").open("w", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -93,7 +93,7 @@ def _debootstrap(root: Path, mirror: Mirror) -> None:
         )
     except LabError as error:
         log = root / "debootstrap" / "debootstrap.log"
-        error.evidence += log.read_text(errors="replace") if log.exists() else ""
+        error.evidence += log.read_text(errors="replace", encoding="utf-8") if log.exists() else ""
         error.message = f"the base image could not be built from {mirror.uri}"
         error.hint = f"check that apt works on this host: {INSTALL} {' '.join(PACKAGES)}"
         raise
@@ -107,7 +107,7 @@ def offer_packages(root: Path, scratch: Path, sources: list[Mirror], trust: str 
     for directory in ("lists/partial", "cache/archives/partial"):
         (scratch / directory).mkdir(parents=True)
     listing = scratch / "sources.list"
-    listing.write_text("".join(f"deb [{trust}] {m.uri} {m.suite} main\n" for m in sources))
+    listing.write_text("".join(f"deb [{trust}] {m.uri} {m.suite} main\n" for m in sources), encoding="utf-8")
     settings = {
         "Dir::State::status": root / "var/lib/dpkg/status",
         "Dir::State::lists": scratch / "lists",
@@ -157,5 +157,5 @@ def _write(path: Path, text: str, mode: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_symlink():
         path.unlink()
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     os.chmod(path, mode)

@@ -4,8 +4,8 @@
 import re
 from importlib.resources import files
 
-BOTH = (files(__package__) / "both.sh").read_text()
-READ = BOTH + (files(__package__) / "read.sh").read_text()
-WRITE = BOTH + (files(__package__) / "write.sh").read_text()
-LEASE = (files(__package__) / "lease.sh").read_text()
+BOTH = (files(__package__) / "both.sh").read_text(encoding="utf-8")
+READ = BOTH + (files(__package__) / "read.sh").read_text(encoding="utf-8")
+WRITE = BOTH + (files(__package__) / "write.sh").read_text(encoding="utf-8")
+LEASE = (files(__package__) / "lease.sh").read_text(encoding="utf-8")
 QUESTIONS = frozenset(re.findall(r"^q_(\w+)\(\)", READ, re.MULTILINE))

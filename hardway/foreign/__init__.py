@@ -1,0 +1,1 @@
+"""What others said: made visible, and understood or refused."""
