@@ -6,6 +6,7 @@ So any run can continue it, from any computer: nothing is recorded elsewhere.
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -64,7 +65,7 @@ class Restoration:
 def parse(note: str) -> Restoration | None:
     """From a host's note; None for anything else."""
     words = note.split()
-    if len(words) != 3 or not words[2].isdigit():
+    if len(words) != 3 or not re.fullmatch(r"[0-9]{1,18}", words[2], re.ASCII):
         return None
     return Restoration(words[0], words[1], int(words[2]))
 
