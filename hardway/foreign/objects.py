@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .understanding import mapping, mappings, text, whole
+from .understanding import mapping, mappings, text
 
 # A part is a function that raises ValueError for anything else, the parts of a mapping, or those of each in a list.
 Part = Callable[[Any], Any] | Mapping[str, Any] | tuple[Mapping[str, Any]]
@@ -23,26 +23,32 @@ def flag(value: object) -> None:
         raise ValueError(f"{str(value)[:40]} is neither true nor false")
 
 
+def integer(value: object) -> None:
+    """A whole number, which may be negative: a pod's grace period; ValueError for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 1 << 64:
+        raise ValueError(f"{str(value)[:40]} is no whole number")
+
+
 # What hardway reads of objects. What is there must be this; where a name ends with "!", it must be there.
 OBJECT: Mapping[str, Part] = {
     "metadata": {
         **dict.fromkeys(("name", "namespace", "uid", "resourceVersion"), text),
         **dict.fromkeys(("creationTimestamp", "deletionTimestamp"), text),
         **dict.fromkeys(("labels", "annotations"), words),
-        **dict.fromkeys(("generation", "deletionGracePeriodSeconds"), whole),
+        **dict.fromkeys(("generation", "deletionGracePeriodSeconds"), integer),
         "ownerReferences": ({"kind!": text, "name!": text},),
     },
     "spec": {
         **dict.fromkeys(("nodeName", "podCIDR", "clusterIP", "username"), text),
         "unschedulable": flag,
-        "terminationGracePeriodSeconds": whole,
+        "terminationGracePeriodSeconds": integer,
         "taints": ({"key!": text},),
         "volumes": ({"name!": text},),
     },
     "status": {
         **dict.fromkeys(("phase", "podIP"), text),
-        **dict.fromkeys(("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"), whole),
-        "observedGeneration": whole,
+        **dict.fromkeys(("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"), integer),
+        "observedGeneration": integer,
         "nodeInfo": {"kubeletVersion": text},
         "allocatable": mapping,
         "addresses": ({"type!": text, "address!": text},),
