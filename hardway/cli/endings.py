@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -34,7 +35,7 @@ def conclude(run: Callable[[dict[str, Any]], Any]) -> None:
             say("interrupted: no file is half written\n  next: run the same command again; it continues", err=True)
         sys.exit(130)
     except click.ClickException as error:
-        error.show()
+        say(_shown(error), err=True, nl=False)
         sys.exit(error.exit_code)
     except HardwayError as error:
         sys.exit(told(error, given))
@@ -48,6 +49,20 @@ def conclude(run: Callable[[dict[str, Any]], Any]) -> None:
         sys.exit(told(refused, given) if refused else bug(error, given))
     except Exception as error:
         sys.exit(bug(error, given))
+
+
+class _Whole(io.StringIO):
+    """A text to which click writes all of what was typed; to what is no terminal it leaves control characters out."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def _shown(error: click.ClickException) -> str:
+    """As click tells it."""
+    text = _Whole()
+    error.show(text)
+    return text.getvalue()
 
 
 def told(error: HardwayError, given: dict[str, Any]) -> int:

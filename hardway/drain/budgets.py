@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..foreign.objects import words
+from ..foreign.understanding import mapping, mappings, text, texts, understood
 from ..targets.kube import KubeApi
 from .pods import Pod
 
@@ -41,11 +43,11 @@ class Budget:
 def budget(found: Mapping[str, Any]) -> Budget:
     """A PodDisruptionBudget object of the API in our own terms."""
     about, status = found["metadata"], found.get("status") or {}
-    number = lambda count: int(status.get(count) or 0)  # noqa: E731
+    number = lambda count: status.get(count) or 0  # noqa: E731
     return Budget(
         about.get("namespace", ""),
         about["name"],
-        found["spec"].get("selector"),
+        _selector((found.get("spec") or {}).get("selector")),
         allowed=number("disruptionsAllowed"),
         healthy=number("currentHealthy"),
         desired=number("desiredHealthy"),
@@ -56,7 +58,18 @@ def budget(found: Mapping[str, Any]) -> Budget:
 
 def budgets(api: KubeApi) -> tuple[Budget, ...]:
     """All of the cluster."""
-    return tuple(map(budget, (api.get(BUDGETS) or {}).get("items") or ()))
+    said = api.get(BUDGETS) or {}
+    with understood("the API server", said):
+        return tuple(map(budget, said.get("items") or ()))
+
+
+def _selector(found: object) -> Mapping[str, Any] | None:
+    """As the API gives it, or None for none; ValueError and KeyError for what is no selector."""
+    rules = mappings(mapping(found).get("matchExpressions"))
+    words(mapping(found).get("matchLabels"))
+    for rule in rules:
+        text(rule["key"]), text(rule["operator"]), texts(rule.get("values"))
+    return mapping(found) if found is not None else None
 
 
 def matches(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:

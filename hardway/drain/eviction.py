@@ -6,6 +6,7 @@ import enum
 import json
 from typing import Any
 
+from ..foreign.understanding import OTHERWISE, beginning, mapping, mappings, text, without_nulls
 from ..targets.kube import KubeApi
 from .pods import Pod
 
@@ -60,11 +61,13 @@ def judged(status: int, answer: bytes) -> tuple[Verdict, str]:
 def _said(answer: bytes) -> tuple[str, list[str]]:
     """The API's sentence, its causes' before its own, and the names of the causes."""
     try:
-        status = json.loads(answer)
-    except ValueError:
-        return answer.decode("utf-8", "replace").strip()[:200], []
-    if not isinstance(status, dict):
+        said = without_nulls(json.loads(answer))
+    except OTHERWISE:
+        return beginning(answer), []
+    try:
+        status = mapping(said)
+        causes = mappings(mapping(status.get("details")).get("causes"))
+        told = "; ".join(text(cause["message"]) for cause in causes if cause.get("message"))
+        return told or text(status.get("message", "")), [text(cause.get("reason", "")) for cause in causes]
+    except OTHERWISE:
         return "", []
-    causes = (status.get("details") or {}).get("causes") or []
-    told = "; ".join(cause["message"] for cause in causes if cause.get("message"))
-    return told or status.get("message", ""), [cause.get("reason", "") for cause in causes]

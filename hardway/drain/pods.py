@@ -65,7 +65,7 @@ def pod(found: Mapping[str, Any]) -> Pod:
         MIRROR in (about.get("annotations") or {}),
         tuple(volume["name"] for volume in spec.get("volumes") or () if "emptyDir" in volume),
         about.get("deletionTimestamp") or "",
-        int(about.get("deletionGracePeriodSeconds") or spec.get("terminationGracePeriodSeconds") or 0),
+        about.get("deletionGracePeriodSeconds") or spec.get("terminationGracePeriodSeconds") or 0,
         conditions.get("Ready") == "True",
     )
 

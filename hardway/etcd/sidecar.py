@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import SnapshotError
+from ..foreign.understanding import OTHERWISE, text, texts, whole
 
 KIND, SCHEMA = "snapshot of etcd by hardway", 1
 
@@ -53,9 +54,10 @@ def parse(content: bytes) -> Sidecar | None:
     """A sidecar, or None when it is not one of hardway's."""
     try:
         found = json.loads(content)
-        lists = {name: tuple(found[name]) for name in ("keys", "members")}
-        sidecar = Sidecar(**{**found, **lists})
-    except (ValueError, TypeError, KeyError):
+        sidecar = Sidecar(**{**found, **{name: texts(found[name]) for name in ("keys", "members")}})
+        for one in dataclasses.fields(Sidecar):
+            {"str": text, "int": whole}.get(str(one.type), tuple)(getattr(sidecar, one.name))
+    except OTHERWISE:
         return None
     return sidecar if (sidecar.kind, sidecar.schema) == (KIND, SCHEMA) else None
 

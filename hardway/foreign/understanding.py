@@ -106,16 +106,6 @@ def without_nulls(value: Any) -> Any:
     return [without_nulls(one) for one in value if one is not None] if isinstance(value, list) else value
 
 
-def sound(answer: Any) -> dict[str, Any]:
-    """An object of the API, or a list of such, with the parts that every object has; ValueError for anything else."""
-    found = mapping(answer)
-    for part in ("metadata", "spec", "status"):
-        mapping(found.get(part))
-    for one in mappings(found.get("items")):
-        text(mapping(sound(one)["metadata"])["name"])
-    return found
-
-
 def beginning(answer: Any) -> str:
     """What can be shown of an answer, in a line."""
     text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else str(answer)

@@ -6,6 +6,7 @@ So any run can continue it, from any computer: nothing is recorded elsewhere.
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -66,7 +67,7 @@ class Restoration:
 def parse(note: str) -> Restoration | None:
     """From a host's note; None for anything else."""
     words = note.split()
-    if len(words) < 3 or not words[2].isdigit() or words[3:] not in ([], [WHOLE]):
+    if len(words) < 3 or not re.fullmatch(r"[0-9]{1,18}", words[2], re.ASCII) or words[3:] not in ([], [WHOLE]):
         return None
     return Restoration(words[0], words[1], int(words[2]), bool(words[3:]))
 

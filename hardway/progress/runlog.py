@@ -12,6 +12,7 @@ import traceback
 from pathlib import Path
 
 from .. import __version__
+from ..foreign.visible import visible
 from ..state.statedir import private
 from .events import Moment
 from .redact import Redactor
@@ -56,7 +57,7 @@ class RunLog:
         if self._file is None:
             return
         when = datetime.datetime.now(datetime.UTC).strftime("%H:%M:%S.%f")[:-3]
-        first, *more = self.redact(text).splitlines() or [""]
+        first, *more = visible(self.redact(text)).splitlines() or [""]
         entry = "\n".join([f"{when} {first}", *(f"{TEXT}{line}" for line in more)]) + "\n"
         with self._lock, contextlib.suppress(OSError):
             os.write(self._file, entry.encode("utf-8", "replace"))

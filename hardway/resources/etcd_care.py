@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 
 from ..errors import NotReadyError
+from ..foreign.understanding import OTHERWISE, mapping, whole
 from ..vocabulary import Answers, Op, Probe
 from .base import UNKNOWN, Change, Situation
 
@@ -51,14 +52,14 @@ class Defragmented:
 
     def _sizes(self, said: str) -> tuple[int, int]:
         try:
-            status = json.loads(said)[0]["Status"]
-        except (ValueError, LookupError, TypeError):
+            status = mapping(json.loads(said)[0]["Status"])
+            return whole(status.get("dbSize", 0)), whole(status.get("dbSizeInUse", 0))
+        except OTHERWISE:
             raise NotReadyError(
                 f"the etcd member on {self.host} does not answer",
                 host=self.host,
                 hint="hardway etcd status INV; hardway doctor INV",
             ) from None
-        return status.get("dbSize", 0), status.get("dbSizeInUse", 0)
 
     def removal(self, answers: Answers) -> tuple[Op, ...]:
         return ()

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from ..cluster import Host
+from ..foreign.understanding import mapping, texts, understood
 from ..vocabulary import Answers, Blob, Op, Probe
 from .base import UNKNOWN, Change, Situation, unified
 
@@ -121,7 +122,7 @@ class NodeMarks:
 def node_patch(node: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
     """The merge patch that gives a node the wanted labels and taints, takes away those that were ours and are no longer
     wanted, and gives it its pod CIDR where it has none."""
-    owned = json.loads(node["metadata"].get("annotations", {}).get(OWNED, '{"labels": [], "taints": []}'))
+    owned = _owned(node["metadata"].get("annotations", {}).get(OWNED, "{}"))
     have = node["metadata"].get("labels", {})
     labels: dict[str, str | None] = {key: value for key, value in wanted["labels"].items() if have.get(key) != value}
     labels |= {key: None for key in owned["labels"] if key in have and key not in wanted["labels"]}
@@ -140,6 +141,14 @@ def node_patch(node: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, 
     if (block := wanted.get("pod_cidr")) and not node.get("spec", {}).get("podCIDR"):
         patch["spec"] = {**patch.get("spec", {}), "podCIDR": block, "podCIDRs": [block]}
     return patch
+
+
+def _owned(mark: str) -> dict[str, tuple[str, ...]]:
+    """The labels and taints that a node has from hardway, by its own mark, which anybody may have written over."""
+    remedy = f"remove that annotation: kubectl annotate node --all {OWNED}-; then: hardway bootstrap INV"
+    with understood(f"the annotation {OWNED} of a node", mark, "kubernetes", remedy):
+        said = mapping(json.loads(mark))
+        return {kind: texts(said.get(kind)) for kind in ("labels", "taints")}
 
 
 RESTARTED = "hardway.io/restarted"

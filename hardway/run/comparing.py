@@ -6,6 +6,7 @@ import base64
 import itertools
 from collections.abc import Mapping, Sequence
 
+from ..foreign.understanding import understood
 from ..resources.base import Change, Resource, Situation
 from ..vocabulary import Answers, Op, Probe, Reader
 
@@ -13,7 +14,9 @@ from ..vocabulary import Answers, Op, Probe, Reader
 WRITES = ("put", "binary", "swap", "discard")
 
 
-def compare(resources: Sequence[Resource], answers: Answers, changed: set[str] | None = None) -> list[Change]:
+def compare(
+    resources: Sequence[Resource], answers: Answers, changed: set[str] | None = None, host: str = ""
+) -> list[Change]:
     """The changes that make a target as desired; a unit sees which files change before it.
 
     `changed` holds the paths that earlier phases change on this target, and gets those that change here.
@@ -21,7 +24,8 @@ def compare(resources: Sequence[Resource], answers: Answers, changed: set[str] |
     changes: list[Change] = []
     changed = set() if changed is None else changed
     for resource in resources:
-        change = resource.compare(Situation(answers, frozenset(changed)))
+        with understood(f"the question about {resource.key}", "", host):  # an answer may be a file's content: not shown
+            change = resource.compare(Situation(answers, frozenset(changed)))
         if change:
             changes.append(change)
             changed |= {op.args[0] for op in change.ops if op.verb in WRITES}

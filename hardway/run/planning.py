@@ -55,7 +55,7 @@ def _steps(inputs: Inputs, reader: Reader, phases: Sequence[Phase], target: Targ
     for phase, resources in desired:
         fresh = unmet(resources, met)
         met.update((resource.key, resource) for resource in fresh)
-        changes = tuple(compare(fresh, answers, changed))
+        changes = tuple(compare(fresh, answers, changed, target.name))
         answers = foreseen(answers, changes)
         steps.append(Done(phase.name, target.name, changes, 0.0))
     return steps

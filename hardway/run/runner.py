@@ -203,7 +203,7 @@ class Runner:
         with self.room:
             desired, remote = wanted(phase, self.inputs, target), self.remotes[target.name]
             resources = unmet(desired, met)
-            changes = compare(resources, read(remote, resources), changed)
+            changes = compare(resources, read(remote, resources), changed, target.name)
         if not desired:
             with self.ledger.news():
                 self.ledger.idle[phase.name].add(target.name)
@@ -236,7 +236,7 @@ class Runner:
             remote.change(ordered(changes))
         except RemoteCommandError as error:
             raise self._with_journal(error, time.monotonic() - start) from error
-        again = compare(resources, read(remote, resources))
+        again = compare(resources, read(remote, resources), host=target.name)
         if again:
             lines = [f"{change.key}: {'; '.join(change.why)}" for change in again]
             lines += [

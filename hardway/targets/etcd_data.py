@@ -16,6 +16,7 @@ from typing import Any
 
 from ..cluster import Host
 from ..errors import ConnectionFailed, NotReadyError, RemoteCommandError
+from ..foreign.understanding import mapping, text, understood
 from ..patience import stretched
 from ..pki.credentials import Credentials
 from ..ports import ETCD_CLIENT
@@ -62,10 +63,14 @@ def _received(host: Host, response: http.client.HTTPResponse, sink: Sink) -> Non
             hint=f"on {host.name}: journalctl -u etcd -n 50; its flag enable-grpc-gateway must not be false",
         )
     for line in _lines(response):
-        message = json.loads(line)
-        if "error" in message:
-            raise http.client.HTTPException(message["error"].get("message", "etcd broke off"))
-        sink(base64.b64decode(message["result"].get("blob", "")))
+        said = json.loads(line)
+        with understood(f"etcd on {host.name}", line, host.name):
+            message = mapping(said)
+            broken = mapping(message["error"]).get("message", "etcd broke off") if "error" in message else ""
+            piece = b"" if broken else base64.b64decode(text(mapping(message["result"]).get("blob", "")))
+        if broken:
+            raise http.client.HTTPException(broken)
+        sink(piece)
 
 
 def _lines(response: http.client.HTTPResponse) -> Iterator[bytes]:

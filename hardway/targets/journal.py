@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ..foreign.understanding import OTHERWISE
+
 # What runs in pods is read where the kubelet keeps it, so that it can be read without an API: the pods' folders begin
 # with this.
 PODS = {"coredns": "kube-system_coredns-"}
@@ -31,15 +33,16 @@ class Entry:
 
 def parse(kind: str, host: str, line: str) -> Entry | None:
     """The entry of a line, or None when it is none: what a tool says about itself is no entry."""
-    return _journal(host, line) if kind == "unit" else _container(host, line)
-
-
-def _journal(host: str, line: str) -> Entry | None:
     try:
-        fields = json.loads(line)
-        moment = int(fields["__REALTIME_TIMESTAMP"]) / 1e6
-    except (ValueError, LookupError, TypeError):
+        entry = _journal(host, line) if kind == "unit" else _container(host, line)
+        return entry if entry and entry.stamp else None
+    except (*OTHERWISE, OSError):  # of no time that there is
         return None
+
+
+def _journal(host: str, line: str) -> Entry:
+    fields = json.loads(line)
+    moment = int(fields["__REALTIME_TIMESTAMP"]) / 1e6
     said = fields.get("MESSAGE")
     # What is not UTF-8 the journal gives as numbers, one a byte; a field given twice as a list of both.
     if isinstance(said, list):

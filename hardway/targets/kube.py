@@ -22,12 +22,14 @@ from ..errors import (
     HardwayError,
     RemoteCommandError,
 )
-from ..foreign.understanding import mapping, sound, understood, without_nulls
+from ..foreign.objects import sound
+from ..foreign.understanding import mapping, understood, without_nulls
 from ..patience import stretched
 from ..pki.secret import Secret
 from ..resources.kubernetes import UNKNOWN, node_patch
 from ..vocabulary import Answers, Op, Probe
 
+CHECK = "check the control plane: hardway status INV"
 # Asks what we may do; the API keeps nothing of it.
 REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
@@ -71,9 +73,8 @@ class KubeApi:
         name: str = "kubernetes",
     ):
         self.dial, self.context, self.timeout, self.name = dial, context, timeout, name
-        self.tell: Callable[[str], None] = lambda line: (
-            None
-        )  # hears of every request, never of what is sent or answered
+        # Hears of every request, never of what is sent or answered.
+        self.tell: Callable[[str], None] = lambda line: None
         self.local = threading.local()
 
     def request(
@@ -109,10 +110,9 @@ class KubeApi:
     def _once(self, method: str, path: str, body: bytes | None, content_type: str) -> tuple[int, bytes]:
         if getattr(self.local, "connection", None) is None:
             self.local.connection = Connection(self.dial, self.context, stretched(self.timeout), self.name)
+        headers = {"Content-Type": content_type, "Accept": "application/json"}
         try:
-            self.local.connection.request(
-                method, path, body, {"Content-Type": content_type, "Accept": "application/json"}
-            )
+            self.local.connection.request(method, path, body, headers)
             response = self.local.connection.getresponse()
             return response.status, response.read()
         except BaseException:
@@ -149,10 +149,10 @@ class KubeApi:
                 host="kubernetes",
                 command=f"{method} {path}",
                 evidence=body.decode("utf-8", "replace")[-2000:],
-                hint="check the control plane: hardway status INV",
+                hint=CHECK,
             )
-        with understood("the API server", body, "kubernetes", "check the control plane: hardway status INV"):
-            return sound(without_nulls(json.loads(body))) if body else {}
+        with understood("the API server", b"" if "/secrets" in path else body, "kubernetes", CHECK):
+            return sound(without_nulls(json.loads(body or b"{}")))
 
     def not_ready(self) -> str:
         """Why /readyz is not ok, or an empty string."""
@@ -231,11 +231,13 @@ class ApiRemote:
         path = f"/apis/networking.k8s.io/v1/ipaddresses/{address}"
         deadline = time.monotonic() + stretched(CREATING)
         while (held := self.api().get(path)) and not self.api().get(op.args[0]):
-            of = held["spec"]["parentRef"]
-            if f"/api/v1/namespaces/{of.get('namespace')}/{of['resource']}/{of['name']}" != op.args[0]:
+            with understood("the API server", held, "kubernetes"):
+                of = {"namespace": None, **mapping(held["spec"]["parentRef"])}
+                other = "/api/v1/namespaces/{namespace}/{resource}/{name}".format(**of) != op.args[0]
+            if other:
                 raise taken(address, of, op.args[0])
             if time.monotonic() > deadline:
-                self.api().delete(path, held["metadata"]["uid"])
+                self.api().delete(path, held.get("metadata", {}).get("uid", ""))
                 return
             time.sleep(0.5)
 

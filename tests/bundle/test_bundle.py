@@ -161,3 +161,19 @@ def test_the_end_of_a_long_member_is_kept(monkeypatch):
         "x/long",
         "x/missing.txt",
     ]
+
+
+def test_no_terminal_obeys_what_a_bundle_holds(state, tmp_path, monkeypatch):
+    monkeypatch.setattr(writing, "gather", lambda session, items: ({"a": b"\x1b[2J\xff\ta\r\n" + "ä".encode()}, []))
+    done = writing.write(type("Session", (), {"cluster": HA, "store": state}), tmp_path / "bundle.tar.gz")
+    with tarfile.open(done.path) as archive:
+        [name] = [name for name in archive.getnames() if name.endswith("/a")]
+        assert archive.extractfile(name).read().decode() == "\\u001b[2J\\xff\ta\\u000d\nä"
+
+
+def test_an_odd_answer_of_a_host_takes_nothing_else_with_it():
+    missing = {}
+    answers = dict.fromkeys((probe for item in hosts.HOST_ITEMS for probe in item.probes(HA, HA.hosts[0])), "cpus=x")
+    found = dict(hosts._members(HA.hosts[0], answers, missing.__setitem__))
+    assert "units.txt" in found and "facts.json" not in found
+    assert "an answer is not as expected" in str(missing[f"hosts/{HA.hosts[0].name}/facts.json"])

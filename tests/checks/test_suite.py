@@ -109,6 +109,12 @@ def test_without_pods_smoke_checks_are_skipped_with_the_reason(verification):
     assert results[1][1].status is Status.SKIPPED and "pods-run failed" in results[1][1].detail
 
 
+def test_an_odd_answer_fails_its_check_which_says_where_and_not_the_others(verification):
+    results = verification((check("a", raising(KeyError("status"))), check("b", lambda scene: passed("fine")))).run()
+    assert results[0][1].status is Status.FAILED and "'status' is missing, test_suite.py:" in results[0][1].detail
+    assert results[1][1].status is Status.PASSED
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, AssertionError])
 def test_an_interrupt_or_a_bug_clears_up_and_goes_on(verification, error):
     run = verification((check("a", raising(error())),))

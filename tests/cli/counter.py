@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
+import pty
+import struct
 import subprocess
 import sys
+import termios
 from dataclasses import asdict
 from pathlib import Path
 
@@ -64,6 +69,22 @@ class Counter(Desk):
         with (self.folder / name).open("wb") as file:
             whole = Backup(self.folder / name, said, b"cluster: refused\n", found, about, state)
             archive.write(Lock(passphrase=Secret(PHRASE.encode())), file, whole)
+
+    def on_terminal(self, columns: int, *words: str) -> tuple[int, str]:
+        """Typed on a terminal of so many columns: the exit code, and all that was written to it."""
+        outer, inner = pty.openpty()
+        fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        env = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
+        env |= {**self.environment, "TERM": "xterm-256color"}
+        command = [sys.executable, "-m", "hardway.cli.app", *words]
+        streams = {"stdin": inner, "stdout": inner, "stderr": inner, "start_new_session": True}
+        with subprocess.Popen(command, cwd=self.folder, env=env, **streams) as process:
+            os.close(inner)
+            said = b""
+            with contextlib.suppress(OSError), os.fdopen(outer, "rb", buffering=0) as terminal:
+                while piece := terminal.read(1 << 16):
+                    said += piece
+        return process.returncode, said.decode()
 
     def into(self, output: int, *words: str) -> subprocess.CompletedProcess[str]:
         """Typed with its output into a descriptor, which is closed then."""

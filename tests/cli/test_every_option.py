@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 from collections.abc import Iterator
 
@@ -71,26 +72,46 @@ def test_an_option_that_nobody_types_would_be_seen():
     assert to_add({("schema", "")}) == "nobody types hardway schema: add it to LINES in tests/cli/lines.py"
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("line", "code", "said"), LINES, ids=[line for line, _, _ in LINES])
-def test_it_is_understood(desk: Counter, line: str, code: int, said: str):
+def prepared(desk: Counter, line: str) -> list[str]:
+    """The words of a line, with all there that they name."""
     desk.keys()
     desk.assets()
     keys_of(desk.cluster, desk.folder / "elsewhere")
     (desk.folder / "console.pub").write_text(KEY)
     bolt_file.write(desk.folder / "whole.db", b"a namespace")
-    words = [str(desk.cluster) if word == "INV" else word for word in shlex.split(line)]
     (desk.folder / "phrase").write_text(PHRASE)
     if line.startswith("restore"):
         desk.saved_whole("lost.age", "refused")
     if line.startswith("assets mirror"):
         desk.hardway("assets", "fetch", desk.cluster).ok()
-    ran = desk.hardway(*words, environment=STRICT).ok(code)
+    return [str(desk.cluster) if word == "INV" else word for word in shlex.split(line)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("line", "code", "said"), LINES, ids=[line for line, _, _ in LINES])
+def test_it_is_understood(desk: Counter, line: str, code: int, said: str):
+    ran = desk.hardway(*prepared(desk, line), environment=STRICT).ok(code)
     assert said in ran.out + ran.err, str(ran)
     assert "a bug in hardway" not in ran.err and "Traceback" not in ran.err and ran.out.isascii(), str(ran)
     if "--output json" in line and ran.out.strip():
         for document in [ran.out] if ran.out[:2] in ("{\n", "[\n") else ran.out.splitlines():
             json.loads(document)
+
+
+# Of each command the first line; for people, and not as JSON.
+FIRST = {typed(line)[0]: (line, code) for line, code, _ in reversed(LINES)}
+OURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r\n|\r(?=\x1b\[)")  # colours, and where the display begins again
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(FIRST))
+def test_it_says_it_on_a_narrow_terminal(desk: Counter, name: str):
+    line, code = FIRST[name]
+    ended, said = desk.on_terminal(40, *prepared(desk, line.replace("--output json", "")))
+    plain = OURS.sub("\n", said)
+    assert ended == code, said
+    assert plain.strip() and "Traceback" not in plain and "a bug in hardway" not in plain, said
+    assert plain.replace("\n", "").replace("\t", "").isprintable(), ascii(plain)
 
 
 # A few that say much, or draw, in each place where a person may be.

@@ -33,9 +33,16 @@ def test_an_entry_of_the_journal(said, text):
     assert parse("unit", "lb", journal(12.5, MESSAGE=said)) == Entry(12.5, "lb", text)
 
 
-@pytest.mark.parametrize("line", ["", "Failed to parse timestamp", "[1]", '{"MESSAGE": "no time"}', "-- No entries --"])
+@pytest.mark.parametrize(
+    "line",
+    ["", "Failed to parse timestamp", "[1]", '{"MESSAGE": "no time"}', "-- No entries --", "[" * 100_000]
+    + [f'{{"__REALTIME_TIMESTAMP": {moment}}}' for moment in (f'"{"9" * 400}"', "1e999", "null", '"-9e3"', "1" * 30)]
+    + ['{"__REALTIME_TIMESTAMP": "1", "MESSAGE": [-1]}', '{"__REALTIME_TIMESTAMP": "1", "MESSAGE": [300]}'],
+    ids=lambda line: line[:30],
+)
 def test_what_journalctl_says_of_itself_is_no_entry(line):
-    assert parse("unit", "lb", line) is None
+    assert parse("unit", "lb", line) is None and parse("pod", "lb", line) is None
+    assert parse("pod", "lb", "2023-99-14T22:13:20Z stdout F hello") is None
 
 
 @pytest.mark.parametrize(

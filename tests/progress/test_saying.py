@@ -5,15 +5,21 @@ from __future__ import annotations
 import io
 import json
 import sys
+from pathlib import Path
 
+import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.table import Table
 from rich.text import Text
 
+from hardway.cli.app import cli
+from hardway.cli.endings import conclude
 from hardway.foreign.visible import visible
 from hardway.progress.console import Seen, console
+from hardway.progress.redact import Redactor
+from hardway.progress.runlog import RunLog
 from hardway.progress.saying import coloured, prepare, say, say_drawn
 from hardway.report import Report
 
@@ -106,3 +112,33 @@ def test_a_closed_stream_is_an_empty_one(monkeypatch: pytest.MonkeyPatch):
     prepare()
     say("nobody hears this")
     assert sys.stdin.read() == "" and not sys.stdout.isatty()
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=ascii)
+@pytest.mark.parametrize("words", [["{}"], ["plan", "--{}"], ["upgrade", "INV", "--output", "{}"]])
+def test_what_was_typed_is_no_command_either(
+    words: list[str], attack: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    typed = [word.format(attack) for word in words]
+    with pytest.raises(SystemExit) as ended:
+        conclude(lambda given: cli.main(typed, standalone_mode=False, obj=given))
+    told = capsys.readouterr().err
+    assert ended.value.code == 2 and told and told == visible(told), told
+    # Some versions of click show it as Python would write it.
+    assert any(form in told for form in (visible(attack), repr(attack)[1:-1])), told
+
+
+def test_a_name_of_a_file_is_no_command_either(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        conclude(lambda given: (_ for _ in ()).throw(click.FileError("\x1b[2J", "\x9bgone")))
+    told = capsys.readouterr().err
+    assert told == visible(told) and told.endswith("[2J': \\u009bgone\n")
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=ascii)
+def test_the_log_of_a_run_can_be_shown(attack: str, tmp_path: Path):
+    log = RunLog(Redactor())
+    log.open(tmp_path, "plan")
+    log.write(f"a host said: {attack}\nand more{attack}")
+    told = log.path.read_bytes().decode() if log.path else ""
+    assert told == visible(told) and told.count(visible(attack)) == 2 and len(told.splitlines()) == 3

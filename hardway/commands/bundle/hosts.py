@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ...cluster import Cluster, Host, Role
 from ...errors import HardwayError
 from ...facts import parse as parse_facts
+from ...foreign.understanding import OTHERWISE, unexpected
 from ...parallel import each
 from ...phases import wanted_on
 from ...resources import File
@@ -166,10 +167,18 @@ def collect(session: Session, missing: Callable[[str, BaseException], None]) -> 
         except HardwayError as error:
             missing(f"hosts/{host.name}", error)
             return
-        found[host.name] = [
-            (path, text.encode(errors="replace")) for item in HOST_ITEMS for path, text in item.members(host, answers)
-        ]
+        found[host.name] = [*_members(host, answers, missing)]
 
     each(ask, session.cluster.hosts, session.parallel)
     for name, members in sorted(found.items()):
         yield from ((f"hosts/{name}/{path}", data) for path, data in members)
+
+
+def _members(
+    host: Host, answers: Answers, missing: Callable[[str, BaseException], None]
+) -> Iterator[tuple[str, bytes]]:
+    for item in HOST_ITEMS:
+        try:
+            yield from [(path, text.encode(errors="replace")) for path, text in item.members(host, answers)]
+        except OTHERWISE as error:  # one odd answer must not take all others with it
+            missing(f"hosts/{host.name}/{item.path}", ValueError(unexpected(error)))

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import HardwayError, UsageError
+from ...foreign.understanding import OTHERWISE, unexpected
+from ...foreign.visible import visible
 from ...session import Session
 from ...state.durable import write_synced
 from . import hosts, objects
@@ -54,7 +56,7 @@ def write(session: Session, path: Path | None, more: Sequence[HomeItem] = ()) ->
     members, missing = gather(session, items)
     members = {"README.txt": readme(session.cluster.name, now, items), **members}
     Scan(session.store).refuse(members)
-    data = packed(members, name, now)
+    data = packed({path: plain(data) for path, data in members.items()}, name, now)
     try:
         write_synced(target, data, 0o600)
     except OSError as error:
@@ -88,6 +90,8 @@ def gather(session: Session, items: Sequence[HomeItem] = HOME_ITEMS) -> tuple[di
             found.update(item.members(session))
         except (HardwayError, OSError) as error:
             lacks(item.path, error)
+        except OTHERWISE as error:  # one odd file must not take all others with it
+            lacks(item.path, ValueError(unexpected(error)))
     found.update(hosts.collect(session, lacks))
     found.update(objects.collect(session, lacks))
     found = {
@@ -110,6 +114,11 @@ def readme(cluster: str, now: datetime.datetime, items: Sequence[HomeItem]) -> b
     lines += [(f"hosts/<host>/: {item.path}", item.what) for item in hosts.HOST_ITEMS]
     text = "".join(f"  {path}\n      {what}\n" for path, what in lines)
     return f"{HEAD.format(cluster=cluster, when=now.isoformat(' ', 'seconds'))}{text}{TAIL}".encode()
+
+
+def plain(data: bytes) -> bytes:
+    """Text that no terminal obeys, whoever wrote it; a byte that is no text is an escape too."""
+    return visible(data.decode("utf-8", "backslashreplace")).encode()
 
 
 def packed(members: Mapping[str, bytes], folder: str, now: datetime.datetime) -> bytes:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from ...cluster import Host
 from ...errors import HardwayError
+from ...foreign.understanding import OTHERWISE, mappings, text, texts, understood
 from ...inventory import removed
 from ...preflight.finding import Finding
 from ...preflight.upgrades import Version, parsed
@@ -52,11 +52,11 @@ def callers(log: str) -> dict[Deprecated, dict[str, None]]:
     """By API who has called it, by what an audit log says; the last lines of it may be cut."""
     found: dict[Deprecated, dict[str, None]] = {}
     for line in log.splitlines():
-        with contextlib.suppress(ValueError, KeyError, TypeError):
+        with contextlib.suppress(*OTHERWISE):
             event = json.loads(line)
             about = event["objectRef"]
             group, version = about.get("apiGroup", ""), about["apiVersion"]
-            called = Deprecated(group, version, about["resource"], event["annotations"][RELEASE])
+            called = Deprecated(*map(text, (group, version, about["resource"], event["annotations"][RELEASE])))
             who = f"{event['user']['username']} ({event.get('userAgent', 'no user agent').partition(' ')[0]})"
             found.setdefault(called, {})[who] = None
     return found
@@ -114,11 +114,12 @@ def _minors(view: View) -> set[Version]:
 def _objects(view: View, api: str) -> Iterator[tuple[str, int]]:
     """(resource, how many) of a group and version that is served."""
     kube = view.session.live.kube()
-    for resource in (kube.get(f"/apis/{api}") or {}).get("resources", ()):
-        if "list" in resource.get("verbs", ()) and "/" not in resource["name"]:
-            listed: Mapping[str, Any] = kube.get(f"/apis/{api}/{resource['name']}") or {}
-            if items := listed.get("items"):
-                yield resource["name"], len(items)
+    said = kube.get(f"/apis/{api}") or {}
+    with understood("the API server", said):
+        kinds = [(text(one["name"]), texts(one.get("verbs"))) for one in mappings(said.get("resources"))]
+    for name in (name for name, verbs in kinds if "list" in verbs and "/" not in name):
+        if items := (kube.get(f"/apis/{api}/{name}") or {}).get("items"):
+            yield name, len(items)
 
 
 def _left(api: str, name: str, resource: str, count: int) -> Finding:

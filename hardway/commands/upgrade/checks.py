@@ -12,6 +12,7 @@ from ...assets.placeholders import Placeholders
 from ...assets.versions import default_versions, minors
 from ...drain import Drain, Options
 from ...errors import HardwayError, PreflightError
+from ...foreign.understanding import OTHERWISE, understood
 from ...inventory.removed import GATES, refused
 from ...phases import PHASES
 from ...preflight import authorities
@@ -71,7 +72,8 @@ def settings(view: View) -> Iterator[Finding]:
         probe = Probe("settings")
         for line in view.session.live.remotes[name].probe([probe])[probe].splitlines():
             path, _, content = line.partition(" ")
-            given = {"kubelet": {GATES: _gates(base64.b64decode(content))}}
+            with understood(name, line, name):
+                given = {"kubelet": {GATES: _gates(base64.b64decode(content))}}
             for _, _, why in refused(given, view.cluster.versions):
                 yield Finding("Removed", name, f"{path}: {why}", f"on {name}: edit it, then: systemctl restart kubelet")
 
@@ -81,7 +83,7 @@ def _gates(content: bytes) -> str:
     try:
         found = yaml.safe_load(content)
         return ",".join(f"{name}={value}" for name, value in (found.get("featureGates") or {}).items())
-    except (yaml.YAMLError, AttributeError):
+    except (yaml.YAMLError, *OTHERWISE):
         return ""
 
 

@@ -1,0 +1,88 @@
+"""Objects of the Kubernetes API that are as they should be: whoever reads one need not ask again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .understanding import mapping, mappings, text
+
+# A part is a function that raises ValueError for anything else, the parts of a mapping, or those of each in a list.
+Part = Callable[[Any], Any] | Mapping[str, Any] | tuple[Mapping[str, Any]]
+
+
+def words(value: object) -> None:
+    """Labels, annotations; ValueError for anything else."""
+    for one in mapping(value).values():
+        text(one)
+
+
+def flag(value: object) -> None:
+    """True or false; ValueError for anything else."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{str(value)[:40]} is neither true nor false")
+
+
+def integer(value: object) -> None:
+    """A whole number, which may be negative: a pod's grace period; ValueError for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 1 << 64:
+        raise ValueError(f"{str(value)[:40]} is no whole number")
+
+
+# What hardway reads of objects. What is there must be this; where a name ends with "!", it must be there.
+OBJECT: Mapping[str, Part] = {
+    "metadata": {
+        **dict.fromkeys(("name", "namespace", "uid", "resourceVersion"), text),
+        **dict.fromkeys(("creationTimestamp", "deletionTimestamp"), text),
+        **dict.fromkeys(("labels", "annotations"), words),
+        **dict.fromkeys(("generation", "deletionGracePeriodSeconds"), integer),
+        "ownerReferences": ({"kind!": text, "name!": text},),
+    },
+    "spec": {
+        **dict.fromkeys(("nodeName", "podCIDR", "clusterIP", "username"), text),
+        "unschedulable": flag,
+        "terminationGracePeriodSeconds": integer,
+        "taints": ({"key!": text},),
+        "volumes": ({"name!": text},),
+    },
+    "status": {
+        **dict.fromkeys(("phase", "podIP"), text),
+        **dict.fromkeys(("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"), integer),
+        "observedGeneration": integer,
+        "nodeInfo": {"kubeletVersion": text},
+        "allocatable": mapping,
+        "addresses": ({"type!": text, "address!": text},),
+        "conditions": ({"type!": text, "status!": text},),
+        "containerStatuses": ({"state": mapping},),
+    },
+}
+
+
+def sound(answer: Any) -> dict[str, Any]:
+    """An object of the API, or a list of such, or what it answers to a deletion; ValueError for anything else.
+
+    It always has metadata, and every object of a list a name in it.
+    """
+    found = mapping(answer)
+    if found.get("kind") == "Status":  # its status is a word
+        return found
+    found.setdefault("metadata", {})
+    require(found, OBJECT)
+    for one in mappings(found.get("items")):
+        require(one, {**OBJECT, "metadata!": {**OBJECT["metadata"], "name!": text}})  # type: ignore[dict-item]
+    return found
+
+
+def require(value: object, part: Part) -> None:
+    """ValueError, or KeyError for what is not there, unless a value is what a part must be."""
+    if callable(part):
+        part(value)
+    elif isinstance(part, tuple):
+        for one in mappings(value):
+            require(one, part[0])
+    else:
+        found = mapping(value)
+        for name, inner in part.items():
+            key = name.removesuffix("!")
+            if key in found or key != name:
+                require(found[key], inner)
