@@ -181,7 +181,7 @@ def parse(answer: str, sent: float, received: float) -> Facts:
         pod_cidr=said.get("pod_cidr", ""),
         joined=said.get("joined") == "yes",
         signs=said.get("signs") == "yes",
-        trusts=tuple((file, digest) for file, _, digest in (w.rpartition("=") for w in said.get("trusts", "").split())),
+        trusts=tuple(map(_trusted, said.get("trusts", "").split())),
         flags=dict(_pairs(said.get("flags", ""))),
         servers=tuple(said.get("servers", "").split()),
         unsettled=said.get("unsettled") == "yes",
@@ -234,6 +234,13 @@ def _pairs(words: str) -> Iterator[tuple[str, str]]:
         if not equals:
             raise ValueError(f"{word!r} is no pair")
         yield key, value
+
+
+def _trusted(word: str) -> tuple[str, str]:
+    file, equals, digest = word.rpartition("=")
+    if not equals:
+        raise ValueError(f"{word!r} is no file with a digest")
+    return file, digest
 
 
 def _address(word: str) -> str:

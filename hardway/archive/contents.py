@@ -24,6 +24,8 @@ from ..errors import BackupError, SnapshotError
 from ..etcd import sidecar, snapshot
 from ..etcd.sidecar import Sidecar
 from ..etcd.snapshot import Snapshot
+from ..foreign.objects import words
+from ..foreign.understanding import OTHERWISE, text
 from ..state.statedir import IGNORE_EVERYTHING
 from .sealing import TAKE, Key, Lock, Reader, seal, unseal
 
@@ -181,14 +183,22 @@ def _manifest(path: Path, content: bytes) -> Manifest:
     try:
         said = json.loads(content)
         if (said["kind"], said["schema"]) == (KIND, SCHEMA):
-            return Manifest(**said)
-    except (ValueError, TypeError, KeyError) as error:
+            return _checked(Manifest(**said))
+    except OTHERWISE as error:
         raise _no_backup(path, f"{MANIFEST} is not what hardway writes") from error
     raise BackupError(
         f"{path} was written by another version of hardway",
         evidence=f"{said['kind']}, format {said['schema']}; this hardway reads format {SCHEMA}",
         hint=f"use that version: {said.get('hardway', 'unknown')}",
     )
+
+
+def _checked(said: Manifest) -> Manifest:
+    """The same; ValueError where something in it is no text."""
+    words(said.hosts)
+    for name in ("cluster", "taken", "hardway", "kubernetes", "etcd", "api"):
+        text(getattr(said, name))
+    return said
 
 
 def _state(path: Path, small: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:

@@ -156,7 +156,7 @@ class Etcdctl:
 
     def _understood(self, action: str, said: Any) -> AbstractContextManager[None]:
         host = self._transport.host.name
-        shown = "" if action.startswith("get") else said  # what is stored may be a secret
+        shown = None if action.startswith("get") else said  # what is stored may be a secret
         return understood(f"`etcdctl {action}` on {host}", shown, host, f"on {host}: journalctl -u etcd -n 50")
 
     def _json(self, result: Result, action: str) -> Any:

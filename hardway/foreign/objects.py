@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .understanding import mapping, mappings, text
+from .understanding import mapping, mappings, text, understood
 
 # A part is a function that raises ValueError for anything else, the parts of a mapping, or those of each in a list.
 Part = Callable[[Any], Any] | Mapping[str, Any] | tuple[Mapping[str, Any]]
@@ -29,7 +30,22 @@ def integer(value: object) -> None:
         raise ValueError(f"{str(value)[:40]} is no whole number")
 
 
+def moment(value: object) -> None:
+    """A moment in a time zone, as the API writes it; ValueError for anything else."""
+    if datetime.datetime.fromisoformat(text(value)).tzinfo is None:
+        raise ValueError(f"{text(value)[:40]} has no time zone")
+
+
+def data_of(found: object) -> dict[str, str]:
+    """What a ConfigMap or a Secret holds, nothing for one that is not there; NotUnderstood, showing nothing of it."""
+    with understood("the API server", None, "kubernetes"):
+        data = mapping(mapping(found).get("data"))
+        words(data)
+    return data
+
+
 # What hardway reads of objects. What is there must be this; where a name ends with "!", it must be there.
+PROJECTED: Mapping[str, Part] = {"configMap": {"name": text}, "serviceAccountToken": {"expirationSeconds": integer}}
 OBJECT: Mapping[str, Part] = {
     "metadata": {
         **dict.fromkeys(("name", "namespace", "uid", "resourceVersion"), text),
@@ -37,13 +53,15 @@ OBJECT: Mapping[str, Part] = {
         **dict.fromkeys(("labels", "annotations"), words),
         **dict.fromkeys(("generation", "deletionGracePeriodSeconds"), integer),
         "ownerReferences": ({"kind!": text, "name!": text},),
+        "managedFields": ({"time": moment},),
     },
     "spec": {
         **dict.fromkeys(("nodeName", "podCIDR", "clusterIP", "username"), text),
         "unschedulable": flag,
         "terminationGracePeriodSeconds": integer,
         "taints": ({"key!": text},),
-        "volumes": ({"name!": text},),
+        "volumes": ({"name!": text, "projected": {"sources": (PROJECTED,)}},),
+        "template": {"metadata": {"annotations": words}},
     },
     "status": {
         **dict.fromkeys(("phase", "podIP"), text),
@@ -53,7 +71,8 @@ OBJECT: Mapping[str, Part] = {
         "allocatable": mapping,
         "addresses": ({"type!": text, "address!": text},),
         "conditions": ({"type!": text, "status!": text},),
-        "containerStatuses": ({"state": mapping},),
+        "startTime": moment,
+        "containerStatuses": ({"state": {"running": {"startedAt": moment}}},),
     },
 }
 

@@ -31,15 +31,16 @@ class NotUnderstood(RemoteCommandError):
 def understood(whose: str, answer: Any, host: str = "", hint: str = "") -> Iterator[None]:
     """While an answer is taken apart, and nothing else is done: NotUnderstood, with its beginning, where it cannot be.
 
-    `whose` completes "... gave an answer that hardway does not understand".
+    `whose` completes "... gave an answer that hardway does not understand". Of None, an answer that may hold secrets,
+    nothing is shown.
     """
     try:
         yield
     except OTHERWISE as error:
         raise NotUnderstood(
-            f"{whose} gave an answer that hardway does not understand ({_why(error)})",
+            f"{whose} gave an answer that hardway does not understand{'' if answer is None else f' ({_why(error)})'}",
             host=host,
-            evidence=beginning(answer),
+            evidence="" if answer is None else beginning(answer),
             hint=hint or "hardway doctor INV",
         ) from error
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from cryptography import x509
 
+from ..foreign.objects import data_of
 from ..pki.reading import parsed
 from ..pki.rotation import Rotation
 from ..targets.kube import KubeApi
@@ -19,8 +20,7 @@ FIELDS = {"ca": "client-ca-file", "front-proxy-ca": "requestheader-client-ca-fil
 
 def listed(api: KubeApi, name: str) -> tuple[x509.Certificate, ...]:
     """Those that are trusted as the CA of that name (a key of FIELDS), by what it says now."""
-    data = (api.get(EXTENSIONS) or {}).get("data", {})
-    return tuple(parsed(data.get(FIELDS[name], "").encode()))
+    return tuple(parsed(data_of(api.get(EXTENSIONS)).get(FIELDS[name], "").encode(errors="replace")))
 
 
 def take_out(api: KubeApi, rotation: Rotation) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 import time
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, utils
 
+from ..foreign.understanding import OTHERWISE
 from .issuing import PrivateKey, load_key, public_pem
 from .secret import Secret
 
@@ -31,7 +31,7 @@ def signed_by(token: str) -> str:
     try:
         head = token.partition(".")[0]
         return str(json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4))).get("kid", ""))
-    except (ValueError, binascii.Error, AttributeError):
+    except OTHERWISE:
         return ""
 
 

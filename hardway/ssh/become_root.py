@@ -13,6 +13,7 @@ import paramiko
 
 from ..cluster import Host
 from ..errors import AuthenticationError, ConnectionFailed, HardwayError
+from ..foreign.understanding import understood
 from ..patience import stretched
 from .credentials import SUDO_PASSWORD_FILE, Prompt, answers
 from .failures import explain, is_break
@@ -126,13 +127,15 @@ class Door:
                     password = self._password(link, trial)
                     inbox.channel.sendall(f"{password}\n".encode())
                     deadline = time.monotonic() + timeout
-                user = int(inbox.line(deadline))
+                said = inbox.line(deadline)
             except Ended as ended:
                 if not ended.orderly:
                     raise Broken from ended
                 raise self._refused(link, ended.noise, password, token) from None
             if password:
                 passwords.accepted(link.hop.user, password)
+        with understood(f"`id -u` on {self.host.name}", said, self.host.name):
+            user = int(said)
         if user != 0:
             raise AuthenticationError(
                 f"{link.hop.user} is not root on {link.hop.endpoint}, and the inventory sets ssh.sudo: never",

@@ -151,7 +151,7 @@ class KubeApi:
                 evidence=body.decode("utf-8", "replace")[-2000:],
                 hint=CHECK,
             )
-        with understood("the API server", b"" if "/secrets" in path else body, "kubernetes", CHECK):
+        with understood("the API server", None if "/secrets" in path else body, "kubernetes", CHECK):
             return sound(without_nulls(json.loads(body or b"{}")))
 
     def not_ready(self) -> str:

@@ -69,6 +69,8 @@ providers=aescbc:key1=1f0c identity
 service_cidr=10.32.0.0/24
 issuer=https://10.240.0.9:6443
 pod_cidr=10.200.0.0/16
+signs=yes
+trusts=/etc/kubernetes/pki/ca.crt=0123456789abcdef /etc/kubernetes/pki/sa.pub=fedcba9876543210
 flags=etcd.wal-dir=/var/lib/wal kube-apiserver.secure-port=6443
 servers=https://10.240.0.9:6443
 bound=6443

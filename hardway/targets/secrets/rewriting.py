@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from ...errors import HardwayError, NotReadyError, RemoteCommandError
+from ...foreign.understanding import OTHERWISE, mapping, mappings, text, without_nulls
 from ...vocabulary import Answers, Op, Probe
 from ..kube import KubeApi
 from ..live import Live, wait
@@ -105,8 +106,8 @@ def _written(api: KubeApi, path: str) -> str:
 def _reason(body: bytes) -> str:
     """Why the API refuses, without its message: that might quote a value."""
     try:
-        status = json.loads(body)
-        fields = [cause.get("field", "") for cause in (status.get("details") or {}).get("causes") or ()]
-        return " ".join([status.get("reason", ""), *filter(None, fields)])
-    except (ValueError, AttributeError):
+        status = mapping(without_nulls(json.loads(body)))
+        fields = [text(cause.get("field", "")) for cause in mappings(mapping(status.get("details")).get("causes"))]
+        return " ".join([text(status.get("reason", "")), *filter(None, fields)])
+    except OTHERWISE:
         return ""

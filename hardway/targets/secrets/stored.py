@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from ...errors import ConnectionFailed, NotReadyError, RemoteCommandError
 from ...etcd.sealed import sealed_with
+from ...foreign.understanding import mapping, mappings, text, understood
 from ...pki.credentials import Credentials
 from ...ports import ETCD_CLIENT
 from ...transport import Transport
@@ -84,12 +85,32 @@ def collected(ask: Callable[[dict], dict], prefix: str) -> Stored:
                 raise
             limit //= 2
             continue
-        revision = int(answer.get("header", {}).get("revision", 0))
-        page = [(base64.b64decode(one["key"]), one.get("value", "")) for one in answer.get("kvs", ())]
-        # The first bytes are enough, and all that is looked at.
-        keys |= {path.decode(): sealed_with(base64.b64decode(value[:1024])) for path, value in page}
-        start = page[-1][0] + b"\x00" if page and answer.get("more") else b""
+        # What is stored may be a secret: none of it is shown.
+        with understood("etcd", None, "etcd", "hardway etcd status INV"):
+            revision, page = _page(answer)
+            keys |= {path.decode(): key for path, key in page.items()}
+            start = _next(start, max(page)) if page and answer.get("more") else b""
     return Stored(revision, keys)
+
+
+def _page(answer: dict) -> tuple[int, dict[bytes, str]]:
+    """etcd's revision, and the key of each object; ValueError and KeyError for another answer."""
+    # The first bytes of a value are enough, and all that is looked at.
+    found = {
+        _bytes(one["key"]): sealed_with(_bytes(text(one.get("value", ""))[:1024]))
+        for one in mappings(answer.get("kvs"))
+    }
+    return int(str(mapping(answer.get("header")).get("revision", 0))), found
+
+
+def _next(start: bytes, last: bytes) -> bytes:
+    if last < start:
+        raise ValueError("the same page again")
+    return last + b"\x00"
+
+
+def _bytes(said: object) -> bytes:
+    return base64.b64decode(text(said), validate=True)
 
 
 def _end(prefix: bytes) -> bytes:
@@ -112,7 +133,8 @@ def _asked(connection: http.client.HTTPConnection, host: str, question: dict) ->
             evidence=body[:500].decode("utf-8", "replace"),
             hint=f"on {host}: journalctl -u etcd -n 50; its flag enable-grpc-gateway must not be false",
         )
-    return json.loads(body)
+    with understood(f"etcd on {host}", None, host, "hardway etcd status INV"):
+        return mapping(json.loads(body))
 
 
 def lines(found: Mapping[str, str]) -> Iterator[str]:

@@ -23,7 +23,7 @@ from ....targets.kube import KubeApi
 from ....vocabulary import Probe
 from .. import proof
 from . import token_keys, workloads
-from .waiting import SERVER, await_, first, named, on_servers
+from .waiting import SERVER, await_, first, named, on_servers, seconds
 
 # An API server looks at its client certificates at least once in a minute.
 REREAD = 75
@@ -147,6 +147,5 @@ def _foreign(known: Known, host: Host) -> str:
 def _fresh(known: Known, host: Host, path: str) -> str:
     """Whether an API server has certainly read a file since it changed, of those that it reads again by itself."""
     changed, lived = Probe("changed", (path,)), Probe("lived", (SERVER,))
-    answers = known.session.live.remotes[host.name].probe((changed, lived))
-    age, life = (int(answers[probe] or 0) for probe in (changed, lived))
+    age, life = seconds(known, host, changed, lived)
     return "" if life < age or age > REREAD else f"kube-apiserver to read {path} again"

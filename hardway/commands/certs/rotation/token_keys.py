@@ -9,12 +9,14 @@ from typing import Any
 
 from ....cluster import Host
 from ....errors import NotReadyError
+from ....foreign.objects import data_of
+from ....foreign.understanding import mappings, text, understood
 from ....pki.rotation import TOKENS, Rotation
 from ....pki.tokens import key_id, signed_by
 from ....session import Known
 from ....targets.kube import KubeApi
 from ....vocabulary import Probe
-from .waiting import SECONDS, SERVER, await_, on_servers
+from .waiting import SECONDS, SERVER, await_, on_servers, seconds
 
 LEGACY = "/api/v1/secrets?fieldSelector=type%3Dkubernetes.io%2Fservice-account-token"
 # So long (seconds) a token lives that a kubelet has asked for, where the pod does not say otherwise (kubernetes:
@@ -30,10 +32,17 @@ def await_known(known: Known, rotation: Rotation) -> None:
     wanted = key_id(rotation.newer)
 
     def look(host: Host) -> str:
-        keys = (known.session.live.kube(host).get("/openid/v1/jwks") or {}).get("keys", [])
-        return "" if wanted in {one.get("kid") for one in keys} else "kube-apiserver does not accept the new key yet"
+        known_keys = accepted(known.session.live.kube(host))
+        return "" if wanted in known_keys else "kube-apiserver does not accept the new key yet"
 
     await_(known, TOKENS, lambda: on_servers(known, look))
+
+
+def accepted(api: KubeApi) -> tuple[str, ...]:
+    """The names of the keys by which an API server checks tokens."""
+    said = api.get("/openid/v1/jwks") or {}
+    with understood("the API server", said, "kubernetes"):
+        return tuple(text(one.get("kid", "")) for one in mappings(said.get("keys")))
 
 
 def await_expired(known: Known, rotation: Rotation) -> None:
@@ -44,8 +53,7 @@ def await_expired(known: Known, rotation: Rotation) -> None:
     lived = Probe("lived", (SERVER,))
 
     def left(host: Host) -> str:
-        seconds = int(known.session.live.remotes[host.name].probe((lived,))[lived] or 0)
-        minutes = -(-(needed - seconds) // 60)
+        minutes = -(-(needed - seconds(known, host, lived)[0]) // 60)
         return "" if minutes <= 0 else f"{minutes} minutes until the tokens of the old key have expired"
 
     await_(known, TOKENS, lambda: on_servers(known, left), needed + SECONDS, PACE)
@@ -54,8 +62,8 @@ def await_expired(known: Known, rotation: Rotation) -> None:
 def longest(api: KubeApi) -> int:
     """The seconds for which the longest token in any pod is valid."""
     pods = (api.get("/api/v1/pods") or {}).get("items", [])
-    volumes = [volume for pod in pods for volume in pod["spec"].get("volumes") or ()]
-    sources = [source for volume in volumes for source in volume.get("projected", {}).get("sources") or ()]
+    volumes = [volume for pod in pods for volume in pod.get("spec", {}).get("volumes", ())]
+    sources = [source for volume in volumes for source in volume.get("projected", {}).get("sources", ())]
     found = (source.get("serviceAccountToken", {}).get("expirationSeconds") for source in sources)
     return max([TOKEN_SECONDS, *(seconds for seconds in found if seconds)])
 
@@ -68,7 +76,7 @@ def _refuse_endless(known: Known, rotation: Rotation) -> None:
     if found:
         raise NotReadyError(
             "Secrets hold tokens without an end that the old key has signed: they would be refused",
-            evidence="\n".join(f"{one['namespace']}/{one['name']}" for one in found),
+            evidence="\n".join(f"{one.get('namespace', '')}/{one['name']}" for one in found),
             waited_for="these Secrets to hold tokens of the new key",
             hint=(
                 f"for each: {REISSUE}   (Kubernetes writes a new token at once; give it to all who use the old one);"
@@ -78,4 +86,6 @@ def _refuse_endless(known: Known, rotation: Rotation) -> None:
 
 
 def _token(secret: Mapping[str, Any]) -> str:
-    return base64.b64decode(secret.get("data", {}).get("token", "")).decode(errors="replace")
+    data = data_of(secret)
+    with understood("the API server", None, "kubernetes"):
+        return base64.b64decode(data.get("token", "")).decode(errors="replace")

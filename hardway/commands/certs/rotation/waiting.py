@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from ....checks.scene import on_hosts, told
 from ....cluster import Host
 from ....errors import NotReadyError
+from ....foreign.understanding import understood
 from ....session import Known
 from ....targets.live import UNREACHABLE, wait
+from ....vocabulary import Probe
 
 SECONDS, PACE = 300.0, 1.0
 SERVER = "kube-apiserver.service"
@@ -35,6 +37,13 @@ def await_(known: Known, name: str, check: Callable[[], str], seconds: float = S
     except NotReadyError as error:
         error.hint = "hardway doctor INV; then run the same command again: it continues"
         raise
+
+
+def seconds(known: Known, host: Host, *probes: Probe) -> tuple[int, ...]:
+    """What a host answers to questions about times, 0 for what it does not know; NotUnderstood for anything else."""
+    answers = known.session.live.remotes[host.name].probe(probes)
+    with understood(host.name, answers, host.name):
+        return tuple(int(answers[probe] or 0) for probe in probes)
 
 
 def on_servers(known: Known, look: Callable[[Host], str]) -> str:

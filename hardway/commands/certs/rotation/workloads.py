@@ -14,6 +14,8 @@ from typing import Any
 
 from cryptography import x509
 
+from ....foreign.objects import data_of
+from ....foreign.understanding import understood
 from ....pki.reading import parsed
 from ....targets.kube import KubeApi
 
@@ -53,12 +55,14 @@ class Owner:
 
 def lacking(api: KubeApi, has: x509.Certificate | None, without: x509.Certificate | None) -> list[str]:
     """The namespaces whose pods are not told to trust `has`, or still to trust `without`."""
-    maps = {one["metadata"]["namespace"]: one for one in _items(api, CONFIG_MAPS)}
+    maps = {_namespace(one): data_of(one).get("ca.crt", "") for one in _items(api, CONFIG_MAPS)}
     names = [one["metadata"]["name"] for one in _items(api, "/api/v1/namespaces") if _stays(one)]
-    found = {
-        name: parsed(maps[name].get("data", {}).get("ca.crt", "").encode()) if name in maps else () for name in names
-    }
+    found = {name: parsed(maps.get(name, "").encode(errors="replace")) for name in names}
     return [name for name, there in found.items() if (has and has not in there) or (without and without in there)]
+
+
+def _namespace(found: Mapping[str, Any]) -> str:
+    return found["metadata"].get("namespace", "")
 
 
 def _stays(namespace: Mapping[str, Any]) -> bool:
@@ -67,8 +71,8 @@ def _stays(namespace: Mapping[str, Any]) -> bool:
 
 def behind(api: KubeApi) -> dict[Owner, int]:
     """How many pods of each owner may not trust what their ConfigMap says by now."""
-    since = {one["metadata"]["namespace"]: _told(one) for one in _items(api, CONFIG_MAPS)}
-    moment = lambda pod: since.get(pod["metadata"]["namespace"])  # noqa: E731
+    since = {_namespace(one): _told(one) for one in _items(api, CONFIG_MAPS)}
+    moment = lambda pod: since.get(_namespace(pod))  # noqa: E731
     return _counted(api, lambda pod: bool(moment(pod)) and mounts(pod) and older(pod, moment(pod)))
 
 
@@ -86,7 +90,9 @@ def _counted(api: KubeApi, means: Callable[[Mapping[str, Any]], bool]) -> dict[O
 def mounts(pod: Mapping[str, Any]) -> bool:
     """Whether the ConfigMap is mounted in a pod, as it is beside the token of its service account."""
     sources = (
-        one for volume in pod["spec"].get("volumes") or () for one in volume.get("projected", {}).get("sources") or ()
+        one
+        for volume in pod.get("spec", {}).get("volumes", ())
+        for one in volume.get("projected", {}).get("sources", ())
     )
     return any(source.get("configMap", {}).get("name") == ROOT for source in sources)
 
@@ -123,7 +129,7 @@ class _Replicas:
         self.known: dict[str, Mapping[str, Any] | None] = {}
 
     def owner(self, pod: Mapping[str, Any]) -> Owner:
-        namespace, made = pod["metadata"]["namespace"], _maker(pod["metadata"])
+        namespace, made = _namespace(pod), _maker(pod["metadata"])
         if made and made["kind"] == "ReplicaSet":
             path = f"{APPS}/{namespace}/replicasets/{made['name']}"
             if path not in self.known:
@@ -156,4 +162,5 @@ def _moments(meta: Mapping[str, Any]) -> Iterator[datetime.datetime]:
 
 def _time(text: str | None) -> datetime.datetime:
     """A moment as the API writes it; long ago when it does not say."""
-    return datetime.datetime.fromisoformat(text) if text else datetime.datetime.fromtimestamp(0, datetime.UTC)
+    with understood("the API server", text, "kubernetes"):
+        return datetime.datetime.fromisoformat(text) if text else datetime.datetime.fromtimestamp(0, datetime.UTC)
