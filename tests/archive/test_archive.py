@@ -199,7 +199,7 @@ def test_a_disk_that_is_full_is_no_bug(tmp_path, lock, key):
         pytest.raises(BackupError, match="not be written") as caught,
     ):
         archive.write(lock, full, whole)
-    assert "No space left" in told.value.evidence
+    assert "No space left" in caught.value.evidence
     path = written(tmp_path, lock)
     with Path("/dev/full").open("wb", buffering=0) as full, pytest.raises(OSError, match="No space left"):
         sealing.unseal(key, path, full)
