@@ -20,7 +20,6 @@ BUILD_PACKAGES := gcc libc6-dev libseccomp-dev pkg-config busybox-static
 TEST_PACKAGES := openssh-server sudo haproxy keepalived openssl iproute2 vagrant age
 HOST_PACKAGES := qemu-system-x86 e2fsprogs
 VAGRANT_PACKAGES := vagrant-libvirt libvirt-daemon-system libvirt-clients qemu-utils dnsmasq-base iptables
-# One process runs the tests with lab machines, the other the tests without.
 # What `make check` runs: nothing that takes long, and nothing that needs a server or a machine.
 FAST := not slow and not lab and not sshd and not failure
 FAST_FOLDERS := --ignore=tests/e2e --ignore=tests/failures --ignore=tests/ssh --ignore=tests/vagrant
@@ -44,7 +43,7 @@ check: venv
 
 test: packages test-packages venv
 	@$(HARDWAY) assets fetch $(INVENTORY)
-	@$(PYTEST) --durations=25 $(ARGS)
+	@$(PYTEST) -n 3 --durations=25 $(ARGS)
 
 soak: packages test-packages venv
 	@.ci/packages $(HOST_PACKAGES) $(VAGRANT_PACKAGES)

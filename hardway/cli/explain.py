@@ -35,8 +35,8 @@ def phases(output: str) -> None:
 def explain(phase: str, inventory: Path | None) -> None:
     """Explain a phase: what it does, where and why.
 
-    It uses your inventory, or the example of six machines. PHASE is a name from `hardway phases`, or all; or a chapter
-    about a cluster that lives: certificates, encryption-rotate, nodes, upgrade, etcd-restore or restore.
+    It uses your inventory, or the example of six machines. PHASE is a name from `hardway phases`, or all; or the name
+    of a chapter about a running cluster.
     """
     from ..commands import runbook
     from ..run.selection import Selection

@@ -7,12 +7,16 @@ machines to anywhere: the host's ip_forward stays as it is, and a rule makes the
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import IPv4Network
 from pathlib import Path
 
 from ..errors import LabError
+from .paths import RUN
 from .shell import is_mounted, run
 from .spec import LabSpec, MachineSpec
 
@@ -33,7 +37,8 @@ def switch_up(lab: LabSpec) -> None:
     if not _is_up(lab.uplink):
         _refuse_taken(lab)
         _remove_uplink(lab)
-        ip(f"netns add {lab.switch}", f"link add {lab.uplink} type veth peer name host netns {lab.switch}")
+        add_namespace(lab.switch)
+        ip(f"link add {lab.uplink} type veth peer name host netns {lab.switch}")
         ip(
             "link set lo up",
             "link add switch type bridge stp_state 0 forward_delay 0",
@@ -59,15 +64,13 @@ def switch_down(lab: LabSpec) -> None:
     for route in _routes():
         if route.get("type") == "blackhole" and route.get("metric") == lab.metric:
             ip(f"route del blackhole {route['dst']} metric {lab.metric}")
-    # `ip netns` mounts its folder on itself at first use; the last one out puts that back.
-    if is_mounted(NAMESPACES) and not os.listdir(NAMESPACES):
-        run("umount", NAMESPACES)
+    last_one_out()
 
 
 def machine_up(machine: MachineSpec) -> None:
     """A fresh namespace for every boot, so that routes, interfaces and iptables are lost as on a real machine."""
     machine_down(machine)
-    ip(f"netns add {machine.namespace}")
+    add_namespace(machine.namespace)
     ip(f"link add {machine.plug} type veth peer name eth0 netns {machine.namespace}", namespace=machine.switch)
     ip(
         "link set lo up",
@@ -84,7 +87,7 @@ def machine_down(machine: MachineSpec) -> None:
     """Remove a machine's cable and namespace; nothing happens when they are gone already."""
     if (NAMESPACES / machine.switch).exists() and _plugged(machine):
         ip(f"link del {machine.plug}", namespace=machine.switch)
-    _remove_namespace(machine.namespace)
+    remove_namespace(machine.namespace)
 
 
 def set_cable(machine: MachineSpec, connected: bool) -> None:
@@ -109,7 +112,7 @@ def _is_up(interface: str) -> bool:
 def _remove_uplink(lab: LabSpec) -> None:
     if (INTERFACES / lab.uplink).exists():
         ip(f"link del {lab.uplink}")
-    _remove_namespace(lab.switch)
+    remove_namespace(lab.switch)
 
 
 def _plugged(machine: MachineSpec) -> bool:
@@ -117,7 +120,28 @@ def _plugged(machine: MachineSpec) -> bool:
     return any(link.get("ifname") == machine.plug for link in links)
 
 
-def _remove_namespace(name: str) -> None:
+@contextmanager
+def _folder_of_namespaces() -> Iterator[None]:
+    """`ip netns` mounts its folder on itself at first use, and the last one out puts that back: one lab at a time."""
+    RUN.mkdir(mode=0o755, exist_ok=True)
+    with (RUN / ".namespaces.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def last_one_out() -> None:
+    """Put back what the first namespace has mounted, unless there are others still."""
+    with _folder_of_namespaces():
+        if is_mounted(NAMESPACES) and not os.listdir(NAMESPACES):
+            run("umount", NAMESPACES)
+
+
+def add_namespace(name: str) -> None:
+    with _folder_of_namespaces():
+        ip(f"netns add {name}")
+
+
+def remove_namespace(name: str) -> None:
     if (NAMESPACES / name).exists():
         ip(f"netns del {name}")
 

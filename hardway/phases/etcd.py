@@ -14,6 +14,7 @@ member's address (`bad certificate` in the journal); or /var/lib/etcd holds data
 
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..cluster import Host, Role, by_address
 from ..errors import HardwayError, QuorumError
@@ -225,3 +226,5 @@ PHASE = Phase(
     caught_up=caught_up,
     beside=api_server,
 )
+# The same where nobody is to notice: a turn includes that the member's API server starts again.
+UNNOTICED = replace(PHASE, deadline=300.0)

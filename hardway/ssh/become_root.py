@@ -109,7 +109,8 @@ class Door:
         afresh = "-k " if self.host.ssh.sudo == "password" else ""
         # Defaults may name another user to become than root.
         # What sudo makes of %% is in no trace of this command line, so that only sudo itself can ask the question.
-        return f"env LC_ALL=C sudo {afresh}-u root -S -p {_question(token).replace('%', '%%')} "
+        question = _question(token).replace("%", "%%")
+        return f"env LC_ALL=C sudo {afresh}-u root -S -p '{question}%p;' "
 
     def _enter(self, inbox: Inbox, link: Link, token: str, timeout: float) -> None:
         """Wait for the shell's first answer.
@@ -117,23 +118,26 @@ class Door:
         The password is sent only when sudo asks for it, so none is ever left over as data.
         """
         mark, question = f"\n{token} ".encode(), _question(token).encode()
-        deadline, password = time.monotonic() + timeout, ""
+        deadline, password, whose = time.monotonic() + timeout, "", link.hop.user
         with contextlib.ExitStack() as trial:
             try:
                 while inbox.first(deadline, mark, question) == question:
                     if password:
-                        raise self._wrong_password(link, password)
+                        raise self._wrong_password(link, whose, password)
+                    whose = _named(inbox.line(deadline, b";")) or whose
                     self._may_run_a_shell(link, timeout)
-                    password = self._password(link, trial)
+                    password = self._password(link, whose, trial)
                     inbox.channel.sendall(f"{password}\n".encode())
                     deadline = time.monotonic() + timeout
                 said = inbox.line(deadline)
             except Ended as ended:
                 if not ended.orderly:
                     raise Broken from ended
+                if password and refusal(ended.noise) is Refusal.PASSWORD:
+                    raise self._wrong_password(link, whose, password) from None
                 raise self._refused(link, ended.noise, password, token) from None
             if password:
-                passwords.accepted(link.hop.user, password)
+                passwords.accepted(whose, password)
         with understood(f"`id -u` on {self.host.name}", said, self.host.name):
             user = int(said)
         if user != 0:
@@ -155,8 +159,8 @@ class Door:
             raise self._only_other_commands(link, said)
         self._may = True
 
-    def _password(self, link: Link, trial: contextlib.ExitStack) -> str:
-        user, purpose = link.hop.user, f"sudo {link.hop.user}"
+    def _password(self, link: Link, user: str, trial: contextlib.ExitStack) -> str:
+        purpose = f"sudo {user}"
         question = f"sudo password of {user} on {self.host.name} and the other hosts"
 
         def known() -> str:
@@ -179,11 +183,11 @@ class Door:
                 hint=f"{link.hop.ssh_command('-t')} sudo -k -v",
             ) from None
 
-    def _wrong_password(self, link: Link, password: str) -> AuthenticationError:
-        if passwords.refused(link.hop.user, password, self.host.name):
-            answers.forget(f"sudo {link.hop.user}", password)
+    def _wrong_password(self, link: Link, user: str, password: str) -> AuthenticationError:
+        if passwords.refused(user, password, self.host.name):
+            answers.forget(f"sudo {user}", password)
         return AuthenticationError(
-            f"sudo does not accept the password for {link.hop.user} on {link.hop.endpoint}",
+            f"sudo does not accept the password for {user} on {link.hop.endpoint}",
             self.host.name,
             hint=f"{link.hop.ssh_command('-t')} sudo -k -v",
         )
@@ -195,8 +199,6 @@ class Door:
             return self._no_shell(link, said)
         if why is Refusal.TERMINAL and not self.wants_terminal:
             return WantsTerminal()
-        if why is Refusal.PASSWORD and password:
-            return self._wrong_password(link, password)
         if why is Refusal.MISSING:
             return self._no_sudo(link, said)
         if why is Refusal.OTHER_COMMANDS:
@@ -236,7 +238,13 @@ class Door:
 
 
 def _question(token: str) -> str:
+    """What sudo asks with; behind it stands whose password it wants, which need not be the login's (rootpw)."""
     return f"hardway-%{token}-password:"
+
+
+def _named(whose: bytes) -> str:
+    """A user's name; "" where a sudo does not know how to say it."""
+    return whose.decode("utf-8", "replace") if b"%" not in whose else ""
 
 
 def _execute(link: Link, command: str, timeout: float, terminal: bool = False) -> Inbox:

@@ -16,8 +16,8 @@ class Hop:
     only `record_in` is ever written to, with hashed names if `hashed`; `known_hosts_command` prints more such lines.
     One that `forgets` accepts new keys and records none.
     `agent` is the socket of the agent, "" for none. `named_keys` are the keys that somebody has named. `algorithms` are
-    those that the configuration allows, by its options. `no_host_keys_from` and `no_keys_from` are the lines of the
-    configuration that are of no effect, for errors.
+    those that the configuration allows, by its options, and `rsa_size` is the fewest bits of an RSA key.
+    `no_host_keys_from` and `no_keys_from` are the lines of the configuration that are of no effect, for errors.
     """
 
     host: str
@@ -44,6 +44,7 @@ class Hop:
     forgets: bool = False
     known_hosts_command: tuple[str, ...] = ()
     algorithms: tuple[tuple[str, frozenset[str]], ...] = ()
+    rsa_size: int = 0
     no_host_keys_from: tuple[str, ...] = ()
     no_keys_from: tuple[str, ...] = ()
 
@@ -60,6 +61,12 @@ class Hop:
         """Those of the algorithms that the configuration allows by this option."""
         allowed = dict(self.algorithms).get(option)
         return [name for name in names if allowed is None or name in allowed]
+
+    def too_short(self, blob: bytes) -> bool:
+        """Whether this is an RSA key, or a certificate of one, with fewer bits than the configuration wants."""
+        kind, *numbers = _fields(blob)
+        modulus = 2 if b"cert" in kind else 1
+        return kind.startswith(b"ssh-rsa") and int.from_bytes(numbers[modulus], "big").bit_length() < self.rsa_size
 
     def ssh_command(self, *options: str) -> str:
         """The OpenSSH command line that goes the same way, for hints."""
@@ -79,3 +86,13 @@ class Hop:
             hops.append(f"{hop.user}@{address}" + (f":{hop.port}" if hop.port != 22 else ""))
             hop = hop.via
         return ",".join(reversed(hops))
+
+
+def _fields(blob: bytes) -> list[bytes]:
+    """The fields of a public key: its kind, and its numbers; before those of a certificate a random one."""
+    fields = []
+    while blob:
+        end = 4 + int.from_bytes(blob[:4], "big")
+        fields.append(blob[4:end])
+        blob = blob[end:]
+    return fields

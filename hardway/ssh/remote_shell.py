@@ -66,9 +66,9 @@ class Inbox:
             seen = max(0, len(self._bytes) - max(map(len, marks)))
             self._more(deadline)
 
-    def line(self, deadline: float) -> bytes:
-        """The next line without its newline."""
-        while (at := self._bytes.find(b"\n")) < 0:
+    def line(self, deadline: float, end: bytes = b"\n") -> bytes:
+        """The next line without its newline, or what else comes before a single byte."""
+        while (at := self._bytes.find(end)) < 0:
             self._more(deadline)
         line = bytes(self._bytes[:at])
         del self._bytes[: at + 1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -241,10 +242,12 @@ def writes(stage: Stage, name: str) -> bool:
 
 
 def traces(stage: Stage) -> list[str]:
-    """Processes, mounts, interfaces, routes, rules, namespaces and control groups of the lab on this computer."""
+    """Processes, mounts, interfaces, routes, rules, namespaces and control groups of the lab on this computer; others
+    whose names begin like its name may be up."""
     looking = ("ps -eo args", "cat /proc/self/mountinfo", "ip -brief link", "ip rule", "ip route", "ip netns")
-    marks = (str(stage.folder / "machines"), f"hardway-{stage.name}", "10.241.0.", "hwl0af1", "hwp0af1")
+    name = rf"{re.escape(stage.name)}(?![\w-])"
+    mine = re.compile(rf"{re.escape(str(stage.folder / 'machines'))}|hardway-{name}|10\.241\.0\.|hwl0af1|hwp0af1")
     output = [subprocess.run(words.split(), capture_output=True, text=True, check=True).stdout for words in looking]
-    lines = [line for text in output for line in text.splitlines()]
-    groups = [folder for folder, _, _ in os.walk("/sys/fs/cgroup") if f"hardway-lab/{stage.name}" in folder]
-    return [line for line in (*lines, *groups) if any(mark in line for mark in marks) or line in groups]
+    lines = [line for text in output for line in text.splitlines() if mine.search(line)]
+    groups = [folder for folder, _, _ in os.walk("/sys/fs/cgroup") if re.search(f"hardway-lab/{name}", folder)]
+    return lines + groups

@@ -12,6 +12,7 @@ from real_etcd import LocalTransport, eventually
 
 from hardway.errors import NotReadyError, RemoteCommandError
 from hardway.etcd.sealed import sealed_with
+from hardway.foreign.understanding import NotUnderstood
 from hardway.targets.secrets import rewriting
 from hardway.targets.secrets import stored as module
 from hardway.targets.secrets.rewriting import api_path
@@ -142,7 +143,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
         (404, b"Not Found", RemoteCommandError),
         (503, b"{}", RemoteCommandError),
         (429, b'{"message": "grpc: received message larger than max (9 vs. 4)"}', TooLarge),
-        (200, b"no JSON", NotReadyError),
+        (200, b"no JSON", NotUnderstood),
         (200, b"{}", None),
     ],
 )
@@ -155,7 +156,7 @@ def test_an_answer_that_is_none_is_an_error(monkeypatch, code, body, error):
         if error is None:
             assert module._asked(plain, "one", {}) == {}
         else:
-            with pytest.raises(ValueError if error is NotReadyError else error):
+            with pytest.raises(error):
                 module._asked(plain, "one", {})
     finally:
         plain.close()

@@ -12,6 +12,7 @@ from test_guide import CLUSTERS
 
 from hardway.cli.app import cli
 from hardway.commands.runbook.reasons import flag_reasons
+from hardway.commands.runbook.topics import TOPICS
 from hardway.errors import PkiError, UsageError
 from hardway.inventory import load
 from hardway.phases import PHASES
@@ -61,6 +62,12 @@ def test_a_restore_of_the_whole_cluster_is_explained_in_its_order():
     ]
     assert sorted(order, key=text.index) == order
     assert "tar -c etcd.db INV .hardway/lab | age" in text and "hardway bootstrap INV --until binaries" in text
+
+
+def test_every_chapter_about_a_running_cluster_can_be_explained():
+    named = hardway("explain", "-h")
+    for topic in TOPICS:
+        assert topic.name in named and hardway("explain", topic.name, LAB).startswith(f"{topic.name}: {topic.title}\n")
 
 
 def test_explain_refuses_an_unknown_phase():

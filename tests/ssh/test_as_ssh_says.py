@@ -51,6 +51,8 @@ OPTION = st.one_of(
     st.tuples(st.just("Ciphers"), st.sampled_from(["aes256-ctr", "-aes128-*", "+3des-cbc"])),
     st.tuples(st.just("HostKeyAlgorithms"), st.sampled_from(["^ecdsa-*", "ssh-ed25519"])),
     st.tuples(st.just("PubkeyAcceptedAlgorithms"), st.sampled_from(["-rsa-*", "*-cert-*"])),
+    st.tuples(st.just("CASignatureAlgorithms"), st.sampled_from(["-rsa-*", "ssh-ed25519"])),
+    st.tuples(st.just("RequiredRSASize"), st.sampled_from(["2048", "4096"])),
     st.tuples(st.just("BindAddress"), st.just("127.0.0.1")),
     st.tuples(st.just("AddressFamily"), st.sampled_from(["inet", "any"])),
     st.tuples(
@@ -65,7 +67,14 @@ CONDITION = st.sampled_from(
         *('exec "test %n = a"', "originalhost=a"),
     ]
 )
-ALGORITHMS = ("ciphers", "macs", "kexalgorithms", "hostkeyalgorithms", "pubkeyacceptedalgorithms")
+ALGORITHMS = (
+    "ciphers",
+    "macs",
+    "kexalgorithms",
+    "hostkeyalgorithms",
+    "pubkeyacceptedalgorithms",
+    "casignaturealgorithms",
+)
 SPACE = st.sampled_from([" ", "\t", " = ", "=", "  "])
 TAIL = st.sampled_from(["", "", "", "  ", " # a note"])
 
@@ -171,6 +180,7 @@ def as_ssh_prints(hop: Hop) -> dict[str, str]:
         "proxycommand": hop.proxy_command,
         "hashknownhosts": "yes" if hop.hashed else "no",
         "knownhostscommand": " ".join(hop.known_hosts_command),
+        "requiredrsasize": str(hop.rsa_size),
         "algorithms": str({option: sorted(names) for option, names in hop.algorithms}),
     }
 
@@ -199,6 +209,7 @@ def as_printed(said: dict[str, list[str]], user: str) -> dict[str, str]:
         "proxycommand": command.replace("%n", ADDRESS).replace("\0", "%"),
         "hashknownhosts": one("hashknownhosts"),
         "knownhostscommand": program,
+        "requiredrsasize": one("requiredrsasize"),
         "algorithms": str(algorithms),
     }
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from ipaddress import IPv4Address
+from pathlib import Path
 
 import pytest
 
 from hardway.cluster import Host
 from hardway.settings import Ssh
 
+from .server import keygen, sshd
 from .world import Case, Cases, World, a_world, both
 
 pytestmark = [pytest.mark.sshd, pytest.mark.slow]
@@ -231,6 +233,46 @@ def a_host_key_of_the_only_kind_that_is_allowed(world: World) -> None:
 def a_host_certificate_that_is_not_allowed(world: World) -> None:
     world.known = authority(world, "*")
     world.say(f"IdentityFile {world.key()}", "HostKeyAlgorithms -*-cert-*")
+
+
+@CASES.case()
+def a_host_certificate_with_a_signature_that_is_allowed(world: World) -> None:
+    world.known = authority(world, "*")
+    world.say(f"IdentityFile {world.key()}", "CASignatureAlgorithms ssh-ed25519")
+
+
+@CASES.case(let_in=False)
+def a_host_certificate_with_a_signature_that_is_not_allowed(world: World) -> None:
+    world.known = authority(world, "*")
+    world.say(f"IdentityFile {world.key()}", "CASignatureAlgorithms rsa-sha2-512")
+
+
+def rsa(world: World) -> None:
+    """A server that has an RSA key only, which is known."""
+    world.server = world.stack.enter_context(
+        sshd(world.folder / "another", "HostKey {folder}/rsa\nHostKeyAlgorithms rsa-sha2-256\n", of_rsa)
+    )
+    world.known = world.host_key(kind="rsa")
+    world.say(f"IdentityFile {world.key()}")
+
+
+def of_rsa(folder: Path) -> None:
+    keygen(folder / "host_rsa", "rsa")
+    (folder / "sshd_config").write_text(
+        (folder / "sshd_config").read_text().replace("{folder}/rsa", f"{folder}/host_rsa")
+    )
+
+
+@CASES.case()
+def a_host_key_of_rsa_that_is_long_enough(world: World) -> None:
+    rsa(world)
+    world.say("RequiredRSASize 3072")
+
+
+@CASES.case(let_in=False)
+def a_host_key_of_rsa_that_is_too_short(world: World) -> None:
+    rsa(world)
+    world.say("RequiredRSASize 4096")
 
 
 @CASES.case(let_in=False)

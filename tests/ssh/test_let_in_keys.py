@@ -269,6 +269,29 @@ def a_key_of_the_agent_of_a_kind_that_is_not_allowed(world: World) -> None:
 
 
 @CASES.case()
+def a_key_of_rsa_that_is_long_enough(world: World) -> None:
+    world.say(f"IdentityFile {world.key(kind='rsa')}", "RequiredRSASize 3072")
+
+
+@CASES.case(let_in=False)
+def a_key_of_rsa_that_is_too_short(world: World) -> None:
+    world.say(f"IdentityFile {world.key(kind='rsa')}", "RequiredRSASize 4096")
+
+
+@CASES.case(let_in=False)
+def a_key_of_rsa_in_the_agent_that_is_too_short(world: World) -> None:
+    world.agent(world.key(kind="rsa"))
+    world.say("RequiredRSASize 4096")
+
+
+@CASES.case(let_in=False)
+def a_certificate_of_a_key_of_rsa_that_is_too_short(world: World) -> None:
+    key = world.key(kind="rsa", known=False)
+    world.certified(key)
+    world.say(f"IdentityFile {key}", "RequiredRSASize 4096")
+
+
+@CASES.case()
 def a_key_in_a_file_with_tokens_in_its_name(world: World) -> None:
     port, me, here = world.server.port, pwd.getpwuid(os.getuid()), socket.gethostname()
     whole = hashlib.sha1(f"{here}127.0.0.1{port}root".encode()).hexdigest()

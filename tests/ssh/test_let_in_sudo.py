@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -96,6 +96,29 @@ def by_hand(server: Server, name: str, password: str) -> tuple[bool, str]:
                 ssh.stdin.write(f"{password}\n".encode())
                 ssh.stdin.flush()
     return b"I am 0" in seen, seen.decode("utf-8", "replace")
+
+
+@pytest.fixture
+def another(user) -> Iterator[str]:
+    """Another user, with the same password and `x` behind it."""
+    name = f"{user.name}x"
+    subprocess.run(["useradd", "-M", "-s", "/bin/false", name], check=True, capture_output=True)
+    try:
+        subprocess.run(["chpasswd"], input=f"{name}:{user.password}x".encode(), check=True)
+        yield name
+    finally:
+        subprocess.run(["userdel", "-f", name], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("more", ["", ", requiretty"], ids=["", "tty"])
+def test_the_password_of_another_user(server, connect, user, sudoers, another: str, more: str):
+    """As with rootpw and targetpw: whose password sudo wants is said to whoever is asked for it."""
+    sudoers(f"Defaults:{{user}} runaspw, runas_default={another}, timestamp_timeout=0{more}\n{ALL}")
+    assert by_hand(server, user.name, f"{user.password}x")[0] and not by_hand(server, user.name, user.password)[0]
+    asked = []
+    transport = connect(server.host(user=user.name), prompt=lambda text: asked.append(text) or f"{user.password}x")
+    assert transport.run("id -u").out == b"0\n"
+    assert asked == [f"sudo password of {another} on node-1 and the other hosts"]
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)

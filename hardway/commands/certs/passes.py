@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ...errors import DriftError, HardwayError
-from ...phases import PHASES
+from ...phases import PHASES, etcd
 from ...plans import Plan, foresee, permitted
 from ...plans.plan import Planned
 from ...preflight import judge
@@ -22,6 +22,7 @@ from ...session import Known, Session
 from ...state.store import Overlay, Store
 
 EVERYTHING = Selection()
+BROUGHT = tuple(etcd.UNNOTICED if phase is etcd.PHASE else phase for phase in PHASES)
 OF_OPERATOR = ("keys and certificates", "state file admin.conf", "state file super-admin.conf")
 OF_UNITS = ("unit ", "stamp of ")  # they follow what they read
 SHOWN = 6
@@ -61,7 +62,7 @@ def bring(known: Known) -> list[Done]:
     """Carry it out."""
     session = known.session
     where = (known.inputs, session.live, known.remotes())
-    return Runner(*where, PHASES, known.wanted or frozenset(), session.report, session.parallel).run()
+    return Runner(*where, BROUGHT, known.wanted or frozenset(), session.report, session.parallel).run()
 
 
 def require_all(known: Known, command: str) -> None:

@@ -18,7 +18,6 @@ from .view import View
 ELSEWHERE = frozenset({OPERATOR.name, ETCD.name, API.name})
 WORKER = (binaries.of(Role.WORKER), containers.PHASE, kubelet.PHASE, kube_proxy.PHASE)
 RUNTIME = (binaries.of(Role.WORKER), containers.PHASE)
-MEMBER_SECONDS = 300.0  # a member's turn includes that its API server starts again
 
 
 def phases(roles: Sequence[Role]) -> tuple[Phase, ...]:
@@ -26,7 +25,7 @@ def phases(roles: Sequence[Role]) -> tuple[Phase, ...]:
     last = containers.PHASE if Role.CONTROL_PLANE in roles else PHASES[PHASES.index(etcd.PHASE) + 1]
     chosen = PHASES[: PHASES.index(last)]
     kept = [one for one in chosen if one is not load_balancer.PHASE and (Role.ETCD in roles or not _of_etcd(one))]
-    instead = {binaries.PHASE.name: binaries.of(*roles), etcd.PHASE.name: replace(etcd.PHASE, deadline=MEMBER_SECONDS)}
+    instead = {binaries.PHASE.name: binaries.of(*roles), etcd.PHASE.name: etcd.UNNOTICED}
     return tuple(instead.get(one.name, one) for one in kept)
 
 

@@ -26,6 +26,7 @@ NO_HOST_KEYS_FROM = {
     option: "hardway takes no host keys from it" for option in ("verifyhostkeydns", "nohostauthenticationforlocalhost")
 }
 KEYS_OF_USERS = "pubkeyacceptedalgorithms"
+SIGNATURES_OF_CAS = "casignaturealgorithms"
 
 
 @cache
@@ -53,7 +54,7 @@ def too_much(said: Said) -> tuple[str, str] | None:
 
 def algorithms(said: Said) -> tuple[tuple[str, frozenset[str]], ...]:
     """What the configuration allows, by its options; nothing where it says nothing."""
-    options = (*ours(), KEYS_OF_USERS) if said.values else ()
+    options = (*ours(), KEYS_OF_USERS, SIGNATURES_OF_CAS) if said.values else ()
     found = ((option, said.first(option)) for option in options)
     return tuple((option, frozenset(value.split(","))) for option, value in found if value)
 

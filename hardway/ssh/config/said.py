@@ -27,7 +27,7 @@ ALONE = (
     *("knownhostscommand", "verifyhostkeydns", "nohostauthenticationforlocalhost", "checkhostip"),
     *("addressfamily", "bindaddress", "bindinterface", "connecttimeout", "hashknownhosts"),
     *("preferredauthentications", "hostbasedauthentication", "ciphers", "macs", "kexalgorithms"),
-    *("hostkeyalgorithms", "pubkeyacceptedalgorithms"),
+    *("hostkeyalgorithms", "pubkeyacceptedalgorithms", "casignaturealgorithms", "requiredrsasize"),
 )
 
 

@@ -101,6 +101,7 @@ class Stop:
             hashed=said.first("hashknownhosts") not in OFF,
             known_hosts_command=tokens.words(said.first("knownhostscommand")),
             algorithms=algorithms(said),
+            rsa_size=int(said.first("requiredrsasize") or 0),
             no_host_keys_from=unheeded(said, NO_HOST_KEYS_FROM),
             no_keys_from=unheeded(said, NO_KEYS_FROM),
         )

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization.ssh import SSHCertificate, SSH
 
 SUFFIX = "-cert-v01@openssh.com"
 # A CA may still sign with SHA-1; ssh does not accept that, and neither do we.
-_SHA1 = b"\0\0\0\x07ssh-rsa"
+_SHA1 = "ssh-rsa"
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,31 @@ class HostCertificate:
             return "it has options that hardway does not know"
         return "" if self._signed() else "its signature is wrong, or of a kind that ssh does not accept"
 
+    @property
+    def signed_with(self) -> str:
+        """The algorithm of the CA's signature, which is the last of the certificate's fields."""
+        message = paramiko.Message(self.blob)
+        own = 1 if "ed25519" in message.get_text() else 2  # how many fields the key itself has
+        _skip(message, 1 + own)
+        message.get_bytes(8 + 4)  # serial number, type
+        _skip(message, 2)
+        message.get_bytes(8 + 8)  # from when to when it is valid
+        _skip(message, 4)
+        return paramiko.Message(message.get_binary()).get_text()
+
     def _signed(self) -> bool:
-        bits = getattr(self.certificate.signature_key(), "key_size", 0)
-        if _SHA1 in self.blob[-(len(_SHA1) + 4 + (bits + 7) // 8) :]:
+        if self.signed_with == _SHA1:
             return False
         try:
             self.certificate.verify_cert_signature()
         except (InvalidSignature, UnsupportedAlgorithm, ValueError, AssertionError):
             return False
         return True
+
+
+def _skip(message: paramiko.Message, fields: int) -> None:
+    for _ in range(fields):
+        message.get_binary()
 
 
 def shown(key: paramiko.PKey) -> HostCertificate | None:

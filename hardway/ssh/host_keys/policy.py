@@ -10,6 +10,7 @@ from pathlib import Path
 import paramiko
 
 from ...errors import HostKeyError
+from ..config.powers import SIGNATURES_OF_CAS
 from ..hop import Hop
 from . import command
 from .certificates import SUFFIX, HostCertificate, shown
@@ -47,6 +48,8 @@ def _kind(algorithm: str) -> str:
 def verify(hop: Hop, offered: HostKey, certificate: HostCertificate | None = None) -> None:
     """Return when the key is on record or vouched for (or may be recorded now); HostKeyError when it is unknown,
     changed or revoked."""
+    if hop.too_short(offered.blob):
+        raise _too_short(hop, offered)
     record = _record(hop, command.HOSTNAME, offered)
     blobs = (offered.blob, certificate.authority) if certificate else (offered.blob,)
     if revoked := [entry for entry in _all(hop, record, REVOKED) if entry.key.blob in blobs]:
@@ -101,7 +104,7 @@ def _authorities(hop: Hop, record: _Record) -> list[Entry]:
 
 def _vouched(hop: Hop, record: _Record, certificate: HostCertificate) -> bool:
     """Whether a CA that is on record for one of its names has signed it for this very name."""
-    return any(
+    return bool(hop.allowed(SIGNATURES_OF_CAS, [certificate.signed_with])) and any(
         entry.marker == AUTHORITY and entry.key.blob == certificate.authority and not certificate.wrong(bare(name))
         for name in (*hop.known_as, *hop.known_also)
         for entry in record.of(name)
@@ -150,7 +153,15 @@ def _line(hop: Hop, offered: HostKey) -> str:
 def _why_not(hop: Hop, certificate: HostCertificate | None) -> str:
     if certificate is None:
         return ""
+    if not hop.allowed(SIGNATURES_OF_CAS, [certificate.signed_with]):
+        return f"CASignatureAlgorithms of the SSH configuration does not allow {certificate.signed_with}"
     return certificate.wrong(bare(hop.known_as[0])) or "its CA is not on record for this host"
+
+
+def _too_short(hop: Hop, offered: HostKey) -> HostKeyError:
+    message = f"the host key of {hop.called} is shorter than RequiredRSASize of the SSH configuration allows"
+    evidence = f"{_shown('offered', offered)}\nRequiredRSASize: {hop.rsa_size}"
+    return HostKeyError(message, hop.host, evidence=evidence, hint=NEW_KEYS)
 
 
 def _changed(hop: Hop, offered: HostKey, known: list[Entry]) -> HostKeyError:

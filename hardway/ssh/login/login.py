@@ -60,6 +60,9 @@ class Login:
         if not self.hop.allowed(KEYS_OF_USERS, _algorithms(key)):
             self.tried.append(f"{label}: PubkeyAcceptedAlgorithms of the SSH configuration does not allow it")
             return False
+        if self.hop.too_short(key.asbytes()):
+            self.tried.append(f"{label}: shorter than RequiredRSASize of the SSH configuration allows")
+            return False
         try:
             further = transport.auth_publickey(self.hop.user, key)
         except paramiko.BadAuthenticationType as error:
