@@ -216,9 +216,8 @@ class ApiRemote:
             self._apply_once(op)
 
     def _apply_once(self, op: Op) -> None:
-        self.api().send(
-            "PATCH", f"{op.args[0]}?fieldManager=hardway&force=true", op.blob.data, "application/apply-patch+yaml"
-        )
+        path = f"{op.args[0]}?fieldManager=hardway&force=true"
+        self.api().send("PATCH", path, op.blob.data, "application/apply-patch+yaml")
 
     def _free_address(self, op: Op) -> None:
         """Free a fixed Service address reserved for this very Service, which does not exist; AddressTakenError for
