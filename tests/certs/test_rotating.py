@@ -342,8 +342,9 @@ def shop(world: World, owner: str = "Deployment") -> None:
         meta["ownerReferences"] = [{"kind": owner, "name": "web", "controller": True}]
     volume = {"projected": {"sources": [{"configMap": {"name": workloads.ROOT}}]}}
     running = {"state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}
-    status = {"startTime": "2026-01-01T00:00:00Z", "containerStatuses": [running]}
-    pod = {"kind": "Pod", "metadata": meta, "spec": {"volumes": [volume]}, "status": status}
+    status = {"phase": "Running", "startTime": "2026-01-01T00:00:00Z", "containerStatuses": [running]}
+    spec = {"nodeName": "worker-0", "volumes": [volume]}
+    pod = {"kind": "Pod", "metadata": meta, "spec": spec, "status": status}
     world.objects.save("/api/v1/namespaces/shop/pods/web-1", pod)
     if owner:
         template = {"metadata": {"annotations": {}}, "spec": {}}
@@ -394,7 +395,8 @@ def test_the_list_for_aggregated_api_servers_loses_the_old_ca(living):
 def test_tokens_without_an_end_stop_it_before_they_are_refused(living):
     world = living("single")
     made = token(world.credentials.service_account().private.reveal(), "issuer", Account("shop", "ci", "1"))
-    secret = {"kind": "Secret", "metadata": {"name": "ci", "namespace": "shop"}, "data": {}}
+    meta = {"name": "ci", "namespace": "shop"}
+    secret = {"kind": "Secret", "type": "kubernetes.io/service-account-token", "metadata": meta, "data": {}}
     secret["data"]["token"] = b64encode(made.reveal()).decode()
     world.objects.save("/api/v1/namespaces/shop/secrets/ci", secret)
     with pytest.raises(NotReadyError) as refusal:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -432,14 +433,18 @@ spec: {policyName: held, validationActions: [Deny]}
 def test_encryption_secret_refused(stage: Stage, told):
     stage.kubectl("create", "secret", "generic", "held", "--from-literal=word=hidden").ok()
     stage.kubectl("apply", "-f", "-", stdin=HELD).ok()
-    label = ("label", "secret", "held", "--overwrite")
+
+    def changed() -> bool:
+        """Each time into something else: kubectl writes nothing that is there already."""
+        return stage.kubectl("label", "secret", "held", "--overwrite", f"seen=at-{time.monotonic_ns()}").code == 0
+
     try:
-        await_true(lambda: stage.kubectl(*label, "seen=yes").code != 0, 60, "the policy to be in force")
+        await_true(lambda: not changed(), 60, "the policy to be in force")
         told(stage.hardway("encryption", "rotate", "INV", timeout=900))
     finally:
         stage.kubectl("delete", "validatingadmissionpolicybinding,validatingadmissionpolicy", "held").ok()
     assert "[encryption-rotation]" in doctor(stage).out
-    await_true(lambda: stage.kubectl(*label, "seen=no").code == 0, 60, "the policy to be gone")
+    await_true(changed, 60, "the policy to be gone")
     stage.hardway("encryption", "rotate", "INV", timeout=900).ok()
     stage.kubectl("delete", "secret", "held").ok()
 
