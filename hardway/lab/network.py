@@ -124,7 +124,7 @@ def _plugged(machine: MachineSpec) -> bool:
 def _folder_of_namespaces() -> Iterator[None]:
     """`ip netns` mounts its folder on itself at first use, and the last one out puts that back: one lab at a time."""
     RUN.mkdir(mode=0o755, exist_ok=True)
-    with (RUN / ".namespaces.lock").open("a") as lock:
+    with (RUN / ".namespaces.lock").open("a", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
