@@ -47,14 +47,14 @@ def _remedy(inputs: Inputs, host: Host, foreign: str) -> str:
 
 
 def strange_process(inputs: Inputs, host: Host, facts: Facts) -> Found:
-    if host in _judged(inputs) and not inputs.encryption.foreign(host) and inputs.encryption.strange(host):
+    if _is_judged(inputs, host) and not inputs.encryption.foreign(host) and inputs.encryption.strange(host):
         what = "runs kube-apiserver with an encryption configuration that hardway did not write"
         yield what, "with the former encryption.provider: hardway bootstrap INV; or: systemctl restart kube-apiserver"
 
 
 def change(inputs: Inputs, host: Host, facts: Facts) -> Found:
     """What a new provider means, said once in a run: of the first host that does not write with it."""
-    if inputs.lives.loaded is None or host not in _judged(inputs):
+    if inputs.lives.loaded is None or not _is_judged(inputs, host):
         return
     encryption = inputs.encryption
     wanted = encryption.wanted
@@ -75,8 +75,10 @@ def _another(now: str, wanted: str, how: str) -> tuple[str, str]:
 
 def retired_key(inputs: Inputs, host: Host, facts: Facts) -> Found:
     """Its machine was put back to an image from before a rotation: what it writes, the others cannot read."""
-    gone = retired(inputs.credentials.store)
-    if host in _concerned(inputs) and (first := in_file(facts)[0]) in gone:
+    if host not in _concerned(inputs):
+        return
+    gone, first = retired(inputs.credentials.store), next(iter(in_file(facts)), "")
+    if first in gone:
         what = f"writes Secrets with {first}, which is retired since {gone[first].since}: others cannot read them"
         yield what, "hardway encryption rotate INV   lets all read with that key and writes them again"
 
@@ -101,6 +103,11 @@ def _judged(inputs: Inputs) -> list[Host]:
     except PkiError:
         return []
     return _concerned(inputs)
+
+
+def _is_judged(inputs: Inputs, host: Host) -> bool:
+    """The same of one host; keys are read for those alone that have any."""
+    return host in _concerned(inputs) and host in _judged(inputs)
 
 
 def _concerned(inputs: Inputs) -> list[Host]:

@@ -8,12 +8,12 @@ from ipaddress import IPv4Address
 
 import pytest
 from fakes.past import expire
-from fakes.world import DATA, Killed, changes
+from fakes.world import DATA, Killed, World, changes
 
 from hardway.cluster import Role
 from hardway.errors import HostErrors, NotReadyError, QuorumError
 from hardway.etcd.interface import Member
-from hardway.living import what_lives
+from hardway.living import Lives, what_lives
 from hardway.phases import PHASES
 from hardway.phases.etcd import BEHIND, before_restart, caught_up, hand_over, keep_quorum
 from hardway.preflight import findings
@@ -251,6 +251,12 @@ class TestMembers:
         assert found.host == "controller-9" and "remove" not in found.remedy and "controller-2" in found.remedy
 
 
+def asked(world: World) -> Lives:
+    """As a session asks, which has its keys."""
+    world.live.credentials = world.credentials
+    return what_lives(world.live, world.facts)
+
+
 class TestAsking:
     """What lives, asked of whoever runs."""
 
@@ -258,7 +264,7 @@ class TestAsking:
         world = built("lab")
         world.hosts["controller-0"].disk.write("/etc/etcd/pki/server.crt", b"damaged", "644", "etcd", "etcd")
         world.hosts["controller-1"].systemd.unit("etcd.service").active = "failed"
-        found = what_lives(world.live, world.facts)
+        found = asked(world)
         assert [member.name for member in found.members] == CONTROLLERS and found.etcd == "e7cd"
         assert found.etcd_versions == {"controller-2": "3.7.3"}
 
@@ -266,13 +272,13 @@ class TestAsking:
         world = built("lab")
         for name in CONTROLLERS[1:]:
             world.hosts[name].systemd.unit("etcd.service").active = "failed"
-        found = what_lives(world.live, world.facts)
+        found = asked(world)
         assert (found.etcd, found.members, [*found.etcd_versions]) == ("e7cd", None, ["controller-0"])
 
     def test_where_nobody_answers_nothing_is_known(self, built):
         world = built("lab")
         let_expire(world)
-        found = what_lives(world.live, world.facts)
+        found = asked(world)
         assert (found.etcd, found.members, found.etcd_versions) == ("", None, {})
 
 

@@ -161,7 +161,7 @@ def test_a_member_with_the_old_data_never_joins_the_restored_ones(etcd, tmp_path
     assert {one.name for one in statuses(etcd)} <= {"etcd-0", "etcd-1", "etcd-2"}
 
 
-def test_a_forged_byte_is_noticed_here_and_by_etcd_itself(etcd, tmp_path):
+def test_a_forged_byte_is_noticed_here_and_where_it_arrives(etcd, tmp_path):
     started(etcd)
     path = tmp_path / "snapshot.db"
     whole = taken(etcd, etcd.cluster.hosts[0], path)
@@ -178,7 +178,7 @@ def test_a_forged_byte_is_noticed_here_and_by_etcd_itself(etcd, tmp_path):
     args = ("R", whole.sha256, "etcd-0", etcd.cluster.hosts[0].peer_url, etcd.cluster.etcd_initial_cluster, "t", "7")
     with pytest.raises(RemoteCommandError) as error:
         remote.change([Op("restore", args, blob)])
-    assert "expected sha256" in error.value.evidence
+    assert f"expected {whole.sha256}" in error.value.evidence
     assert not (etcd.folder / "etcd-0/data/member").exists() and not (etcd.folder / "etcd-0/data/.restoring").exists()
 
 

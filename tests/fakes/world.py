@@ -352,7 +352,8 @@ def remembered(phase: Phase, known: dict[Any, Any]) -> Phase:
         empty = [name for name, facts in hosts.items() if not facts.etcd_data]
         members = (repr(inputs.lives.members), repr(sorted(inputs.concerned or ())))
         secrets = [(name, facts.encryption, facts.known, UNIT in facts.units) for name, facts in inputs.facts.items()]
-        secrets += [inputs.lives.loaded, inputs.credentials.encryption_keys(), inputs.credentials.used_keys()]
+        if host in inputs.cluster.control_plane:
+            secrets += [inputs.lives.loaded, inputs.credentials.encryption_keys(), inputs.credentials.used_keys()]
         gone = departed(inputs.cluster, inputs.facts, inputs.lives) if inputs.lives.nodes is not None else None
         others = [
             (facts.known, facts.servers, facts.unsettled, "keepalived" in facts.components, facts.nameservers)
