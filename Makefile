@@ -43,7 +43,7 @@ check: venv
 
 test: packages test-packages venv
 	@$(HARDWAY) assets fetch $(INVENTORY)
-	@$(PYTEST) -n 3 --durations=25 $(ARGS)
+	@$(PYTEST) --durations=25 $(ARGS)
 
 soak: packages test-packages venv
 	@.ci/packages $(HOST_PACKAGES) $(VAGRANT_PACKAGES)
