@@ -17,9 +17,9 @@ HARDWAY := .venv/bin/hardway
 # Packages that a fresh Debian 12 lacks: for the lab, for compiling, for the tests.
 LAB_PACKAGES = $(shell PYTHONPATH= $(PYTHON) hardway/lab/image/packages.py 2>/dev/null)
 BUILD_PACKAGES := gcc libc6-dev libseccomp-dev pkg-config busybox-static
-TEST_PACKAGES := openssh-server sudo haproxy keepalived openssl iproute2 vagrant age
+TEST_PACKAGES := openssh-server sudo haproxy keepalived openssl iproute2 iptables vagrant age
 HOST_PACKAGES := qemu-system-x86 e2fsprogs
-VAGRANT_PACKAGES := vagrant-libvirt libvirt-daemon-system libvirt-clients qemu-utils dnsmasq-base iptables
+VAGRANT_PACKAGES := vagrant-libvirt libvirt-daemon-system libvirt-clients qemu-utils dnsmasq-base
 # What `make check` runs: nothing that takes long, and nothing that needs a server or a machine.
 FAST := not slow and not lab and not sshd and not failure
 FAST_FOLDERS := --ignore=tests/e2e --ignore=tests/failures --ignore=tests/ssh --ignore=tests/vagrant
@@ -43,7 +43,7 @@ check: venv
 
 test: packages test-packages venv
 	@$(HARDWAY) assets fetch $(INVENTORY)
-	@$(PYTEST) -n 3 --durations=25 $(ARGS)
+	@$(PYTEST) --durations=25 $(ARGS)
 
 soak: packages test-packages venv
 	@.ci/packages $(HOST_PACKAGES) $(VAGRANT_PACKAGES)

@@ -30,8 +30,8 @@ def encryption_status(inventory: Path, output: str, **options: Any) -> None:
     """Count Secrets in etcd by the key they are under.
 
     It asks etcd itself for the first bytes of each Secret, and each API server for what it has loaded; it shows no
-    value. Exit codes: 0 all are under the newest key, 7 some are not or a rotation is not finished, 4 a host does not
-    answer. docs/operating.md explains the JSON.
+    value. Exit codes: 0 all are under the newest key, 7 some are not or a rotation is not finished, 4 an API server
+    does not answer, 6 etcd does not answer. docs/operating.md explains the JSON.
     """
     from ..commands.encryption import status, text
 

@@ -26,7 +26,7 @@ from ..state.growing import growing, place, taken
 from ..targets import etcd_data
 from .asking import Said, behind
 
-STAMP = "%Y%m%dT%H%M%SZ"
+STAMP = "%Y%m%dT%H%M%S.%fZ"  # two in one second have two names
 SLACK = 64 << 20  # bytes that must stay free beside the snapshot
 
 
@@ -144,7 +144,7 @@ def describe(session: Session, found: Snapshot, member: str, version: str, clust
     cluster, credentials = session.cluster, session.credentials
     return Sidecar(
         cluster=cluster.name,
-        taken=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        taken=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
         member=member,
         revision=found.revision,
         size=found.size,

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import functools
 import http.client
 import itertools
 import socket
+import ssl
 import threading
 import time
 import urllib.request
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
+import yaml
 from stage import Stage
 
-from hardway.cluster import Cluster
 from hardway.inventory import load
-from hardway.pki.credentials import Credentials
-from hardway.state.statedir import StateDir
+from hardway.pki.secret import Secret
 from hardway.targets.kube import Connection, tls_context
 
 TIMEOUT = 10.0
@@ -53,15 +55,13 @@ class Client:
 
 
 def api(stage: Stage, pace: float = 0.1) -> Client:
-    """The administrator at the address of the API, through the load balancer: the list of Secrets."""
-    cluster: Cluster = load(stage.inventory)
-    pair = Credentials(cluster, StateDir(stage.state)).certificate("admin")
-    context = tls_context((stage.state / "pki/ca.crt").read_bytes(), pair.cert, pair.key)
-    where = urlsplit(cluster.api_url)
+    """The administrator at the address of the API, through the load balancer: the list of Secrets. Each call goes by
+    what the kubeconfig says then, as kubectl does."""
+    where = urlsplit(load(stage.inventory).api_url)
 
     def once() -> str:
         dial = lambda: socket.create_connection((where.hostname, where.port), TIMEOUT)  # noqa: E731
-        connection = Connection(dial, context, TIMEOUT, "kubernetes")
+        connection = Connection(dial, _trusting((stage.state / "admin.conf").read_bytes()), TIMEOUT, "kubernetes")
         try:
             connection.request("GET", "/api/v1/namespaces/default/secrets", headers={"Connection": "close"})
             answer = connection.getresponse()
@@ -71,6 +71,15 @@ def api(stage: Stage, pace: float = 0.1) -> Client:
             connection.close()
 
     return Client(once, pace)
+
+
+@functools.lru_cache(1)
+def _trusting(kubeconfig: bytes) -> ssl.SSLContext:
+    found = yaml.safe_load(kubeconfig)
+    server, user = found["clusters"][0]["cluster"], found["users"][0]["user"]
+    data = (server["certificate-authority-data"], user["client-certificate-data"], user["client-key-data"])
+    ca, cert, key = map(base64.b64decode, data)
+    return tls_context(ca, cert, Secret(key))
 
 
 def web(addresses: Sequence[str], port: int, pace: float = 0.05) -> Client:

@@ -15,6 +15,7 @@ from hardway.targets.live import wait
 @pytest.fixture
 def impatient(monkeypatch):
     """What is awaited in memory comes at once or never."""
+    monkeypatch.setattr("hardway.patience._factor", 0.01)
     monkeypatch.setattr("hardway.run.waiting.wait", functools.partial(wait, interval=0.001))
     monkeypatch.setattr("hardway.commands.upgrade.workers.wait", functools.partial(wait, interval=0.001))
     monkeypatch.setattr("hardway.drain.draining.PACE", 0.001)

@@ -38,17 +38,17 @@ def collect(session: Session) -> Certificates:
     for place in places(session.cluster):
         where[place.host].append(place)
     copies: dict[str, list[Copy]] = defaultdict(list)
-    away: dict[str, str] = {}
-    guard = threading.Lock()
+    held: dict[str, tuple[list[tuple[str, Copy]], str]] = {}
 
     def look(host: Host) -> None:
-        found, problem = _on(session, state, host, where[host.name])
-        with guard:
-            away.update({host.name: problem} if problem else {})
-            for name, copy in found:
-                copies[name].append(copy)
+        held[host.name] = _on(session, state, host, where[host.name])
 
     each(look, session.cluster.hosts, session.parallel)
+    in_order = [(host.name, *held[host.name]) for host in session.cluster.hosts]
+    away = {name: problem for name, _, problem in in_order if problem}
+    for _, found, _ in in_order:
+        for name, copy in found:
+            copies[name].append(copy)
     through = next((host for host in session.cluster.control_plane if host.name not in away), None)
     for name, copy in _at_ports(session, state, away, through):
         copies[name].append(copy)
