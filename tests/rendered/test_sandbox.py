@@ -3,9 +3,10 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
-from clusters import CLUSTERS, single
+from clusters import CLUSTERS, lab, single
 from units import unit
 
 EVERY = pytest.mark.parametrize("cluster", CLUSTERS.values(), ids=CLUSTERS)
@@ -41,7 +42,31 @@ def test_the_control_plane_may_do_only_what_it_needs(component, cluster):
     assert set(found["RestrictAddressFamilies"].split()) == FAMILIES
     powers = set(found["CapabilityBoundingSet"].split())
     assert powers <= {"CAP_DAC_READ_SEARCH", "CAP_NET_BIND_SERVICE"}
-    assert not powers or component != "etcd", "it has a user of its own and no port below 1024"
+    assert not powers or component != "etcd", "its keys are its own, and it has no port below 1024"
+
+
+@EVERY
+@pytest.mark.parametrize("component", STRICT)
+def test_each_program_of_the_control_plane_is_a_user_of_its_own(component, cluster):
+    found = settings(component, cluster)
+    assert found["User"] == found["Group"] == component
+    # What its user may do is no more than what the program may.
+    assert found.get("AmbientCapabilities", "") == found["CapabilityBoundingSet"]
+
+
+@pytest.mark.parametrize(
+    ("args", "user"),
+    [
+        ({"override_args": {"kube-apiserver": {"audit-log-path": "/srv/audit.log"}}}, None),
+        ({"extra_args": {"kube-apiserver": {"egress-selector-config-file": "/etc/egress.yaml"}}}, None),
+        ({"override_args": {"kube-apiserver": {"encryption-provider-config": "/etc/kms.yaml"}}}, None),
+        ({"extra_args": {"kube-apiserver": {"max-requests-inflight": 800}}}, "kube-apiserver"),
+        ({"extra_args": {"kube-controller-manager": {"concurrent-gc-syncs": 5}}}, "kube-apiserver"),
+    ],
+)
+def test_an_api_server_that_uses_what_belongs_to_root_is_root(args, user):
+    assert settings("kube-apiserver", replace(lab(), **args)).get("User") == user
+    assert settings("kube-scheduler", replace(lab(), **args))["User"] == "kube-scheduler"
 
 
 # What systemd says of it without starting anything: 0 is a program that may do nothing, 9.6 one that may do all.
