@@ -32,6 +32,10 @@ COMPONENTS: Mapping[str, Role] = {
     "kube-proxy": Role.WORKER,
 }
 
+# Flags of the API server with which it writes a file, or connects to a socket, that is not hardway's. Where an
+# inventory sets one, it stays root.
+AS_ROOT = {"audit-log-path", "egress-selector-config-file", "encryption-provider-config"}
+
 # A flag line of a unit (`  --name=value \`), or etcd's other spelling of the same in its environment file.
 FLAG = re.compile(r"^(?P<start>  --|ETCD_)(?P<name>[A-Za-z][\w-]*)=(?P<value>.*?)(?P<end>(?: \\)?)$", re.MULTILINE)
 
@@ -85,6 +89,7 @@ def _fill(template: str, cluster: Cluster, host: Host | None, extra: Mapping[str
     context: dict[str, Any] = {"cluster": cluster, "host": host, "features": features(cluster.versions)}
     context["encrypted"] = cluster.encryption.provider != "none"  # a phase may know better: see control_plane
     context["signs"] = True  # so for the key of the CA
+    context["as_root"] = bool(AS_ROOT & given_flags("kube-apiserver", cluster).keys())
     return _environment().get_template(template).render(context | extra)
 
 

@@ -3,7 +3,8 @@
 Only the API server talks to etcd (to the member on its own host where there is one). The other
 two talk to the API server on their host and elect a leader among the hosts. Secrets are encrypted
 before they reach etcd, requests are audited, and kubelets may change only their own objects (Node
-authorizer and NodeRestriction). Anonymous requests may only read the API's health.
+authorizer and NodeRestriction). Anonymous requests may only read the API's health. Each program has a user of its own,
+who may read the keys, which belong to root, and change nothing.
 
 By hand: `curl -k https://127.0.0.1:6443/readyz?verbose` on a control-plane host.
 
@@ -23,7 +24,7 @@ from ..living.encryption import CONFIG, ours, settled
 from ..phase import Inputs, Pending, Phase
 from ..ports import CONTROLLER_MANAGER, SCHEDULER
 from ..render import render
-from ..resources import Directory, File, Unit, gone, text
+from ..resources import Directory, File, Unit, User, gone, text
 from ..resources.base import Change, Resource
 from ..targets.live import Live
 from .binaries import program
@@ -49,6 +50,7 @@ def desired(inputs: Inputs, host: Host) -> list:
     *files, unit, binary, apiserver = api_server(inputs, host)
     return [
         *VOLUME_PLUGINS,
+        *map(_user, uses),
         *files,
         *(signing or _signing_elsewhere()),
         _kubeconfig(inputs, host, "admin"),
@@ -76,6 +78,7 @@ def api_server(inputs: Inputs, host: Host, writer: str = "") -> list[Resource]:
     rereads = (_front_proxy(inputs), *_pairs(inputs))
     read_once = [File(f"{PKI}/etcd/ca.crt", text(inputs.credentials.ca("etcd-ca"))), *_policies(inputs, host, writer)]
     return [
+        _user("kube-apiserver"),
         Directory(KUBERNETES),
         Directory(PKI),
         Directory(f"{PKI}/etcd"),
@@ -94,6 +97,11 @@ def _unit_file(inputs: Inputs, host: Host, name: str, **more: bool) -> File:
         more |= {"signs": inputs.credentials.has_ca_key("ca")}
     content = render(f"{name}.service", inputs.cluster, host, **more)
     return File(f"/etc/systemd/system/{name}.service", text(content), "600")
+
+
+def _user(name: str) -> User:
+    """A program's own user, of its name, who has no file of its own but the audit log."""
+    return User(name, "/nonexistent")
 
 
 def _encrypted(inputs: Inputs, host: Host) -> bool:

@@ -71,6 +71,13 @@ class TestOneMachine:
             "the kubelet's certificate request to be approved and signed",
         )
 
+    def test_the_control_plane_runs_in_its_sandbox(self, stage: Stage):
+        for unit in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"):
+            pid = stage.ssh("all-in-one", f"systemctl show -p MainPID --value {unit}").strip()
+            assert "NoNewPrivs:\t1" in stage.ssh("all-in-one", f"cat /proc/{pid}/status"), unit
+            tried = stage.ssh("all-in-one", f"nsenter -t {pid} -m sh -c 'touch /usr/x /etc/x' 2>&1 || true")
+            assert tried.count("Read-only file system") == 2, (unit, tried)
+
     def test_images_that_were_brought_stay_pinned_when_containerd_restarts(self, stage: Stage):
         def pinned() -> dict[str, bool]:
             images = json.loads(stage.ssh("all-in-one", "crictl images -o json"))["images"]
