@@ -1,13 +1,11 @@
-"""What lives in a cluster while it is changed: objects and pods that must all still be there, and a busy caller."""
+"""What lives in a cluster while it is changed: objects and pods that must all still be there."""
 
 from __future__ import annotations
 
 import json
-import threading
-import time
 from dataclasses import dataclass, field
 
-from stage import Ran, Stage, await_true
+from stage import Stage, await_true
 
 OBJECTS = """apiVersion: v1
 kind: ConfigMap
@@ -87,52 +85,3 @@ class Canary:
             for status in pod["status"].get("containerStatuses", [])
             if status["ready"] and "deletionTimestamp" not in pod["metadata"]
         }
-
-
-class Caller:
-    """People who ask the same at the address of the API all the time; a context manager.
-
-    `longest` is the time in seconds in which none of them had an answer: one call that hangs is not an API that is
-    away. `failed` are the calls without an answer, and what they said.
-    """
-
-    WORDS = ("get", "secrets", "-n", "default", "-o", "name")
-    PEOPLE, PACE = 3, 0.3
-
-    def __init__(self, stage: Stage):
-        self.stage, self.failed, self.calls = stage, [], 0
-        self.longest, self._last = 0.0, time.monotonic()
-        self._over, self._lock = threading.Event(), threading.Lock()
-        self._threads = [threading.Thread(target=self._call, daemon=True) for _ in range(self.PEOPLE)]
-
-    def __enter__(self) -> Caller:
-        self._last = time.monotonic()
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *exc) -> None:
-        self._over.set()
-        for thread in self._threads:
-            thread.join()
-        self._heard(True)
-
-    def _call(self) -> None:
-        while not self._over.wait(self.PACE):
-            asked = time.monotonic()
-            ran = self.stage.kubectl(*self.WORDS)
-            self._heard(ran.code == 0, f"{time.monotonic() - asked:.1f} s: {ran.err.strip()[-200:]}")
-            if ran.code == 0:
-                self.answered(ran)
-
-    def answered(self, ran: Ran) -> None:
-        """For what else there is to see in an answer."""
-
-    def _heard(self, answered: bool, said: str = "") -> None:
-        with self._lock:
-            self.calls += 1
-            self.longest = max(self.longest, time.monotonic() - self._last)
-            if answered:
-                self._last = time.monotonic()
-            else:
-                self.failed.append(said)

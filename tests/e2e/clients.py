@@ -12,12 +12,11 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Sequence
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import yaml
 from stage import Stage
 
-from hardway.inventory import load
 from hardway.pki.secret import Secret
 from hardway.targets.kube import Connection, tls_context
 
@@ -54,32 +53,95 @@ class Client:
                 self.failed.append(f"call {self.calls}, {seconds:.1f} s: {said}")
 
 
-def api(stage: Stage, pace: float = 0.1) -> Client:
-    """The administrator at the address of the API, through the load balancer: the list of Secrets. Each call goes by
-    what the kubeconfig says then, as kubectl does."""
-    where = urlsplit(load(stage.inventory).api_url)
+def asked(stage: Stage, path: str) -> bytes:
+    """What the API answers the administrator, as the kubeconfig says at that moment, over a connection of its own.
 
-    def once() -> str:
-        dial = lambda: socket.create_connection((where.hostname, where.port), TIMEOUT)  # noqa: E731
-        connection = Connection(dial, _trusting((stage.state / "admin.conf").read_bytes()), TIMEOUT, "kubernetes")
-        try:
-            connection.request("GET", "/api/v1/namespaces/default/secrets", headers={"Connection": "close"})
-            answer = connection.getresponse()
-            body = answer.read()
-            return "" if answer.status == 200 else f"{answer.status} {body[:200]!r}"
-        finally:
-            connection.close()
-
-    return Client(once, pace)
+    OSError or HTTPException where there is no good answer. (A kubectl for each call would take more of the machines'
+    time than the cluster does.)
+    """
+    where, context = _known((stage.state / "admin.conf").read_bytes())
+    dial = lambda: socket.create_connection((where.hostname, where.port), TIMEOUT)  # noqa: E731
+    connection = Connection(dial, context, TIMEOUT, "kubernetes")
+    try:
+        connection.request("GET", path, headers={"Connection": "close"})
+        answer = connection.getresponse()
+        body = answer.read()
+        if answer.status != 200:
+            raise http.client.HTTPException(f"{answer.status} {body[:200]!r}")
+        return body
+    finally:
+        connection.close()
 
 
 @functools.lru_cache(1)
-def _trusting(kubeconfig: bytes) -> ssl.SSLContext:
+def _known(kubeconfig: bytes) -> tuple[SplitResult, ssl.SSLContext]:
     found = yaml.safe_load(kubeconfig)
     server, user = found["clusters"][0]["cluster"], found["users"][0]["user"]
     data = (server["certificate-authority-data"], user["client-certificate-data"], user["client-key-data"])
     ca, cert, key = map(base64.b64decode, data)
-    return tls_context(ca, cert, Secret(key))
+    return urlsplit(server["server"]), tls_context(ca, cert, Secret(key))
+
+
+SECRETS = "/api/v1/namespaces/default/secrets"
+
+
+def api(stage: Stage, pace: float = 0.1) -> Client:
+    """The administrator at the address of the API, through the load balancer: the list of Secrets."""
+
+    def once() -> str:
+        asked(stage, SECRETS)
+        return ""
+
+    return Client(once, pace)
+
+
+class Caller:
+    """People who ask the same at the address of the API all the time; a context manager.
+
+    `longest` is the time in seconds in which none of them had an answer: one call that hangs is not an API that is
+    away. `failed` are the calls without an answer, and what they said.
+    """
+
+    PATH, PEOPLE, PACE = SECRETS, 3, 0.3
+
+    def __init__(self, stage: Stage):
+        self.stage, self.failed, self.calls = stage, list[str](), 0
+        self.longest, self._last = 0.0, time.monotonic()
+        self._over, self._lock = threading.Event(), threading.Lock()
+        self._threads = [threading.Thread(target=self._call, daemon=True) for _ in range(self.PEOPLE)]
+
+    def __enter__(self) -> Caller:
+        self._last = time.monotonic()
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *exc) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+        self._heard(True)
+
+    def _call(self) -> None:
+        while not self._over.wait(self.PACE):
+            began = time.monotonic()
+            try:
+                self.answered(asked(self.stage, self.PATH))
+                self._heard(True)
+            except (OSError, http.client.HTTPException) as error:
+                self._heard(False, f"{time.monotonic() - began:.1f} s: {str(error) or type(error).__name__}")
+
+    def answered(self, content: bytes) -> None:
+        """For what else there is to see in an answer."""
+
+    def _heard(self, answered: bool, said: str = "") -> None:
+        with self._lock:
+            self.calls += 1
+            self.longest = max(self.longest, time.monotonic() - self._last)
+            if answered:
+                self._last = time.monotonic()
+            else:
+                self.failed.append(said)
 
 
 def web(addresses: Sequence[str], port: int, pace: float = 0.05) -> Client:

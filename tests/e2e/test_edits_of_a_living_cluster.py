@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from canary import Caller, Canary
+from canary import Canary
+from clients import Caller
 from stage import Ran, Stage, of_the_lab
 
 pytestmark = [pytest.mark.lab, pytest.mark.soak]

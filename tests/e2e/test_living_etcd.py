@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from canary import Caller, Canary
+from canary import Canary
+from clients import Caller
 from fakes.past import expire
 from stage import Ran, Stage, of_the_lab
 

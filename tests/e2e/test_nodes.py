@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from canary import Caller, Canary
+from canary import Canary
+from clients import Caller
 from stage import Stage, of_the_lab
 from watched import Watched
 

@@ -13,7 +13,8 @@ from random import Random
 
 import pytest
 import yaml
-from canary import Caller, Canary
+from canary import Canary
+from clients import Caller
 from random_edits import CARRIED_OUT, Edit, drawn
 from stage import Ran, Stage, of_the_lab
 from watched import Watched

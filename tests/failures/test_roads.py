@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from canary import Caller
+from clients import Caller
 from stage import COMMON, Ran, Stage, await_true
 from test_other_shapes import host
 from watched import Watched
@@ -96,18 +96,18 @@ def roles(stage: Stage, **wanted: list[str]) -> None:
 class Looking(Caller):
     """One person who asks for the nodes again and again: also who was not ready."""
 
-    WORDS, PEOPLE, PACE = ("get", "nodes", "-o", "json"), 1, 0.2
+    PATH, PEOPLE, PACE = "/api/v1/nodes", 1, 0.2
 
     def __init__(self, stage: Stage):
         super().__init__(stage)
         self.unready: set[str] = set()
 
-    def answered(self, ran: Ran) -> None:
-        self.unready |= {name for name, ready in readiness(ran) if ready != "True"}
+    def answered(self, content: bytes) -> None:
+        self.unready |= {name for name, ready in readiness(json.loads(content)) if ready != "True"}
 
 
-def readiness(ran: Ran) -> Iterator[tuple[str, str]]:
-    for node in ran.json["items"]:
+def readiness(nodes: dict) -> Iterator[tuple[str, str]]:
+    for node in nodes["items"]:
         for condition in node["status"]["conditions"]:
             if condition["type"] == "Ready":
                 yield node["metadata"]["name"], condition["status"]
@@ -210,7 +210,7 @@ class TestRoads:
         stage.lab("power-on", "lb-1")
 
         def ready():
-            return ("lb-1", "True") in list(readiness(stage.kubectl("get", "nodes", "-o", "json").ok()))
+            return ("lb-1", "True") in list(readiness(stage.kubectl("get", "nodes", "-o", "json").ok().json))
 
         await_true(ready, 120, "lb-1 to be Ready by the former road")
         again = {pod: restarts + 1 for pod, restarts in before.items()}
