@@ -88,6 +88,7 @@ def systemd_quote(value: object) -> str:
 def _fill(template: str, cluster: Cluster, host: Host | None, extra: Mapping[str, object]) -> str:
     context: dict[str, Any] = {"cluster": cluster, "host": host, "features": features(cluster.versions)}
     context["encrypted"] = cluster.encryption.provider != "none"  # a phase may know better: see control_plane
+    context["gates"] = "feature-gates" not in cluster.extra_args.get("etcd", {})  # else an inventory has its own
     context["signs"] = True  # so for the key of the CA
     context["as_root"] = bool(AS_ROOT & given_flags("kube-apiserver", cluster).keys())
     return _environment().get_template(template).render(context | extra)

@@ -120,3 +120,9 @@ def _unquote(word: str) -> str:
     text = re.sub(r"\\(.)", lambda found: escapes.get(found[1], found[1]), plain)
     assert "$" not in text.replace("$$", ""), f"systemd would look for a variable in {text}"
     return text.replace("$$", "$")
+
+
+def test_feature_gates_of_the_inventory_take_the_place_of_ours():
+    ours, theirs = (unit("etcd", with_arguments("etcd", extra)) for extra in ({}, {"feature-gates": "A=true"}))
+    assert "  --feature-gates=InitialCorruptCheck=true" in ours and "InitialCorruptCheck" not in theirs
+    assert re.findall("--feature-gates=.*", theirs) == ["--feature-gates=A=true"]
