@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..cluster import Host
 from ..errors import RemoteCommandError
-from ..foreign.understanding import mapping, mappings, text, texts, understood, whole, without_nulls
+from ..foreign.understanding import integer, mapping, mappings, text, texts, understood, whole, without_nulls
 from ..patience import stretched
 from .interface import (
     CALL_SECONDS,
@@ -227,4 +227,5 @@ def _alarm(entry: dict[str, Any]) -> Alarm:
 
 def _hash(answer: dict[str, Any]) -> Hash:
     entry = mapping(answer["HashKV"])
-    return Hash(whole(entry.get("hash", 0)), whole(entry.get("compact_revision", 0)))
+    # etcd says -1 of a member that was never compacted.
+    return Hash(whole(entry.get("hash", 0)), integer(entry.get("compact_revision", 0)))

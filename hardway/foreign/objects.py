@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .understanding import mapping, mappings, text, understood
+from .understanding import integer, mapping, mappings, text, understood
 
 # A part is a function that raises ValueError for anything else, the parts of a mapping, or those of each in a list.
 Part = Callable[[Any], Any] | Mapping[str, Any] | tuple[Mapping[str, Any]]
@@ -22,12 +22,6 @@ def flag(value: object) -> None:
     """True or false; ValueError for anything else."""
     if not isinstance(value, bool):
         raise ValueError(f"{str(value)[:40]} is neither true nor false")
-
-
-def integer(value: object) -> None:
-    """A whole number, which may be negative: a pod's grace period; ValueError for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 1 << 64:
-        raise ValueError(f"{str(value)[:40]} is no whole number")
 
 
 def moment(value: object) -> None:

@@ -57,11 +57,18 @@ def _why(error: Exception) -> str:
     return f"{what} is missing" if isinstance(error, KeyError) else what or type(error).__name__
 
 
-def whole(value: object) -> int:
-    """A whole number that is not negative; ValueError for anything else, also for one of more than 64 bits."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 64:
+def integer(value: object) -> int:
+    """A whole number, which may be negative; ValueError for anything else, also for one of more than 64 bits."""
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 1 << 64:
         raise ValueError(f"{beginning(value)[:40]} is no whole number")
     return value
+
+
+def whole(value: object) -> int:
+    """The same for one that is not negative."""
+    if integer(value) < 0:
+        raise ValueError(f"{value} is negative")
+    return integer(value)
 
 
 def quantity(value: object) -> int:

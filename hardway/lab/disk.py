@@ -10,6 +10,7 @@ import uuid
 from pathlib import Path
 
 from ..errors import LabError
+from . import shell
 from .shell import is_mounted, run
 from .spec import LabSpec, MachineSpec
 
@@ -103,7 +104,7 @@ def unmount(machine: MachineSpec, deadline: float = 10.0) -> None:
     end = time.monotonic() + deadline
     while is_mounted(machine.root):
         try:
-            run("umount", machine.root)
+            shell.unmount(machine.root)
         except LabError:
             if time.monotonic() > end:
                 raise

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ..errors import LabError
 from .paths import RUN
-from .shell import is_mounted, run
+from .shell import is_mounted, run, unmount
 from .spec import LabSpec, MachineSpec
 
 NAMESPACES = Path("/run/netns")
@@ -133,7 +133,8 @@ def last_one_out() -> None:
     """Put back what the first namespace has mounted, unless there are others still."""
     with _folder_of_namespaces():
         if is_mounted(NAMESPACES) and not os.listdir(NAMESPACES):
-            run("umount", NAMESPACES)
+            # Lazily: another lab that just looks whether a namespace is there makes it busy for a moment.
+            unmount(NAMESPACES, lazy=True)
 
 
 def add_namespace(name: str) -> None:

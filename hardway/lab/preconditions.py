@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import LabError
 from .image import packages
-from .shell import run
+from .shell import run, unmount
 from .spec import LabSpec
 
 SPACE_PER_MACHINE = 500_000_000
@@ -61,5 +61,5 @@ def carries_overlay(directory: Path) -> bool:
             run("mount", "-t", "overlay", "probe", "-o", f"lowerdir={lower},upperdir={upper},workdir={work}", root)
         except LabError:
             return False
-        run("umount", root)
+        unmount(root)
         return True

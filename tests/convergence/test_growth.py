@@ -31,7 +31,7 @@ TOO_MUCH = 2.5  # times as many calls; proportional would be 2, with the square 
 ALLOWED = (
     "cluster:Cluster.pod_routes.<genexpr>",
     "resources.system:LiveRoutes.compare.<genexpr>",
-    "facts:parse.<genexpr>",
+    "facts:_pairs",
     "resources.base:unified.<genexpr>",
     "run.turns:Turns.turn.<lambda>",
     "run.ledger:Ledger.stopped",

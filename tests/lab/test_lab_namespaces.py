@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from hardway.errors import LabError
+from hardway.lab.shell import is_mounted, unmount
+
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.geteuid() != 0, reason="namespaces need root")]
 
 ROOT = Path(__file__).parents[2]
@@ -37,3 +40,16 @@ def test_two_labs_at_the_same_time():
         timeout=120,
     )
     assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_what_is_in_use_is_not_unmounted_and_what_is_not_mounted_is_done(tmp_path: Path):
+    place = tmp_path / "a place"
+    place.mkdir()
+    subprocess.run(["mount", "--bind", place, place], check=True)
+    with (place / "open").open("w"):
+        assert is_mounted(place) and not is_mounted(tmp_path) and not is_mounted(tmp_path / "none")
+        with pytest.raises(LabError, match=r"cannot unmount .*/a place: Device or resource busy"):
+            unmount(place)
+    unmount(place)
+    assert not is_mounted(place)
+    unmount(place)
