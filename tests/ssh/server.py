@@ -133,5 +133,24 @@ def await_port(port: int, process: subprocess.Popen, seconds: float = 10, addres
     raise AssertionError(f"sshd did not begin to listen on port {port}; its exit code: {process.poll()}")
 
 
+@contextlib.contextmanager
+def agent_at(path: Path) -> Iterator[Path]:
+    """A running ssh-agent that listens there: its socket is a file before anybody may connect to it."""
+    process = subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL)
+    try:
+        while not _listens(path):
+            assert process.poll() is None
+            time.sleep(0.01)
+        yield path
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
+
+
 def missing_tools() -> list[str]:
     return [tool for tool in (SSHD, "ssh-keygen", "ssh-agent", "sudo", "useradd", "busybox") if not shutil.which(tool)]

@@ -11,7 +11,7 @@ import pytest
 from hardway.errors import AuthenticationError, ConnectionFailed
 from hardway.settings import Ssh
 
-from .server import keygen
+from .server import agent_at, keygen
 
 pytestmark = pytest.mark.sshd
 
@@ -19,19 +19,14 @@ pytestmark = pytest.mark.sshd
 @pytest.fixture
 def agent(tools, tmp_path, monkeypatch):
     """An ssh-agent of this test's own; keys are added by path."""
-    socket = tmp_path / "agent.sock"
-    process = subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL)
-    while not socket.exists():
-        assert process.poll() is None
-    monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent.sock"))
 
     def add(key: Path) -> None:
         key.chmod(0o600)
         subprocess.run(["ssh-add", "-q", key], check=True)
 
-    yield add
-    process.terminate()
-    process.wait(10)
+    with agent_at(tmp_path / "agent.sock"):
+        yield add
 
 
 @pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])

@@ -20,7 +20,7 @@ from hardway.errors import ConnectionFailed
 from hardway.settings import Ssh
 from hardway.ssh.transport import SshTransport
 
-from .server import Server, keygen, sshd
+from .server import Server, agent_at, keygen, sshd
 
 ALWAYS = "-1d:+1d"
 ACCEPTED = re.compile(r"Accepted publickey for (\S+) from .*? ssh2: (.*)")
@@ -53,11 +53,7 @@ class World:
 
     def agent(self, *keys: Path, variable: str = "SSH_AUTH_SOCK") -> Path:
         """A running agent with keys; `variable` names it to whom we start."""
-        path = self.folder / f"agent-{variable}"
-        process = self.stack.enter_context(subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL))
-        self.stack.callback(process.terminate)
-        while not path.exists():
-            assert process.poll() is None
+        path = self.stack.enter_context(agent_at(self.folder / f"agent-{variable}"))
         for key in keys:
             subprocess.run(["ssh-add", "-q", key], check=True, env={**os.environ, "SSH_AUTH_SOCK": str(path)})
         if variable:
