@@ -196,11 +196,14 @@ q_database() {
 # block PATH MARK: the text between our two marker lines.
 q_block() { [ -e "$1" ] && sed -n "/^# BEGIN $2\$/,/^# END $2\$/p" "$1" | sed '1d;$d' | base64; :; }
 
-# sysctl KEY: its live value.
-q_sysctl() {
-  split . "$1"; f=/proc/sys; n=0; while [ $n -lt $parts ]; do n=$((n + 1)); eval "f=\$f/\$part$n"; done
-  text "$f"; if [ -n "$text" ]; then printf '%s\n' "$text"; else cat "$f" 2>/dev/null || echo absent; fi
+# sysctl KEY: its live value. The kernel tells it whole only to who asks for all of it at once, as the shell's `read` does not.
+q_sysctl() { setting "$1"; found sysctl "$f"; if [ -n "$said" ]; then printf '%s\n' "$said"; else cat "$f" 2>/dev/null || echo absent; fi; }
+all_sysctl() {
+  for key; do shift; setting "$key"; [ -e "$f" ] || f=/proc/sys/kernel/ostype; set -- "$@" "$f"; done
+  keep sysctl "$(cat "$@" 2>/dev/null)" "$@"
 }
+# setting KEY: as $f where the kernel tells it.
+setting() { split . "$1"; f=/proc/sys; n=0; while [ $n -lt $parts ]; do n=$((n + 1)); eval "f=\$f/\$part$n"; done; }
 
 # module NAME: loaded, built in, or absent.
 q_module() {
