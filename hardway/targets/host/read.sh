@@ -266,10 +266,10 @@ packages() {
 q_image() { found image "$1"; echo "${said:-$(images "$1")}"; }
 all_image() { keep image "$(images "$@")" "$@"; }
 images() {
-  ctr=/usr/local/bin/ctr refs=$* wait=$((10 * $#)); for ref; do shift; set -- "$@" "name==$ref"; done
-  if [ -x $ctr ] && [ -S /run/containerd/containerd.sock ]; then
-    timeout $wait $ctr -n k8s.io images check "$@"; echo; timeout $wait $ctr -n k8s.io images ls "$@"
-  fi 2>/dev/null | awk -v refs="$refs" '
+  ctr=/usr/local/bin/ctr refs=$* wait=$((10 * $#)) said= listed=; for ref; do shift; set -- "$@" "name==$ref"; done
+  if [ -x $ctr ] && [ -S /run/containerd/containerd.sock ]; then said=$(timeout $wait $ctr -n k8s.io images check "$@" 2>/dev/null); fi
+  case $said in *complete*true*) listed=$(timeout $wait $ctr -n k8s.io images ls "$@" 2>/dev/null) ;; esac
+  printf '%s\n\n%s\n' "$said" "$listed" | awk -v refs="$refs" '
     !NF { listed = 1 }
     !listed { state[$1] = $4 " " $NF }
     listed { pinned[$1] = index($0, "io.cri-containerd.pinned=pinned") ? "present" : "unpinned" }
