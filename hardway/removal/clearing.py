@@ -10,7 +10,6 @@ from ..facts import Facts
 from ..phase import Inputs, Phase
 from ..phases import PHASES
 from ..resources import EtcdPeer, Resource
-from ..run.comparing import read
 from ..run.supposed import supposed
 from ..vocabulary import Op, Reader, Remote
 
@@ -43,7 +42,7 @@ def removal(reader: Reader, phase: Phase, inputs: Inputs, host: Host) -> list[Op
     wanted: Sequence[Resource] = phase.desired(inputs, host)
     # Where others reach a member is nothing that is on its host.
     resources = [resource for resource in reversed(wanted) if not isinstance(resource, EtcdPeer)]
-    answers = read(reader, resources)
+    answers = reader.probe([probe for resource in resources for probe in resource.probes()])
     ops = [op for resource in resources for op in resource.removal(answers)]
     if any(op.verb == "drop" and op.args[0].startswith("/etc/systemd/system/") for op in ops):
         ops.append(Op("reload"))

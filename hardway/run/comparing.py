@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 
 from ..foreign.understanding import understood
+from ..resources import Leftover
 from ..resources.base import Change, Resource, Situation
 from ..vocabulary import Answers, Op, Probe, Reader
 
@@ -38,8 +39,10 @@ def unmet(resources: Sequence[Resource], met: Mapping[str, Resource]) -> list[Re
 
 
 def read(reader: Reader, resources: Sequence[Resource]) -> Answers:
-    """Everything the resources need to know, in one question."""
-    return reader.probe([probe for resource in resources for probe in resource.probes()])
+    """Everything that must be known to compare the resources, in one question; what pods leave behind is looked for by
+    a reset alone."""
+    compared = [resource for resource in resources if not isinstance(resource, Leftover)]
+    return reader.probe([probe for resource in compared for probe in resource.probes()])
 
 
 def foreseen(answers: Answers, changes: Sequence[Change]) -> Answers:

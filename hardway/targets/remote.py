@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import shlex
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ..errors import RemoteCommandError
 from ..transport import Result, Transport
@@ -132,7 +132,8 @@ def ask(transport: Transport, probes: Sequence[Probe]) -> Answers:
         return {}
     mark = f"== {secrets.token_hex(8)} "
     calls = [f"echo {shlex.quote(mark + str(i))}; {_call(probe)}" for i, probe in enumerate(wanted)]
-    result = transport.run("\n".join([shell.READ, *calls, f"echo {shlex.quote(mark + 'end')}"]), timeout=120)
+    script = [shell.READ, *_together(wanted), *calls, f"echo {shlex.quote(mark + 'end')}"]
+    result = transport.run("\n".join(script), timeout=120)
     parts = result.text.split(mark)
     if not parts[-1].startswith("end"):
         raise RemoteCommandError(
@@ -147,6 +148,13 @@ def ask(transport: Transport, probes: Sequence[Probe]) -> Answers:
 def follow(transport: Transport, probe: Probe, lines: Callable[[str], None], stop: Callable[[], bool]) -> int:
     """The answer to a question that goes on and on, line by line until `stop` says so."""
     return transport.follow(f"{shell.READ}\n{_call(probe)}", lines, stop)
+
+
+def _together(probes: Sequence[Probe]) -> Iterator[str]:
+    """What read.sh finds out once for all questions of a verb, before they come in the same order."""
+    for verb in shell.TOGETHER:
+        if first := [probe.args[0] for probe in probes if probe.verb == verb]:
+            yield f"all_{verb} {shlex.join(first)}"
 
 
 def _call(probe: Probe) -> str:

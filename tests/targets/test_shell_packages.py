@@ -16,9 +16,9 @@ pytestmark = pytest.mark.slow
 
 SOCAT = Packages("apt-get", (("socat", "socat"),))
 # A package is a file in the folder `db`; its state is what the file says.
-DPKG_QUERY = """for name; do :; done
-case "$*" in
-  *Abbrev*) if [ -e DB/$name ]; then cat DB/$name; else exit 1; fi ;;
+DPKG_QUERY = """case "$*" in
+  *Package*Abbrev*) shift 3; for name; do if [ -e DB/$name ]; then echo "$name $(cat DB/$name)"; fi; done ;;
+  *Abbrev*) for name; do :; done; if [ -e DB/$name ]; then cat DB/$name; else exit 1; fi ;;
   *) ls DB ;;
 esac
 """

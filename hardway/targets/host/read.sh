@@ -2,24 +2,62 @@
 # with coreutils or busybox, so a minimal Debian, dash and busybox all answer alike.
 STATE=/var/lib/hardway
 export LC_ALL=C SYSTEMD_COLORS=0 SYSTEMD_PAGER=
+nl='
+'
+
+# Most questions are asked about many things of a kind, and on a small machine the processes that answer them are what takes time. So
+# before the questions of a batch all_VERB is called, where there is one, with the first argument of each: it asks one program about all
+# of them. The questions then come in the same order, and take what was found. Where it was not, they ask that program for one alone.
+
+# keep KIND LINES NAME...: the first line is what was found about the first name, and so on. When there are more or fewer lines than names,
+# something came in between, nobody can tell which line is whose, and nothing is kept.
+keep() {
+  kind=$1 lines=$2; shift 2; count=$#; split "$nl" "$lines"; [ $parts = $count ] || return 0
+  n=0; for name; do n=$((n + 1)); eval "name_$kind$n=\$name $kind$n=\$part$n"; done
+}
+# split BY TEXT: its parts as $part1, $part2 ... and their number as $parts; without those that are empty.
+split() {
+  set -f; IFS=$1; set -- $2; unset IFS; set +f
+  parts=$#; n=0; for part; do n=$((n + 1)); eval "part$n=\$part"; done
+}
+# found KIND NAME: as $said what was found about the next name of this kind, which is to be this one; nothing when it was not.
+found() {
+  eval "n=\$((\${at_$1:-0} + 1)); at_$1=\$n"; eval "said=\${$1$n-}; [ \"\${name_$1$n-}\" = \"\$2\" ] || said="
+}
+# text FILE: what a small file says, as $text; nothing when it cannot be read.
+text() { text=; [ ! -r "$1" ] || while IFS= read -r line || [ -n "$line" ]; do text=$text${text:+$nl}$line; done <"$1"; }
 
 # file PATH WANT KIND: what is at PATH. The content follows (base64) when its sha256 is not WANT and KIND is "text".
 # A link to a folder is as good as a folder (KIND "dir"): data is often kept on another disk.
 q_file() {
+  found file "$1"; meta=$said; found sum "$1"; sum=$said
   if [ -L "$1" ] && ! { [ "$3" = dir ] && [ -d "$1" ]; }; then echo "link $(readlink "$1")"; return; fi
-  if [ -d "$1" ]; then echo "dir $(stat -L -c '%a %U %G' "$1")"; return; fi
   if [ ! -e "$1" ]; then echo absent; return; fi
-  sum=$(sha256sum <"$1"); sum=${sum%% *}
-  echo "file $(stat -c '%a %U %G %s' "$1") $sum"
-  if [ "$sum" != "$2" ] && [ "$3" = text ] && [ "$(stat -c %s "$1")" -le 65536 ]; then base64 <"$1"; fi
+  meta=${meta:-$(stat -L -c '%a %U %G %s' "$1")}
+  if [ -d "$1" ]; then echo "dir ${meta% *}"; return; fi
+  sum=${sum:-$(sha256sum <"$1")}; sum=${sum#\\}; sum=${sum%% *}  # of a name with a backslash sha256sum says so in front
+  echo "file $meta $sum"
+  if [ "$sum" != "$2" ] && [ "$3" = text ] && [ "${meta##* }" -le 65536 ]; then base64 <"$1"; fi
+}
+# In the place of what is not there, or has no such content, something stands that always has: a line for each.
+all_file() {
+  for p; do shift; [ -e "$p" ] || p=/dev/null; set -- "$@" "$p"; done
+  keep file "$(stat -L -c '%a %U %G %s' "$@" 2>/dev/null)" "$@"
+  for p; do shift; [ ! -d "$p" ] || p=/dev/null; set -- "$@" "$p"; done
+  keep sum "$(sha256sum "$@" 2>/dev/null)" "$@"
 }
 
 # binary PATH: like file, but a digest recorded when we wrote it is believed while size, inode and times are unchanged.
 q_binary() {
+  found binary "$1"
   if [ ! -f "$1" ]; then echo absent; return; fi
-  sig=$(stat -c '%s %i %y %z' "$1"); rec=$(cat "$STATE/digests$1" 2>/dev/null || :)
-  if [ -n "$rec" ] && [ "${rec#* }" = "$sig" ]; then sum=${rec%% *}; else sum=$(sha256sum <"$1"); sum=${sum%% *}; fi
-  echo "file $(stat -c '%a %U %G %s' "$1") $sum"
+  meta=${said:-$(stat -c '%a %U %G %s %i %y %z' "$1")}; sig=${meta#* * * }; text "$STATE/digests$1"
+  if [ -n "$text" ] && [ "${text#* }" = "$sig" ]; then sum=${text%% *}; else sum=$(sha256sum <"$1"); sum=${sum%% *}; fi
+  echo "file ${meta%" ${sig#* }"} $sum"
+}
+all_binary() {
+  for p; do shift; [ -f "$p" ] || p=/dev/null; set -- "$@" "$p"; done
+  keep binary "$(stat -c '%a %U %G %s %i %y %z' "$@" 2>/dev/null)" "$@"
 }
 
 # hash PATH: the sha256 of a file as it is now, no record believed.
@@ -35,12 +73,22 @@ q_certificates() {
 # unit NAME: systemd's view of it, what its start waits for, and the digest of the files it was last started with. systemd remembers
 # that a unit was enabled until it is reloaded; what counts at the next boot is the link.
 q_unit() {
-  said=$(systemctl show -p LoadState -p ActiveState -p SubState -p UnitFileState -p NeedDaemonReload -p NRestarts -p Result -p Job -p InvocationID -p MainPID -p CPUUsageNSec -p ExecStart "$1" 2>/dev/null || :)
+  found unit "$1"; said=${said:-$(units "$1")}
   echo "$said"
   case $said in *MainPID=[1-9]*) rest=${said#*MainPID=}; if other_flags "${rest%%[!0-9]*}" "$said"; then echo Flags=other; fi ;; esac
   case $said in *ActiveState=active*) ;; *Job=[1-9]*) awaited "$1" ;; esac
   case $said in *UnitFileState=enabled*) linked "$1" || echo UnitFileState=disabled ;; esac
-  echo "Stamp=$(cat "$STATE/stamps/$1" 2>/dev/null || :)"
+  text "$STATE/stamps/$1"; echo "Stamp=$text"
+}
+units() { systemctl show -p LoadState -p ActiveState -p SubState -p UnitFileState -p NeedDaemonReload -p NRestarts -p Result -p Job -p InvocationID -p MainPID -p CPUUsageNSec -p ExecStart "$@" 2>/dev/null || :; }
+# systemd tells the properties of one unit after the other, and of each the same one first.
+all_unit() {
+  split "$nl" "$(units "$@")"; first=${part1-}; first=${first%%=*}=; lines=$parts count=0 n=0
+  while [ $n -lt $lines ]; do
+    n=$((n + 1)); eval "line=\$part$n"
+    case $line in "$first"*) count=$((count + 1)); eval "unit$count=\$line" ;; *) eval "unit$count=\$unit$count\$nl\$line" ;; esac
+  done
+  if [ $count = $# ]; then n=0; for name; do n=$((n + 1)); eval "name_unit$n=\$name"; done; fi
 }
 
 # awaited UNIT: "Waits=UNIT KIND STATE SECONDS" of the job behind which its own is in systemd's queue.
@@ -148,19 +196,25 @@ q_database() {
 # block PATH MARK: the text between our two marker lines.
 q_block() { [ -e "$1" ] && sed -n "/^# BEGIN $2\$/,/^# END $2\$/p" "$1" | sed '1d;$d' | base64; :; }
 
-# sysctl KEY: its live value.
-q_sysctl() { cat "/proc/sys/$(echo "$1" | tr . /)" 2>/dev/null || echo absent; }
+# sysctl KEY: its live value. The kernel tells it whole only to who asks for all of it at once, as the shell's `read` does not.
+q_sysctl() { setting "$1"; found sysctl "$f"; if [ -n "$said" ]; then printf '%s\n' "$said"; else cat "$f" 2>/dev/null || echo absent; fi; }
+all_sysctl() {
+  for key; do shift; setting "$key"; [ -e "$f" ] || f=/proc/sys/kernel/ostype; set -- "$@" "$f"; done
+  keep sysctl "$(cat "$@" 2>/dev/null)" "$@"
+}
+# setting KEY: as $f where the kernel tells it.
+setting() { split . "$1"; f=/proc/sys; n=0; while [ $n -lt $parts ]; do n=$((n + 1)); eval "f=\$f/\$part$n"; done; }
 
 # module NAME: loaded, built in, or absent.
 q_module() {
-  if grep -q "^$1 " /proc/modules 2>/dev/null || [ -d "/sys/module/$1" ]; then echo loaded
+  if [ -d "/sys/module/$1" ] || grep -q "^$1 " /proc/modules 2>/dev/null; then echo loaded
   elif grep -q "/$1\.ko" "/lib/modules/$(uname -r)/modules.builtin" 2>/dev/null; then echo builtin
   else echo absent; fi
 }
 
 # swap: what is in use now, and what would come back at the next boot.
 q_swap() {
-  sed 1d /proc/swaps 2>/dev/null | while read -r dev _; do echo "active $dev"; done
+  if [ -r /proc/swaps ]; then { read -r _; while read -r dev _; do echo "active $dev"; done; } </proc/swaps; fi
   [ -e /etc/fstab ] && awk '$1 !~ /^#/ && $3 == "swap" {print "fstab " $1}' /etc/fstab
   systemctl list-units --plain --no-legend --type=swap 2>/dev/null | while read -r unit _; do echo "unit $unit"; done
 }
@@ -173,34 +227,57 @@ q_library() { if { ldconfig -p || /sbin/ldconfig -p; } 2>/dev/null | grep -q "$1
 
 # user NAME: uid:gid:shell, or absent. What an interrupted useradd or userdel left undone follows: what is missing of the user,
 # or which group is left of one that is absent. A primary group of another name is somebody's choice; a number without a group is not.
-q_user() {
-  if ! grep -q "^$1:" /etc/passwd; then echo absent; if grep -q "^$1:" /etc/group; then echo "left group"; fi; return; fi
-  grep "^$1:" /etc/passwd | cut -d: -f3,4,7
-  for f in group shadow gshadow; do if [ -r "/etc/$f" ] && ! grep -q "^$1:" "/etc/$f"; then echo "missing $f"; fi; done
-  gid=$(grep "^$1:" /etc/passwd | cut -d: -f4); if ! cut -d: -f3 /etc/group | grep -qx "$gid"; then echo "missing gid $gid"; fi
+q_user() { found user "$1"; split ';' "${said:-$(users "$1")}"; n=0; while [ $n -lt $parts ]; do n=$((n + 1)); eval "echo \"\$part$n\""; done; }
+all_user() { keep user "$(users "$@")" "$@"; }
+# users NAME...: a line for each, with ";" between what is one by one told of it.
+users() {
+  names=$*; set --; for f in /etc/passwd /etc/group /etc/shadow /etc/gshadow; do if [ -r $f ]; then set -- "$@" $f; fi; done
+  awk -F: -v names="$names" -v files="$*" '
+    { has[FILENAME, $1] = 1 }
+    FILENAME == "/etc/passwd" { gid[$1] = $4; user[$1] = $3 ":" $4 ":" $7 }
+    FILENAME == "/etc/group" { groups[$3] = 1 }
+    END {
+      m = split(files, file, " "); n = split(names, name, " ")
+      for (i = 1; i <= n; i++) if (!(name[i] in user)) print "absent" ((("/etc/group", name[i]) in has) ? ";left group" : ""); else {
+        said = user[name[i]]
+        for (j = 1; j <= m; j++) if (!((file[j], name[i]) in has)) { what = file[j]; sub(/.*\//, "", what); said = said ";missing " what }
+        print said ((gid[name[i]] in groups) ? "" : ";missing gid " gid[name[i]])
+      }
+    }' /dev/null "$@"
 }
 
 # ours KIND NAME: whether hardway itself put a file (ours), folder (dirs), package or user here.
 q_ours() { if [ -e "$STATE/$1/$2" ]; then echo yes; else echo no; fi; }
 
 # package NAME: whole, absent, or half and dpkg's letters for how far it had come. Other managers do not tell: absent.
-q_package() {
-  case $(dpkg-query -W -f '${db:Status-Abbrev}\n' "$1" 2>/dev/null | head -n 1) in
-    ?i\ *) echo whole ;;
-    ?[UFHWt]* | ??R*) echo "half $(dpkg-query -W -f '${db:Status-Abbrev}\n' "$1" | head -n 1)" ;;
-    *) echo absent ;;
-  esac
+q_package() { found package "$1"; echo "${said:-$(packages "$1")}"; }
+all_package() { keep package "$(packages "$@")" "$@"; }
+packages() {
+  dpkg-query -W -f '${Package} ${db:Status-Abbrev}\n' "$@" 2>/dev/null | awk -v names="$*" '
+    !($1 in state) { state[$1] = substr($0, length($1) + 2) }
+    END {
+      n = split(names, name, " ")
+      for (i = 1; i <= n; i++) { s = state[name[i]]; print s ~ /^.i / ? "whole" : s ~ /^.[UFHWt]|^..R/ ? "half " s : "absent" }
+    }'
 }
 
 # image REF: whether containerd's k8s.io namespace holds it: present, unpinned (the kubelet would remove it from a full disk), absent, or
 # half and what ctr says. An import that was interrupted leaves its name with content that is missing, or not unpacked.
-q_image() {
-  ctr=/usr/local/bin/ctr; said=
-  if [ -x $ctr ] && [ -S /run/containerd/containerd.sock ]; then said=$(timeout 10 $ctr -n k8s.io images check "name==$1" 2>/dev/null | awk -v r="$1" '$1 == r {print $4, $NF}'); fi
-  case $said in "") echo absent ;; "complete true") if unpinned "$1"; then echo unpinned; else echo present; fi ;; *) echo "half $said" ;; esac
+q_image() { found image "$1"; echo "${said:-$(images "$1")}"; }
+all_image() { keep image "$(images "$@")" "$@"; }
+images() {
+  ctr=/usr/local/bin/ctr refs=$* wait=$((10 * $#)) said= listed=; for ref; do shift; set -- "$@" "name==$ref"; done
+  if [ -x $ctr ] && [ -S /run/containerd/containerd.sock ]; then said=$(timeout $wait $ctr -n k8s.io images check "$@" 2>/dev/null); fi
+  case $said in *complete*true*) listed=$(timeout $wait $ctr -n k8s.io images ls "$@" 2>/dev/null) ;; esac
+  printf '%s\n\n%s\n' "$said" "$listed" | awk -v refs="$refs" '
+    !NF { listed = 1 }
+    !listed { state[$1] = $4 " " $NF }
+    listed { pinned[$1] = index($0, "io.cri-containerd.pinned=pinned") ? "present" : "unpinned" }
+    END {
+      n = split(refs, ref, " ")
+      for (i = 1; i <= n; i++) { r = ref[i]; s = state[r]; print s == "" ? "absent" : s != "complete true" ? "half " s : r in pinned ? pinned[r] : "present" }
+    }'
 }
-
-unpinned() { case $(timeout 10 $ctr -n k8s.io images ls "name==$1" 2>/dev/null) in *io.cri-containerd.pinned=pinned*) return 1 ;; *"$1"*) ;; *) return 1 ;; esac; }
 
 # addresses: those of this host, each with its interface.
 q_addresses() { ip -4 -o addr show 2>/dev/null | awk '{sub("/.*","",$4); printf "%s=%s ", $4, $2}'; }
@@ -279,13 +356,18 @@ q_exists() { if [ -e "$1" ] || [ -L "$1" ]; then echo yes; else echo no; fi; }
 
 # s_flags FOLDER: for each of these units in it its name, and those of its flags by which it finds what it stored or what it announces.
 s_flags() {
-  for c in etcd kube-apiserver kubelet containerd; do
-    if [ -e "$1/$c.service" ]; then
-      printf '%s= ' $c
-      sed -nE "s/^ *--(advertise-address|etcd-prefix|root|root-dir|secure-port|state|wal-dir)=([^ ]*).*\$/$c.\1=\2/p" "$1/$c.service" | tr '\n' ' '
-    fi
-  done
+  folder=$1; set --; for c in etcd kube-apiserver kubelet containerd; do if [ -e "$folder/$c.service" ]; then set -- "$@" "$folder/$c.service"; fi; done
+  [ $# = 0 ] || awk 'BEGIN {
+    for (i = 1; i < ARGC; i++) {
+      unit = ARGV[i]; sub(/.*\//, "", unit); sub(/\.service$/, "", unit); printf "%s= ", unit
+      while (0 < (getline line <ARGV[i])) if (match(line, /^ *--(advertise-address|etcd-prefix|root|root-dir|secure-port|state|wal-dir)=[^ ]*/)) {
+        flag = substr(line, RSTART, RLENGTH); sub(/^ *--/, "", flag); printf "%s.%s ", unit, flag
+      }
+    }
+  }' "$@"
 }
+# s_flag NAME FILE: what a unit is first given for a flag.
+s_flag() { if [ -e "$2" ]; then awk -v flag="--$1=" 'sub("^.*" flag, "") {sub(/ .*/, ""); printf "%s", $0; exit}' "$2"; fi; }
 # s_providers FILE: those of an encryption configuration in their order, a key as KIND:NAME=DIGEST, and what else than Secrets it is for.
 # Whoever wrote it may have written it by hand, so what is not understood is told too.
 s_providers() {
@@ -296,7 +378,7 @@ s_providers() {
         kind,aes* | kind,secretbox) kind=$word ;;
         kind,*) kind=; echo "$word" ;;
         name,*) name=$word ;;
-        secret,*) sum=$(printf %s "$word" | base64 -d 2>/dev/null | sha256sum); echo "$kind:$name=$(printf %.16s "$sum")" ;;
+        secret,*) printf '%s:%s=%.16s\n' "$kind" "$name" "$(printf %s "$word" | base64 -d 2>/dev/null | sha256sum)" ;;
         for,*) echo "resources:$word" ;;
       esac
     done
@@ -304,61 +386,71 @@ s_providers() {
 
 # s_lives: what a host of ours lives by now, from the files that are there; names of encryption keys, never their bytes.
 s_lives() {
-  u=/etc/systemd/system; b=/usr/local/bin
-  if [ -x $b/etcd ]; then echo "etcd=$(timeout 5 $b/etcd --version 2>/dev/null | sed -n 's/^etcd Version: //p')"; fi
-  if [ -x $b/containerd ]; then echo "containerd=$(timeout 5 $b/containerd --version 2>/dev/null | awk '{sub("^v", "", $3); print $3}')"; fi
-  echo "peer_url=$(sed -n 's/^.*--initial-advertise-peer-urls=\([^ ]*\).*$/\1/p' $u/etcd.service 2>/dev/null)"
-  echo "pod_block=$(sed -n 's/^.*"subnet": *"\([^"]*\)".*$/\1/p' /etc/cni/net.d/10-bridge.conflist 2>/dev/null | head -n 1)"
-  echo "kubelet_cert=$(sed -n '/^-----END/q; /^-----/d; p' /var/lib/kubelet/pki/kubelet.crt 2>/dev/null | tr -d '\n')"
-  echo "routes=$(sed -n 's/^.*ip route replace \([0-9][^ ]*\) via \([^ ]*\) .*$/\1=\2/p; s/^ *route \([0-9][^ ]*\) via \([^ ]*\)$/\1=\2/p' $u/pod-routes.service $b/pod-routes 2>/dev/null | tr '\n' ' ')"
-  echo "flags=$(s_flags $u)"
-  f=/etc/kubernetes/encryption-config.yaml
-  if [ -e $f ]; then echo "encryption=$(sum=$(sha256sum <$f); echo "${sum%% *}")"; echo "providers=$(s_providers $f | tr '\n' ' ')"; fi
-  for f in service-cluster-ip-range=service_cidr service-account-issuer=issuer; do echo "${f#*=}=$(sed -n "s/^.*--${f%=*}=\([^ ]*\).*$/\1/p" $u/kube-apiserver.service 2>/dev/null | head -n 1)"; done
-  echo "pod_cidr=$(sed -n 's/^.*--cluster-cidr=\([^ ]*\).*$/\1/p' $u/kube-controller-manager.service 2>/dev/null)"
+  u=/etc/systemd/system; b=/usr/local/bin; e=/etc/kubernetes/encryption-config.yaml; k=/etc/kubernetes/pki
+  if [ -x $b/etcd ]; then s_says "etcd Version: " $b/etcd; echo "etcd=$said"; fi
+  if [ -x $b/containerd ]; then s_says "containerd " $b/containerd; set -- $said "" ""; echo "containerd=${2#v}"; fi
+  printf peer_url=; s_flag initial-advertise-peer-urls $u/etcd.service; echo
+  f=/etc/cni/net.d/10-bridge.conflist said=; if [ -e $f ]; then said=$(sed -n '/"subnet": *"[^"]*"/{s/^.*"subnet": *"\([^"]*\)".*$/\1/p;q;}' $f); fi; echo "pod_block=$said"
+  f=/var/lib/kubelet/pki/kubelet.crt; printf kubelet_cert=; if [ -e $f ]; then awk '/^-----END/ {exit} !/^-----/ {printf "%s", $0}' $f; fi; echo
+  printf routes=; sed -n 's/^.*ip route replace \([0-9][^ ]*\) via \([^ ]*\) .*$/\1=\2/p; s/^ *route \([0-9][^ ]*\) via \([^ ]*\)$/\1=\2/p' $u/pod-routes.service $b/pod-routes 2>/dev/null | tr '\n' ' '; echo
+  printf flags=; s_flags $u; echo
+  if [ -e $e ]; then sum=$(sha256sum <$e); echo "encryption=${sum%% *}"; printf providers=; s_providers $e | tr '\n' ' '; echo; fi
+  printf service_cidr=; s_flag service-cluster-ip-range $u/kube-apiserver.service; echo
+  printf issuer=; s_flag service-account-issuer $u/kube-apiserver.service; echo
+  printf pod_cidr=; s_flag cluster-cidr $u/kube-controller-manager.service; echo
   if joined; then echo "joined=yes"; fi
-  k=/etc/kubernetes/pki; if [ -e $k/ca.key ]; then echo "signs=yes"; fi
-  echo "trusts=$(s_trusts $k/ca.crt $k/front-proxy-ca.crt $k/etcd/ca.crt $k/sa.pub /etc/etcd/pki/ca.crt)"
+  if [ -e $k/ca.key ]; then echo "signs=yes"; fi
+  printf trusts=; s_trusts $k/ca.crt $k/front-proxy-ca.crt $k/etcd/ca.crt $k/sa.pub /etc/etcd/pki/ca.crt; echo
   s_roads
+}
+# s_says WORDS PROGRAM: as $said what follows these words in the line about its version that begins with them.
+s_says() {
+  split "$nl" "$(timeout 5 "$2" --version 2>/dev/null)"; said=; n=0
+  while [ $n -lt $parts ]; do n=$((n + 1)); eval "part=\$part$n"; case $part in "$1"*) said=${part#"$1"}; break ;; esac; done
 }
 # s_trusts FILE...: of each certificate, or public key, in files that list whom a program trusts: the file, "=" and the digest.
 s_trusts() {
-  for f in "$@"; do
-    if [ -e "$f" ]; then awk '/^-----BEGIN/ {b = ""; on = 1; next} /^-----END/ {if (on) print b; on = 0} on {b = b $0}' "$f"; fi |
-      while read -r b; do sum=$(printf %s "$b" | base64 -d 2>/dev/null | sha256sum); printf '%s=%.16s ' "$f" "$sum"; done
-  done
+  for f; do shift; if [ -e "$f" ]; then set -- "$@" "$f"; fi; done
+  awk 'FNR == 1 {on = 0} /^-----BEGIN/ {b = ""; on = 1; next} /^-----END/ {if (on) print FILENAME, b; on = 0} on {b = b $0}' "$@" /dev/null |
+    while read -r f b; do printf '%s=' "$f"; printf %s "$b" | base64 -d 2>/dev/null | sha256sum; done |
+    awk -F= '{printf "%s=%.16s ", $1, $2}'
 }
 # joined: whether a cluster that lives has ever given this kubelet something. A kubelet alone makes neither a pod nor a certificate: it
 # copies that of its kubeconfig to where it keeps those which the API signs for it, so one that is not the same was signed.
 joined() {
-  k=/var/lib/kubelet; if [ -n "$(ls -A $k/pods 2>/dev/null)" ]; then return 0; fi
+  l=/var/lib/kubelet; for pod in $l/pods/* $l/pods/.[!.]*; do if [ -e "$pod" ] || [ -L "$pod" ]; then return 0; fi; done
+  [ -e $l/pki/kubelet-client-current.pem ] || return 1
   line=$(sed -n 's/^ *client-certificate-data: *//p' /etc/kubernetes/kubelet.conf 2>/dev/null | base64 -d 2>/dev/null | sed -n 2p)
-  [ -n "$line" ] && [ -e $k/pki/kubelet-client-current.pem ] && ! grep -qxF -e "$line" $k/pki/kubelet-client-current.pem
+  [ -n "$line" ] && ! grep -qxF -e "$line" $l/pki/kubelet-client-current.pem
 }
 # s_roads: by which addresses clients on this host come to the API, what its load balancer keeps open for them, and the components that
 # hardway installed. A client without the stamp of its last start may still run with an older kubeconfig.
 s_roads() {
   k=/etc/kubernetes; h=/etc/haproxy/haproxy.cfg; v=/etc/keepalived/keepalived.conf
-  echo "servers=$(sed -n 's/^ *server: *//p' $k/kubelet.conf $k/kube-proxy.conf $k/admin.conf 2>/dev/null | sort -u | tr '\n' ' ')"
-  echo "unsettled=$(for c in kubelet kube-proxy; do if [ -e $k/$c.conf ] && [ ! -e $STATE/stamps/$c.service ]; then echo yes; break; fi; done)"
-  echo "components=$(for f in $STATE/ours$u/*.service $STATE/ours$h $STATE/ours$v; do if [ -e "$f" ]; then f=${f##*/}; printf '%s ' "${f%.*}"; fi; done)"
-  if [ -e $STATE/ours$h ]; then echo "bound=$(sed -n 's/^ *bind :\([0-9]*\).*$/\1/p' $h 2>/dev/null | tr '\n' ' ')"; fi
-  if [ -e $STATE/ours$v ]; then echo "shared=$(inside virtual_ipaddress $v)"; echo "peers=$(inside unicast_peer $v)"; echo "sender=$(sed -n 's/^ *unicast_src_ip *//p' $v 2>/dev/null | head -n 1)"; fi
+  printf servers=; sed -n 's/^ *server: *//p' $k/kubelet.conf $k/kube-proxy.conf $k/admin.conf 2>/dev/null | sort -u | tr '\n' ' '; echo
+  printf unsettled=; for c in kubelet kube-proxy; do if [ -e $k/$c.conf ] && [ ! -e $STATE/stamps/$c.service ]; then printf yes; break; fi; done; echo
+  printf components=; for f in $STATE/ours$u/*.service $STATE/ours$h $STATE/ours$v; do if [ -e "$f" ]; then f=${f##*/}; printf '%s ' "${f%.*}"; fi; done; echo
+  if [ -e $STATE/ours$h ]; then printf bound=; sed -n 's/^ *bind :\([0-9]*\).*$/\1/p' $h 2>/dev/null | tr '\n' ' '; echo; fi
+  if [ -e $STATE/ours$v ]; then
+    printf shared=; inside virtual_ipaddress $v; echo; printf peers=; inside unicast_peer $v; echo
+    echo "sender=$(sed -n '/^ *unicast_src_ip/{s/^ *unicast_src_ip *//p;q;}' $v 2>/dev/null)"
+  fi
 }
 # inside BLOCK FILE: the addresses in the blocks of this name in keepalived's configuration.
-inside() { awk -v b="$1" '$1 == b {i = 1; next} /}/ {i = 0} i {sub("/.*", "", $1); printf "%s ", $1}' "$2" 2>/dev/null; }
+inside() { awk -v b="$1" '$1 == b {i = 1; next} /}/ {i = 0} i {sub("/.*", "", $1); printf "%s ", $1}' "$2" 2>/dev/null || :; }
 # s_beside ROOT: what others left where our programs read it, or run into it (see hardway.leftovers); a space in a name becomes "?".
 s_beside() {
-  echo "drop_ins=$(s_drop_ins "$1" | tr '\n' ' ')"
-  echo "cni=$(for f in "$1"/etc/cni/net.d/*.conf "$1"/etc/cni/net.d/*.conflist "$1"/etc/cni/net.d/*.json; do case ${f##*/} in 10-bridge.conflist) ;; *) [ ! -e "$f" ] || named "${f##*/}" ;; esac; done)"
-  echo "static_pods=$(for f in "$1"/etc/kubernetes/manifests/*; do [ ! -f "$f" ] || named "${f##*/}"; done)"
-  echo "bridge=$(s_bridge "$1/sys/class/net/cni0")"
-  echo "resolver=$(s_resolver "$1/etc/resolv.conf")"
-  echo "half_packages=$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' 2>/dev/null | awk '$1 ~ /^.[UFHWt]|^..R/ {printf "%s ", $2}')"
-  echo "folders=$(for d in /usr/local /usr/local/bin /opt/cni /var/lib /var/lib/etcd /var/lib/containerd /var/lib/kubelet; do s_folder "$1$d" "$d"; done)"
+  printf drop_ins=; s_drop_ins "$1"; echo
+  printf cni=; for f in "$1"/etc/cni/net.d/*.conf "$1"/etc/cni/net.d/*.conflist "$1"/etc/cni/net.d/*.json; do case ${f##*/} in 10-bridge.conflist) ;; *) if [ -e "$f" ]; then named "${f##*/}"; printf ' '; fi ;; esac; done; echo
+  printf static_pods=; for f in "$1"/etc/kubernetes/manifests/*; do if [ -f "$f" ]; then named "${f##*/}"; printf ' '; fi; done; echo
+  printf bridge=; s_bridge "$1/sys/class/net/cni0"; echo
+  printf resolver=; s_resolver "$1/etc/resolv.conf"; echo
+  printf half_packages=; dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' 2>/dev/null | awk '$1 ~ /^.[UFHWt]|^..R/ {printf "%s ", $2}'; echo
+  printf folders=; s_folders "$1" /usr/local /usr/local/bin /opt/cni /var/lib /var/lib/etcd /var/lib/containerd /var/lib/kubelet; echo
 }
-named() { printf '%s ' "$(printf %s "$1" | tr ' \t\n' '???')"; }
-# s_drop_ins ROOT: UNIT=PATH=KEYS for each file that changes a unit of ours, one a line; also by the beginning of its name, as systemd
+# named NAME: the same, without what would end the word.
+named() { case $1 in *["$nl	 "]*) printf %s "$1" | tr ' \t\n' '???' ;; *) printf %s "$1" ;; esac; }
+# s_drop_ins ROOT: UNIT=PATH=KEYS for each file that changes a unit of ours; also by the beginning of its name, as systemd
 # reads them. What the distribution says of all services together is its own matter.
 s_drop_ins() {
   for unit in etcd kube-apiserver kube-controller-manager kube-scheduler containerd kubelet kube-proxy pod-routes haproxy keepalived; do
@@ -366,7 +458,7 @@ s_drop_ins() {
     for base in /etc/systemd/system /run/systemd/system /usr/local/lib/systemd/system /usr/lib/systemd/system; do
       all=; [ $base != /etc/systemd/system ] || all=service.d
       for d in $dirs $all; do
-        for f in "$1$base/$d"/*.conf; do if [ -f "$f" ]; then echo "$unit=$(named "${f#"$1"}" | tr -d ' ')=$(s_keys "$f")"; fi; done
+        for f in "$1$base/$d"/*.conf; do if [ -f "$f" ]; then printf '%s=' "$unit"; named "${f#"$1"}"; printf =; s_keys "$f"; printf ' '; fi; done
       done
     done
   done
@@ -383,19 +475,22 @@ s_keys() {
 # s_bridge INTERFACE: the addresses of the bridge that pods are to have, if there is one.
 s_bridge() {
   [ -e "$1" ] || return 0
-  [ -e "$1/bridge" ] || { echo other; return 0; }
-  have=$(ip -4 -o addr show dev "${1##*/}" 2>/dev/null | awk '{printf "%s ", $4}'); echo "${have:-none}"
+  [ -e "$1/bridge" ] || { printf other; return 0; }
+  have=$(ip -4 -o addr show dev "${1##*/}" 2>/dev/null | awk '{printf "%s ", $4}'); printf %s "${have:-none}"
 }
 # s_resolver FILE: why nobody can read it.
-s_resolver() { if [ -e "$1" ]; then :; elif [ -L "$1" ]; then echo "link to $(readlink "$1")"; else echo missing; fi; }
-# s_folder FOLDER NAME: NAME=MOUNT=FREE_KB=OPTIONS of the file system it is on, or will be.
-s_folder() {
-  d=$1; while [ ! -e "$d" ] && [ "$d" != / ] && [ -n "$d" ]; do d=${d%/*}; done
-  df -Pk "${d:-/}" 2>/dev/null | awk -v name="$2" 'NR == 2 {
-    mount = $6; free = $4; while (0 < (getline line <"/proc/mounts")) { split(line, m, " "); if (m[2] == mount) options = m[4] }
-    printf "%s=%s=%s=%s ", name, mount, free, options
-  }'
+s_resolver() { if [ -e "$1" ]; then :; elif [ -L "$1" ]; then printf 'link to %s' "$(readlink "$1")"; else printf missing; fi; }
+# s_folders ROOT NAME...: NAME=MOUNT=FREE_KB=OPTIONS of the file system each folder is on, or will be.
+s_folders() {
+  root=$1; shift; names=$*
+  for d; do d=$root$d; while [ ! -e "$d" ] && [ "$d" != / ] && [ -n "$d" ]; do d=${d%/*}; done; shift; set -- "$@" "${d:-/}"; done
+  rows "$(df -Pk "$@" 2>/dev/null)"; keep folder "$rows" "$@"
+  for name in $names; do found folder "$1"; [ -n "$said" ] || space "$1"; echo "$name $said"; shift; done |
+    awk 'BEGIN { while (0 < (getline line <"/proc/mounts")) { split(line, m, " "); options[m[2]] = m[4] } } 6 < NF { printf "%s=%s=%s=%s ", $1, $7, $5, options[$7] }'
 }
+# space PATH: as $said what df tells of its file system. rows TEXT: as $rows the text without the line that heads it.
+space() { rows "$(df -Pk "$1" 2>/dev/null)"; said=$rows; }
+rows() { rows=; case $1 in *"$nl"*) rows=${1#*"$nl"} ;; esac; }
 # s_beyond ADDRESS...: ADDRESS=ROUTER for those that this host reaches only through a router, and ADDRESS=none for those that it does not
 # reach. Nothing is said by an `ip` that cannot be asked for many at once.
 s_beyond() {
@@ -412,44 +507,43 @@ s_beyond() {
 # would wait.
 s_boot() {
   state=$(systemctl is-system-running 2>/dev/null); case $state in initializing | starting | stopping) ;; *) return 0 ;; esac
-  jobs=$(jobs_before network-online.target); echo "$state ${jobs:-$(jobs_before)}"
+  jobs=$(jobs_before network-online.target); printf %s "$state ${jobs:-$(jobs_before)}"
 }
 # survey NAME ADDRESS...: the facts that decide what this host gets, and what preflight judges; key=value lines. NAME is the API's, if it
 # is a name, else empty; the addresses are those of next hops.
 q_survey() {
-  if [ -n "${1:-}" ] && command -v getent >/dev/null; then echo "api_name=$1 $(getent ahostsv4 "$1" 2>/dev/null | awk '{print $1}' | sort -u | tr '\n' ' ')"; fi
-  echo "arch=$(uname -m)"; echo "kernel=$(uname -r)"; echo "hostname=$(hostname 2>/dev/null || cat /etc/hostname)"
-  echo "uid=$(id -u)"; echo "init=$(cat /proc/1/comm)"; echo "clock=$(date +%s.%N)"
-  echo "machine_id=$(cat /etc/machine-id 2>/dev/null)"
-  echo "memory_kb=$(awk '/^MemTotal:/ {print $2}' /proc/meminfo)"; echo "cpus=$(grep -c ^processor /proc/cpuinfo)"
-  echo "disk_free_kb=$(df -Pk /usr/local 2>/dev/null | awk 'NR==2 {print $4}')"
-  echo "var_free_kb=$(df -Pk /var/lib 2>/dev/null | awk 'NR==2 {print $4}')"
+  if [ -n "${1:-}" ] && command -v getent >/dev/null; then printf 'api_name=%s ' "$1"; getent ahostsv4 "$1" 2>/dev/null | awk '{print $1}' | sort -u | tr '\n' ' '; echo; fi
+  split ' ' "$(uname -nrm)"; echo "arch=$part3"; kernel=$part2; echo "kernel=$kernel"; echo "hostname=$part1"
+  text /proc/1/comm; echo "uid=$(id -u)"; echo "init=$text"; echo "clock=$(date +%s.%N)"
+  text /etc/machine-id; echo "machine_id=$text"
+  awk '/^MemTotal:/ {print "memory_kb=" $2} /^processor/ {n++} END {print "cpus=" n + 0}' /proc/meminfo /proc/cpuinfo
+  for d in disk=/usr/local var=/var/lib; do space "${d#*=}"; split ' ' "$said"; [ $parts != 0 ] || part4=; echo "${d%=*}_free_kb=$part4"; done
   (. /etc/os-release 2>/dev/null; echo "os=${ID:-unknown}"; echo "os_version=${VERSION_ID:-}")
-  echo "addresses=$(q_addresses)"
-  if [ $# -gt 1 ]; then (shift; s_beyond "$@"); fi
-  echo "links=$(ip -4 route show table all scope link 2>/dev/null | awk '$1 ~ /^([0-9]|default)/ {printf "%s ", $1}')"
-  echo "cgroup=$([ -e /sys/fs/cgroup/cgroup.controllers ] && echo 2 || echo 1)"
-  echo "read_only=$(for d in /etc /usr/local /var/lib; do [ -w $d ] || printf '%s ' $d; done)"
-  r=/etc/resolv.conf; if [ "$(systemctl is-active systemd-resolved 2>/dev/null)" = active ] && [ -e /run/systemd/resolve/resolv.conf ]; then r=/run/systemd/resolve/resolv.conf; fi
-  echo "resolv_conf=$r"; echo "nameservers=$(awk '$1 == "nameserver" {printf "%s ", $2}' $r 2>/dev/null)"
+  printf addresses=; q_addresses; echo
+  if [ $# -gt 1 ]; then shift; s_beyond "$@"; fi
+  printf links=; ip -4 route show table all scope link 2>/dev/null | awk '$1 ~ /^([0-9]|default)/ {printf "%s ", $1}'; echo
+  if [ -e /sys/fs/cgroup/cgroup.controllers ]; then echo cgroup=2; else echo cgroup=1; fi
+  printf read_only=; for d in /etc /usr/local /var/lib; do [ -w $d ] || printf '%s ' $d; done; echo
+  r=/run/systemd/resolve/resolv.conf; [ -e $r ] && [ "$(systemctl is-active systemd-resolved 2>/dev/null)" = active ] || r=/etc/resolv.conf
+  echo "resolv_conf=$r"; printf nameservers=; awk '$1 == "nameserver" {printf "%s ", $2}' $r 2>/dev/null; echo
   for p in apt-get dnf yum zypper apk; do if command -v $p >/dev/null 2>&1; then echo "package_manager=$p"; break; fi; done
-  echo "etcd_data=$([ -d /var/lib/etcd/member ] && echo yes || echo no)"
-  echo "occupied=$(for d in etcd/member kubelet/pods containerd/io.containerd.metadata.v1.bolt; do [ -e /var/lib/$d ] && printf '%s ' "/var/lib/${d%%/*}"; done)"
-  echo "etcd_state=$(sed -n 's/^ETCD_INITIAL_CLUSTER_STATE=//p' /etc/etcd/etcd.env 2>/dev/null)"
-  echo "etcd_token=$(sed -n 's/^.*--initial-cluster-token=\([^ ]*\).*$/\1/p' /etc/systemd/system/etcd.service 2>/dev/null)"
-  echo "cluster=$(cat $STATE/cluster 2>/dev/null)"; echo "lease=$(q_lease)"
-  echo "restoring=$(cat $STATE/notes/restore 2>/dev/null)"; echo "restored=$(cat /var/lib/etcd/member/restored 2>/dev/null)"
+  if [ -d /var/lib/etcd/member ]; then echo etcd_data=yes; else echo etcd_data=no; fi
+  printf occupied=; for d in etcd/member kubelet/pods containerd/io.containerd.metadata.v1.bolt; do [ ! -e /var/lib/$d ] || printf '%s ' "/var/lib/${d%%/*}"; done; echo
+  f=/etc/etcd/etcd.env said=; if [ -e $f ]; then said=$(sed -n 's/^ETCD_INITIAL_CLUSTER_STATE=//p' $f); fi; echo "etcd_state=$said"
+  printf etcd_token=; s_flag initial-cluster-token /etc/systemd/system/etcd.service; echo
+  text $STATE/cluster; echo "cluster=$text"; echo "lease=$(q_lease)"
+  text $STATE/notes/restore; echo "restoring=$text"; text /var/lib/etcd/member/restored; echo "restored=$text"
   # The program that runs, or would at the next start: on a host that is not ours it is nobody's business.
-  if [ -e $STATE/cluster ]; then for p in kube-apiserver kubelet; do p=/usr/local/bin/$p; if [ -x $p ]; then echo "kubernetes=$(timeout 5 $p --version 2>/dev/null | sed -n 's/^Kubernetes v//p')"; break; fi; done; fi
+  if [ -e $STATE/cluster ]; then for p in kube-apiserver kubelet; do p=/usr/local/bin/$p; if [ -x $p ]; then s_says "Kubernetes v" $p; echo "kubernetes=$said"; break; fi; done; fi
   if [ -e $STATE/cluster ]; then s_lives; fi
   s_beside ""
-  echo "swaps=$(sed 1d /proc/swaps 2>/dev/null | wc -l)"
-  echo "listening=$(q_ports)"
-  echo "holders=$(ss -H -ltnp 2>/dev/null | sed -n 's/^[^ ]* *[^ ]* *[^ ]* *[^ ]*:\([0-9]*\) .*users:(("\([^"]*\)",pid=\([0-9]*\),.*/\1=\2=\3/p' | sort -u | tr '\n' ' ')"
-  echo "boot=$(s_boot)"
-  echo "firewall=$(grep -qsi '^ENABLED=yes' /etc/ufw/ufw.conf && echo ufw)"
-  echo "units=$(systemctl list-units --plain --no-legend --state=active,activating,reloading,deactivating --type=service 2>/dev/null | awk '{printf "%s ", $1}')"
+  n=0; if [ -r /proc/swaps ]; then { read -r _; while read -r _; do n=$((n + 1)); done; } </proc/swaps; fi; echo "swaps=$n"
+  printf listening=; q_ports; echo
+  printf holders=; ss -H -ltnp 2>/dev/null | sed -n 's/^[^ ]* *[^ ]* *[^ ]* *[^ ]*:\([0-9]*\) .*users:(("\([^"]*\)",pid=\([0-9]*\),.*/\1=\2=\3/p' | sort -u | tr '\n' ' '; echo
+  printf boot=; s_boot; echo
+  if grep -qsi '^ENABLED=yes' /etc/ufw/ufw.conf; then echo firewall=ufw; else echo firewall=; fi
+  printf units=; systemctl list-units --plain --no-legend --state=active,activating,reloading,deactivating --type=service 2>/dev/null | awk '{printf "%s ", $1}'; echo
   # A module that nobody has needed yet is not among the file systems.
-  if grep -qw overlay /proc/filesystems || grep -q '/overlay\.ko' "/lib/modules/$(uname -r)/modules.dep" 2>/dev/null; then echo "filesystem_overlay=yes"; fi
-  echo "features=$(for f in net/bridge net/netfilter; do [ -d /proc/sys/$f ] && printf '%s ' $f; done)"
+  if grep -qw overlay /proc/filesystems || grep -q '/overlay\.ko' "/lib/modules/$kernel/modules.dep" 2>/dev/null; then echo "filesystem_overlay=yes"; fi
+  printf features=; for f in net/bridge net/netfilter; do [ ! -d /proc/sys/$f ] || printf '%s ' $f; done; echo
 }
