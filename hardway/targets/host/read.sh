@@ -312,6 +312,7 @@ s_lives() {
   echo "kubelet_cert=$(sed -n '/^-----END/q; /^-----/d; p' /var/lib/kubelet/pki/kubelet.crt 2>/dev/null | tr -d '\n')"
   echo "routes=$(sed -n 's/^.*ip route replace \([0-9][^ ]*\) via \([^ ]*\) .*$/\1=\2/p; s/^ *route \([0-9][^ ]*\) via \([^ ]*\)$/\1=\2/p' $u/pod-routes.service $b/pod-routes 2>/dev/null | tr '\n' ' ')"
   echo "flags=$(s_flags $u)"
+  echo "reserved=$(sed -n '/^systemReserved:/,/^[^ ]/s/^  \([a-z-]*\): *"*\([^" ]*\)"* *$/\1=\2/p' /var/lib/kubelet/config.yaml 2>/dev/null | tr '\n' ' ')"
   f=/etc/kubernetes/encryption-config.yaml
   if [ -e $f ]; then echo "encryption=$(sum=$(sha256sum <$f); echo "${sum%% *}")"; echo "providers=$(s_providers $f | tr '\n' ' ')"; fi
   for f in service-cluster-ip-range=service_cidr service-account-issuer=issuer; do echo "${f#*=}=$(sed -n "s/^.*--${f%=*}=\([^ ]*\).*$/\1/p" $u/kube-apiserver.service 2>/dev/null | head -n 1)"; done
