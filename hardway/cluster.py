@@ -47,7 +47,11 @@ class Role(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Host:
-    """One machine. `pod_cidr` is set for workers (given or derived from the host's own name), else None."""
+    """One machine. `pod_cidr` is set for workers (given or derived from the host's own name), else None.
+
+    `reserved` is what a worker keeps from pods: amounts as Kubernetes writes them, by resource (cpu, memory,
+    ephemeral-storage, pid).
+    """
 
     name: str
     address: IPv4Address
@@ -56,6 +60,7 @@ class Host:
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[Taint, ...] = ()
     pod_cidr: IPv4Network | None = None
+    reserved: Mapping[str, str] = field(default_factory=dict)
 
     def is_(self, role: Role) -> bool:
         return role in self.roles

@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from . import leftovers
+from .foreign.quantity import QUANTITY
 from .leftovers import Leftovers
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -41,9 +42,10 @@ class Facts:
     encryption configuration and `providers` those in it in their order, each as "aescbc:key1=1f0c…" (the beginning of
     its key's digest) or "identity", `service_cidr` and `issuer` are the API server's, `pod_cidr` the controller
     manager's; empty where there is no such file. `flags` holds of each unit that is there its name, and as
-    "etcd.wal-dir" the flags that read.sh's s_flags names. A worker has `joined` when a cluster that lives has given its
-    kubelet a pod or a certificate: only then is it proven that there was one. A host `signs` when it has the CA's key;
-    `trusts` are the files in which it lists CAs and public keys of tokens, each with the digest of one of them.
+    "etcd.wal-dir" the flags that read.sh's s_flags names. `reserved` is what its kubelet keeps from pods, by resource.
+    A worker has `joined` when a cluster that lives has given its kubelet a pod or a certificate: only then is it proven
+    that there was one. A host `signs` when it has the CA's key; `trusts` are the files in which it lists CAs and public
+    keys of tokens, each with the digest of one of them.
 
     How the API is reached: `servers` are the addresses (URLs) in the kubeconfigs of its kubelet, its kube-proxy and its
     kubectl; it is `unsettled` while one of the two may still run with an older kubeconfig. `bound` are the ports of its
@@ -92,6 +94,7 @@ class Facts:
     service_cidr: str = ""
     issuer: str = ""
     pod_cidr: str = ""
+    reserved: Mapping[str, str] = field(default_factory=dict)
     joined: bool = False
     signs: bool = False
     trusts: tuple[tuple[str, str], ...] = ()
@@ -179,6 +182,7 @@ def parse(answer: str, sent: float, received: float) -> Facts:
         service_cidr=said.get("service_cidr", ""),
         issuer=said.get("issuer", ""),
         pod_cidr=said.get("pod_cidr", ""),
+        reserved={of: one for of, one in _pairs(said.get("reserved", "")) if re.fullmatch(QUANTITY, one, re.ASCII)},
         joined=said.get("joined") == "yes",
         signs=said.get("signs") == "yes",
         trusts=tuple(map(_trusted, said.get("trusts", "").split())),

@@ -7,7 +7,6 @@ bytes. Whoever reads such an answer does so within `understood`.
 from __future__ import annotations
 
 import contextlib
-import re
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -69,14 +68,6 @@ def whole(value: object) -> int:
     if integer(value) < 0:
         raise ValueError(f"{value} is negative")
     return integer(value)
-
-
-def quantity(value: object) -> int:
-    """A number of things as Kubernetes writes it, as 110 or "110" or "1k"; ValueError for anything else."""
-    found = re.fullmatch(r"([0-9]{1,15})(k|M|G)?", str(value), re.ASCII)
-    if not found:
-        raise ValueError(f"{beginning(value)[:40]} is no number")
-    return int(found[1]) * {None: 1, "k": 10**3, "M": 10**6, "G": 10**9}[found[2]]
 
 
 def text(value: object) -> str:

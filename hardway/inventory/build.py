@@ -24,7 +24,7 @@ def build(draft: Draft, state_dir: Path, source: Path) -> facts.Cluster:
         pki=settings.Pki(**_chosen(model.pki)),
         encryption=settings.Encryption(**_chosen(model.encryption)),
         audit=_audit(draft),
-        kubelet=settings.Kubelet(**_chosen(model.kubelet)),
+        kubelet=_kubelet(draft),
         proxy_mode=model.kube_proxy.mode,
         assets=_assets(draft),
         coredns=settings.CoreDns(**_chosen(model.addons.coredns)),
@@ -52,7 +52,14 @@ def _host(draft: Draft, host: keys.Host, state_dir: Path) -> facts.Host:
         labels=dict(host.labels),
         taints=tuple(map(taint, host.taints)),
         pod_cidr=draft.pod_block(host) if worker else None,
+        reserved=draft.model.kubelet.reserved.by_resource() | host.reserved.by_resource() if worker else {},
     )
+
+
+def _kubelet(draft: Draft) -> settings.Kubelet:
+    """What is the same on all workers; each has its own reservation (see _host)."""
+    chosen = _chosen(draft.model.kubelet)
+    return settings.Kubelet(**{key: value for key, value in chosen.items() if key != "reserved"})
 
 
 def taint(text: str) -> settings.Taint:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
+from hardway.foreign.quantity import QUANTITY
 from hardway.inventory.problem import show
 from hardway.inventory.source import WrittenFloat, WrittenInt
 
@@ -187,3 +188,22 @@ USER = r"[A-Za-z0-9_][A-Za-z0-9_.+$@\\-]*(?<!\\)"
 User = matching(USER, r"a login name such as root, ACME\jdoe or jdoe@acme.example (at most 256 characters)", 256)
 File = matching(r".*[^ \t\n\r\f\v].*", "the path of a file", 1024)
 Port = whole(1, 65535)
+LABEL_KEY = rf"({DOMAIN}/)?{QUALIFIED}"
+LabelKey = matching(LABEL_KEY, "a label key such as disktype or example.org/disktype (name at most 63 characters)", 317)
+LabelValue = matching(
+    rf"({QUALIFIED})?", "a label value: at most 63 letters, digits, - _ . (a letter or digit first and last)", 63
+)
+TaintText = matching(
+    rf"{LABEL_KEY}(=({QUALIFIED})?)?:(NoSchedule|PreferNoSchedule|NoExecute)",
+    "key=value:Effect with the effect NoSchedule, PreferNoSchedule or NoExecute",
+    400,
+)
+KubernetesVersion = matching(r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}", "a full version without v, such as 1.36.4", 20)
+ComponentVersion = matching(r"[0-9]+(\.[0-9]+){1,3}([-+~][A-Za-z0-9.+~-]+)?", "a version without v, such as 3.6.14", 60)
+# No underscores: Kubernetes reads event_ttl as event-ttl, so a flag could be set twice.
+FlagName = matching(
+    r"[a-z][A-Za-z0-9.-]*", "a flag's long name without the leading dashes, such as v or event-ttl", 100
+)
+PortRange = matching(r"[0-9]{1,5}-[0-9]{1,5}", "a range of ports such as 30000-32767", 11)
+Memory = matching(r"([0-9]{1,9}[KMGT]?)?", "an amount of memory such as 512M or 2G", 10)
+Quantity = matching(QUANTITY, "an amount as Kubernetes writes it, such as 500m or 1Gi", 40)

@@ -12,44 +12,31 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from hardway import cluster as facts
 from hardway import settings
 from hardway.inventory.fields import (
-    DOMAIN,
-    QUALIFIED,
     Address,
     Cidr,
+    ComponentVersion,
     Domain,
     Endpoint,
     File,
     Flag,
+    FlagName,
     Forward,
+    KubernetesVersion,
+    LabelKey,
+    LabelValue,
+    Memory,
     Name,
     Nameservers,
     Port,
+    PortRange,
+    Quantity,
     San,
+    TaintText,
     Text,
     User,
-    matching,
     seconds,
     whole,
 )
-
-LABEL_KEY = rf"({DOMAIN}/)?{QUALIFIED}"
-LabelKey = matching(LABEL_KEY, "a label key such as disktype or example.org/disktype (name at most 63 characters)", 317)
-LabelValue = matching(
-    rf"({QUALIFIED})?", "a label value: at most 63 letters, digits, - _ . (a letter or digit first and last)", 63
-)
-TaintText = matching(
-    rf"{LABEL_KEY}(=({QUALIFIED})?)?:(NoSchedule|PreferNoSchedule|NoExecute)",
-    "key=value:Effect with the effect NoSchedule, PreferNoSchedule or NoExecute",
-    400,
-)
-KubernetesVersion = matching(r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}", "a full version without v, such as 1.36.4", 20)
-ComponentVersion = matching(r"[0-9]+(\.[0-9]+){1,3}([-+~][A-Za-z0-9.+~-]+)?", "a version without v, such as 3.6.14", 60)
-# No underscores: Kubernetes reads event_ttl as event-ttl, so a flag could be set twice.
-FlagName = matching(
-    r"[a-z][A-Za-z0-9.-]*", "a flag's long name without the leading dashes, such as v or event-ttl", 100
-)
-PortRange = matching(r"[0-9]{1,5}-[0-9]{1,5}", "a range of ports such as 30000-32767", 11)
-Memory = matching(r"([0-9]{1,9}[KMGT]?)?", "an amount of memory such as 512M or 2G", 10)
 
 
 class Section(BaseModel):
@@ -107,6 +94,19 @@ class Ssh(Section):
     )
 
 
+class Reserved(Section):
+    cpu: Quantity | None = Field(None, description="Processors, such as 500m for half of one.")
+    memory: Quantity | None = Field(None, description="Memory, such as 1Gi; the kubelet keeps 100Mi free besides.")
+    ephemeral_storage: Quantity | None = Field(
+        None, alias="ephemeral-storage", description="Room on the disk of /var/lib/kubelet, such as 5Gi."
+    )
+    pid: Quantity | None = Field(None, description="Numbers of processes, such as 1000.")
+
+    def by_resource(self) -> dict[str, str]:
+        """Kubernetes' name of each resource that is written, to its amount."""
+        return self.model_dump(by_alias=True, exclude_none=True)
+
+
 class Host(Section):
     name: Name = Field(description="The machine's short host name; also its Node name.")
     address: Address = Field(description="The IPv4 address that the other hosts and SSH connect to.")
@@ -118,6 +118,9 @@ class Host(Section):
     taints: list[TaintText] = Field([], description="Node taints (workers), as key=value:Effect.")
     pod_cidr: Cidr | None = Field(
         None, description="The worker's block of the pod network; default: derived from its name or address."
+    )
+    reserved: Reserved = Field(
+        Reserved(), description="The same as kubelet.reserved for this worker, which may differ in any of its keys."
     )
 
 
@@ -193,6 +196,9 @@ class Kubelet(Section):
         settings.Kubelet.fail_cgroup_v1, description="Whether kubelets since 1.35 refuse a host with cgroup v1."
     )
     max_pods: whole(1, 1000) = Field(settings.Kubelet.max_pods, description="Maximum number of pods per worker.")
+    reserved: Reserved = Field(
+        Reserved(), description="What each worker keeps from pods for whatever else runs on it, such as etcd."
+    )
 
 
 class KubeProxy(Section):

@@ -46,6 +46,12 @@ TAIL = """
 # extra_args: {kube-apiserver: {default-not-ready-toleration-seconds: 60}}    # flags the unit sets: override_args
 """
 
+# Of a machine with 2 GiB: etcd, the API server and the others take 800 MB, the system some more; pods get what is left.
+RESERVED = """\
+    # Kept from pods, because etcd and the control plane run here too. More is better on a larger machine.
+    reserved: {cpu: 500m, memory: 1Gi}
+"""
+
 # Said once, below the first host of a kind.
 HINTS = {
     "lb": "    # HAProxy runs here; its address is the API's, unless api.address is set.",
@@ -99,7 +105,8 @@ def _host(name: str, roles: tuple[str, ...], target: Target) -> str:
     ]
     lines += [f"    ssh: {{{', '.join(ssh)}}}"] if ssh else []
     lines += [HINTS[role] for role in roles[:1] if name.endswith(("lb", "-0"))]
-    return "\n".join(lines) + "\n"
+    shared = "worker" in roles and len(roles) > 1
+    return "\n".join(lines) + "\n" + (RESERVED if shared else "")
 
 
 def _target(text: str) -> Target:

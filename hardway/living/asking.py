@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
-from ..cluster import Host
+from ..cluster import Cluster, Host
 from ..errors import HardwayError
 from ..facts import Facts
 from ..foreign.understanding import mapping, mappings, text, texts, understood
@@ -18,6 +19,7 @@ from . import roads
 from .encryption import serves, settled
 from .lives import Lives, Node, forward, node
 from .reach import blocked
+from .requested import requests
 
 T = TypeVar("T")
 ETCD, API = "etcd.service", "kube-apiserver.service"
@@ -34,7 +36,7 @@ def what_lives(live: Live, facts: Mapping[str, Facts] | None = None, trial: bool
     servers = running(live.cluster.control_plane, facts, API)
     with ThreadPoolExecutor(2) as pool:
         etcd = pool.submit(_etcd, live, members) if members else None
-        api = pool.submit(_api, live, servers) if servers else None
+        api = pool.submit(_api, live, servers, facts or {}) if servers else None
         found = Lives() if etcd is None else etcd.result()
         others = Lives() if api is None else api.result()
     lives = replace(others, etcd=found.etcd, members=found.members, etcd_versions=found.etcd_versions)
@@ -93,15 +95,22 @@ def _etcd(live: Live, running: tuple[Host, ...]) -> Lives:
     return Lives(f"{first.cluster_id:x}", _answer(live.etcd(host).members), versions)
 
 
-def _api(live: Live, servers: tuple[Host, ...]) -> Lives:
+def _api(live: Live, servers: tuple[Host, ...], facts: Mapping[str, Facts]) -> Lives:
     for host in servers:
-        api = live.kube(host)
-        nodes = _answer(lambda api=api: _nodes(api))
+        nodes = _answer(partial(_nodes, live.kube(host)))
         if nodes is not None:
-            uid = _answer(lambda api=api: _uid(api)) or ""
-            corefile = _answer(lambda api=api: _forward(api))
-            return Lives(uid=uid, nodes=nodes, servers=_answer(lambda api=api: _servers(api)), forward=corefile)
+            return _told(live.kube(host), live.cluster, facts, nodes)
     return Lives()
+
+
+def _told(api: KubeApi, cluster: Cluster, facts: Mapping[str, Facts], nodes: Mapping[str, Node]) -> Lives:
+    return Lives(
+        uid=_answer(lambda: _uid(api)) or "",
+        nodes=nodes,
+        servers=_answer(lambda: _servers(api)),
+        forward=_answer(lambda: _forward(api)),
+        requested=_answer(lambda: requests(api, cluster, facts, nodes)),
+    )
 
 
 def _nodes(api: KubeApi) -> dict[str, Node] | None:

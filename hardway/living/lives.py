@@ -5,16 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from ..etcd.interface import Member
+from ..foreign.quantity import amount
 from ..foreign.understanding import mapping, mappings, text
 from .reach import Blocked
+
+# The resources of which pods request an amount, and a Node has so much.
+COUNTED = ("cpu", "memory", "ephemeral-storage")
 
 
 @dataclass(frozen=True)
 class Node:
-    """One Node object. `address` is its InternalIP and `block` its pod CIDR; empty where the Node does not say."""
+    """One Node object. `address` is its InternalIP, `block` its pod CIDR, and `allocatable` what pods may have of each
+    resource that is COUNTED; empty where the Node does not say."""
 
     name: str
     address: str = ""
@@ -22,6 +28,7 @@ class Node:
     version: str = ""
     ready: bool = False
     schedulable: bool = True
+    allocatable: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,9 @@ class Lives:
     matters (see hardway.living.encryption.settled). `forward` is where cluster DNS asks for other names, None also when
     it is not installed. `listening` are load balancers that share the API's address and are of no host in the
     inventory, by their address: whether HAProxy listens there; those that do not answer are left out.
-    `blocked` are connections between the hosts that do not come about, as far as they were tried.
+    `blocked` are connections between the hosts that do not come about, as far as they were tried. `requested` is what
+    the pods on a Node request of each resource, by the Node's name; it is asked only where that matters (see
+    hardway.living.requested).
     """
 
     etcd: str = ""
@@ -48,6 +57,7 @@ class Lives:
     forward: tuple[str, ...] | None = None
     listening: Mapping[str, bool] = field(default_factory=dict)
     blocked: tuple[Blocked, ...] = ()
+    requested: Mapping[str, Mapping[str, Decimal]] | None = None
 
 
 def forward(corefile: Mapping[str, Any] | None) -> tuple[str, ...] | None:
@@ -64,6 +74,7 @@ def node(found: Mapping[str, Any]) -> Node:
     status, spec = found.get("status", {}), found.get("spec", {})
     addresses = {one["type"]: text(one["address"]) for one in mappings(status.get("addresses"))}
     conditions = {one["type"]: one["status"] for one in mappings(status.get("conditions"))}
+    allocatable = mapping(status.get("allocatable"))
     return Node(
         found["metadata"]["name"],
         addresses.get("InternalIP", ""),
@@ -71,4 +82,5 @@ def node(found: Mapping[str, Any]) -> Node:
         text(mapping(status.get("nodeInfo")).get("kubeletVersion", "")).removeprefix("v"),
         conditions.get("Ready") == "True",
         not spec.get("unschedulable", False),
+        {resource: amount(allocatable[resource]) for resource in COUNTED if resource in allocatable},
     )

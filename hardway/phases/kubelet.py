@@ -6,7 +6,10 @@ and asks the API server what a caller may do. The certificate in its kubeconfig 
 one: from then on the kubelet renews its own, in /var/lib/kubelet/pki. When the kubeconfig gets another
 certificate, hardway takes the kubelet's own away, so that it starts over from the new one.
 
-By hand: `kubectl get nodes -o wide`; `curl -k https://<worker>:10250/pods` answers 401.
+Where the machine has other roles too, `reserved` in the inventory keeps some of it from pods (systemReserved).
+
+By hand: `kubectl get nodes -o wide`; `curl -k https://<worker>:10250/pods` answers 401;
+`kubectl describe node <worker>` shows what the machine has (Capacity) and what pods may have (Allocatable).
 
 Goes wrong: the node name in the certificate differs from the name under which it registers (`node … is not
 allowed`); swap is on; the kubelet's cgroup driver is not containerd's.

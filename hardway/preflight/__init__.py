@@ -23,6 +23,7 @@ from . import (
     nodes,
     other_run,
     reach,
+    reserved,
     restoring,
     roads,
     servers,
@@ -43,6 +44,7 @@ CHECKS = (
     *flags.CHECKS,
     *encryption.CHECKS,
     *machine.ROOM,
+    *reserved.CHECKS,
     *versions.CHECKS,
     *upgrades.CHECKS,
 )
@@ -78,6 +80,7 @@ EVERY = (*CHECKS, *AROUND, *identity.TOGETHER, *TOGETHER)
 IGNORABLE = (
     *machine.FIRST,
     *machine.ROOM,
+    *reserved.CHECKS,
     *identity.CHECKS,
     *identity.TOGETHER,
     *versions.CHECKS,

@@ -40,6 +40,13 @@ def test_an_inventory_is_drafted_and_is_right(desk: Counter):
     hosts = [f"root@10.0.0.{number}" for number in (9, 10, 11, 12, 20, 21)]
     (desk.folder / "cluster.yaml").write_text(desk.hardway("init", *hosts).ok().out)
     assert "cluster.yaml: ok, cluster" in desk.hardway("validate", "cluster.yaml").ok().out
+    one = desk.hardway("init", "root@10.0.0.9").ok().out
+    (desk.folder / "cluster.yaml").write_text(one)
+    assert "cluster.yaml: ok, cluster" in desk.hardway("validate", "cluster.yaml").ok().out
+    (desk.folder / "cluster.yaml").write_text(one.replace("memory: 1Gi", "memory: 1GB"))
+    line = 1 + one[: one.index("memory: 1Gi")].count("\n")
+    refused = f"cluster.yaml:{line}: hosts[0].reserved.memory: must be an amount as Kubernetes writes it"
+    assert refused in desk.hardway("validate", "cluster.yaml").ok(3).err
     (desk.folder / "cluster.yaml").write_text("cluster: Shop\n")
     assert "cluster.yaml:1: cluster: must be" in desk.hardway("validate", "cluster.yaml").ok(3).err
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fakes.memory_pods import pod
 from fakes.world import World
 
 Data = dict[str, Any]
@@ -148,6 +149,39 @@ def flags(section: str, values: Mapping[str, Data]) -> Edits:
     }
 
 
+def requesting(resource: str, much: str) -> Callable[[World], object]:
+    """A pod on worker-0 that requests so much of a resource."""
+
+    def placed(world: World) -> None:
+        spec = pod(world.objects, "worker-0", "large")["spec"]
+        spec["containers"] = [{"resources": {"requests": {resource: much}}}]
+
+    return placed
+
+
+# Of a worker in memory (2 processors, 8Gi, 20Gi): what a pod requests, all that it leaves, and more than that.
+ROOM = {"cpu": ("500m", 1.5, "1501m"), "memory": ("4Gi", "4096Mi", "5Gi"), "ephemeral-storage": ("5Gi", "15Gi", "16Gi")}
+
+
+def reserving(section: str) -> Edits:
+    """What is kept from pods comes, gets less, goes, or is all or more than what they leave."""
+    key = section.replace("[]", "[worker-0]")
+    found: Edits = {(f"{section}.pid", ""): [Edit(put(f"{key}.pid", 1000)), Edit(put(f"{key}.pid", "1k"))]}
+    for resource, (half, rest, beyond) in ROOM.items():
+        keep, place = f"{key}.{resource}", requesting(resource, half)
+        found[f"{section}.{resource}", "less, or as much as the pods there leave"] = [
+            Edit(put(keep, half)),
+            Edit(put(keep, half), founded=put(keep, beyond), machines=requesting(resource, beyond)),
+            Edit(put(keep, 0), founded=put(keep, beyond)),
+            Edit(put(keep, rest), machines=place),
+        ]
+        found[f"{section}.{resource}", "more than the pods there leave"] = [
+            Edit(put(keep, beyond), machines=place),
+            Edit(put(keep, beyond), founded=put(keep, half), machines=place),
+        ]
+    return found
+
+
 def roles(name: str, *names: str) -> Writing:
     return put(f"hosts[{name}].roles", list(names))
 
@@ -235,6 +269,7 @@ EDITS: Edits = {
     ("audit.max_size_mb", ""): [Edit(put("audit.max_size_mb", 50))],
     ("kubelet.fail_cgroup_v1", ""): [Edit(put("kubelet.fail_cgroup_v1", True))],
     ("kubelet.max_pods", ""): [Edit(put("kubelet.max_pods", 50)), Edit(put("kubelet.max_pods", 200))],
+    **reserving("kubelet.reserved"),
     ("kube_proxy.mode", ""): [Edit(put("kube_proxy.mode", "nftables"))],
     **flags("extra_args", EXTRA),
     **flags("override_args", OVERRIDE),
@@ -314,6 +349,7 @@ EDITS: Edits = {
     ("hosts[].taints", ""): [Edit(put("hosts[worker-0].taints", ["dedicated=batch:NoExecute"]))],
     ("hosts[].pod_cidr", "another block"): [Edit(put("hosts[worker-0].pod_cidr", "10.200.7.0/24"))],
     ("hosts[].pod_cidr", "the block it has, written down"): [Edit(put("hosts[worker-0].pod_cidr", "10.200.0.0/24"))],
+    **reserving("hosts[].reserved"),
     **reaching("ssh"),
     **reaching("hosts[].ssh"),
 }

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from stage import COMMON, Stage, await_true
 
+from hardway.foreign.quantity import amount
+
 
 def host(name: str, address: str, *roles: str) -> dict:
     return {"name": name, "address": address, "roles": list(roles)}
@@ -21,7 +23,12 @@ SINGLE = {
     "network": {"node_cidr": "10.246.0.0/24", "pod_cidr": "10.206.0.0/16", "service_cidr": "10.38.0.0/24"},
     "addons": {"coredns": {"replicas": 1}},
     "lab": {"gateway": "10.246.0.1"},
-    "hosts": [host("all-in-one", "10.246.0.10", "etcd", "control-plane", "worker")],
+    "hosts": [
+        {
+            **host("all-in-one", "10.246.0.10", "etcd", "control-plane", "worker"),
+            "reserved": {"cpu": "250m", "memory": "256Mi", "pid": 1000},
+        }
+    ],
 }
 
 # Everything on three machines; the two that balance share the address 10.247.0.5.
@@ -70,6 +77,26 @@ class TestOneMachine:
             60,
             "the kubelet's certificate request to be approved and signed",
         )
+
+    def test_pods_get_less_than_the_machine_has_by_what_is_reserved(self, stage: Stage):
+        """The kubelet keeps 100Mi of memory free besides."""
+        [node] = json.loads(stage.kubectl("get", "nodes", "-o", "json").ok().out)["items"]
+        there, left = node["status"]["capacity"], node["status"]["allocatable"]
+        assert amount(there["cpu"]) - amount(left["cpu"]) == amount("250m"), (there, left)
+        assert amount(there["memory"]) - amount(left["memory"]) == amount("356Mi"), (there, left)
+
+    def test_more_than_the_machine_has_is_refused_and_less_is_given_back(self, stage: Stage):
+        before = stage.inventory.read_text()
+        stage.edit(lambda inventory: inventory["hosts"][0]["reserved"].update(cpu=1000))
+        assert "[ERROR Reserved] all-in-one: 1000000m of cpu" in stage.hardway("bootstrap", "INV").ok(5).err
+        stage.inventory.write_text(before)
+        stage.edit(lambda inventory: inventory["hosts"][0]["reserved"].update(cpu="100m"))
+        done = stage.bootstrap().changes
+        assert {(phase, host) for phase, host, _ in done} == {("kubelet", "all-in-one")}, done
+        node = ["get", "node", "all-in-one", "-o", "json"]
+        status = lambda: json.loads(stage.kubectl(*node).ok().out)["status"]  # noqa: E731
+        kept = lambda: amount(status()["capacity"]["cpu"]) - amount(status()["allocatable"]["cpu"])  # noqa: E731
+        await_true(lambda: kept() == amount("100m"), 30, "the node to say what pods may have")
 
     def test_the_control_plane_runs_in_its_sandbox(self, stage: Stage):
         for unit in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"):

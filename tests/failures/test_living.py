@@ -18,6 +18,7 @@ from stage import Ran, Stage, await_true, of_the_lab
 from strike import begins
 from watched import Watched
 
+from hardway.foreign.quantity import amount
 from hardway.inventory import load
 from hardway.phases import control_plane
 from hardway.state.statedir import StateDir
@@ -117,6 +118,37 @@ def test_network_of_a_living_cluster(stage: Stage, told):
         assert "10.69.0.0/24" in ran.err and network["service_cidr"] in ran.err
         assert "[ERROR NetworkFixed] one: network.service_cidr" in stage.hardway("plan", "INV").ok().out
     assert "no changes" in stage.hardway("plan", "INV", "--exit-code").ok().out
+
+
+def keeping(stage: Stage, **amounts: Any) -> contextlib.AbstractContextManager:
+    """`one` keeps so much from pods in the inventory, for a while."""
+    hosts = yaml.safe_load(stage.inventory.read_text())["hosts"]
+    return edited(stage, hosts=[{**host, "reserved": amounts} if host["name"] == "one" else host for host in hosts])
+
+
+@case("reserved-more-than-there-is")
+def test_reserved_more_than_there_is(stage: Stage, told):
+    with keeping(stage, cpu=1000):
+        told(stage.hardway("bootstrap", "INV"), "one")
+
+
+@case("reserved-more-than-pods-leave")
+def test_reserved_more_than_pods_leave(stage: Stage, told):
+    """The pod has no image, so it never starts; it has its place all the same."""
+    read = ("get", "node", "one", "-o", "jsonpath={.status.allocatable.cpu}")
+    free = amount(stage.kubectl(*read).ok().out)
+    container = {"name": "x", "image": "none", "imagePullPolicy": "Never", "resources": {"requests": {"cpu": "600m"}}}
+    spec = {"nodeName": "one", "terminationGracePeriodSeconds": 0, "containers": [container]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "large"}, "spec": spec}
+    stage.kubectl("create", "-f", "-", stdin=yaml.safe_dump(pod)).ok()
+    try:
+        with keeping(stage, cpu=str(free - amount("500m"))):
+            told(stage.hardway("bootstrap", "INV"), "one")
+            stage.kubectl("delete", "pod", "large").ok()
+            stage.bootstrap()
+            await_true(lambda: stage.kubectl(*read).ok().out == "500m", 30, "the node to say what pods may have")
+    finally:
+        stage.kubectl("delete", "pod", "large", "--ignore-not-found").ok()
 
 
 @case("flag-that-stays")

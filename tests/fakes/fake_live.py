@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from hardway.cluster import Cluster, Host
 from hardway.errors import ConnectionFailed, HardwayError, NotReadyError
+from hardway.foreign.quantity import amount
 from hardway.ports import SSH
 from hardway.resources.unit_state import properties
 from hardway.targets.away import Away
@@ -18,7 +19,7 @@ from .memory_etcd import Membership, MemoryEtcd
 from .memory_host import MemoryHost
 from .memory_kube import MemoryKube, Objects
 from .memory_pods import POLICY, counted, ended
-from .memory_probes import SIGNED
+from .memory_probes import SIGNED, reserved
 from .memory_roads import CLIENTS, HAPROXY, Roads, loaded
 from .memory_trust import ROOT, Trust, now
 
@@ -27,6 +28,7 @@ COREDNS = "/apis/apps/v1/namespaces/kube-system/deployments/coredns"
 PODS = "/api/v1/namespaces/kube-system/pods"
 EVERY_POD = "/api/v1/pods"
 SIGNER = "/etc/kubernetes/pki/ca-signing.crt"
+MACHINE = {"cpu": "2", "memory": "8Gi", "ephemeral-storage": "20Gi"}
 
 
 class FakeLive(Live):
@@ -162,6 +164,7 @@ class FakeLive(Live):
                     "addresses": [{"type": "InternalIP", "address": self._node_ip(host)}],
                     "conditions": [{"type": "Ready", **status}],
                     "nodeInfo": self._info(host, works),
+                    "allocatable": self._allocatable(host),
                 }
         if wanted.startswith((COREDNS, "/api/v1/namespaces/", "/api/v1/pods", POLICY)):
             ended(self.objects, self._runs_kubelet)
@@ -174,6 +177,12 @@ class FakeLive(Live):
         version = self.hosts[host.name].q_version("kubelet.service")
         said = {"kubeletVersion": f"v{version}", "containerRuntimeVersion": "containerd://2.3.7"}
         return said if works and version else before
+
+    def _allocatable(self, host: Host) -> dict[str, str]:
+        """What the kubelet that runs has said last of what its machine has, less what it keeps from pods."""
+        kept = reserved(loaded(self.hosts[host.name], "kubelet", "/var/lib/kubelet/config.yaml"))
+        left = {resource: amount(there) - amount(kept.get(resource, 0)) for resource, there in MACHINE.items()}
+        return {"pods": "110", **{resource: str(found) for resource, found in left.items()}}
 
     def _workers(self) -> list[Host]:
         """Those of the inventory, and the machines that left it with a kubelet."""

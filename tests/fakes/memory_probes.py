@@ -43,6 +43,12 @@ def providers(config: bytes) -> list[str]:
     return others + [named(kind, key["name"], key["secret"]) if key else kind for kind, key in found]
 
 
+def reserved(config: str) -> dict[str, str]:
+    """What a kubelet's configuration keeps from pods, by resource."""
+    found = re.search(r"^systemReserved:\n((?:  .*\n)+)", config, re.MULTILINE)
+    return dict(re.findall(r'^  ([a-z-]+): "([^"]+)"$', found[1], re.MULTILINE)) if found else {}
+
+
 class MemoryProbes:
     """The `q_` half of MemoryHost; it reads the fields below and changes none of them."""
 
@@ -289,6 +295,7 @@ class MemoryProbes:
             "providers": " ".join(providers(config.content)) if config else "",
             "service_cidr": found(r"--service-cluster-ip-range=(\S+)", unit("kube-apiserver")),
             "flags": " ".join(self._flags()),
+            "reserved": " ".join(f"{name}={value}" for name, value in reserved(self._kubelet_config()).items()),
             "issuer": found(r"--service-account-issuer=(\S+)", unit("kube-apiserver")),
             "pod_cidr": found(r"--cluster-cidr=(\S+)", unit("kube-controller-manager")),
             "joined": "yes" if SIGNED in self.disk.files else "",
@@ -296,6 +303,9 @@ class MemoryProbes:
             "trusts": " ".join(self._trusts()),
             **self._roads(),
         }
+
+    def _kubelet_config(self) -> str:
+        return self.disk.read("/var/lib/kubelet/config.yaml").decode()
 
     def _trusts(self) -> Iterator[str]:
         """What read.sh's s_trusts says of the files that it looks into."""

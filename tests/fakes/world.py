@@ -20,6 +20,7 @@ from hardway.living.asking import COREDNS, balancers, with_encryption
 from hardway.living.departed import departed
 from hardway.living.encryption import UNIT, settled
 from hardway.living.lives import forward, node
+from hardway.living.requested import requests
 from hardway.phase import API, ETCD, OPERATOR, SECRETS, Inputs, Phase
 from hardway.phases import PHASES
 from hardway.pki.credentials import Credentials
@@ -162,15 +163,17 @@ class World:
         servers = [host for host in self.cluster.control_plane if host.name not in self.away]
         served = any(not self.live._apiserver(host) for host in servers)
         self.live._kubelets("")
-        nodes = [node(found) for path, found in self.objects.by_path.items() if path.startswith("/api/v1/nodes/")]
+        found = [node(found) for path, found in self.objects.by_path.items() if path.startswith("/api/v1/nodes/")]
+        nodes = {one.name: one for one in found}
         lives = Lives(
             etcd=f"{self.membership.id:x}" if etcd else "",  # founded anew on the same hosts it has the same
             members=said,
             uid=self.founding if served else "",
-            nodes={one.name: one for one in nodes} if served else None,
+            nodes=nodes if served else None,
             servers=self._servers() if served else None,
             forward=forward(self.objects.by_path.get(COREDNS)) if served else None,
             listening=balancers(self.live, self.facts),
+            requested=requests(self.live.kube(), self.cluster, self.facts, nodes) if served else None,
         )
         facts = self.facts
         done = settled(self.cluster, facts, self.credentials.encryption_writer())

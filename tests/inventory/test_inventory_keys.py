@@ -51,6 +51,12 @@ BROKEN = [
     ({"hosts.4.address": "10.240.0.300"}, "hosts[4].address: must be an IPv4 address such as 10.240.0.10"),
     ({"hosts.4.address": "fe80::1"}, "hosts[4].address: must be an IPv4 address"),
     ({"hosts.4.address": 10}, 'hosts[4].address: must be an IPv4 address such as 10.240.0.10, not "10"'),
+    (
+        {"kubelet.reserved": {"memory": "1 Gi"}},
+        'kubelet.reserved.memory: must be an amount as Kubernetes writes it, such as 500m or 1Gi, not "1 Gi"',
+    ),
+    ({"hosts.4.reserved": {"cpu": -1}}, "hosts[4].reserved.cpu: must be an amount as Kubernetes writes it"),
+    ({"hosts.4.reserved": {"ram": "1Gi"}}, "hosts[4].reserved.ram: unknown key. Allowed here: cpu, memory, ephemeral-"),
     ({"hosts.4.roles": []}, "hosts[4].roles: must have at least one item"),
     ({"hosts.4.roles": "worker"}, "hosts[4].roles: must be a list"),
     (

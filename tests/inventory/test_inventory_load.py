@@ -157,6 +157,17 @@ def test_values_reach_components_as_they_were_written(tmp_path):
     assert args == {"kubelet": {"feature-gates": "A=true", "image-gc-high-threshold": "80", "x": "true"}}
 
 
+def test_a_worker_may_keep_something_else_from_pods_than_all_of_them(tmp_path):
+    assert all(host.reserved == {} for host in loaded(tmp_path, {}).hosts)
+    for_all = {"cpu": 0.5, "memory": "1Gi", "pid": None}
+    hosts = loaded(tmp_path, {"kubelet.reserved": for_all, "hosts.5.reserved": {"memory": 0, "pid": 1000}}).hosts
+    assert [host.reserved for host in hosts] == [
+        *[{}] * 4,
+        {"cpu": "0.5", "memory": "1Gi"},
+        {"cpu": "0.5", "memory": "0", "pid": "1000"},
+    ]
+
+
 def test_a_wrong_inventory_is_one_error_with_all_problems(tmp_path):
     path = written(tmp_path, text_of(changed({"cluster": "A", "kubernetes": "x"})))
     with pytest.raises(InventoryError) as caught:

@@ -211,6 +211,19 @@ BROKEN = [
         "extra_args.kubelet.boot-id-file",
         "kubelet of Kubernetes 1.37 has no such flag",
     ),
+    ({"hosts.0.reserved": {"cpu": "500m"}}, "hosts[0].reserved", "is not a Node: only a host with the role worker"),
+    ({"kubelet.reserved": {"memory": "512m"}}, "kubelet.reserved.memory", "512m is less than 1Mi: add a unit"),
+    ({"hosts.5.reserved": {"ephemeral-storage": 512}}, "hosts[5].reserved.ephemeral-storage", "512 is less than 1Mi"),
+    (
+        {"hosts.5.reserved": {"cpu": 1}, "extra_args": {"kubelet": {"system-reserved": "cpu=1"}}},
+        "extra_args.kubelet.system-reserved",
+        "overrides hosts[5].reserved: keep one of the two",
+    ),
+    (
+        {"kubelet.reserved": {"cpu": 1}, "override_args": {"kubelet": {"system-reserved": "cpu=1"}}},
+        "override_args.kubelet.system-reserved",
+        "overrides kubelet.reserved: keep one of the two",
+    ),
     ({"addons.coredns": {"forward": ["127.0.0.53"]}}, "addons.coredns.forward", "use an address pods can reach"),
     (
         {"addons.coredns": {"stub_domains": {"a.b": ["10.32.0.10"]}}},
@@ -262,6 +275,8 @@ def test_the_right_inventory_breaks_none(tmp_path):
         {"hosts.5.name": "w" * 51 + "1", "hosts.0.name": "b" * 63},
         {"addons.coredns": {"forward": ["10.9.9.8"], "stub_domains": {"corp.example": ["10.9.9.9", "fd00::53"]}}},
         {"kubernetes": "1.34.4", "extra_args": {"etcd": {"snapshot-count": 1000}}},
+        {"extra_args": {"kubelet": {"system-reserved": "cpu=1"}}},
+        {"kubelet.reserved": {"cpu": 0.5, "memory": 0, "pid": 1000}, "hosts.5.reserved": {"memory": "1Gi"}},
         {"override_args": {"kube-apiserver": {"profiling": True}}, "kube_proxy.mode": "nftables"},
         {
             "ssh": {"config": None, "known_hosts": None, "bastion": {"address": "10.9.9.9"}},

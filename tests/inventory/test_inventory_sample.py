@@ -22,6 +22,14 @@ def test_a_sample_with_hosts_loads(tmp_path, count):
     assert bool(review.cluster.load_balancers) == (count >= 4)
 
 
+@pytest.mark.parametrize("count", range(1, 9))
+def test_a_worker_with_other_roles_keeps_something_from_pods(tmp_path, count):
+    cluster = inventory.load(written(tmp_path, inventory.sample(hosts(count))))
+    shared = [host for host in cluster.workers if len(host.roles) > 1]
+    assert [host for host in cluster.hosts if host.reserved] == shared and bool(shared) == (count == 1)
+    assert all(host.reserved == {"cpu": "500m", "memory": "1Gi"} for host in shared)
+
+
 def test_the_sample_without_hosts_loads(tmp_path):
     assert len(inventory.load(written(tmp_path, inventory.sample())).hosts) == 6
 

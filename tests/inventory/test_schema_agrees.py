@@ -31,6 +31,7 @@ WHOLE: dict[str, Any] = {
     "ssh": {"user": "root", "key": "~/.ssh/id", "config": None, "bastion": {"address": "jump", "port": 22, "key": "k"},
             "connect_timeout": 1.5, "agent": False, "sudo": "auto"},
     "pki": {"algorithm": "rsa-2048", "validity_days": 30},
+    "kubelet": {"max_pods": 50, "reserved": {"cpu": 0.5, "memory": "1Gi", "ephemeral-storage": None, "pid": 1000}},
     "extra_args": {"kubelet": {"v": 2, "event-qps": "5"}, "etcd": {}},
     "assets": {"source": "mirror", "mirror": "https://x", "checksums": "sums.yaml"},
     "addons": {"coredns": {"forward": ["192.0.2.1", "fd00::1"], "stub_domains": {"corp.example": ["192.0.2.2"]}}},
@@ -38,7 +39,7 @@ WHOLE: dict[str, Any] = {
     "drills": True,
 }  # fmt: skip
 WHOLE["hosts"][4] |= {"labels": {"a": "b", "example.org/c": ""}, "taints": ["a=b:NoSchedule"], "ssh": {"port": 2222},
-                      "pod_cidr": "10.200.1.0/24"}  # fmt: skip
+                      "pod_cidr": "10.200.1.0/24", "reserved": {"cpu": "500m"}}  # fmt: skip
 VALUES: list[Any] = [
     None,
     True,
@@ -108,6 +109,14 @@ VALUES: list[Any] = [
     "1.36",
     "3.6.14-rc.1",
     "512M",
+    "500m",
+    "1Gi",
+    "1.5Gi",
+    "+.5e-3",
+    "1e300",
+    "-1Gi",
+    "1gi",
+    "1 Gi",
     "2G",
     "2GB",
     "123456789",

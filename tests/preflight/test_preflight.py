@@ -149,6 +149,24 @@ def test_nftables_needs_a_kernel_of_its_time(inputs, kernel, named):
     assert findings(made) == []
 
 
+@pytest.mark.parametrize(
+    ("kept", "words"),
+    [
+        ({"cpu": "1999m", "memory": "8091Mi", "pid": "1k"}, []),
+        ({"cpu": "0", "memory": "0"}, []),
+        ({"cpu": "2"}, ["2000m of cpu are kept from pods, but it has 2000m"]),
+        ({"memory": "8092Mi"}, ["8092Mi of memory are kept from pods and the kubelet 100Mi more, but it has 8192Mi"]),
+        ({"cpu": "1e9", "memory": "1Ti"}, ["1000000000000m of cpu", "1048576Mi of memory"]),
+    ],
+)
+def test_a_worker_keeps_less_from_pods_than_it_has(inputs, kept, words):
+    made = inputs("worker-0", cpus=2)
+    hosts = [replace(host, reserved=kept) if host.name == "worker-0" else host for host in VAGRANT.hosts]
+    found = findings(replace(made, cluster=replace(VAGRANT, hosts=tuple(hosts))))
+    assert [one.name for one in found] == ["Reserved"] * len(words)
+    assert all(word in one.what and not one.warning for one, word in zip(found, words, strict=True))
+
+
 def test_a_name_server_of_ones_own_is_no_matter_where_the_inventory_names_others(inputs):
     made = inputs("worker-0", nameservers=("127.0.0.1",))
     assert findings(replace(made, cluster=replace(VAGRANT, coredns=CoreDns(forward=("192.0.2.53",))))) == []

@@ -106,7 +106,10 @@ def ha() -> Cluster:
 
 def single() -> Cluster:
     """One host that is everything, with as little as possible switched on."""
-    host = machine("node", "192.168.1.10", Role.ETCD, Role.CONTROL_PLANE, Role.WORKER, pods=0)
+    host = replace(
+        machine("node", "192.168.1.10", Role.ETCD, Role.CONTROL_PLANE, Role.WORKER, pods=0),
+        reserved={"memory": "1Gi", "cpu": "0.5", "ephemeral-storage": "5Gi", "pid": "1000"},
+    )
     return Cluster(
         "single",
         (host,),

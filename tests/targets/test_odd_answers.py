@@ -19,9 +19,10 @@ from hardway.commands.status.collect import AGE, ETCD, LEASE, machine, member, o
 from hardway.errors import HardwayError
 from hardway.etcd.command import Etcdctl
 from hardway.facts import Facts, parse
-from hardway.foreign.understanding import NotUnderstood, understood, unexpected
+from hardway.foreign.understanding import NotUnderstood, mappings, understood, unexpected
 from hardway.inventory import load
 from hardway.living.lives import forward, node
+from hardway.living.requested import Amounts, of_pod, together
 from hardway.phase import Inputs
 from hardway.pki.credentials import Credentials
 from hardway.preflight import findings
@@ -69,6 +70,7 @@ providers=aescbc:key1=1f0c identity
 service_cidr=10.32.0.0/24
 issuer=https://10.240.0.9:6443
 pod_cidr=10.200.0.0/16
+reserved=cpu=500m memory=1Gi
 signs=yes
 trusts=/etc/kubernetes/pki/ca.crt=0123456789abcdef /etc/kubernetes/pki/sa.pub=fedcba9876543210
 flags=etcd.wal-dir=/var/lib/wal kube-apiserver.secure-port=6443
@@ -92,10 +94,16 @@ NODE = {
         "addresses": [{"type": "InternalIP", "address": "10.240.0.20"}],
         "conditions": [{"type": "Ready", "status": "False", "message": "kubelet stopped", "reason": "X"}],
         "nodeInfo": {"kubeletVersion": "v1.36.4", "containerRuntimeVersion": "containerd://2.3.7"},
-        "allocatable": {"pods": "110"},
+        "allocatable": {"pods": "110", "cpu": "1500m", "memory": "1Gi"},
     },
 }
-PODS = {"items": [{"metadata": {"name": "a"}, "spec": {"nodeName": "worker-0"}}, {"metadata": {"name": "b"}}]}
+REQUEST = {"resources": {"requests": {"cpu": "100m"}}}
+PODS = {
+    "items": [
+        {"metadata": {"name": "a"}, "spec": {"nodeName": "worker-0", "containers": [REQUEST], "overhead": {"cpu": 1}}},
+        {"metadata": {"name": "b"}, "spec": {"initContainers": [{**REQUEST, "restartPolicy": "Always"}]}},
+    ]
+}
 STATUS = [
     {
         "Endpoint": HOST.client_url,
@@ -181,6 +189,10 @@ def test_etcd(question, right, data: st.DataObject):
         assert "controller-0" in " ".join(error.lines())
 
 
+def requested(pods: dict) -> Amounts:
+    return together(map(of_pod, mappings(pods.get("items"))))
+
+
 class Api(KubeApi):
     """An API server that answers this."""
 
@@ -224,7 +236,13 @@ def test_nodes_of_an_api(body: bytes):
     mutated(PODS), mutated({"status": {"readyReplicas": 2}}), mutated({"data": {"Corefile": "a {\n forward . x\n}"}})
 )
 def test_other_objects_of_an_api(pods, deployment, names):
-    for question, right in ((pods_of, pods), (_pods, pods), (ready_of, deployment), (forward, names)):
+    for question, right in (
+        (pods_of, pods),
+        (_pods, pods),
+        (requested, pods),
+        (ready_of, deployment),
+        (forward, names),
+    ):
         try:
             with understood("the API server", right):
                 question(right)

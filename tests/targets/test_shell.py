@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 from fakes.local_transport import LocalTransport
+from rendered.clusters import single
 
 from hardway.errors import RemoteCommandError
 from hardway.facts import parse
+from hardway.render import render
 from hardway.resources import Binary, Block, Directory, File, Owned, Sysctl, Unit
 from hardway.resources.base import Situation
 from hardway.resources.unit_state import properties
@@ -473,6 +475,17 @@ def test_a_host_of_ours_says_which_networks_its_control_plane_lives_by(remote, t
     elsewhere(remote, {"u=/etc/systemd/system": f"u={tmp_path}"})
     facts = parse(remote.probe([Probe("survey")])[Probe("survey")], 0.0, 0.0)
     assert (facts.service_cidr, facts.pod_cidr, facts.issuer) == ("10.32.0.0/24", "10.200.0.0/16", "https://me")
+
+
+@pytest.mark.parametrize("written", [{}, {"cpu": "500m"}, {"cpu": "0.5", "memory": "1Gi", "ephemeral-storage": "5Gi"}])
+def test_a_host_of_ours_says_what_its_kubelet_keeps_from_pods(remote, tmp_path, written):
+    worker = replace(single().hosts[0], reserved=written)
+    config = render("kubelet-config.yaml", single(), worker, resolv_conf="/etc/resolv.conf", signs=True)
+    (tmp_path / "config.yaml").write_bytes(config)
+    remote.change([Op("cluster", ("shop", "0123"))])
+    elsewhere(remote, {"/var/lib/kubelet/config.yaml": tmp_path / "config.yaml"})
+    facts = parse(remote.probe([Probe("survey")])[Probe("survey")], 0.0, 0.0)
+    assert facts.reserved == written
 
 
 def elsewhere(remote, places) -> None:

@@ -14,7 +14,8 @@ from ...drain.cordon import cordon_of
 from ...errors import HardwayError
 from ...etcd.interface import Member
 from ...etcd.membership import host_of
-from ...foreign.understanding import mapping, mappings, quantity, text, understood
+from ...foreign.quantity import amount
+from ...foreign.understanding import mapping, mappings, text, understood
 from ...living.lives import node
 from ...session import Session
 from ...targets.live import UNREACHABLE, Live
@@ -141,7 +142,7 @@ def _of_node(row: Row, found: Mapping[str, Any], lives: Lives, now: datetime.dat
         cordon=str(mark) if mark else "",
         version=about.version,
         pods=lives.pods.get(row.name, 0),
-        pods_allowed=quantity(mapping(status.get("allocatable")).get("pods", 0)),
+        pods_allowed=int(amount(mapping(status.get("allocatable")).get("pods", 0))),
         block=about.block or row.block,
         age_seconds=_age(found["metadata"].get("creationTimestamp", ""), now),
     )

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...cluster import Host
-from ...foreign.understanding import mapping, mappings, quantity, text, understood, whole
+from ...foreign.quantity import amount
+from ...foreign.understanding import mapping, mappings, text, understood, whole
 from ...targets.kube import KubeApi
 from ...targets.live import UNREACHABLE, Live
 from .picture import Addon, Api, Node
@@ -88,5 +89,5 @@ def _node(found: Mapping[str, Any], pods: Mapping[str, int]) -> Node:
         text(about.get("kubeletVersion", "")).removeprefix("v"),
         text(about.get("containerRuntimeVersion", "")).replace("://", " "),
         pods.get(name, 0),
-        quantity(mapping(status.get("allocatable")).get("pods", 0)),
+        int(amount(mapping(status.get("allocatable")).get("pods", 0))),
     )

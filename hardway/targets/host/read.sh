@@ -394,6 +394,7 @@ s_lives() {
   f=/var/lib/kubelet/pki/kubelet.crt; printf kubelet_cert=; if [ -e $f ]; then awk '/^-----END/ {exit} !/^-----/ {printf "%s", $0}' $f; fi; echo
   printf routes=; sed -n 's/^.*ip route replace \([0-9][^ ]*\) via \([^ ]*\) .*$/\1=\2/p; s/^ *route \([0-9][^ ]*\) via \([^ ]*\)$/\1=\2/p' $u/pod-routes.service $b/pod-routes 2>/dev/null | tr '\n' ' '; echo
   printf flags=; s_flags $u; echo
+  f=/var/lib/kubelet/config.yaml; printf reserved=; if [ -e $f ]; then sed -n '/^systemReserved:/,/^[^ ]/s/^  \([a-z-]*\): *"*\([^" ]*\)"* *$/\1=\2/p' $f | tr '\n' ' '; fi; echo
   if [ -e $e ]; then sum=$(sha256sum <$e); echo "encryption=${sum%% *}"; printf providers=; s_providers $e | tr '\n' ' '; echo; fi
   printf service_cidr=; s_flag service-cluster-ip-range $u/kube-apiserver.service; echo
   printf issuer=; s_flag service-account-issuer $u/kube-apiserver.service; echo

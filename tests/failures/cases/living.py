@@ -40,6 +40,35 @@ CASES = (
         remedy="`kube-apiserver --help` on the host lists the flags of this version.",
     ),
     Case(
+        name="reserved-more-than-there-is",
+        sees="preflight failed: 1 error  (phase preflight)",
+        evidence=("[ERROR Reserved] <host>: <number>m of cpu are kept from pods, but it has <number>m",),
+        why="`reserved` keeps more from pods than the machine has, and a kubelet does not start with that.",
+        injected="`cpu: 1000` under `hosts[].reserved` of a worker of a running cluster",
+        exit_code=5,
+        next="write less cpu under kubelet.reserved or hosts[].reserved, or use a larger machine",
+        remedy="Write less. `kubectl describe node` shows what the machine has (Capacity).",
+    ),
+    Case(
+        name="reserved-more-than-pods-leave",
+        sees="preflight failed: 1 error  (phase preflight)",
+        evidence=(
+            "[ERROR Requested] <host>: its pods request <number>m of cpu, and <number>m would be left: its kubelet"
+            " would reject those that do not fit",
+        ),
+        why="The kubelet restarts with a larger `reserved`, and lets only those pods in again that fit into the rest.",
+        injected="a pod on a worker of a running cluster, and a `reserved` that leaves less than it requests",
+        exit_code=5,
+        next=(
+            "write less cpu under kubelet.reserved or hosts[].reserved, or move its pods away first: hardway node drain"
+            " <inventory> <host>; this command again; hardway node uncordon <inventory> <host>"
+        ),
+        remedy=(
+            "Drain the worker first, if the others have room for its pods, or keep less. With `--ignore Requested=HOST`"
+            " the pods that do not fit are rejected, and their controllers start others."
+        ),
+    ),
+    Case(
         name="flag-that-stays",
         sees="preflight failed: 1 error  (phase preflight)",
         evidence=(
