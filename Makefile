@@ -1,5 +1,6 @@
 # `make demo` builds a real cluster on this machine, `make down` stops its machines, `make test` tests the project;
-# `make soak` runs the long tests: it kills runs and machines at every moment, where `make test` takes a sample;
+# `make soak` runs the long tests: it kills runs and machines at every moment, where `make test` takes a
+# sample, and generates examples that nobody has seen;
 # `make host-test` builds clusters on real systems in QEMU, `make vagrant-test` on machines of Vagrant and libvirt;
 # `make bench` measures hardway, `make bench-kubeadm` compares it with kubeadm, `make bench-scale` measures how the cost
 # of a plan grows with the number of hosts;
@@ -48,7 +49,7 @@ test: packages test-packages venv
 soak: packages test-packages venv
 	@.ci/packages $(HOST_PACKAGES) $(VAGRANT_PACKAGES)
 	@$(HARDWAY) assets fetch $(INVENTORY)
-	@.venv/bin/python -m pytest --soak -m "moments or soak" $(ARGS)
+	@.venv/bin/python -m pytest --soak -m "moments or soak or hypothesis" $(ARGS)
 
 host-test: packages test-packages venv
 	@.ci/packages $(HOST_PACKAGES)

@@ -63,6 +63,6 @@ def parse(said: Mapping[str, str]) -> Leftovers:
             for folder, mount, free, options in (
                 word.split("=", 3) for word in words("folders") if word.count("=") >= 3
             )
-            if free.isdigit()
+            if free.isdecimal()
         },
     )

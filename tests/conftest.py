@@ -17,9 +17,6 @@ from hypothesis import settings
 from hardway.assets import checked
 
 END_TO_END = Path(__file__).parent / "e2e"
-# An example that takes long on a busy machine is not wrong for it.
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
 
 
 def pytest_addoption(parser):
@@ -35,6 +32,10 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    # An example that takes long on a busy machine is not wrong for it. `make test` tries the same examples each time,
+    # `make soak` others: what a search finds by chance is no reason to stop somebody else's work.
+    settings.register_profile("patient", deadline=None, derandomize=not config.getoption("--soak"))
+    settings.load_profile("patient")
     # A shell that starts these tests in the background makes them, and all that they start, deaf to Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if "PYTEST_XDIST_WORKER" not in os.environ:

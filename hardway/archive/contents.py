@@ -195,10 +195,9 @@ def _manifest(path: Path, content: bytes) -> Manifest:
 
 def _checked(said: Manifest) -> Manifest:
     """The same; ValueError where something in it is no text."""
-    words(said.hosts)
     for name in ("cluster", "taken", "hardway", "kubernetes", "etcd", "api"):
         text(getattr(said, name))
-    return said
+    return dataclasses.replace(said, hosts=words(said.hosts))
 
 
 def _state(path: Path, small: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:

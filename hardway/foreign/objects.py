@@ -12,10 +12,9 @@ from .understanding import integer, mapping, mappings, text, understood
 Part = Callable[[Any], Any] | Mapping[str, Any] | tuple[Mapping[str, Any]]
 
 
-def words(value: object) -> None:
-    """Labels, annotations; ValueError for anything else."""
-    for one in mapping(value).values():
-        text(one)
+def words(value: object) -> dict[str, str]:
+    """Labels, annotations, none for what is not there; ValueError for anything else."""
+    return {key: text(one) for key, one in mapping(value).items()}
 
 
 def flag(value: object) -> None:
@@ -33,9 +32,7 @@ def moment(value: object) -> None:
 def data_of(found: object) -> dict[str, str]:
     """What a ConfigMap or a Secret holds, nothing for one that is not there; NotUnderstood, showing nothing of it."""
     with understood("the API server", None, "kubernetes"):
-        data = mapping(mapping(found).get("data"))
-        words(data)
-    return data
+        return words(mapping(found).get("data"))
 
 
 # What hardway reads of objects. What is there must be this; where a name ends with "!", it must be there.

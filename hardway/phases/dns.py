@@ -75,7 +75,7 @@ def _replicas(live: Live, about: Set[str]) -> tuple[int, int]:
     status, wanted = found.get("status", {}), live.cluster.coredns.replicas
     updated, running = status.get("updatedReplicas", 0), status.get("readyReplicas", 0)
     if len(about) < len(live.cluster.workers):
-        elsewhere = [pod for pod in pods(live) if pod["spec"].get("nodeName", "") not in ("", *about)]
+        elsewhere = [pod for pod in pods(live) if pod.get("spec", {}).get("nodeName", "") not in ("", *about)]
         wanted -= len(elsewhere)
         running -= sum(map(_is_ready, elsewhere))
     return wanted, min(updated, running)

@@ -44,7 +44,7 @@ class Job:
     def parse(cls, words: str) -> Job | None:
         """From "UNIT KIND STATE SECONDS"; the last may be missing."""
         unit, kind, state, seconds, *_ = [*words.split(), "", "", "", ""]
-        return cls(unit, kind, state, int(seconds) if seconds.isdigit() else None) if state else None
+        return cls(unit, kind, state, int(seconds) if seconds.isdecimal() else None) if state else None
 
     def __str__(self):
         return f"{self.unit} ({self.what})"
@@ -128,4 +128,4 @@ class Boot:
     def parse(cls, words: str) -> Boot | None:
         """From "WORD JOBS UNIT KIND STATE SECONDS"; None for a machine that is up."""
         word, jobs, *rest = [*words.split(), "", ""]
-        return cls(word, int(jobs or 0), Job.parse(" ".join(rest))) if word else None
+        return cls(word, int(jobs) if jobs.isdecimal() else 0, Job.parse(" ".join(rest))) if word else None

@@ -104,7 +104,7 @@ class CrashWatch:
     def _works(self, unit: tuple[str, str], state: UnitState, now: float) -> bool:
         """Whether a unit uses the processor so much that it is busy with something, and not only waiting too."""
         told = state.said.get("CPUUsageNSec", "")
-        used = int(told) / 1e9 if told.isdigit() else 0.0
+        used = int(told) / 1e9 if told.isdecimal() else 0.0
         before, since = self.used.get(unit, (used, now))
         self.used[unit] = used, now
         return used - before >= BUSY * (now - since) > 0
@@ -112,7 +112,7 @@ class CrashWatch:
     def _restarts(self, pending: Pending, state: UnitState) -> int:
         """How often systemd has restarted the unit since we first looked."""
         count = state.said.get("NRestarts", "")
-        if not count.isdigit():
+        if not count.isdecimal():
             return 0
         first = self.first.setdefault((pending.host, pending.unit), int(count))
         if int(count) < first:  # started anew since: systemd counts from 0 again

@@ -87,7 +87,7 @@ def _state(answers: Answers, name: str) -> UnitState:
 
 def _restarts(answers: Answers, name: str) -> int:
     count = _state(answers, name).said.get("NRestarts", "")
-    return int(count) if count.isdigit() else 0
+    return int(count) if count.isdecimal() else 0
 
 
 def _failed(live: Live, host: str, unit: str, state: UnitState, waited: float) -> NotReadyError:

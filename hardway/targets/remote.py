@@ -108,7 +108,7 @@ class HostRemote:
             ),
             "",
         )
-        op = ops[int(at)] if at.isdigit() else None
+        op = ops[int(at)] if at.isdecimal() else None
         what = str(op or "unpack content")
         message, hint = (
             advice(op, self.host.name, result.error_text) if op else ("", f"on {self.host.name}: df -h /run /tmp")

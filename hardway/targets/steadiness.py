@@ -23,4 +23,4 @@ def young(units: Sequence[str], ask: Callable[[Sequence[Probe]], Answers]) -> li
     """Those that have not run for long enough yet to be believed; one that tells no time is gone again."""
     lived = ask([Probe("lived", (name,)) for name in units])
     said = {name: lived[Probe("lived", (name,))] for name in units}
-    return [name for name in units if not said[name].isdigit() or int(said[name]) < STEADY]
+    return [name for name in units if not said[name].isdecimal() or int(said[name]) < STEADY]

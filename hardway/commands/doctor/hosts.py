@@ -70,7 +70,7 @@ class Space:
 def spaces(answer: str) -> list[Space]:
     """The answer to `space`: lines of mount point, used percent, free KB and used percent of the inodes."""
     rows = [words for line in answer.splitlines() if len(words := line.split()) == 4]
-    percent = lambda word: int(word.rstrip("%")) if word.rstrip("%").isdigit() else 0  # noqa: E731
+    percent = lambda word: int(word.rstrip("%")) if word.rstrip("%").isdecimal() else 0  # noqa: E731
     return [Space(mount, percent(used), int(free) // 1024, percent(inodes)) for mount, used, free, inodes in rows]
 
 

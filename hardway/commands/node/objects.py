@@ -26,7 +26,9 @@ def kept(api: KubeApi, name: str) -> list[tuple[str, str, str]]:
     ]
     there = [(what, path, body["metadata"].get("uid", "")) for what, path in found if (body := api.get(path))]
     user = f"system:node:{name}"
-    requests = (one for one in (api.get(REQUESTS) or {}).get("items") or () if one["spec"].get("username") == user)
+    requests = (
+        one for one in (api.get(REQUESTS) or {}).get("items") or () if one.get("spec", {}).get("username") == user
+    )
     named = [(one["metadata"]["name"], one["metadata"].get("uid", "")) for one in requests]
     return [*there, *((f"request {own}", f"{REQUESTS}/{own}", uid) for own, uid in named)]
 

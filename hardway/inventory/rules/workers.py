@@ -69,7 +69,7 @@ def blocks_apart(draft: Draft) -> Iterator[Problem]:
 
 def _source(name: str) -> str:
     """What a block is derived from, as `pod_block_index` does it."""
-    return f"the number at the end of {name}" if name[-1].isdigit() else "the last byte of its address"
+    return f"the number at the end of {name}" if name[-1].isdecimal() else "the last byte of its address"
 
 
 def _free_blocks(draft: Draft) -> Iterator[str]:

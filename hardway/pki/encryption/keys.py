@@ -149,7 +149,7 @@ def _numbered(store: Store) -> list[str]:
 def _name(file: str) -> str:
     stem, _, ending = file.removeprefix("encryption/").partition(".")
     kind, _, number = stem.partition("-key")
-    return f"{kind}:key{number}" if kind in PROVIDERS and number.isdigit() and ending in ("key", "sha256") else ""
+    return f"{kind}:key{number}" if kind in PROVIDERS and number.isdecimal() and ending in ("key", "sha256") else ""
 
 
 def _create(key: str, store: Store, changes: list[str]) -> None:
