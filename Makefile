@@ -1,6 +1,6 @@
 # `make demo` builds a real cluster on this machine, `make down` stops its machines, `make test` tests the project;
-# `make soak` runs the long tests: it kills runs and machines at every moment, where `make test` takes a
-# sample, and generates examples that nobody has seen;
+# `make soak` runs the long tests: it kills runs and machines at every moment, where `make test` takes a sample, and tries
+# generated examples that nobody has seen;
 # `make host-test` builds clusters on real systems in QEMU, `make vagrant-test` on machines of Vagrant and libvirt;
 # `make bench` measures hardway, `make bench-kubeadm` compares it with kubeadm, `make bench-scale` measures how the cost
 # of a plan grows with the number of hosts;
