@@ -17,6 +17,17 @@ from .base import UNKNOWN, Change, Situation, unified
 OWNED = "hardway.io/owned"
 
 
+class Readable(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+    """Texts of several lines as blocks: a diff then shows the line that differs."""
+
+
+def _text(dumper: Readable, text: str) -> yaml.Node:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+Readable.add_representer(str, _text)
+
+
 @dataclass(frozen=True)
 class ApiObject:
     """One object, applied server-side.
@@ -56,13 +67,15 @@ class ApiObject:
     def _diff(self, actual: Mapping[str, Any]) -> str:
         """What we declare beside what the cluster has of it, as YAML."""
         declared = declared_of(self.manifest, actual) if actual else None
-        there, wanted = (
-            "" if one is None else yaml.safe_dump(one, sort_keys=False) for one in (declared, _plain(self.manifest))
-        )
+        there, wanted = ("" if one is None else _readable(one) for one in (declared, _plain(self.manifest)))
         return unified(there, wanted, self.key, "cluster")
 
     def removal(self, answers: Answers) -> tuple[Op, ...]:
         return () if answers[self.probes()[0]] in ("absent", UNKNOWN) else (Op("delete", (self.path,)),)
+
+
+def _readable(content: Any) -> str:
+    return yaml.dump(content, Dumper=Readable, sort_keys=False, width=1000)
 
 
 @dataclass(frozen=True)

@@ -52,17 +52,16 @@ def foreseen(answers: Answers, changes: Sequence[Change]) -> Answers:
     started = {op.args[0] for change in changes for op in change.ops if op.verb in ("start", "restart")}
     stopped = {op.args[0] for change in changes for op in change.ops if op.verb == "stop"}
     stamped = {op.args[0]: op.args[1] for change in changes for op in change.before if op.verb == "stamp"}
-    now: dict[Probe, str] = {}
-    for probe, answer in answers.items():
+    now: dict[Probe, str] = dict(answers)
+    for probe, answer in answers.items() if changes else ():
         if probe.verb in ("file", "binary") and probe.args[0] in made:
-            answer = _made(probe, made[probe.args[0]])
+            now[probe] = _made(probe, made[probe.args[0]])
         elif probe.verb == "unit" and probe.args[0] in started:
-            answer = f"{answer}\nActiveState=active"
+            now[probe] = f"{answer}\nActiveState=active"
         elif probe.verb == "unit" and probe.args[0] in stopped:
-            answer = f"{answer}\nActiveState=inactive\nJob=\nUnitFileState=disabled"
+            now[probe] = f"{answer}\nActiveState=inactive\nJob=\nUnitFileState=disabled"
         elif probe.verb == "unit" and probe.args[0] in stamped:
-            answer = f"{answer}\nStamp={stamped[probe.args[0]]}"
-        now[probe] = answer
+            now[probe] = f"{answer}\nStamp={stamped[probe.args[0]]}"
     return now
 
 

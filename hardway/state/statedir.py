@@ -55,7 +55,8 @@ class StateDir(Store):
 
     def read(self, name: str) -> bytes | None:
         try:
-            return (self.path / name).read_bytes()
+            with open(os.path.join(self.path, name), "rb") as file:  # asked for thousands of times: Path is slow
+                return file.read()
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:

@@ -4,6 +4,7 @@ the run and what is left are compared with its row."""
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -107,13 +108,18 @@ def founded(tmp_path_factory) -> Callable[[Edit], tuple[World, dict]]:
     folder, known = tmp_path_factory.mktemp("edits"), {}
 
     def found(edit: Edit) -> tuple[World, dict]:
-        shipped = yaml.safe_load((INVENTORIES / f"{edit.base}.yaml").read_text())
+        shipped = shipped_as(edit.base)
         before, after = edit.inventories(shipped)
         if repr(before) not in known:
             known[repr(before)] = living(World(load(written(folder, before)), folder))
         return known[repr(before)].copy(), after
 
     return found
+
+
+@functools.cache
+def shipped_as(base: str) -> dict[str, Any]:
+    return yaml.safe_load((INVENTORIES / f"{base}.yaml").read_text())
 
 
 def written(folder: Path, inventory: dict) -> Path:

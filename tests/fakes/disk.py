@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 STATE = "/var/lib/hardway"
 TOP = (
@@ -37,13 +40,16 @@ class Entry:
     group: str = "root"
     born: int = 0
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         return hashlib.sha256(self.content).hexdigest()
 
     @property
     def meta(self) -> str:
         return f"{self.mode} {self.owner} {self.group}"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Entry:
+        return self  # it never changes
 
 
 class Disk:
@@ -55,6 +61,11 @@ class Disk:
         self.writes = 0
         for path in TOP:
             self.mkdir(path)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Disk:
+        other = memo[id(self)] = copy.copy(self)
+        other.files, other.dirs = dict(self.files), dict(self.dirs)
+        return other
 
     def write(self, path: str, content: bytes, mode: str = "644", owner: str = "root", group: str = "root") -> None:
         folder = path.rpartition("/")[0]
@@ -86,7 +97,12 @@ class Disk:
 
     def below(self, path: str) -> list[str]:
         """Everything at or below a path."""
-        return [name for name in (*self.files, *self.dirs) if name == path or name.startswith(f"{path}/")]
+        inside = f"{path}/"
+        return [name for name in (*self.files, *self.dirs) if name == path or name.startswith(inside)]
+
+    def has(self, path: str) -> bool:
+        """Whether there is anything at or below a path."""
+        return path in self.files or path in self.dirs or f"\n{path}/" in "\n".join(("", *self.files, *self.dirs))
 
     def remove_tree(self, path: str) -> None:
         for name in self.below(path):
@@ -108,7 +124,7 @@ class Disk:
         self.write(f"{STATE}/{name}", content, "600")
 
     def marked(self, name: str) -> bool:
-        return bool(self.below(f"{STATE}/{name}"))
+        return self.has(f"{STATE}/{name}")
 
     def forget(self, name: str) -> None:
         self.remove_tree(f"{STATE}/{name}")

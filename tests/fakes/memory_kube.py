@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 import json
+import pickle
 import re
 import urllib.parse
 from collections.abc import Callable, Sequence
@@ -73,11 +73,18 @@ class Objects:
 
     def digest(self) -> str:
         """All but what the cluster reports of itself, which changes although nobody writes."""
-        plain = copy.deepcopy(self.by_path)
-        for body in plain.values():
-            body["metadata"].pop("resourceVersion")
-            body.pop("status", None)
-        return json.dumps(plain, sort_keys=True)
+        return json.dumps({path: _written(body) for path, body in self.by_path.items()}, sort_keys=True)
+
+
+def copied(body: Any) -> Any:
+    """Plain data once more, much faster than copy.deepcopy."""
+    return pickle.loads(pickle.dumps(body))
+
+
+def _written(body: dict[str, Any]) -> dict[str, Any]:
+    """An object without what its server counts and reports."""
+    meta = {key: value for key, value in body["metadata"].items() if key != "resourceVersion"}
+    return {key: value for key, value in body.items() if key != "status"} | {"metadata": meta}
 
 
 class MemoryKube:
@@ -100,10 +107,10 @@ class MemoryKube:
         self.objects.kubelets(path)
         plain, _, query = path.partition("?")
         if plain.rpartition("/")[2] in COLLECTIONS and path not in self.objects.by_path:  # a test may put its own there
-            return {"items": copy.deepcopy(self.objects.listed(plain, urllib.parse.unquote(query)))}
+            return {"items": copied(self.objects.listed(plain, urllib.parse.unquote(query)))}
         if own := self.own(path):
             return own
-        return copy.deepcopy(self.objects.by_path.get(path))
+        return copied(self.objects.by_path.get(path))
 
     def request(
         self, method: str, path: str, body: bytes | None = None, content_type: str = "application/json"
@@ -134,11 +141,11 @@ class MemoryKube:
 
     def send(self, method: str, path: str, body: Any, content_type: str = "application/json") -> dict[str, Any]:
         self._connect()
-        path, wanted = path.partition("?")[0], json.loads(body) if isinstance(body, bytes) else copy.deepcopy(body)
+        path, wanted = path.partition("?")[0], json.loads(body) if isinstance(body, bytes) else copied(body)
         self._write(f"{method} {path}")
         if "/secrets/" in path:
             self.objects.stored[path] = self.providers()[0]
-        actual = copy.deepcopy(self.objects.by_path.get(path, {}))
+        actual = copied(self.objects.by_path.get(path, {}))
         if content_type == "application/merge-patch+json":
             return self.objects.save(path, self._merged(path, actual, wanted))
         return self.objects.save(path, defaulted(applied(actual, wanted)))

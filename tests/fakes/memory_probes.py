@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import json
 import re
@@ -33,6 +34,11 @@ CONFIG = "/etc/kubernetes/encryption-config.yaml"
 
 def providers(config: bytes) -> list[str]:
     """What s_providers of read.sh says of an encryption configuration."""
+    return [*_providers(config)]
+
+
+@functools.lru_cache(maxsize=256)
+def _providers(config: bytes) -> list[str]:
     try:
         rules = yaml.safe_load(config)["resources"]
     except (yaml.YAMLError, TypeError, KeyError):
@@ -242,7 +248,7 @@ class MemoryProbes:
         return "/ 20% 20971520 1%"
 
     def q_exists(self, path: str) -> str:
-        return "yes" if self.disk.below(path) else "no"
+        return "yes" if self.disk.has(path) else "no"
 
     def q_survey(self, name: str = "", *hops: str) -> str:
         units = [name for name, unit in self.systemd.units.items() if unit.active == "active"]

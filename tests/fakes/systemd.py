@@ -3,10 +3,12 @@ with."""
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
+from typing import Any
 
 from .disk import Disk, Refused
 
@@ -38,6 +40,9 @@ class Service:
     behind: str = ""
     started: dict[str, str] = field(default_factory=dict)
     loaded: dict[str, bytes] = field(default_factory=dict)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Service:
+        return replace(self, started=dict(self.started), loaded=dict(self.loaded))
 
 
 class Systemd:
@@ -137,10 +142,8 @@ class Systemd:
         """Every file on the disk that a definition names, and that those name in turn, with its sha256."""
         found, todo = {path: self.disk.files[path].sha256}, [definition]
         while todo:
-            for name in PATH.findall(todo.pop().decode("utf-8", "replace")):
-                name = str(PurePosixPath(name))
-                again = AGAIN.fullmatch(name) or (PurePosixPath(path).name, name) in AGAIN_BY
-                if name in self.disk.files and name not in found and not (name in ONCE or again):
+            for name in named_in(todo.pop()):
+                if name in self.disk.files and name not in found and not read_again(path, name):
                     found[name] = self.disk.files[name].sha256
                     todo.append(self.disk.files[name].content)
         return found
@@ -160,3 +163,14 @@ class Systemd:
                 if unit.started.get(path) != there.get(path)
             ]
         return out
+
+
+@functools.lru_cache(maxsize=4096)
+def named_in(content: bytes) -> tuple[str, ...]:
+    """The paths that a file names; the same few files are started with again and again."""
+    return tuple(str(PurePosixPath(name)) for name in PATH.findall(content.decode("utf-8", "replace")))
+
+
+def read_again(path: str, name: str) -> bool:
+    """Whether the unit whose definition is at `path` follows a change of this file by itself, or need not."""
+    return name in ONCE or bool(AGAIN.fullmatch(name)) or (PurePosixPath(path).name, name) in AGAIN_BY

@@ -7,7 +7,7 @@ import copy
 import dataclasses
 import io
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ from .fake_assets import FakeAssets
 from .fake_live import FakeLive
 from .memory_etcd import DATA, Membership, MemoryEtcd
 from .memory_host import MemoryHost
-from .memory_kube import Objects
+from .memory_kube import Objects, copied
 
 
 class Killed(BaseException):
@@ -95,13 +95,13 @@ class World:
     def _restored(self, members: str, token: str, sha256: str) -> None:
         """The objects are those of the snapshot, as soon as any member has it."""
         if token != self.membership.token:
-            self.objects.by_path = copy.deepcopy(self.saved.get(sha256, {}))
+            self.objects.by_path = copied(self.saved.get(sha256, {}))
             self.founded = self.saved_of.get(sha256, self.founded)
         self.membership.restored(members, token)
 
     def save(self, sha256: str) -> None:
         """What the cluster has now is what a snapshot of this digest holds."""
-        self.saved[sha256], self.saved_of[sha256] = copy.deepcopy(self.objects.by_path), self.founded
+        self.saved[sha256], self.saved_of[sha256] = copied(self.objects.by_path), self.founded
 
     def seen_as(self, cluster: Cluster) -> World:
         """The same machines and the same cluster on them, as somebody with another inventory works on them."""
@@ -163,6 +163,7 @@ class World:
         servers = [host for host in self.cluster.control_plane if host.name not in self.away]
         served = any(not self.live._apiserver(host) for host in servers)
         self.live._kubelets("")
+        facts = self.facts
         found = [node(found) for path, found in self.objects.by_path.items() if path.startswith("/api/v1/nodes/")]
         nodes = {one.name: one for one in found}
         lives = Lives(
@@ -170,18 +171,18 @@ class World:
             members=said,
             uid=self.founding if served else "",
             nodes=nodes if served else None,
-            servers=self._servers() if served else None,
+            servers=self._servers(facts) if served else None,
             forward=forward(self.objects.by_path.get(COREDNS)) if served else None,
-            listening=balancers(self.live, self.facts),
-            requested=requests(self.live.kube(), self.cluster, self.facts, nodes) if served else None,
+            listening=balancers(self.live, facts),
+            requested=requests(self.live.kube(), self.cluster, facts, nodes) if served else None,
         )
-        facts = self.facts
         done = settled(self.cluster, facts, self.credentials.encryption_writer())
         return lives if done else with_encryption(self.live, facts, lives)
 
-    def _servers(self) -> frozenset[str]:
+    def _servers(self, facts: Mapping[str, Facts]) -> frozenset[str]:
         """The addresses that running API servers announce, whatever the inventory says of their hosts."""
-        surveyed = (parse(host.q_survey(), 0.0, 0.0) for host in self.hosts.values())
+        said = {name: found for name, found in facts.items() if found.known}
+        surveyed = [said.get(name) or parse(host.q_survey(), 0.0, 0.0) for name, host in self.hosts.items()]
         running = [facts.flags for facts in surveyed if "kube-apiserver.service" in facts.units]
         return frozenset(flags.get("kube-apiserver.advertise-address", "") for flags in running)
 
@@ -291,7 +292,7 @@ class World:
         for name, host in self.hosts.items():
             other.hosts[name] = copy.deepcopy(host, {id(host.point.__self__): other, **others})
         other.objects = Objects(lambda what: other.point(API.name, Op(what)))
-        other.objects.by_path = copy.deepcopy(self.objects.by_path)
+        other.objects.by_path = copied(self.objects.by_path)
         other.objects.stored = dict(self.objects.stored)
         other.saved, other.saved_of = dict(self.saved), dict(self.saved_of)
         other.live = FakeLive(other.cluster, other.hosts, other.objects, other.membership)
@@ -348,28 +349,45 @@ def remembered(phase: Phase, known: dict[Any, Any]) -> Phase:
     """The same phase, rendering each desired state once: it is a pure function, and hundreds of runs ask for it."""
 
     def desired(inputs: Inputs, host):
-        fleeting = {"units": frozenset(), "listening": frozenset(), "clock_offset": 0.0, "cluster": "", "authority": ""}
-        fleeting |= {"joined": False, "flags": {}}
-        about = dataclasses.replace(inputs.facts.get(host.name, Facts()), **fleeting)
-        hosts = {one.name: inputs.facts[one.name] for one in inputs.cluster.etcd_members if one.name in inputs.facts}
-        empty = [name for name, facts in hosts.items() if not facts.etcd_data]
-        members = (repr(inputs.lives.members), repr(sorted(inputs.concerned or ())))
-        secrets = [(name, facts.encryption, facts.known, UNIT in facts.units) for name, facts in inputs.facts.items()]
+        keys = ""
         if host in inputs.cluster.control_plane:
-            secrets += [inputs.lives.loaded, inputs.credentials.encryption_keys(), inputs.credentials.used_keys()]
-        gone = departed(inputs.cluster, inputs.facts, inputs.lives) if inputs.lives.nodes is not None else None
-        others = [
-            (facts.known, facts.servers, facts.unsettled, "keepalived" in facts.components, facts.nameservers)
-            for facts in inputs.facts.values()
-        ]
-        rest = repr((secrets, others, sorted(inputs.phases), gone, inputs.lives.forward))
-        version = getattr(inputs.assets, "version", "")
-        key = (host.name, repr(about), etcd_born(hosts), repr(empty), version, members, rest)
+            keys = repr((inputs.credentials.encryption_keys(), inputs.credentials.used_keys()))
+        key = (*once(inputs, "", whole), *once(inputs, host.name, own), keys, getattr(inputs.assets, "version", ""))
         if key not in known:
             known[key] = phase.desired(inputs, host)
         return known[key]
 
     return dataclasses.replace(phase, desired=desired)
+
+
+def once(inputs: Inputs, name: str, work: Callable[[Inputs, str], tuple[str, ...]]) -> tuple[str, ...]:
+    """What follows from inputs, for a host or for all: they never change, and every phase asks for every host."""
+    done = vars(inputs).setdefault("worked out", {})
+    if name not in done:
+        done[name] = work(inputs, name)
+    return done[name]
+
+
+def own(inputs: Inputs, name: str) -> tuple[str, ...]:
+    """What a desired state may depend on of its own host."""
+    fleeting = {"units": frozenset(), "listening": frozenset(), "clock_offset": 0.0, "cluster": "", "authority": ""}
+    fleeting |= {"joined": False, "flags": {}}
+    return name, repr(dataclasses.replace(inputs.facts.get(name, Facts()), **fleeting))
+
+
+def whole(inputs: Inputs, name: str) -> tuple[str, ...]:
+    """What it may depend on of the others and of all."""
+    hosts = {one.name: inputs.facts[one.name] for one in inputs.cluster.etcd_members if one.name in inputs.facts}
+    empty = [name for name, facts in hosts.items() if not facts.etcd_data]
+    members = (inputs.lives.members, sorted(inputs.concerned or ()))
+    secrets = [(name, facts.encryption, facts.known, UNIT in facts.units) for name, facts in inputs.facts.items()]
+    gone = departed(inputs.cluster, inputs.facts, inputs.lives) if inputs.lives.nodes is not None else None
+    others = [
+        (facts.known, facts.servers, facts.unsettled, "keepalived" in facts.components, facts.nameservers)
+        for facts in inputs.facts.values()
+    ]
+    rest = (secrets, inputs.lives.loaded, others, sorted(inputs.phases), gone, inputs.lives.forward)
+    return (repr((etcd_born(hosts), empty, members, rest)),)
 
 
 def changes(done: Sequence[Done]) -> dict[tuple[str, str], list[str]]:

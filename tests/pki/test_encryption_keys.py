@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import dataclasses
 import hashlib
+import secrets
 
 import pytest
 import yaml
 
 from hardway.errors import PkiError
 from hardway.pki.credentials import Credentials
+from hardway.pki.encryption import keys
 from hardway.settings import Encryption
 from hardway.state.statedir import Overlay, StateDir
 
@@ -117,3 +119,15 @@ def test_a_lost_key_is_missed_whatever_is_asked(credentials, cluster, again, sto
         for question in (other.encryption_config, other.encryption_keys, other.encryption_configs):
             with pytest.raises(PkiError, match="aescbc-key1.key is missing"):
                 question()
+
+
+@pytest.mark.parametrize("kind", ["aescbc", "secretbox"])
+def test_a_configuration_is_the_same_text_with_and_without_libyaml(kind, monkeypatch):
+    """Its digest says which one an API server has."""
+    for number in range(40):
+        found = {f"{kind}:key{n}": base64.b64encode(secrets.token_bytes(32)).decode() for n in range(1, 3 + number % 9)}
+        order = keys.ordered(f"{kind}:key1", found)
+        monkeypatch.setattr(keys, "DUMPER", yaml.CSafeDumper)
+        quick = keys._document(order, found)
+        monkeypatch.setattr(keys, "DUMPER", yaml.SafeDumper)
+        assert keys._document(order, found) == quick
