@@ -15,6 +15,8 @@ from . import host as shell
 from .remedies import advice
 
 LARGE = 1 << 20
+# Verbs of ops whose content becomes a file: PATH MODE OWNER GROUP ...
+PLACED = ("put", "binary")
 # A run that was killed may have left a script at work on the host: the next one waits for it to end.
 LOCK = "at=lock; if command -v flock >/dev/null 2>&1; then exec 9>/run/hardway.lock; flock -w 300 9; fi; at=content"
 # Content holds keys: whatever ends the script, nothing of it is left behind.
@@ -60,7 +62,8 @@ class HostRemote:
         if any(blob.size > LARGE for blob in blobs):
             stage = self._send_large(blobs)
             self.permit()  # that takes its time
-        result = self.transport.run(self._script(ops, stage), stdin=b"" if stage else pack(blobs), timeout=900)
+        content = pack(blobs) if blobs and not stage else b""
+        result = self.transport.run(self._script(ops, stage), stdin=content, timeout=900)
         if result.code != 0:
             raise self._failure(ops, result)
 
@@ -84,8 +87,10 @@ class HostRemote:
         return stage
 
     def _script(self, ops: Sequence[Op], stage: str) -> str:
-        begin = f"stage={stage}" if stage else "stage=$(mktemp -d /run/hardway.XXXXXX 2>/dev/null || mktemp -d)"
-        unpack = "" if stage else 'tar -xf - -C "$stage"'
+        begin = (
+            f"stage={stage}" if stage else "stage=$(mktemp -d /run/hardway.XXXXXX 2>/dev/null) || stage=$(mktemp -d)"
+        )
+        unpack = 'tar -xf - -C "$stage"' if not stage and any(op.blob for op in ops) else ""
         calls, number = [], 0
         for i, op in enumerate(ops):
             args = list(op.args)
@@ -96,7 +101,7 @@ class HostRemote:
                 args.append(str(number))
                 number += 1
             calls.append(f"at={i}; w_{op.verb} {shlex.join(args)}")
-        return "\n".join([shell.WRITE, "set -eu", "at=begin", begin, CLEAN, LOCK, unpack, *calls])
+        return "\n".join([shell.WRITE, "set -eu", "at=begin", begin, CLEAN, LOCK, unpack, *_modes(ops), *calls])
 
     def _failure(self, ops: Sequence[Op], result: Result) -> RemoteCommandError:
         lines = [line for line in result.error_text.splitlines() if not line.startswith("hardway-at:")]
@@ -118,6 +123,15 @@ class HostRemote:
             hint = f"wait until it finishes, or see what it is doing: on {self.host.name}: ps axf"
         message = message or f"`{what}` failed with exit code {result.code}"
         return RemoteCommandError(message, host=self.host.name, command=what, evidence="\n".join(lines), hint=hint)
+
+
+def _modes(ops: Sequence[Op]) -> Iterator[str]:
+    """What gives content that becomes a file the mode it is to have there, all with the same mode at once."""
+    numbers: dict[str, list[str]] = {}
+    for number, op in enumerate(op for op in ops if op.blob):
+        if op.verb in PLACED:
+            numbers.setdefault(op.args[1], []).append(str(number))
+    return (f"modes {shlex.join([mode, *same])}" for mode, same in numbers.items())
 
 
 def pack(blobs: Iterable[Blob]) -> bytes:

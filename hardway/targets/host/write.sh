@@ -7,10 +7,13 @@ export LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
 # on_disk FILE...: what nobody could make again must not be empty after a power cut
 on_disk() { sync "$@" 2>/dev/null || sync; }
 
+# in_state FOLDER: of our records, of which most are there already
+in_state() { [ -d "$STATE/$1" ] || mkdir -p "$STATE/$1"; }
+
 keep_aside() { # a file we have not written ourselves is saved once
   if [ -e "$STATE/ours$1" ]; then return; fi
-  mkdir -p "$STATE/ours${1%/*}"
-  if [ -e "$1" ] || [ -L "$1" ]; then mkdir -p "$STATE/before${1%/*}"; cp -a "$1" "$STATE/before$1"; [ -L "$1" ] || on_disk "$STATE/before$1"; fi
+  in_state "ours${1%/*}"
+  if [ -e "$1" ] || [ -L "$1" ]; then in_state "before${1%/*}"; cp -a "$1" "$STATE/before$1"; [ -L "$1" ] || on_disk "$STATE/before$1"; fi
   : >"$STATE/ours$1"
 }
 
@@ -24,17 +27,23 @@ place() { if [ -L "$2" ] && [ -d "$2" ]; then rm -f "$2"; fi; mv -fT "$1" "$2"; 
 # mkdir PATH MODE OWNER GROUP: that it was us who made it is noted first, so that a run that dies leaves no orphan
 w_mkdir() {
   if [ -L "$1" ] && [ ! -d "$1" ]; then echo "$1 is a link that leads to no folder: remove it" >&2; return 1; fi
-  if [ ! -e "$1" ]; then mkdir -p "$STATE/dirs$1"; : >"$STATE/dirs$1/.made"; fi
-  (umask 022; mkdir -p "$1"); w_own "$@"
+  if [ -e "$1" ]; then [ -d "$1" ] || mkdir "$1"; w_own "$@"; return; fi
+  in_state "dirs$1"; : >"$STATE/dirs$1/.made"
+  if [ ! -d "${1%/*}/" ]; then (umask 022; exec mkdir -p "${1%/*}"); fi
+  mkdir -m "$2" "$1"; owned "$3:$4" "$1/."
 }
 
 # put PATH MODE OWNER GROUP BLOB: the content becomes visible in one rename, owner and mode already right
 w_put() { beside "$1" "$2" "$3" "$4" "$5"; place "$new" "$1"; label "$1"; }
-# beside PATH MODE OWNER GROUP BLOB: next to its place, as $new
+# beside PATH MODE OWNER GROUP BLOB: next to its place, as $new. It has its mode already: see `modes`.
 beside() {
   no_folder "$1"; keep_aside "$1"; new=${1%/*}/.${1##*/}.hardway
-  chown "$3:$4" "$stage/$5"; chmod "$2" "$stage/$5"; place "$stage/$5" "$new"
+  owned "$3:$4" "$stage/$5"; place "$stage/$5" "$new"
 }
+# modes MODE BLOB...: of all content that is to have it, while it is where nobody else comes to it
+modes() { mode=$1; shift; for b; do shift; set -- "$@" "$stage/$b"; done; chmod "$mode" "$@"; }
+# owned OWNER:GROUP FILE: what we make as root is root's from the beginning
+owned() { if [ "$1" != root:root ] || ! [ -O / ] || ! [ -O "$2" ] || ! [ -G "$2" ]; then chown -h "$1" "$2"; fi; }
 # check PROGRAM BLOB: refuse content that its program does not accept, before it is put anywhere. A program that is not installed yet
 # reads it when it starts.
 w_check() {
@@ -53,7 +62,7 @@ w_binary() {
   place "$new" "$1"; label "$1"; record "$1" "$5"
 }
 same() { sum=$(sha256sum <"$1"); if [ "${sum%% *}" != "$2" ]; then echo "$1 has SHA-256 ${sum%% *}, expected $2" >&2; return 1; fi; }
-record() { mkdir -p "$STATE/digests${1%/*}"; echo "$2 $(stat -c '%s %i %y %z' "$1")" >"$STATE/digests$1"; }
+record() { in_state "digests${1%/*}"; echo "$2 $(stat -c '%s %i %y %z' "$1")" >"$STATE/digests$1"; }
 
 # swap PATH MODE OWNER GROUP SHA256 [keep]: a program that was brought beside its place takes it. The one that was there is kept
 # beside, under another name of the same file, so that both are there whenever the power goes.
@@ -61,18 +70,18 @@ w_swap() {
   next="${1%/*}/.${1##*/}.next"; if [ -L "$next" ]; then echo "$next is a link" >&2; return 1; fi
   same "$next" "$5"; on_disk "$next"
   no_folder "$1"; keep_aside "$1"; if [ "${6:-}" = keep ]; then keep_former "$1" "${1%/*}/.${1##*/}.before"; fi
-  chown -h "$3:$4" "$next"; chmod "$2" "$next"; place "$next" "$1"; label "$1"
+  owned "$3:$4" "$next"; chmod "$2" "$next"; place "$next" "$1"; label "$1"
   record "$1" "$5"; rm -f "$STATE/ours$next" "$STATE/digests$next"
 }
 
 # keep_former PATH NAME: that the other name is ours is noted first, so that a reset takes it away
-keep_former() { no_folder "$2"; mkdir -p "$STATE/ours${2%/*}"; : >"$STATE/ours$2"; if [ -L "$2" ]; then rm -f "$2"; fi; ln -f "$1" "$2"; }
+keep_former() { no_folder "$2"; in_state "ours${2%/*}"; : >"$STATE/ours$2"; if [ -L "$2" ]; then rm -f "$2"; fi; ln -f "$1" "$2"; }
 
 # own PATH MODE OWNER GROUP: metadata alone, and not of what a file that has become a link leads to
 w_own() {
-  if [ -d "$1" ]; then chown "$3:$4" "$1/."; chmod "$2" "$1/."; return; fi
+  if [ -d "$1" ]; then owned "$3:$4" "$1/."; chmod "$2" "$1/."; return; fi
   if [ -L "$1" ]; then echo "$1 has become a link: nothing was changed" >&2; return 1; fi
-  chown -h "$3:$4" "$1"; chmod "$2" "$1"
+  owned "$3:$4" "$1"; chmod "$2" "$1"
 }
 
 # discard PATH: what a program has put there itself and makes again
@@ -301,11 +310,11 @@ w_poweroff() { systemctl poweroff --no-block; }
 
 # stamp UNIT DIGEST: which files a unit was started with; removed before such a file changes, so that a run
 # that dies between the change and the restart is noticed by the next one
-w_stamp() { mkdir -p "$STATE/stamps"; echo "$2" >"$STATE/stamps/$1"; }
+w_stamp() { in_state stamps; echo "$2" >"$STATE/stamps/$1"; }
 w_unstamp() { rm -f "$STATE/stamps/$1"; }
 
 # note NAME TEXT: what a later run must know of this one, also after a power cut; dropnote forgets it
-w_note() { mkdir -p "$STATE/notes"; echo "$2" >"$STATE/notes/.$1"; on_disk "$STATE/notes/.$1"; mv -f "$STATE/notes/.$1" "$STATE/notes/$1"; on_disk "$STATE/notes"; }
+w_note() { in_state notes; echo "$2" >"$STATE/notes/.$1"; on_disk "$STATE/notes/.$1"; mv -f "$STATE/notes/.$1" "$STATE/notes/$1"; on_disk "$STATE/notes"; }
 w_dropnote() { rm -f "$STATE/notes/$1"; }
 
 # aside ID: etcd's data is kept beside its place, and never deleted. restore ID SHA256 NAME PEER_URL MEMBERS TOKEN BUMP BLOB: a
