@@ -404,9 +404,17 @@ s_lives() {
   printf trusts=; s_trusts $k/ca.crt $k/front-proxy-ca.crt $k/etcd/ca.crt $k/sa.pub /etc/etcd/pki/ca.crt; echo
   s_roads
 }
+# s_known: what `record` has noted of our programs' versions is believed like a digest, so it is looked at which programs these are now.
+s_known() {
+  set --; for p in kube-apiserver kubelet; do p=/usr/local/bin/$p; if [ -x $p ]; then set -- $p; break; fi; done
+  for p in etcd containerd; do p=/usr/local/bin/$p; if [ -x $p ]; then set -- "$@" $p; fi; done
+  [ $# = 0 ] || keep version "$(stat -c '%s %i %y %z' "$@" 2>/dev/null)" "$@"
+}
 # s_says WORDS PROGRAM: as $said what follows these words in the line about its version that begins with them.
 s_says() {
-  split "$nl" "$(timeout 5 "$2" --version 2>/dev/null)"; said=; n=0
+  found version "$2"; text "$STATE/versions$2"
+  if [ -z "$said" ] || [ "${text##*"$nl"}" != "$said" ]; then text=$(timeout 5 "$2" --version 2>/dev/null); fi
+  split "$nl" "$text"; said=; n=0
   while [ $n -lt $parts ]; do n=$((n + 1)); eval "part=\$part$n"; case $part in "$1"*) said=${part#"$1"}; break ;; esac; done
 }
 # s_trusts FILE...: of each certificate, or public key, in files that list whom a program trusts: the file, "=" and the digest.
@@ -535,7 +543,7 @@ q_survey() {
   text $STATE/cluster; echo "cluster=$text"; echo "lease=$(q_lease)"
   text $STATE/notes/restore; echo "restoring=$text"; text /var/lib/etcd/member/restored; echo "restored=$text"
   # The program that runs, or would at the next start: on a host that is not ours it is nobody's business.
-  if [ -e $STATE/cluster ]; then for p in kube-apiserver kubelet; do p=/usr/local/bin/$p; if [ -x $p ]; then s_says "Kubernetes v" $p; echo "kubernetes=$said"; break; fi; done; fi
+  if [ -e $STATE/cluster ]; then s_known; for p in kube-apiserver kubelet; do p=/usr/local/bin/$p; if [ -x $p ]; then s_says "Kubernetes v" $p; echo "kubernetes=$said"; break; fi; done; fi
   if [ -e $STATE/cluster ]; then s_lives; fi
   s_beside ""
   n=0; if [ -r /proc/swaps ]; then { read -r _; while read -r _; do n=$((n + 1)); done; } </proc/swaps; fi; echo "swaps=$n"

@@ -62,7 +62,14 @@ w_binary() {
   place "$new" "$1"; label "$1"; record "$1" "$5"
 }
 same() { sum=$(sha256sum <"$1"); if [ "${sum%% *}" != "$2" ]; then echo "$1 has SHA-256 ${sum%% *}, expected $2" >&2; return 1; fi; }
-record() { in_state "digests${1%/*}"; echo "$2 $(stat -c '%s %i %y %z' "$1")" >"$STATE/digests$1"; }
+record() { in_state "digests${1%/*}"; sig=$(stat -c '%s %i %y %z' "$1"); echo "$2 $sig" >"$STATE/digests$1"; versions "$1" "$sig"; }
+# versions PATH SIGNATURE: what a program says of its version, for those of which a survey tells it. The signature is of the program before
+# it was asked, and the last line: of a record that is not whole nothing is believed. What cannot be had is not recorded.
+versions() {
+  case ${1##*/} in kube-apiserver | kubelet | etcd | containerd) ;; *) return 0 ;; esac
+  version=$(exec timeout 5 "$1" --version 2>/dev/null </dev/null) && [ -n "$version" ] || return 0
+  in_state "versions${1%/*}"; printf '%s\n%s\n' "$version" "$2" >"$STATE/versions$1"
+}
 
 # swap PATH MODE OWNER GROUP SHA256 [keep]: a program that was brought beside its place takes it. The one that was there is kept
 # beside, under another name of the same file, so that both are there whenever the power goes.
@@ -92,7 +99,7 @@ w_drop() {
   [ -e "$STATE/ours$1" ] || return 0
   if [ -e "$STATE/before$1" ] || [ -L "$STATE/before$1" ]; then rm -f "$1.hardway"; cp -a "$STATE/before$1" "$1.hardway"; [ -L "$1.hardway" ] || on_disk "$1.hardway"; place "$1.hardway" "$1"
   else rm -f "$1"; fi
-  rm -f "$STATE/ours$1" "$STATE/digests$1"; rm -f "$STATE/before$1"
+  rm -f "$STATE/ours$1" "$STATE/digests$1" "$STATE/versions$1"; rm -f "$STATE/before$1"
 }
 
 # rmdir PATH: a folder of ours, only when nothing is left in it; one still in use stays ours, for whichever phase empties it
