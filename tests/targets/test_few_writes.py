@@ -61,6 +61,7 @@ def test_a_small_file_takes_two_processes(counted, tmp_path):
 def test_what_brings_no_content_unpacks_none(counted):
     assert counted(Op("stamp", ("a.service", "x"))) <= ALWAYS + 1
     assert counted(*(Op("stamp", (f"{name}.service", "x")) for name in "abc")) == ALWAYS
+    assert counted(*(Op("unstamp", (f"{name}.service",)) for name in "abcdef")) == ALWAYS + 3
 
 
 def test_a_folder_has_its_mode_from_the_beginning(counted, tmp_path):

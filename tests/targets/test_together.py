@@ -5,6 +5,7 @@ import getpass
 import grp
 import os
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,41 @@ def test_each_unit_has_its_own_properties(remote, sick):
     for name in names:
         said = "" if name == "sick.service" else f"MainPID=0\nExecStart={{ a }}\nExecStart={{ b }}\nId={name}\n"
         assert found[Probe("unit", (name,))] == f"{said}Stamp="
+
+
+@pytest.mark.parametrize(
+    ("leads", "enabled", "reads"),
+    [
+        ("{units}/a.service", True, False),
+        ("../a.service", True, False),
+        ("{lib}/a.service", True, True),  # it was replaced by one of ours, and means that one
+        ("{units}/other.service", False, True),
+        ("{units}/none/a.service", False, True),
+        (None, False, False),
+    ],
+)
+def test_the_link_by_which_a_unit_is_enabled_takes_no_process_where_it_leads_to_ours(
+    remote, tmp_path, leads, enabled, reads
+):
+    units, lib = tmp_path / "etc", tmp_path / "lib"
+    for folder in (lib, units / "multi-user.target.wants"):
+        folder.mkdir(parents=True)
+    for unit in (units / "a.service", units / "other.service", lib / "a.service"):
+        unit.write_text(str(unit))
+    if leads:
+        (units / "multi-user.target.wants/a.service").symlink_to(leads.format(units=units, lib=lib))
+    remote.transport.moves["/etc/systemd/system"] = str(units)
+    spy = f'readlink() {{ echo >>{tmp_path}/read; command readlink "$@"; }}'
+    with_first(remote, f"systemctl() {{ echo UnitFileState=enabled; }}\n{spy}")
+    said = remote.probe([Probe("unit", ("a.service",))])[Probe("unit", ("a.service",))]
+    assert ("UnitFileState=disabled" not in said) is enabled
+    assert (tmp_path / "read").exists() is (reads or not leads)
+
+
+def test_the_ports_on_which_somebody_listens_are_told_once(remote):
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.2", one.getsockname()[1])):
+        said = remote.probe([Probe("ports")])[Probe("ports")].split()
+        assert said.count(f"{one.getsockname()[1]:04X}") == 1 and len(set(said)) == len(said)
 
 
 def test_each_sysctl_is_told_whole(remote):

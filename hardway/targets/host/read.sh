@@ -24,6 +24,8 @@ split() {
 found() {
   eval "n=\$((\${at_$1:-0} + 1)); at_$1=\$n"; eval "said=\${$1$n-}; [ \"\${name_$1$n-}\" = \"\$2\" ] || said="
 }
+# words TEXT: its lines one behind the other, each with a space after it.
+words() { split "$nl" "$1"; n=0; while [ $n -lt $parts ]; do n=$((n + 1)); eval "printf '%s ' \"\$part$n\""; done; }
 # text FILE: what a small file says, as $text; nothing when it cannot be read.
 text() { text=; [ ! -r "$1" ] || while IFS= read -r line || [ -n "$line" ]; do text=$text${text:+$nl}$line; done <"$1"; }
 
@@ -127,7 +129,11 @@ other_flags() {
 }
 
 linked() {
-  for link in /etc/systemd/system/*.wants/"$1"; do case $(readlink "$link" 2>/dev/null) in */"$1") if [ -e "$link" ]; then return 0; fi ;; esac; done
+  for link in /etc/systemd/system/*.wants/"$1"; do
+    # Most units are ours, and there: that needs no process.
+    if [ -e "$link" ] && [ "$link" -ef "/etc/systemd/system/$1" ]; then return 0; fi
+    case $(readlink "$link" 2>/dev/null) in */"$1") if [ -e "$link" ]; then return 0; fi ;; esac
+  done
   return 1
 }
 
@@ -286,7 +292,10 @@ q_addresses() { ip -4 -o addr show 2>/dev/null | awk '{sub("/.*","",$4); printf 
 q_routes() { ip -4 route show 2>/dev/null | awk '$2 == "via" {print $1, $3}'; }
 
 # ports: on which somebody listens, as hexadecimal numbers.
-q_ports() { cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk '$4 == "0A" {n=split($2,a,":"); print a[n]}' | sort -u | tr '\n' ' '; }
+q_ports() {
+  set --; for f in /proc/net/tcp /proc/net/tcp6; do if [ -r $f ]; then set -- "$@" $f; fi; done
+  awk '$4 == "0A" {n = split($2, a, ":"); if (!told[a[n]]++) printf "%s ", a[n]}' /dev/null "$@"
+}
 
 # listening PORT...: take connections on these ports and do nothing with them, until this ends; a line for each that can be taken.
 q_listening() {
@@ -392,9 +401,9 @@ s_lives() {
   printf peer_url=; s_flag initial-advertise-peer-urls $u/etcd.service; echo
   f=/etc/cni/net.d/10-bridge.conflist said=; if [ -e $f ]; then said=$(sed -n '/"subnet": *"[^"]*"/{s/^.*"subnet": *"\([^"]*\)".*$/\1/p;q;}' $f); fi; echo "pod_block=$said"
   f=/var/lib/kubelet/pki/kubelet.crt; printf kubelet_cert=; if [ -e $f ]; then awk '/^-----END/ {exit} !/^-----/ {printf "%s", $0}' $f; fi; echo
-  printf routes=; sed -n 's/^.*ip route replace \([0-9][^ ]*\) via \([^ ]*\) .*$/\1=\2/p; s/^ *route \([0-9][^ ]*\) via \([^ ]*\)$/\1=\2/p' $u/pod-routes.service $b/pod-routes 2>/dev/null | tr '\n' ' '; echo
+  printf routes=; words "$(sed -n 's/^.*ip route replace \([0-9][^ ]*\) via \([^ ]*\) .*$/\1=\2/p; s/^ *route \([0-9][^ ]*\) via \([^ ]*\)$/\1=\2/p' $u/pod-routes.service $b/pod-routes 2>/dev/null)"; echo
   printf flags=; s_flags $u; echo
-  f=/var/lib/kubelet/config.yaml; printf reserved=; if [ -e $f ]; then sed -n '/^systemReserved:/,/^[^ ]/s/^  \([a-z-]*\): *"*\([^" ]*\)"* *$/\1=\2/p' $f | tr '\n' ' '; fi; echo
+  f=/var/lib/kubelet/config.yaml; printf reserved=; if [ -e $f ]; then words "$(sed -n '/^systemReserved:/,/^[^ ]/s/^  \([a-z-]*\): *"*\([^" ]*\)"* *$/\1=\2/p' $f)"; fi; echo
   if [ -e $e ]; then sum=$(sha256sum <$e); echo "encryption=${sum%% *}"; printf providers=; s_providers $e | tr '\n' ' '; echo; fi
   printf service_cidr=; s_flag service-cluster-ip-range $u/kube-apiserver.service; echo
   printf issuer=; s_flag service-account-issuer $u/kube-apiserver.service; echo
@@ -439,7 +448,7 @@ s_roads() {
   printf servers=; sed -n 's/^ *server: *//p' $k/kubelet.conf $k/kube-proxy.conf $k/admin.conf 2>/dev/null | sort -u | tr '\n' ' '; echo
   printf unsettled=; for c in kubelet kube-proxy; do if [ -e $k/$c.conf ] && [ ! -e $STATE/stamps/$c.service ]; then printf yes; break; fi; done; echo
   printf components=; for f in $STATE/ours$u/*.service $STATE/ours$h $STATE/ours$v; do if [ -e "$f" ]; then f=${f##*/}; printf '%s ' "${f%.*}"; fi; done; echo
-  if [ -e $STATE/ours$h ]; then printf bound=; sed -n 's/^ *bind :\([0-9]*\).*$/\1/p' $h 2>/dev/null | tr '\n' ' '; echo; fi
+  if [ -e $STATE/ours$h ]; then printf bound=; words "$(sed -n 's/^ *bind :\([0-9]*\).*$/\1/p' $h 2>/dev/null)"; echo; fi
   if [ -e $STATE/ours$v ]; then
     printf shared=; inside virtual_ipaddress $v; echo; printf peers=; inside unicast_peer $v; echo
     echo "sender=$(sed -n '/^ *unicast_src_ip/{s/^ *unicast_src_ip *//p;q;}' $v 2>/dev/null)"

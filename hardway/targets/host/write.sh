@@ -318,7 +318,7 @@ w_poweroff() { systemctl poweroff --no-block; }
 # stamp UNIT DIGEST: which files a unit was started with; removed before such a file changes, so that a run
 # that dies between the change and the restart is noticed by the next one
 w_stamp() { in_state stamps; echo "$2" >"$STATE/stamps/$1"; }
-w_unstamp() { rm -f "$STATE/stamps/$1"; }
+w_unstamp() { [ ! -e "$STATE/stamps/$1" ] || rm -f "$STATE/stamps/$1"; }
 
 # note NAME TEXT: what a later run must know of this one, also after a power cut; dropnote forgets it
 w_note() { in_state notes; echo "$2" >"$STATE/notes/.$1"; on_disk "$STATE/notes/.$1"; mv -f "$STATE/notes/.$1" "$STATE/notes/$1"; on_disk "$STATE/notes"; }
