@@ -273,3 +273,7 @@ def test_what_a_plan_asks_of_a_control_plane_host_takes_few_processes(counted, t
 
 def test_a_survey_takes_few_processes(counted):
     assert counted([Probe("survey", ("", "127.0.0.1"))]) <= 60
+
+
+def test_the_ports_take_one(counted):
+    assert counted([Probe("ports")]) == 1
