@@ -100,6 +100,7 @@ def test_of_a_request_nothing_but_its_name_is_left_for_the_next_one_to_find(shel
 OWN = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("unshare"), reason="unshare is needed: apt install util-linux")
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize(
