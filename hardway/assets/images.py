@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import json
@@ -85,6 +86,18 @@ def write(target: Path, reference: str, media_type: str, manifest: bytes, blobs:
         for blob in (manifest, *blobs):
             name = blob.name if isinstance(blob, Path) else hashlib.sha256(blob).hexdigest()
             _add(archive, f"blobs/sha256/{name}", blob)
+
+
+@functools.cache
+def manifest_digest(archive: Path, sha256: str) -> str:
+    """By which a runtime knows the image of an archive that is `sha256`: that of its manifest; empty when it is not
+    here."""
+    try:
+        with tarfile.open(archive) as layout:
+            index = layout.extractfile("index.json")
+            return str(json.load(index)["manifests"][0]["digest"]) if index else ""
+    except (OSError, LookupError, ValueError, tarfile.TarError):
+        return ""
 
 
 def _add(archive: tarfile.TarFile, name: str, blob: bytes | Path) -> None:

@@ -11,6 +11,7 @@ the cgroup driver differs from the kubelet's.
 """
 
 from ..assets import image_reference
+from ..assets.images import manifest_digest
 from ..cluster import Host
 from ..phase import Inputs, Phase
 from ..render import render
@@ -55,7 +56,8 @@ def desired(inputs: Inputs, host: Host) -> list:
 
 def _image(inputs: Inputs, host: Host, name: str) -> Image:
     asset = inputs.assets.image(name, inputs.facts[host.name].arch)
-    return Image(image_reference(inputs.cluster, name), Blob(path=asset.path, known_sha256=asset.sha256))
+    blob = Blob(path=asset.path, known_sha256=asset.sha256)
+    return Image(image_reference(inputs.cluster, name), blob, manifest_digest(asset.path, asset.sha256))
 
 
 PHASE = Phase(

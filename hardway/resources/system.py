@@ -107,10 +107,15 @@ class SwapOff:
 
 @dataclass(frozen=True)
 class Image:
-    """A container image in containerd's k8s.io namespace, imported from an archive and pinned: the kubelet keeps it."""
+    """A container image in containerd's k8s.io namespace, imported from an archive and pinned: the kubelet keeps it.
+
+    `digest` is that of its manifest (sha256:...), by which one of the same name with other content is noticed; empty
+    where the archive is not here yet.
+    """
 
     reference: str
     blob: Blob
+    digest: str = ""
 
     @property
     def key(self) -> str:
@@ -120,13 +125,15 @@ class Image:
         return (Probe("image", (self.reference,)),)
 
     def compare(self, now: Situation) -> Change | None:
-        found = now.answers[self.probes()[0]]
+        found, _, digest = now.answers[self.probes()[0]].partition(" ")
+        bring = Op("image", (self.reference,), self.blob)
+        if found in ("present", "unpinned") and digest and self.digest not in ("", digest):
+            return Change(self.key, ("other content under its name",), (bring,), diff=f"-{digest}\n+{self.digest}")
         if found == "present":
             return None
         if found == "unpinned":
             why = "the kubelet may remove it when the disk is full"
             return Change(self.key, (why,), (Op("pinimage", (self.reference,)),))
-        bring = Op("image", (self.reference,), self.blob)
         half = found != "absent"
         ops = (Op("dropimage", (self.reference,)), bring) if half else (bring,)
         return Change(self.key, ("import incomplete" if half else "new",), ops, diff=f"{self.blob.size} bytes")

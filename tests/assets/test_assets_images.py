@@ -33,3 +33,13 @@ def test_the_architecture_is_in_the_configuration(tmp_path):
         documents = [archive.extractfile(member).read() for member in archive if member.name.startswith("blobs/")]
     configs = [json.loads(document) for document in documents if b'"architecture"' in document[:200]]
     assert [config["architecture"] for config in configs] == ["arm64"]
+
+
+def test_an_archive_says_by_which_digest_a_runtime_knows_its_image(tmp_path):
+    images.build(tmp_path / "image", "example.org/tool:1", "amd64", ENTRIES, {})
+    with tarfile.open(tmp_path / "image") as archive:
+        named = {member.name for member in archive}
+    kind, _, digest = images.manifest_digest(tmp_path / "image", "1").partition(":")
+    assert kind == "sha256" and f"blobs/sha256/{digest}" in named
+    (tmp_path / "half").write_bytes((tmp_path / "image").read_bytes()[:700])
+    assert images.manifest_digest(tmp_path / "half", "2") == images.manifest_digest(tmp_path / "none", "3") == ""

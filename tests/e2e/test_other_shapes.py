@@ -120,6 +120,14 @@ class TestOneMachine:
         stage.ssh("all-in-one", f"ctr -n k8s.io images label {busybox} io.cri-containerd.pinned=")
         assert stage.bootstrap().changes == {("containers", "all-in-one", f"image {busybox}")}
 
+    def test_another_image_under_the_name_of_ours_is_replaced(self, stage: Stage):
+        names = stage.ssh("all-in-one", "ctr -n k8s.io images ls -q | grep -v sha256").split()
+        busybox, pause = (next(name for name in names if word in name) for word in ("busybox", "pause"))
+        stage.ssh("all-in-one", f"ctr -n k8s.io images tag --force {busybox} {pause}")
+        assert "other content under its name" in stage.hardway("plan", "INV").ok().out
+        assert stage.bootstrap().changes == {("containers", "all-in-one", f"image {pause}")}
+        assert "no changes" in stage.hardway("plan", "INV", "--exit-code").ok().out
+
     def test_it_survives_a_power_cut(self, stage: Stage):
         stage.lab("power-off", "all-in-one")
         stage.lab("power-on", "all-in-one")

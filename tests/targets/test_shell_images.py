@@ -1,5 +1,7 @@
 """An image that was brought to a host stays there: the kubelet removes none that is pinned."""
 
+import dataclasses
+
 import pytest
 
 from hardway.resources import Image
@@ -10,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 CTR = """echo "$*" >>LOG
 case "$*" in
-  *"images check"*) if [ -e IMAGE ]; then echo "pause x y complete (1/1) 1 MB true"; fi ;;
+  *"images check"*) if [ -e IMAGE ]; then echo "pause x sha256:1 complete (1/1) 1 MB true"; fi ;;
   *"images ls"*) echo "REF TYPE LABELS"; echo "pause type $(cat IMAGE)" ;;
   *"images import"*) echo "io.cri-containerd.image=managed,$6" >IMAGE ;;
   *"images label"*) echo "io.cri-containerd.image=managed,$6" >IMAGE ;;
@@ -35,3 +37,7 @@ def test_an_image_that_was_brought_is_pinned_and_one_of_an_earlier_hardway_is_pi
     assert [op.verb for op in change().ops] == ["pinimage"] and "kubelet" in change().why[0]
     remote.change(change().ops)
     assert "io.cri-containerd.pinned=pinned" in image.read_text() and change() is None
+    other = dataclasses.replace(wanted, digest="sha256:2").compare(Situation(remote.probe(wanted.probes())))
+    assert other.why == ("other content under its name",) and [op.verb for op in other.ops] == ["image"]
+    assert other.diff == "-sha256:1\n+sha256:2"
+    assert dataclasses.replace(wanted, digest="sha256:1").compare(Situation(remote.probe(wanted.probes()))) is None

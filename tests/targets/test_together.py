@@ -207,11 +207,11 @@ def test_each_image_has_its_own_state(remote, tmp_path):
     names = ["loose", "none", "half", "packed", "kept", "untold"]
     found = remote.probe([Probe("image", (name,)) for name in names])
     assert list(found.values()) == [
-        "unpinned",
+        "unpinned digest",
         "absent",
         "half incomplete false",
         "half complete false",
-        *["present"] * 2,
+        *["present digest"] * 2,
     ]
 
 

@@ -267,8 +267,8 @@ packages() {
     }'
 }
 
-# image REF: whether containerd's k8s.io namespace holds it: present, unpinned (the kubelet would remove it from a full disk), absent, or
-# half and what ctr says. An import that was interrupted leaves its name with content that is missing, or not unpacked.
+# image REF: whether containerd's k8s.io namespace holds it: present, or unpinned (the kubelet would remove it from a full disk), and the
+# digest that its name leads to; absent; or half and what ctr says. An import that was interrupted leaves its name with content that is missing, or not unpacked.
 q_image() { found image "$1"; echo "${said:-$(images "$1")}"; }
 all_image() { keep image "$(images "$@")" "$@"; }
 images() {
@@ -277,11 +277,11 @@ images() {
   case $said in *complete*true*) listed=$(timeout $wait $ctr -n k8s.io images ls "$@" 2>/dev/null) ;; esac
   printf '%s\n\n%s\n' "$said" "$listed" | awk -v refs="$refs" '
     !NF { listed = 1 }
-    !listed { state[$1] = $4 " " $NF }
+    !listed { state[$1] = $4 " " $NF; digest[$1] = $3 }
     listed { pinned[$1] = index($0, "io.cri-containerd.pinned=pinned") ? "present" : "unpinned" }
     END {
       n = split(refs, ref, " ")
-      for (i = 1; i <= n; i++) { r = ref[i]; s = state[r]; print s == "" ? "absent" : s != "complete true" ? "half " s : r in pinned ? pinned[r] : "present" }
+      for (i = 1; i <= n; i++) { r = ref[i]; s = state[r]; print s == "" ? "absent" : s != "complete true" ? "half " s : (r in pinned ? pinned[r] : "present") " " digest[r] }
     }'
 }
 
