@@ -102,7 +102,7 @@ def start(known: Known) -> dict[str, float]:
     ready = time.monotonic() - begun
     # A kubelet that finds no API rests for up to 7 s: it is started when there is one.
     each(lambda host: _must(session, host, "systemctl start --no-block kubelet.service"), session.cluster.workers)
-    session.remotes()["kubernetes"].change(objects)
+    known.remotes()["kubernetes"].change(objects)
     applied = time.monotonic() - begun
     answered = probe.wait() - begun
     background()
