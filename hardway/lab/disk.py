@@ -113,7 +113,9 @@ def unmount(machine: MachineSpec, deadline: float = 10.0) -> None:
 
 def remove(machine: MachineSpec) -> None:
     """Delete the machine with all its files; LabError when something is still mounted there."""
-    if str(machine.home) + "/" in Path("/proc/self/mountinfo").read_text(encoding="utf-8"):
+    # The list of mounts misses lines while others mount, so the root, which is always mounted there, is asked itself.
+    listed = str(machine.home) + "/" in Path("/proc/self/mountinfo").read_text(encoding="utf-8")
+    if listed or is_mounted(machine.root):
         raise LabError(
             f"something is still mounted below {machine.home}", host=machine.name, hint=f"findmnt | grep {machine.home}"
         )
