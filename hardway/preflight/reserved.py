@@ -33,7 +33,10 @@ def beyond(inputs: Inputs, host: Host, facts: Facts) -> Found:
 
 
 def requested(inputs: Inputs, host: Host, facts: Facts) -> Found:
-    """By what is allocatable now, which also knows what its owner keeps by settings of his own."""
+    """By what is allocatable now, which also knows what its owner keeps by settings of his own. Not where more is kept
+    than there is: that no pod fits then is no second cause."""
+    if any(beyond(inputs, host, facts)):
+        return
     node, said = (inputs.lives.nodes or {}).get(host.name), (inputs.lives.requested or {}).get(host.name, {})
     there = node.allocatable if node else {}
     for resource, more in growth(host, facts).items():

@@ -116,6 +116,12 @@ def test_a_reservation_that_pods_leave_no_room_for_is_refused_with_numbers_until
     assert told(keeping(world, cpu="600m")) == []
 
 
+def test_where_more_is_kept_than_there_is_that_alone_is_said(world):
+    """That no pod fits then follows from it, whatever runs there by chance."""
+    large(world, "100m")
+    assert [one.name for one in findings(keeping(world, cpu="1000").inputs()) if not one.warning] == ["Reserved"]
+
+
 def test_what_a_reservation_is_raised_by_counts(world):
     keeping(world, cpu="1").run()
     large(world, "800m")
