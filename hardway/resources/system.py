@@ -125,10 +125,11 @@ class Image:
         return (Probe("image", (self.reference,)),)
 
     def compare(self, now: Situation) -> Change | None:
-        found, _, digest = now.answers[self.probes()[0]].partition(" ")
+        found, *digests = now.answers[self.probes()[0]].split()
         bring = Op("image", (self.reference,), self.blob)
-        if found in ("present", "unpinned") and digest and self.digest not in ("", digest):
-            return Change(self.key, ("other content under its name",), (bring,), diff=f"-{digest}\n+{self.digest}")
+        if found in ("present", "unpinned") and (other := self._other(*digests)):
+            why = "other content under its name; pods get ours when they are started again"
+            return Change(self.key, (why,), (bring,), diff=f"-{other}\n+{self.digest}", was=other)
         if found == "present":
             return None
         if found == "unpinned":
@@ -137,6 +138,10 @@ class Image:
         half = found != "absent"
         ops = (Op("dropimage", (self.reference,)), bring) if half else (bring,)
         return Change(self.key, ("import incomplete" if half else "new",), ops, diff=f"{self.blob.size} bytes")
+
+    def _other(self, there: str = "", brought: str = "") -> str:
+        """What is there, where it is neither the archive's nor what another computer brought."""
+        return there if self.digest and there.startswith("sha256:") and there not in (self.digest, brought) else ""
 
     def removal(self, answers: Answers) -> tuple[Op, ...]:
         return ()

@@ -268,8 +268,9 @@ packages() {
 }
 
 # image REF: whether containerd's k8s.io namespace holds it: present, or unpinned (the kubelet would remove it from a full disk), and the
-# digest that its name leads to; absent; or half and what ctr says. An import that was interrupted leaves its name with content that is missing, or not unpacked.
-q_image() { found image "$1"; echo "${said:-$(images "$1")}"; }
+# digest that its name leads to ("-": to more than one image, as a registry has it); absent; or half and what ctr says. An import that
+# was interrupted leaves its name with content that is missing, or not unpacked. Last comes the digest that we brought, if it is noted.
+q_image() { found image "$1"; text "$STATE/images/$1"; echo "${said:-$(images "$1")}${text:+ $text}"; }
 all_image() { keep image "$(images "$@")" "$@"; }
 images() {
   ctr=/usr/local/bin/ctr refs=$* wait=$((10 * $#)) said= listed=; for ref; do shift; set -- "$@" "name==$ref"; done
@@ -277,7 +278,7 @@ images() {
   case $said in *complete*true*) listed=$(timeout $wait $ctr -n k8s.io images ls "$@" 2>/dev/null) ;; esac
   printf '%s\n\n%s\n' "$said" "$listed" | awk -v refs="$refs" '
     !NF { listed = 1 }
-    !listed { state[$1] = $4 " " $NF; digest[$1] = $3 }
+    !listed { state[$1] = $4 " " $NF; digest[$1] = $2 ~ /index|manifest\.list/ ? "-" : $3 }
     listed { pinned[$1] = index($0, "io.cri-containerd.pinned=pinned") ? "present" : "unpinned" }
     END {
       n = split(refs, ref, " ")

@@ -67,7 +67,7 @@ record() { in_state "digests${1%/*}"; sig=$(stat -c '%s %i %y %z' "$1"); echo "$
 # it was asked, and the last line: of a record that is not whole nothing is believed. What cannot be had is not recorded.
 versions() {
   case ${1##*/} in kube-apiserver | kubelet | etcd | containerd) ;; *) return 0 ;; esac
-  version=$(exec timeout 5 "$1" --version 2>/dev/null </dev/null) && [ -n "$version" ] || return 0
+  version=$(exec timeout 5 "$1" --version 2>/dev/null </dev/null 9>&-) && [ -n "$version" ] || return 0
   in_state "versions${1%/*}"; printf '%s\n%s\n' "$version" "$2" >"$STATE/versions$1"
 }
 
@@ -353,7 +353,15 @@ w_defrag() {
 # image REF BLOB: into containerd's k8s.io namespace, from which the kubelet removes nothing that is pinned when its disk is full: where no
 # registry is, nobody could bring it back. pinimage REF: that alone. containerd keeps the label, also when it restarts.
 PINNED=io.cri-containerd.pinned=pinned
-w_image() { /usr/local/bin/ctr -n k8s.io images import --label $PINNED "$stage/$2" >/dev/null 2>"$stage/.ctr.log" || { cat "$stage/.ctr.log" >&2; return 1; }; rm -f "$stage/$2"; }
+# image REF BLOB: brought and pinned. What its name leads to since is noted: made on another computer, with another C library, it is another
+# image and as good as ours.
+w_image() {
+  /usr/local/bin/ctr -n k8s.io images import --label $PINNED "$stage/$2" >/dev/null 2>"$stage/.ctr.log" || { cat "$stage/.ctr.log" >&2; return 1; }
+  rm -f "$stage/$2"; of=images/$1; in_state "${of%/*}"
+  for word in $(exec timeout 10 /usr/local/bin/ctr -n k8s.io images ls "name==$1" 2>/dev/null); do
+    case $word in sha256:*) echo "$word" >"$STATE/$of" ;; esac
+  done
+}
 w_pinimage() { /usr/local/bin/ctr -n k8s.io images label "$1" $PINNED >/dev/null; }
 # dropimage REF: with its content, which an import would otherwise take to be there
 w_dropimage() { /usr/local/bin/ctr -n k8s.io images rm --sync "$1" >/dev/null 2>&1 || :; }
