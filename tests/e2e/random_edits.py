@@ -98,7 +98,7 @@ CARRIED_OUT = (
     put("audit.max_age_days", within(1, 60)),
     put("audit.max_backups", within(2, 20)),
     put("extra_args.kube-apiserver.max-requests-inflight", within(300, 600)),
-    put("extra_args.kube-controller-manager.terminated-pod-gc-threshold", within(100, 9000)),
+    put("override_args.kube-controller-manager.terminated-pod-gc-threshold", within(100, 9000)),
     put("extra_args.kube-scheduler.kube-api-qps", within(40, 90)),
     put("override_args.kubelet.v", within(1, 4)),
     put("override_args.kube-proxy.v", within(1, 4)),

@@ -339,7 +339,7 @@ def test_a_package_of_ours_that_was_not_finished_can_be_removed(dpkg: Dpkg, stat
 # What ctr of containerd 1.6.20 says when: all is there; the configuration of the image is not; its manifest is not.
 REFERENCE = "registry.k8s.io/pause:1"
 CHECKED = {
-    "complete (2/2) 253.0 B/253.0 B true": "present",
+    "complete (2/2) 253.0 B/253.0 B true": "present sha256:a3",
     "complete (2/2) 253.0 B/253.0 B false": "half complete false",
     "incomplete (1/2) 94.0 B/253.0 B false": "half incomplete false",
     "error  -    false": "half error false",
@@ -372,11 +372,11 @@ def test_an_image_is_there_when_all_of_it_is(tmp_path: Path, monkeypatch: pytest
         answers = remote.probe(image.probes())
         assert list(answers.values()) == [found]
         change = image.compare(Situation(answers))
-        assert (change is None) == (found == "present")
+        assert (change is None) == (found == "present sha256:a3")
         if change:
             remote.change(change.ops)
             words = [line.split()[3] for line in (tmp_path / "seen").read_text().splitlines()]
-            assert words[1:] == (["rm", "import"] if found != "absent" else ["import"])
+            assert words[1:] == ["rm", "import", "ls"][found == "absent" :]
 
 
 @pytest.mark.parametrize(
