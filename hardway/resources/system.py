@@ -128,7 +128,7 @@ class Image:
         found, *digests = now.answers[self.probes()[0]].split()
         bring = Op("image", (self.reference,), self.blob)
         if found in ("present", "unpinned") and (other := self._other(*digests)):
-            why = "other content under its name; pods get ours when they are started again"
+            why = "other content under its name; pods get the right one when they are started again"
             return Change(self.key, (why,), (bring,), diff=f"-{other}\n+{self.digest}", was=other)
         if found == "present":
             return None
