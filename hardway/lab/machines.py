@@ -152,7 +152,8 @@ class LabMachines:
         machines = disk.made(self.lab)
         on_each(machines, power.shut_down)
         on_each(machines, power.clear)
-        network.switch_down(self.lab)
+        if up := registry.as_claimed(self.lab):
+            network.switch_down(up)
         registry.release(self.lab)
 
     def _boot(self, spec: MachineSpec, public_key: str) -> None:

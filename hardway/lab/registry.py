@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -85,6 +86,15 @@ def held_elsewhere(lab: LabSpec) -> bool:
     return any(
         other["name"] == lab.name and other["directory"] != str(lab.directory) and _alive(other) for other in _claims()
     )
+
+
+def as_claimed(lab: LabSpec) -> LabSpec | None:
+    """A lab as it is up: with the network that it claimed, whatever its inventory says by now. None when it is not up
+    and another lab has that network, with all that is named after it."""
+    claims = _claims()
+    up = next((replace(lab, network=IPv4Network(one["network"])) for one in claims if one["name"] == lab.name), lab)
+    others = (one for one in claims if one["name"] != lab.name and _alive(one))
+    return None if any(IPv4Network(one["network"]).overlaps(up.network) for one in others) else up
 
 
 def _claims() -> list[dict]:

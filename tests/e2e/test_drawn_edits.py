@@ -15,7 +15,7 @@ from hardway.inventory import load
 def test_only_an_edit_that_says_so_is_no_inventory(edit: Edit, tmp_path):
     file = tmp_path / "inventory.yaml"
     for seed in range(3):
-        whole = of_the_lab("random", node="10.238.1", pods="10.190", services="10.70.0")
+        whole = of_the_lab("random", node="10.231.9", pods="10.190", services="10.70.0")
         file.write_text(yaml.safe_dump(edit(Random(seed), whole)))
         assert refused(file) is (edit.code == 3)
 

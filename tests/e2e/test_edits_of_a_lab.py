@@ -22,7 +22,7 @@ ROLES = {
     "worker-0": ("20", ["worker"]),
     "worker-1": ("21", ["worker"]),
 }
-NODE = "10.237.1"
+NODE = "10.231.4"
 # By key: an edit that its only row, or the named one, speaks of.
 EDITS: dict[tuple[str, str], dict[str, Any]] = {
     ("kubelet.max_pods", ""): {"kubelet": {"fail_cgroup_v1": False, "max_pods": 90}},

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.soak]
 
 CONTROLLERS = ["controller-0", "controller-1", "controller-2"]
 MORE = ["etcd-3", "etcd-4"]
-NODE = "10.237.1"
+NODE = "10.231.3"
 # A call is a process of its own here, beside many machines on few processors.
 GAP = 5.0
 

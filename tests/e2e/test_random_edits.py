@@ -58,7 +58,7 @@ class Life:
 
 @pytest.fixture(scope="module")
 def life(make_stage: Callable[[dict], Stage]) -> Life:
-    stage = make_stage(of_the_lab("e2e-random", node="10.238.1", pods="10.190", services="10.70.0"))
+    stage = make_stage(of_the_lab("e2e-random", node="10.231.1", pods="10.190", services="10.70.0"))
     stage.hardway("assets", "fetch", "INV", timeout=2400).ok()
     stage.lab("up")
     stage.bootstrap()

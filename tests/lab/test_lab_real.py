@@ -223,6 +223,22 @@ def test_another_lab_on_the_same_network_is_refused_by_name(lab, tmp_path):
     assert not Path("/run/hardway-lab/labtest2.json").exists()
 
 
+def test_another_lab_on_the_same_network_takes_nothing_down_that_is_not_its_own(lab, tmp_path):
+    before = traces(lab)
+    LabMachines(make_cluster("labtest2", directory=tmp_path), tmp_path).wipe()
+    assert traces(lab)["links"] == before["links"] and traces(lab)["routes"] == before["routes"]
+    assert ssh(lab, "alpha", "hostname") == "alpha"
+
+
+def test_a_lab_goes_down_whole_when_its_network_was_edited_meanwhile(lab, tmp_path):
+    up = traces(lab)
+    edited = make_cluster(network="10.251.7", directory=lab.lab.directory, memory="384M")
+    LabMachines(edited, tmp_path).down()
+    assert traces(lab) == {kind: [] for kind in up}
+    lab.up()
+    assert ssh(lab, "alpha", "hostname") == "alpha"
+
+
 def test_a_killed_supervisor_is_noticed_and_up_brings_the_machine_back(lab):
     [alpha] = [spec for spec in made(lab.lab) if spec.name == "alpha"]
     os.kill(state.read(alpha).pid, signal.SIGKILL)

@@ -6,6 +6,8 @@ import fcntl
 import json
 import os
 import subprocess
+from dataclasses import replace
+from ipaddress import IPv4Network
 from types import SimpleNamespace
 
 import pytest
@@ -91,7 +93,7 @@ def other_lab(run_directory, **fields):
     }
     claim |= fields
     (run_directory / f"{claim['name']}.json").write_text(json.dumps(claim))
-    (run_directory.parent / "net/hwl1").mkdir(parents=True)
+    (run_directory.parent / "net/hwl1").mkdir(parents=True, exist_ok=True)
 
 
 def test_overlapping_networks_name_the_other_lab_and_its_remedy(cluster, run_directory):
@@ -121,6 +123,20 @@ def test_a_claim_whose_interface_and_process_are_gone_is_forgotten(cluster, run_
     (run_directory.parent / "net/hwl1").rmdir()
     registry.claim(LabSpec.of(cluster))
     assert [path.name for path in run_directory.glob("*.json")] == ["labtest.json"]
+
+
+def test_the_network_of_a_lab_is_the_one_that_it_claimed(cluster, run_directory):
+    """The inventory may have been edited since; what is named after its network now may be another lab's."""
+    lab = LabSpec.of(cluster)
+    assert registry.as_claimed(lab) == lab
+    other_lab(run_directory)
+    assert registry.as_claimed(lab) is None
+    claimed = IPv4Network("10.252.0.0/24")
+    other_lab(run_directory, name="labtest", directory=str(lab.directory), network=str(claimed))
+    assert registry.as_claimed(lab) == replace(lab, network=claimed)
+    (run_directory / "labtest.json").unlink()
+    (run_directory.parent / "net/hwl1").rmdir()
+    assert registry.as_claimed(lab) == lab
 
 
 def test_another_runs_lock_is_waited_for_then_named(run_directory):

@@ -102,7 +102,7 @@ class Classroom:
 
 @pytest.fixture(scope="module")
 def room(make_stage: Callable[[dict], Stage]) -> Classroom:
-    inventory = of_the_lab("class-room", node="10.235.1", pods="10.197", services="10.77.0")
+    inventory = of_the_lab("class-room", node="10.231.2", pods="10.197", services="10.77.0")
     inventory["hosts"] = [host for host in inventory["hosts"] if host["name"] in ("controller-0", "worker-0")]
     room = Classroom(make_stage(inventory))
     room.make_machines()
@@ -170,13 +170,13 @@ class TestALesson:
 
     def test_another_clusters_machine_of_the_same_name_is_not_believed(self, room):
         whole = yaml.safe_load(room.inventory.read_text())
-        whole["hosts"][1]["address"] = "10.235.1.99"
+        whole["hosts"][1]["address"] = "10.231.2.99"
         other = room.folder / "other.yaml"
         other.write_text(yaml.safe_dump(whole))
         before = room.recorded()
         words = room.stage.argv("trust", str(other), "worker-0")
         said = run(*words, cwd=room.folder, env={**room.environment(), "PYTHONPATH": str(ROOT)}, timeout=180).ok(4)
-        assert "does not have the address 10.235.1.99" in said.err and room.addresses["worker-0"] in said.err
+        assert "does not have the address 10.231.2.99" in said.err and room.addresses["worker-0"] in said.err
         assert room.recorded() == before
 
     def test_a_machine_that_is_off_is_named_and_nothing_is_lost(self, room):
