@@ -179,11 +179,15 @@ def _refuse_other_program(item: Item, source: Path, provenance: str) -> None:
         return
     with source.open("rb") as stream:
         head = stream.read(20)
+    hint = "provide the right file and its checksum, then: hardway assets fetch INV"
     if not head.startswith(b"\x7fELF"):
-        return
+        raise AssetError(
+            f"{item.name} {item.version} for {item.arch} is no program: the file begins with {head!r}",
+            evidence=provenance,
+            hint=hint,
+        )
     machine = int.from_bytes(head[18:20], "little" if head[5] == 1 else "big")
     found = MACHINES.get(machine, f"another processor (ELF machine {machine})")
-    hint = "provide the right file and its checksum, then: hardway assets fetch INV"
     if found != item.arch:
         raise AssetError(
             f"{item.name} {item.version} for {item.arch} is a program for {found}",

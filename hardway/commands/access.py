@@ -59,17 +59,18 @@ def environment(cluster: Cluster, state_dir: Path) -> str:
     """Shell lines that put this cluster's kubeconfig and its own kubectl at hand; the comments are for people."""
     _with_kubeconfig(cluster, state_dir)
     kubectl = AssetStore(cluster).binary("kubectl", ARCHITECTURES.get(platform.machine(), "amd64")).path
-    inventory = cluster.source or "INV"
+    typed = shlex.quote(str(cluster.source or "INV"))
     lines = [
         f"export KUBECONFIG={shlex.quote(str((state_dir / 'admin.conf').resolve()))}",
         f"alias kubectl={shlex.quote(str(kubectl))}",
-        f'# use it:       eval "$(hardway env {inventory})"; kubectl get nodes',
+        f'# use it:       eval "$(hardway env {typed})"',
+        "# then:         kubectl get nodes",
     ]
     return "\n".join(
         [
             *lines,
             *(
-                [f"# take it down: hardway lab down {inventory} (keeps the disks) or hardway lab wipe {inventory}"]
+                [f"# take it down: hardway lab down {typed} (keeps the disks) or hardway lab wipe {typed}"]
                 if cluster.lab
                 else []
             ),

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from hardway.cluster import Cluster
 from hardway.errors import InventoryError
@@ -38,7 +39,7 @@ def load(path: Path, state_dir: Path | None = None) -> Cluster:
         raise InventoryError(
             message=f"{path} has {count} problem{'s' if count > 1 else ''}; no host was contacted",
             problems=reviewed.problems,
-            hint=f"correct {'them' if count > 1 else 'it'}, then: hardway validate {path}",
+            hint=f"correct {'them' if count > 1 else 'it'}, then: hardway validate {quote(str(path))}",
         )
     return reviewed.cluster
 

@@ -57,20 +57,27 @@ class Answers:
 
 
 def _from_file(variable: str) -> str | None:
+    """The one line of the file that a variable names; None without a variable. AuthenticationError for what is no
+    password: a second line would be taken for a command."""
     name = os.environ.get(variable)
     if not name:
         return None
     path = Path(name).expanduser()
+    where, file = f"{path} (set in {variable})", quote(str(path))
     try:
+        data = path.read_bytes()
         if path.stat().st_mode & 0o077:
-            raise AuthenticationError(
-                f"{path} (set in {variable}) can be read by other users", hint=f"chmod 600 {quote(str(path))}"
-            )
-        return path.read_text("utf-8").rstrip("\r\n")
+            raise AuthenticationError(f"{where} can be read by other users", hint=f"chmod 600 {file}")
+        text = data.decode("utf-8").rstrip("\r\n")
     except OSError as error:
-        raise AuthenticationError(
-            f"cannot read {path} (set in {variable}): {error.strerror}", hint=f"ls -l {quote(str(path))}"
-        ) from error
+        raise AuthenticationError(f"cannot read {where}: {error.strerror}", hint=f"ls -l {file}") from error
+    except UnicodeDecodeError:
+        hint = f"write it again in UTF-8: iconv -f latin1 -t utf-8 {file}   shows it so"
+        raise AuthenticationError(f"{where} is not UTF-8", hint=hint) from None
+    if not text or {"\n", "\0"} & set(text):
+        what = "has more than one line" if "\n" in text else "holds a zero byte" if text else "is empty"
+        raise AuthenticationError(f"{where} {what}", hint="write the password, and nothing else, as its only line")
+    return text
 
 
 answers = Answers()

@@ -51,7 +51,8 @@ def _back(name: str, there: str, wanted: str) -> str:
     key = "kubernetes" if name not in (MEMBER, RUNTIME) else f"versions.{name}"
     if parsed(there)[:2] == parsed(wanted)[:2]:
         return f"set {key}: {there} in the inventory; an older patch is installed by hardway bootstrap INV"
-    return f"set {key}: {there} in the inventory, or continue an upgrade with --to {there}; no minor goes back"
+    further = "or continue an upgrade to the Kubernetes version that has it (--to VERSION)"
+    return f"set {key}: {there} in the inventory, {further}; no minor goes back"
 
 
 def _skipped(cluster: Cluster, standing: Standing) -> Iterator[Finding]:

@@ -41,8 +41,14 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def program(content: bytes, arch: str = "amd64") -> bytes:
+    """As a program's file begins, and something else after it."""
+    machine = {"amd64": 62, "arm64": 183, "s390x": 22}[arch]
+    return b"\x7fELF\x02\x01\x01" + bytes(11) + machine.to_bytes(2, "little") + content
+
+
 def content_of(name: str, version: str, arch: str) -> bytes:
-    return f"{name} {version} {arch}\n".encode() * 2000
+    return program(f"{name} {version} {arch}\n".encode() * 2000, arch)
 
 
 def tgz(members: dict[str, bytes]) -> bytes:

@@ -11,7 +11,7 @@ import sys
 import textwrap
 
 import pytest
-from assets_world import cluster
+from assets_world import cluster, program
 
 from hardway.assets import AssetStore, cache, pins
 from hardway.assets.asset import Item
@@ -20,12 +20,13 @@ from hardway.assets.table import table
 from hardway.errors import AssetError
 
 ITEM = Item("runc", "runc", "1.4.2", "amd64")
+RUNC, AGAIN = program(b"runc 1.4.2 " * 500), program(b"1.4.2, again")
 
 
 @pytest.fixture
 def filled(tmp_path):
     found = Cache(tmp_path / "cache", "releases")
-    put(found, b"runc " * 1000)
+    put(found, RUNC)
     return found
 
 
@@ -70,7 +71,7 @@ def test_a_damaged_file_stops_gathering_and_is_listed(tmp_path, server):
 
 def test_an_unchanged_file_is_not_read_again(filled, monkeypatch):
     monkeypatch.setattr(cache, "sha256_of", lambda path: pytest.fail("hashed again"))
-    assert filled.get(ITEM).size == 5000
+    assert filled.get(ITEM).size == len(RUNC)
 
 
 def test_verify_reads_it_again_in_any_case(filled, monkeypatch):
@@ -106,10 +107,10 @@ def test_a_copied_cache_does_not_vouch_for_itself(filled, tmp_path):
 
 
 def test_a_copied_cache_is_checked_once_by_checksums_of_the_users(filled, tmp_path, monkeypatch):
-    found = copied(filled, tmp_path, own=by_hand(tmp_path, b"runc " * 1000))
+    found = copied(filled, tmp_path, own=by_hand(tmp_path, RUNC))
     assert found.has(ITEM) and found.get(ITEM).sha256 == filled.get(ITEM).sha256
     monkeypatch.setattr(cache, "sha256_of", lambda path: pytest.fail("hashed twice"))
-    assert found.get(ITEM).size == 5000
+    assert found.get(ITEM).size == len(RUNC)
 
 
 def test_a_forged_file_with_a_matching_record_is_not_what_was_stored(filled):
@@ -119,11 +120,11 @@ def test_a_forged_file_with_a_matching_record_is_not_what_was_stored(filled):
             filled.get(ITEM, rehash=rehash)
     assert caught.value.hint == f"rm {filled.path(ITEM)} && hardway assets fetch INV"
     filled.path(ITEM).unlink()
-    assert put(filled, b"again").size == 5 and filled.get(ITEM).size == 5
+    assert put(filled, AGAIN).size == len(AGAIN) == filled.get(ITEM).size
 
 
 def test_a_forged_file_is_not_what_the_user_says_it_is(filled, tmp_path):
-    found = copied(filled, tmp_path, own=by_hand(tmp_path, b"runc " * 1000))
+    found = copied(filled, tmp_path, own=by_hand(tmp_path, RUNC))
     forge(found, ITEM)
     with pytest.raises(AssetError, match="does not have its pinned checksum"):
         found.get(ITEM)
@@ -133,7 +134,7 @@ def test_a_forged_file_is_not_what_the_user_says_it_is(filled, tmp_path):
 def kubelet(tmp_path, monkeypatch):
     """A program built from modules, and its pin: of made-up content, so that no real program is needed."""
     item = Item("kubernetes", "kubelet", "1.37.2", "amd64")
-    right = b"\x7fnot ELF 1.37.2"
+    right = program(b"1.37.2")
     sums = {"go1.26.8": {"amd64": {"kubelet": hashlib.sha256(right).hexdigest()}}}
     monkeypatch.setattr(pins, "sums", lambda component, version: sums if component == "kubernetes" else {})
     found = Cache(tmp_path / "built", "modules")
@@ -203,7 +204,7 @@ def test_where_nothing_can_be_noted_what_is_pinned_is_read_each_time(kubelet, tm
     found, item = kubelet
     assert found.get(item).sha256 == found.pin(item)
     with pytest.raises(AssetError, match="cannot note") as caught:
-        put(found, b"x")
+        put(found, RUNC)
     assert "XDG_STATE_HOME" in caught.value.hint
 
 
@@ -213,8 +214,8 @@ def test_a_file_nobody_vouches_for_counts_as_absent_and_is_replaced(filled, reco
     record_path = path.with_name(".runc.json")
     record_path.unlink() if record is None else record_path.write_text(record)
     assert filled.get(ITEM) is None
-    assert put(filled, b"again").size == 5
-    assert filled.get(ITEM).path.read_bytes() == b"again"
+    assert put(filled, AGAIN).size == len(AGAIN)
+    assert filled.get(ITEM).path.read_bytes() == AGAIN
 
 
 def test_origins_never_mix(filled):

@@ -9,7 +9,7 @@ import subprocess
 import threading
 
 import pytest
-from assets_world import cluster
+from assets_world import cluster, program
 
 from hardway.assets import AssetStore, choice
 from hardway.assets.cache import Cache
@@ -26,7 +26,7 @@ def put(directory, origin, name):
     cache = Cache(directory, origin)
     [item] = [item for item in needed(AUTO, "amd64") if item.key == name]
     with cache.workspace() as scratch:
-        (scratch / "x").write_bytes(b"x")
+        (scratch / "x").write_bytes(program(item.version.encode()))
         cache.put(item, scratch / "x", "a test")
 
 

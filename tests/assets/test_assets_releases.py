@@ -15,6 +15,7 @@ from assets_world import (
     cluster,
     content_of,
     everything,
+    program,
     release_files,
     sha256,
     tgz,
@@ -267,21 +268,30 @@ def test_plain_http_needs_a_checksum_that_is_known_beforehand(server, tmp_path, 
 @pytest.mark.parametrize(("component", "path"), [("another version", KUBERNETES), ("another project", RUNC)])
 def test_a_mirror_that_serves_something_else_under_a_right_checksum_is_refused(server, tmp_path, component, path):
     """What is published for the first time has nothing to be compared with but itself."""
-    elf = b"\x7fELF\x02\x01\x01" + bytes(11) + (62).to_bytes(2, "little")
     if path == KUBERNETES:
         items = {
-            i.name: elf + f"{i.name} 1.36.89".encode() for i in release(binary_item(VERSIONS, "kubelet", "amd64")).items
+            i.name: program(f"{i.name} 1.36.89".encode())
+            for i in release(binary_item(VERSIONS, "kubelet", "amd64")).items
         }
         body = tgz({f"kubernetes/server/bin/{name}": content for name, content in items.items()})
         server.files |= {path: body, f"{path}.sha512": hashlib.sha512(body).hexdigest().encode()}
     else:
-        body = elf + b"crun version 1.20"
+        body = program(b"crun version 1.20")
         server.files |= {
             path: body,
             f"{path.rpartition('/')[0]}/runc.sha256sum": f"{sha256(body)}  runc.amd64".encode(),
         }
     with pytest.raises(AssetError, match="the file does not contain the text"):
         store(server.url, tmp_path).gather()
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>log in first</html> 1.4.2", b"#!/bin/sh\nexec runc-1.4.2\n"])
+def test_what_is_no_program_is_not_taken_for_one(server, tmp_path, body):
+    checksum = f"{sha256(body)}  runc.amd64".encode()
+    server.files |= {RUNC: body, f"{RUNC.rpartition('/')[0]}/runc.sha256sum": checksum}
+    for _ in range(2):
+        with pytest.raises(AssetError, match="runc 1.4.2 for amd64 is no program"):
+            store(server.url, tmp_path).gather()
 
 
 def test_half_a_file_is_refused(server, tmp_path):

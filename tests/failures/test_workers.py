@@ -162,13 +162,13 @@ class TestWorkers:
         "what",
         [
             "ip route flush proto 200",
-            "ip link set eth0 down; sleep 1; ip link set eth0 up",
+            f"ip link set eth0 down; sleep 1; ip link set eth0 up; ip route add default via {NODE}.1",
             "ip route del $(ip -4 route show proto 200 | head -n 1 | cut -d ' ' -f 1)",
         ],
     )
     def test_routes_that_are_taken_away_come_back_by_themselves(self, stage: Stage, canary: Canary, what: str):
         before = routes(stage, "two")
-        stage.ssh("two", f"systemd-run --quiet --collect sh -c '{what}'")
+        stage.ssh("two", f"systemd-run --quiet --collect --wait sh -c '{what}'")
         await_true(lambda: routes(stage, "two") == before, 15, "the routes to be back")
         canary.alive()
 

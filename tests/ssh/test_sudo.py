@@ -84,6 +84,31 @@ def test_the_password_may_come_from_a_private_file(server, connect, user, sudoer
     assert connect(server.host(user=user.name)).run("id -u").out == b"0\n"
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is empty"),
+        (b"\n", "is empty"),
+        (b"right\nid\n", "has more than one line"),
+        (b"right\0", "holds a zero byte"),
+        ("p\u00e4ss".encode("latin1"), "is not UTF-8"),
+        (None, "Is a directory"),
+    ],
+)
+def test_a_file_that_holds_no_password_is_named_before_anything_is_tried(
+    server, connect, user, sudoers, monkeypatch, tmp_path, content, words
+):
+    sudoers(PASSWORD)
+    file = tmp_path / "password"
+    file.mkdir() if content is None else file.write_bytes(content)
+    file.chmod(0o700 if content is None else 0o600)
+    monkeypatch.setenv("HARDWAY_SUDO_PASSWORD_FILE", str(file))
+    with pytest.raises(AuthenticationError, match=words) as caught:
+        connect(server.host(user=user.name)).run("id -u")
+    assert f"{file} (set in HARDWAY_SUDO_PASSWORD_FILE)" in caught.value.message
+    assert "right" not in str(caught.value)
+
+
 def test_without_anybody_to_ask_the_error_says_how_to_give_the_password(server, connect, user, sudoers):
     sudoers(PASSWORD)
     with pytest.raises(AuthenticationError) as caught:

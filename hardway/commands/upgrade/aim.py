@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 
+from ...assets.table import table
 from ...assets.versions import default_versions, supported
 from ...cluster import Cluster
 from ...errors import UsageError
@@ -42,7 +43,8 @@ def aimed(cluster: Cluster, to: str = "") -> Aim:
     }
     chosen = replace(tested, **higher)
     if problems := supported(chosen):
-        raise UsageError(f"--to {to}: {problems[0]}", hint="hardway upgrade INV --help; the versions: docs/assets.md")
+        known = ", ".join(one["kubernetes"] for one in table()["sets"].values())
+        raise UsageError(f"--to {to}: {problems[0]}", hint=f"choose one that is tested: {known}")
     return Aim(replace(cluster, versions=chosen), tuple(_edits(str(cluster.source), pins, chosen)))
 
 
