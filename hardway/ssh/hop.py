@@ -18,6 +18,8 @@ class Hop:
     `agent` is the socket of the agent, "" for none. `named_keys` are the keys that somebody has named. `algorithms` are
     those that the configuration allows, by its options, and `rsa_size` is the fewest bits of an RSA key.
     `no_host_keys_from` and `no_keys_from` are the lines of the configuration that are of no effect, for errors.
+    `config_option` and `options` are what `ssh` must be given to go by the same files; a ProxyJump leads over this hop
+    by itself if it is `jumpable`: the configuration knows all that counts.
     """
 
     host: str
@@ -47,6 +49,9 @@ class Hop:
     rsa_size: int = 0
     no_host_keys_from: tuple[str, ...] = ()
     no_keys_from: tuple[str, ...] = ()
+    config_option: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    jumpable: bool = True
 
     @property
     def endpoint(self) -> str:
@@ -70,12 +75,24 @@ class Hop:
 
     def ssh_command(self, *options: str) -> str:
         """The OpenSSH command line that goes the same way, for hints."""
-        parts = ["ssh", *options]
+        parts = ["ssh", *options, *self.config_option, *self.options]
         parts += ["-p", str(self.port)] if self.port != 22 else []
         parts += ["-i", str(self.keys[0])] if self.keys and self.keys[0].exists() else []
-        parts += ["-J", self.jumps] if self.via else []
-        parts += ["-o", f"ProxyCommand={self.proxy_command.replace('%', '%%')}"] if self.proxy_command else []
+        parts += self._way()
         return shlex.join([*parts, f"{self.user}@{self.address}"])
+
+    def _way(self) -> list[str]:
+        """What leads to this hop. What ssh is given on its command line does not count for the jumps of -J."""
+        if self.via and not self.via.all_jumpable:
+            return ["-o", f"ProxyCommand={self.via.ssh_command().replace('%', '%%')} -W '[%h]:%p'"]
+        if self.via:
+            return ["-J", self.jumps]
+        return ["-o", f"ProxyCommand={self.proxy_command.replace('%', '%%')}"] if self.proxy_command else []
+
+    @property
+    def all_jumpable(self) -> bool:
+        """Whether it is jumpable, and all before it."""
+        return self.jumpable and (self.via is None or self.via.all_jumpable)
 
     @property
     def jumps(self) -> str:

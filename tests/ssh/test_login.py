@@ -81,7 +81,8 @@ def test_a_wrong_key_says_what_was_tried_and_what_to_try_next(server, connect, t
         connect(server.host(key=key)).run("true")
     assert caught.value.exit_code == 4
     assert f"key {key}: refused" in caught.value.evidence
-    assert caught.value.hint == f"ssh -v -p {server.port} -i {key} root@127.0.0.1"
+    files = f"-F none -o UserKnownHostsFile={server.known_hosts}"
+    assert caught.value.hint == f"ssh -v {files} -p {server.port} -i {key} root@127.0.0.1"
 
 
 def test_a_missing_or_broken_key_file_is_named(server, connect, tmp_path):

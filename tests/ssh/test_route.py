@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shlex
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def test_the_inventory_alone(tmp_path):
     hop = way(tmp_path, user="admin", port=2222, key=Path("/k"))
     assert (hop.address, hop.user, hop.port, hop.keys, hop.via) == ("10.0.0.1", "admin", 2222, (Path("/k"),), None)
     assert hop.known_as == ("[10.0.0.1]:2222", "[node-1]:2222")
-    assert hop.ssh_command("-v") == "ssh -v -p 2222 admin@10.0.0.1"
+    assert hop.ssh_command("-v") == f"ssh -v -F {tmp_path}/config -p 2222 admin@10.0.0.1"
 
 
 def test_the_config_fills_what_the_inventory_leaves_open(tmp_path):
@@ -145,7 +146,7 @@ def test_a_bastion_of_the_inventory_wins_over_proxyjump(tmp_path):
 def test_a_chain_of_jumps(tmp_path):
     hop = way(tmp_path, "Host node-1\n ProxyJump one@a:2201,ssh://b\nHost b\n User two\n")
     assert hop.jumps == "one@a:2201,two@b"
-    assert hop.ssh_command() == "ssh -J one@a:2201,two@b root@10.0.0.1"
+    assert hop.ssh_command() == f"ssh -F {tmp_path}/config -J one@a:2201,two@b root@10.0.0.1"
     assert way(tmp_path, "Host node-1\n ProxyJump none\nHost *\n ProxyJump a\n").via is None
     assert way(tmp_path, "Host node-1\n ProxyJump a\n").via.user == ME, "as ssh does: root is for the hosts"
 
@@ -283,7 +284,39 @@ def test_without_ssh_a_configuration_is_refused_and_none_is_well(tmp_path, monke
 def test_users_of_other_kinds(tmp_path, user):
     hop = way(tmp_path, "Host 10.*\n ProxyJump jump\n" if "@" not in user else "", user=user)
     assert hop.user == user
-    assert f"'{user}@10.0.0.1'" in hop.ssh_command() or hop.ssh_command() == f"ssh {user}@10.0.0.1"
+    assert shlex.split(hop.ssh_command())[-1] == f"{user}@10.0.0.1"
+
+
+def typed(**ssh) -> str:
+    return route(Host("node-1", IPv4Address("10.0.0.1"), frozenset(), Ssh(**ssh))).ssh_command()
+
+
+def test_a_hint_names_only_the_files_that_ssh_does_not_read_by_itself(tmp_path):
+    assert typed(user="u") == typed(user="u", written=frozenset({"config"})) == "ssh u@10.0.0.1"
+    assert typed(user="u", config=Ssh.config.expanduser(), known_hosts=Ssh.known_hosts.expanduser()) == typed(user="u")
+    assert typed(config=None) == "ssh -F none root@10.0.0.1"
+    config = tmp_path / "my config"
+    config.write_text("")
+    assert typed(config=config, user="u") == f"ssh -F '{config}' u@10.0.0.1"
+    assert typed(user="u", known_hosts=None) == "ssh -o UserKnownHostsFile=none u@10.0.0.1"
+    known_hosts = tmp_path / "my 100%"
+    assert shlex.split(typed(user="u", known_hosts=known_hosts))[2] == f'UserKnownHostsFile="{known_hosts}%"'
+
+
+def test_a_hint_says_what_a_block_for_the_name_says_of_host_keys(tmp_path):
+    block = f" HostKeyAlias fleet\n UserKnownHostsFile {tmp_path}/a {tmp_path}/b\n"
+    by_name = shlex.split(way(tmp_path, f"Host node-1\n{block}").ssh_command())
+    assert by_name[3:7] == ["-o", f"UserKnownHostsFile={tmp_path}/a {tmp_path}/b", "-o", "HostKeyAlias=fleet"]
+    assert way(tmp_path, f"Host 10.*\n{block}").ssh_command() == f"ssh -F {tmp_path}/config root@10.0.0.1"
+
+
+def test_the_jumps_of_a_hint_go_by_the_same_files(tmp_path):
+    config = "Host jump\n HostName 192.0.2.1\n"
+    plain = way(tmp_path, config, bastion=Bastion("jump")).ssh_command()
+    assert plain == f"ssh -F {tmp_path}/config -J root@192.0.2.1 root@10.0.0.1"
+    hop = way(tmp_path, config, known_hosts=tmp_path / "known", bastion=Bastion("jump"))
+    command = next(word for word in shlex.split(hop.ssh_command()) if word.startswith("ProxyCommand="))
+    assert command == f"ProxyCommand={hop.via.ssh_command()} -W '[%h]:%p'" and f"={tmp_path}/known" in command
 
 
 @pytest.mark.parametrize("name", ["root_shell.sh", "tty_bridge.sh"])

@@ -33,11 +33,13 @@ ALONE = (
 
 @dataclass(frozen=True)
 class Said:
-    """The options that count for a host; without any, nothing is said. `asked` is the name that ssh was given."""
+    """The options that count for a host; without any, nothing is said. `asked` is the name that ssh was given, `by_name`
+    are the options that are said only of the host's name in the inventory."""
 
     asked: str
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
+    by_name: frozenset[str] = frozenset()
 
     def first(self, option: str) -> str:
         """The option's value; "" when nothing is said, or `none`."""
@@ -156,6 +158,7 @@ def _both(by_address: tuple[str, Answer], by_name: tuple[str, Answer], nobody: t
     """One host, two names: what is said of either counts, as if a block that means one meant both."""
     values = dict(by_address[1].values)
     asked = by_address[0]
+    named: set[str] = set()
     for options in (WAY, *((option,) for option in (*LISTS, *ALONE))):
         if _same(options, by_name, nobody) or _same(options, by_name, by_address):
             continue
@@ -168,9 +171,10 @@ def _both(by_address: tuple[str, Answer], by_name: tuple[str, Answer], nobody: t
             raise _two_things(options, by_address, by_name)
         values |= {option: by_name[1].values.get(option, ()) for option in options}
         asked = by_name[0] if options == WAY else asked
+        named |= set(options)
     if values.get("hostname") == (by_name[0],):  # it is only the name itself: the inventory knows the address
         values["hostname"] = (by_address[0],)
-    return Said(asked, values, by_address[1].files)
+    return Said(asked, values, by_address[1].files, frozenset(named))
 
 
 def _same(options: tuple[str, ...], *answers: tuple[str, Answer]) -> bool:

@@ -15,6 +15,7 @@ from ...errors import ConnectionFailed
 from ...patience import stretched
 from ..hop import Hop
 from ..host_keys.known_hosts import known_name
+from .asking import USUAL
 from .powers import NO_HOST_KEYS_FROM, NO_KEYS_FROM, OFF, algorithms, unheeded
 from .said import Said
 from .tokens import Tokens, UnknownToken, home
@@ -104,7 +105,29 @@ class Stop:
             rsa_size=int(said.first("requiredrsasize") or 0),
             no_host_keys_from=unheeded(said, NO_HOST_KEYS_FROM),
             no_keys_from=unheeded(said, NO_KEYS_FROM),
+            config_option=self._config_option(),
+            options=(options := tuple(self._options())),
+            jumpable=not options and not self.key,
         )
+
+    def _config_option(self) -> tuple[str, ...]:
+        """The configuration file for `ssh`, unless it reads that one by itself."""
+        config = self.host.ssh.config
+        if config and config.expanduser() == USUAL.expanduser():
+            return ()
+        return ("-F", str(config) if config else "none")
+
+    def _options(self) -> Iterator[str]:
+        """What the inventory says instead of the configuration, and what a block says that means only the name: `ssh`
+        is given the address."""
+        if self.host.ssh.sets("known_hosts"):
+            path = self.host.ssh.known_hosts
+            yield from ("-o", f"UserKnownHostsFile={_quoted(path.expanduser()) if path else 'none'}")
+        elif "userknownhostsfile" in self.said.by_name:
+            files = " ".join(map(_quoted, self._known_hosts()))
+            yield from ("-o", f"UserKnownHostsFile={files or 'none'}")
+        if "hostkeyalias" in self.said.by_name:
+            yield from ("-o", f"HostKeyAlias={self.said.first('hostkeyalias') or 'none'}")
 
     @cached_property
     def _tokens(self) -> Tokens:
@@ -162,6 +185,12 @@ class Stop:
         seconds = self.said.first("connecttimeout")
         written = not seconds or self.host.ssh.sets("connect_timeout")
         return stretched(self.host.ssh.connect_timeout if written else float(seconds))
+
+
+def _quoted(path: Path) -> str:
+    """A file as the value of an option: ssh takes blanks for the end of it, and % for a token."""
+    text = str(path).replace("%", "%%")
+    return f'"{text}"' if " " in text else text
 
 
 def _paths(said: Said, option: str, default: tuple[str, ...] = ()) -> tuple[Path, ...]:

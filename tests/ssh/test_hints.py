@@ -1,0 +1,49 @@
+"""The `ssh` commands that errors show, typed as they are shown: they get in where hardway gets in."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from hardway.ssh.route import route
+
+from .server import keygen
+
+pytestmark = pytest.mark.sshd
+
+
+def typed(host) -> subprocess.CompletedProcess[str]:
+    command = f"{route(host).ssh_command('-o', 'BatchMode=yes')} echo in"
+    return subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
+
+
+@pytest.fixture
+def fleet(server, tmp_path):
+    """A configuration file with what ssh needs for the server, and nobody else knows."""
+    (tmp_path / "known hosts").write_text(server.host_key_line().replace(f"[127.0.0.1]:{server.port}", "fleet"))
+
+    def configuration(names: str):
+        file = tmp_path / "my config"
+        file.write_text(f'Host {names}\n HostKeyAlias fleet\n UserKnownHostsFile "{tmp_path}/known hosts"\n')
+        return file
+
+    return configuration
+
+
+@pytest.mark.parametrize("names", ["127.0.0.1", "node-1"])
+def test_by_the_configuration_file_of_the_inventory(server, fleet, connect, names):
+    host = server.host(config=fleet(names), known_hosts=type(server.host().ssh).known_hosts)
+    assert connect(host).run("echo in").text == typed(host).stdout == "in\n"
+
+
+def test_by_no_configuration_and_the_known_hosts_of_the_inventory(server, connect):
+    assert connect(server.host()).run("echo in").text == typed(server.host()).stdout == "in\n"
+
+
+def test_through_a_bastion_with_a_key_of_its_own(server, start, connect, tmp_path):
+    jump, key = start("bastion"), keygen(tmp_path / "key")
+    (jump.folder / "authorized_keys").write_text(key.with_suffix(".pub").read_text())
+    server.known_hosts.write_text(server.host_key_line() + jump.host_key_line())
+    host = server.host(bastion=jump.bastion(key=key))
+    assert connect(host).run("echo in").text == typed(host).stdout == "in\n", typed(host).stderr
