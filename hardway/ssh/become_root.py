@@ -17,7 +17,7 @@ from ..foreign.understanding import understood
 from ..patience import stretched
 from .credentials import SUDO_PASSWORD_FILE, Prompt, answers
 from .failures import explain, is_break
-from .link import Link
+from .link import Link, located
 from .programs import program
 from .remote_shell import Ended, Inbox, RemoteShell
 from .sudo import NotTried, Refusal, passwords, readable, refusal
@@ -48,6 +48,12 @@ class Door:
     def open(self, link: Link, timeout: float) -> RemoteShell:
         """A new root shell over `link`; AuthenticationError when we may not be root, ConnectionFailed when no shell
         starts, Broken."""
+        try:
+            return self._open(link, timeout)
+        except HardwayError as error:
+            raise located(error, link.hop) from error
+
+    def _open(self, link: Link, timeout: float) -> RemoteShell:
         began = time.monotonic()
         try:
             if not self.wants_terminal:
@@ -225,14 +231,15 @@ class Door:
 
     def _no_shell(self, link: Link, noise: str, when: str = "") -> ConnectionFailed:
         other = SOMEBODY_ELSE.search(noise)
-        if link.hop.user == "root" and other and other[1] != "NONE":
+        user = link.hop.user
+        if other and other[1] not in ("NONE", user):
             return AuthenticationError(
-                f"{link.hop.endpoint} accepts the key but does not let root in: it wants a login as {other[1]}",
+                f"{link.hop.endpoint} accepts the key but does not let {user} in: it wants a login as {other[1]}",
                 self.host.name,
                 evidence=readable(noise),
                 hint=f"set ssh: {{user: {other[1]}}} for {self.host.name} in INV",
             )
-        message = f"{link.hop.user}@{link.hop.endpoint} accepts the login but starts no shell {when}".rstrip()
+        message = f"{user}@{link.hop.endpoint} accepts the login but starts no shell {when}".rstrip()
         hint = f"{link.hop.ssh_command()} sh -c id"
         return ConnectionFailed(message, self.host.name, evidence=readable(noise), hint=hint)
 

@@ -31,6 +31,13 @@ def explain(error: paramiko.SSHException | OSError | EOFError, hop: Hop, seconds
     """The ConnectionFailed for anything that went wrong while connecting to `hop` for `seconds`."""
     if isinstance(error, paramiko.ssh_exception.NoValidConnectionsError):
         error = next(iter(error.errors.values()))
+    if isinstance(error, socket.gaierror) and hop.wants_another_family:
+        return _failed(
+            hop,
+            f"{hop.address} cannot be reached with AddressFamily {hop.family}",
+            evidence=hop.family_from,
+            hint=f"remove AddressFamily for {hop.address} from the SSH configuration, or set it to any",
+        )
     if isinstance(error, socket.gaierror):
         return _failed(
             hop, f"the name {hop.address} cannot be resolved: {error.strerror}", hint=f"getent hosts {hop.address}"

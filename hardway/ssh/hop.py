@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 
@@ -18,6 +20,7 @@ class Hop:
     `agent` is the socket of the agent, "" for none. `named_keys` are the keys that somebody has named. `algorithms` are
     those that the configuration allows, by its options, and `rsa_size` is the fewest bits of an RSA key.
     `no_host_keys_from` and `no_keys_from` are the lines of the configuration that are of no effect, for errors.
+    `address_from` says where the address stands that is not the inventory's, "" for that one.
     `config_option` and `options` are what `ssh` must be given to go by the same files; a ProxyJump leads over this hop
     by itself if it is `jumpable`: the configuration knows all that counts.
     """
@@ -41,6 +44,7 @@ class Hop:
     via: Hop | None = None
     is_bastion: bool = False
     family: str = "any"
+    family_from: str = ""
     bind_address: str = ""
     hashed: bool = False
     forgets: bool = False
@@ -49,6 +53,7 @@ class Hop:
     rsa_size: int = 0
     no_host_keys_from: tuple[str, ...] = ()
     no_keys_from: tuple[str, ...] = ()
+    address_from: str = ""
     config_option: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     jumpable: bool = True
@@ -61,6 +66,13 @@ class Hop:
     def called(self) -> str:
         """Its address as a person should read it: who has to do with the host must learn that a bastion is meant."""
         return f"the bastion {self.endpoint}" if self.is_bastion else self.endpoint
+
+    @property
+    def wants_another_family(self) -> bool:
+        """Whether the configuration wants an IPv4 address in place of an IPv6 one, or the other way round."""
+        with contextlib.suppress(ValueError):
+            return self.family == ("inet" if ip_address(self.address).version == 6 else "inet6")
+        return False
 
     def allowed(self, option: str, names: Iterable[str]) -> list[str]:
         """Those of the algorithms that the configuration allows by this option."""

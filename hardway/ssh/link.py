@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import paramiko
@@ -106,14 +106,21 @@ def persistently(hop: Hop, attempt: Callable[[], T]) -> T:
         try:
             with _gate(hop):
                 return attempt()
+        except HardwayError as error:
+            raise located(error, hop) from error
         except (paramiko.SSHException, OSError, EOFError) as error:
             failure = explain(error, hop, time.monotonic() - begun)
             if not isinstance(failure, Dropped) or number == ATTEMPTS:
-                raise failure from error
+                raise located(failure, hop) from error
         # Nothing announces that the server has room again, so this waits, for a random time lest all come back
         # together.
         time.sleep(random.uniform(0.5, 1.0) * 0.1 * 2**number)
     raise AssertionError("the last attempt raises or returns")
+
+
+def located(error: HardwayError, hop: Hop) -> HardwayError:
+    """The error with where the hop's address comes from, if it is not the inventory's."""
+    return replace(error, evidence=f"{error.evidence}\n{hop.address_from}".strip()) if hop.address_from else error
 
 
 def _gate(hop: Hop) -> threading.BoundedSemaphore:

@@ -23,7 +23,7 @@ from . import tunnel
 from .become_root import START, Broken, Door
 from .credentials import Prompt
 from .failures import UNTOLD, is_break
-from .link import Link, open_link
+from .link import Link, located, open_link
 from .remote_shell import Ended, RemoteShell, SourceFailed, Stopped
 from .route import route
 
@@ -188,7 +188,8 @@ class SshTransport:
                 else:
                     link.close()
         message = f"the connection to {self.host.name} broke as soon as it was open"
-        raise ConnectionLost(message, self.host.name, hint=route(self.host).ssh_command("-v")) from cause
+        hop = route(self.host)
+        raise located(ConnectionLost(message, self.host.name, hint=hop.ssh_command("-v")), hop) from cause
 
     def _call(
         self, work: Callable[[RemoteShell], T], script: str, timeout: float, end_when_interrupted: bool = False

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
+from ipaddress import IPv4Address
 
 import pytest
 
+from hardway.errors import HardwayError
 from hardway.ssh.route import route
 
-from .server import keygen
+from .server import free_port, keygen
 
 pytestmark = pytest.mark.sshd
 
@@ -47,3 +50,31 @@ def test_through_a_bastion_with_a_key_of_its_own(server, start, connect, tmp_pat
     server.known_hosts.write_text(server.host_key_line() + jump.host_key_line())
     host = server.host(bastion=jump.bastion(key=key))
     assert connect(host).run("echo in").text == typed(host).stdout == "in\n", typed(host).stderr
+
+
+def at(server, config, connect, **more) -> HardwayError:
+    host = dataclasses.replace(server.host(config=config, **more), address=IPv4Address("10.0.0.1"))
+    with pytest.raises(HardwayError) as caught:
+        connect(host).run("true")
+    return caught.value
+
+
+def test_every_error_says_where_an_address_comes_from_that_is_not_the_inventorys(server, connect, tmp_path):
+    config = tmp_path / "config"
+    config.write_text("Host node-1\n  HostName 127.0.0.1\n")
+    said = f"127.0.0.1: HostName in {config} line 2, in place of 10.0.0.1"
+    assert said in at(server, config, connect, port=free_port()).evidence
+    assert said in at(server, config, connect, known_hosts=tmp_path / "none").evidence
+    assert said in at(server, config, connect, key=keygen(tmp_path / "stranger")).evidence
+    key = keygen(tmp_path / "key")
+    with (server.folder / "authorized_keys").open("a") as file:
+        file.write(f'command="exit 1" {key.with_suffix(".pub").read_text()}')
+    assert said in at(server, config, connect, key=key).evidence
+
+
+def test_an_address_family_that_excludes_the_address_is_named(server, connect, tmp_path):
+    config = tmp_path / "config"
+    config.write_text("Host *\n  AddressFamily inet6\n")
+    error = at(server, config, connect)
+    assert error.message == "10.0.0.1 cannot be reached with AddressFamily inet6" and "getent" not in error.hint
+    assert error.evidence == f"AddressFamily: {config} line 2"

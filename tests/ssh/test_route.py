@@ -91,6 +91,17 @@ def test_hostname_says_where_the_ssh_server_is(tmp_path):
     assert hop.known_as == ("[127.0.0.1]:2222", "[10.0.0.1]:2222", "[node-1]:2222")
 
 
+def test_an_address_that_is_not_the_inventorys_has_a_line(tmp_path):
+    config = "Host other\n HostName 192.0.2.1\nHost node-1\n HostName 127.0.0.1\n"
+    hop = way(tmp_path, config)
+    assert hop.address_from == f"127.0.0.1: HostName in {tmp_path}/config line 4, in place of 10.0.0.1"
+    hop = way(tmp_path, config, bastion=Bastion("other"))
+    assert hop.via.address_from == f"192.0.2.1: HostName in {tmp_path}/config line 2, in place of other"
+    assert not way(tmp_path, "Host node-1\n HostName 10.0.0.1\n").address_from
+    named = way(tmp_path, "Host node-*\n HostName %h.example.com\n").address_from
+    assert named == f"node-1.example.com: HostName in {tmp_path}/config line 2, in place of 10.0.0.1"
+
+
 def test_a_hostname_made_of_the_name_that_is_asked_for(tmp_path):
     assert way(tmp_path, "Host node-*\n HostName %h.example.com\n").address == "node-1.example.com"
     assert way(tmp_path, "Host *\n HostName x%h\n").address == "x10.0.0.1"

@@ -324,6 +324,15 @@ def test_root_who_is_sent_to_another_user(server, connect, tmp_path, words):
     assert caught.value.exit_code == 4
 
 
+def test_a_user_who_is_sent_to_another_user(server, connect, user, tmp_path):
+    key = keygen(tmp_path / "key")
+    with (server.folder / "authorized_keys").open("a") as file:
+        file.write(f"command=\"echo '{SAID_BY_CLOUDS[0]}';echo;exit 142\" {key.with_suffix('.pub').read_text()}")
+    with pytest.raises(AuthenticationError, match=f"does not let {user.name} in: it wants a login as ubuntu") as caught:
+        connect(server.host(key=key, user=user.name)).run("true")
+    assert caught.value.hint == "set ssh: {user: ubuntu} for node-1 in INV"
+
+
 def test_sudo_never_says_that_root_is_needed(server, connect, user, sudoers):
     sudoers(NOPASSWD)
     with pytest.raises(AuthenticationError, match="is not root"):

@@ -88,10 +88,12 @@ def _matches(pattern: str, name: str) -> bool:
     return fnmatch.fnmatchcase(name.lower(), pattern.lower().replace("[", "[[]"))
 
 
-def place(files: Iterable[Path], keyword: str) -> str:
-    """Where an option stands, as `FILE line N` when there is one such line, else the files that have some, else all."""
+def place(files: Iterable[Path], keyword: str, value: str = "", name: str = "") -> str:
+    """Where an option stands, as `FILE line N` when there is one such line, or one that says this value of this name,
+    else the files that have some, else all."""
     files = tuple(files)
     found = [line for line in read(files).lines or () if line.keyword == keyword]
+    found = [line for line in found if line.rest.replace("%h", name).lower() == value.lower()] or found
     if len(found) == 1:
         return f"{found[0].path} line {found[0].number}"
     return ", ".join(dict.fromkeys(str(line.path) for line in found)) or ", ".join(map(str, files))

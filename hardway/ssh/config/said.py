@@ -33,8 +33,10 @@ ALONE = (
 
 @dataclass(frozen=True)
 class Said:
-    """The options that count for a host; without any, nothing is said. `asked` is the name that ssh was given, `by_name`
-    are the options that are said only of the host's name in the inventory."""
+    """The options that count for a host; without any, nothing is said.
+
+    `asked` is the name that ssh was given, `by_name` are the options said only of the host's name in the inventory.
+    """
 
     asked: str
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -52,7 +54,11 @@ class Said:
 
     def place(self, option: str) -> str:
         """The file and, where there is no doubt, the line that says it."""
-        return place(self.files, option)
+        return place(self.files, option, self.first(option), self.asked)
+
+    def sets(self, option: str) -> bool:
+        """Whether some line of the files does, for whomever."""
+        return read(self.files).set(option)
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,7 @@ class Stop:
             via=via,
             is_bastion=not names,
             family=said.first("addressfamily") or "any",
+            family_from=f"AddressFamily: {said.place('addressfamily')}" if said.sets("addressfamily") else "",
             bind_address=said.first("bindaddress"),
             hashed=said.first("hashknownhosts") not in OFF,
             known_hosts_command=tokens.words(said.first("knownhostscommand")),
@@ -105,10 +106,19 @@ class Stop:
             rsa_size=int(said.first("requiredrsasize") or 0),
             no_host_keys_from=unheeded(said, NO_HOST_KEYS_FROM),
             no_keys_from=unheeded(said, NO_KEYS_FROM),
+            address_from=self._address_from(str(self.host.address) if names else said.asked),
             config_option=self._config_option(),
             options=(options := tuple(self._options())),
             jumpable=not options and not self.key,
         )
+
+    def _address_from(self, known: str) -> str:
+        """Who sees the address in an error may never have heard of it: `known` is what the inventory, or a ProxyJump,
+        says."""
+        address = self._tokens.host
+        if address == known or not self.said.sets("hostname"):
+            return ""
+        return f"{address}: HostName in {self.said.place('hostname')}, in place of {known}"
 
     def _config_option(self) -> tuple[str, ...]:
         """The configuration file for `ssh`, unless it reads that one by itself."""
