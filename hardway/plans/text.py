@@ -15,12 +15,20 @@ LEGEND = "+ new   ~ changed   ! restart   ? unknown until the API answers"
 def as_text(plan: Plan, verbose: bool = False) -> str:
     """Findings, then phases, hosts, resources and reasons; what is new in whole with `verbose`."""
     total, hosts = len(plan.changes), len({change.host for change in plan.changes})
+    refused = _refused(plan)
     if not total:
-        return "\n".join([*map(str, plan.findings), "no changes: the hosts match the inventory"])
+        nothing = f"no changes, {refused}" if refused else "no changes: the hosts match the inventory"
+        return "\n".join([*map(str, plan.findings), nothing])
     phases = (steps(list(changes), verbose) for _, changes in groupby(plan.changes, lambda change: change.phase))
     lines = [*map(str, plan.findings), *(line for phase in phases for line in phase)]
-    count = f"{plural(total, 'change')} on {plural(hosts, 'target')}"
+    count = f"{plural(total, 'change')} on {plural(hosts, 'target')}" + (f", {refused}" if refused else "")
     return "\n".join([*lines, count, *_restarts(plan.changes), f"  {LEGEND}"])
+
+
+def _refused(plan: Plan) -> str:
+    """That a run would stop at the findings, "" if it would not."""
+    errors = sum(not finding.warning for finding in plan.findings)
+    return f"but bootstrap refuses to run: {plural(errors, 'error')}" if errors else ""
 
 
 def _restarts(changes: Sequence[Planned]) -> list[str]:

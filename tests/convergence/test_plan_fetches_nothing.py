@@ -22,12 +22,16 @@ class Lacking(FakeAssets):
     """A cache without some of what is needed."""
 
     lacks: tuple[str, ...] = ()
+    state = "missing"
 
     def gather(self, archs: set[str]) -> None:
         raise AssertionError("a plan fetched something")
 
     def list(self, archs: set[str]) -> list:
-        return [SimpleNamespace(name=name, version="9", arch="amd64", state="missing") for name in self.lacks]
+        path = Path("/cache/a file")
+        return [
+            SimpleNamespace(name=name, version="9", arch="amd64", state=self.state, path=path) for name in self.lacks
+        ]
 
     def binary(self, name: str, arch: str = "amd64"):
         if name in self.lacks:
@@ -58,6 +62,21 @@ def test_a_plan_of_a_built_cluster_says_what_it_cannot_compare(built, tmp_path: 
     assert all(change.unknown and not change.does and not change.restarts for change in found.changes)
     assert "? binary /usr/local/bin/kubelet: cannot be compared: it is not in the cache" in as_text(found)
     assert "not in the cache, so bootstrap fetches it first: kubelet 9, etcdctl 9" in session.said.getvalue()
+
+
+def test_a_damaged_file_is_no_missing_one(built):
+    """hardway never replaces one by itself, so bootstrap stops there."""
+    session = without(built("lab"), "pause")
+    session.assets.state = "damaged"
+    found, _ = look(session, Selection())
+    text = as_text(found)
+    assert "[ERROR Cache] this computer: /cache/a file (pause 9) is damaged" in text
+    assert "; rm '/cache/a file' && hardway assets fetch " in text
+    assert text.splitlines()[-1] == "no changes, but bootstrap refuses to run: 1 error"
+    assert "fetches it first" not in session.said.getvalue()
+    with pytest.raises(AssetError, match="is damaged") as caught:
+        look(session, Selection(), exact=True)
+    assert caught.value.hint.startswith("rm '/cache/a file' && hardway assets fetch ")
 
 
 def test_a_plan_of_bare_hosts_needs_no_programs(bare, tmp_path: Path):
