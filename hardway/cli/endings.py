@@ -16,6 +16,9 @@ from ..errors import HardwayError, typable
 from ..progress.saying import say
 from .os_errors import refusal
 
+# As a shell names the end by SIGINT, and by SIGPIPE.
+ABORTED, READER_GONE = 130, 141
+
 
 class ReaderGone(Exception):
     """Whoever read our output has stopped reading, as `head` does."""
@@ -30,10 +33,8 @@ def conclude(run: Callable[[dict[str, Any]], Any]) -> None:
     try:
         run(given)
     except click.exceptions.Abort as error:
-        # click turns Ctrl-C into this; the answer "no" to a question has no cause.
-        if isinstance(error.__cause__, KeyboardInterrupt):
-            say("interrupted: no file is half written\n  next: run the same command again; it continues", err=True)
-        sys.exit(130)
+        say(_aborted(error), err=True)
+        sys.exit(ABORTED)
     except click.ClickException as error:
         say(_shown(error), err=True, nl=False)
         sys.exit(error.exit_code)
@@ -43,12 +44,21 @@ def conclude(run: Callable[[dict[str, Any]], Any]) -> None:
         os.dup2(
             os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
         )  # what is left to be flushed at exit goes nowhere
-        sys.exit(141)
+        sys.exit(READER_GONE)
     except OSError as error:
         refused = refusal(error)
         sys.exit(told(refused, given) if refused else bug(error, given))
     except Exception as error:
         sys.exit(bug(error, given))
+
+
+def _aborted(error: click.exceptions.Abort) -> str:
+    """click turns Ctrl-C into this, and Ctrl-D at a question, where it hides the cause."""
+    if error.args:
+        return str(error)
+    if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+        return "interrupted: no file is half written\n  next: run the same command again; it continues"
+    return "aborted: a question was not answered\n  next: run the same command again; it continues"
 
 
 class _Whole(io.StringIO):

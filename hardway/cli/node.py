@@ -13,6 +13,7 @@ import click
 from ..progress.saying import say
 from .help import Group
 from .options import COMMON, DRAIN, IGNORE, INVENTORY, drain_options, open_session, typed
+from .questions import confirm
 
 if TYPE_CHECKING:
     from ..commands.node.plan import Plan
@@ -132,8 +133,7 @@ def remove(inventory: Path, hosts: tuple[str, ...], gone: bool, planned: bool, y
         _show(found, options["output"], inventory)
         return
     with open_session(inventory, logged="node-remove", **options) as session:
-        if not yes:
-            click.confirm(f"Remove {', '.join(hosts)} from cluster {session.cluster.name}?", abort=True)
+        confirm(f"Remove {', '.join(hosts)} from cluster {session.cluster.name}?", yes)
         removing.remove(session, leaving)
 
 
@@ -172,8 +172,7 @@ def replace(
         _show_changes(joining, options, leaving, inventory)
         return
     with open_session(inventory, logged="node-replace", **options) as session:
-        if not yes:
-            click.confirm(f"Replace {old} by {new} in cluster {session.cluster.name}?", abort=True)
+        confirm(f"Replace {old} by {new} in cluster {session.cluster.name}?", yes)
         swap(session, asked)
 
 

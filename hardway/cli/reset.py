@@ -9,6 +9,7 @@ import click
 
 from .help import Command
 from .options import COMMON, INVENTORY, open_session
+from .questions import confirm
 
 
 @click.command(cls=Command)
@@ -35,6 +36,5 @@ def reset(inventory: Path, yes: bool, limit: tuple[str, ...], remove_pki: bool, 
     with open_session(inventory, logged="reset", **options) as session:
         hosts = Selection(limit=limit).hosts(session.cluster)
         names = ", ".join(host.name for host in session.cluster.hosts if host.name in hosts)
-        if not yes:
-            click.confirm(f"Delete cluster {session.cluster.name} and all its data from {names}?", abort=True)
+        confirm(f"Delete cluster {session.cluster.name} and all its data from {names}?", yes)
         take_down(session, hosts, keep_pki=not remove_pki)

@@ -12,6 +12,7 @@ from ..errors import UsageError
 from ..progress.saying import say
 from .help import Command
 from .options import COMMON, IGNORE, INVENTORY, OUTPUT, PATIENCE, STATE, open_session
+from .questions import confirm, require_person
 
 if TYPE_CHECKING:
     from ..archive import Key, Lock
@@ -206,10 +207,11 @@ def _restore(
 ) -> None:
     from ..commands.whole import restore as command
 
+    require_person(yes)
     wanted = command.Wanted(backup, older, ignore)
     with open_session(inventory, output=output, logged="restore", **options) as session:
         if not yes:
             for line in command.look(session.looking(), wanted).lines:
                 say(line, err=True)
-            click.confirm(f"Restore cluster {session.cluster.name} on these machines?", abort=True, err=True)
+        confirm(f"Restore cluster {session.cluster.name} on these machines?", yes)
         command.restore(session, wanted)

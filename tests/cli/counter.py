@@ -70,8 +70,9 @@ class Counter(Desk):
             whole = Backup(self.folder / name, said, b"cluster: refused\n", found, about, state)
             archive.write(Lock(passphrase=Secret(PHRASE.encode())), file, whole)
 
-    def on_terminal(self, columns: int, *words: str) -> tuple[int, str]:
-        """Typed on a terminal of so many columns: the exit code, and all that was written to it."""
+    def on_terminal(self, columns: int, *words: str, answer: bytes = b"") -> tuple[int, str]:
+        """Typed on a terminal of so many columns, and then the answer: the exit code, and all that was written to
+        it."""
         outer, inner = pty.openpty()
         fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         env = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
@@ -80,6 +81,7 @@ class Counter(Desk):
         streams = {"stdin": inner, "stdout": inner, "stderr": inner, "start_new_session": True}
         with subprocess.Popen(command, cwd=self.folder, env=env, **streams) as process:
             os.close(inner)
+            os.write(outer, answer)
             said = b""
             with contextlib.suppress(OSError), os.fdopen(outer, "rb", buffering=0) as terminal:
                 while piece := terminal.read(1 << 16):

@@ -402,13 +402,35 @@ def test_nodes_of_hosts_that_do_not_answer(desk: Counter, words: tuple[str, ...]
         assert ran.json["hosts"][0]["node"] == "unknown" and set(ran.json["unknown"]) == {"nodes", "etcd"}
 
 
-@runs("node remove")
-def test_a_host_is_removed_only_when_that_is_confirmed(desk: Counter):
+QUESTIONS = {
+    "node remove INV node-1": "Remove node-1 from cluster refused?",
+    "reset INV": "Delete cluster refused and all its data from node-1?",
+    "node replace INV node-7 node-1": "",
+    "etcd restore INV whole.db": "",
+    "restore INV lost.age --passphrase-file phrase": "",
+}
+
+
+@runs("node remove", "reset", "node replace", "etcd restore", "restore")
+@pytest.mark.parametrize("line", QUESTIONS)
+def test_without_a_terminal_a_question_is_wrong_usage(desk: Counter, line: str):
     desk.keys()
-    assert (
-        "Remove node-1 from cluster refused? [y/N]"
-        in desk.hardway("node", "remove", desk.cluster, "node-1").ok(130).out
-    )
+    desk.saved_whole("lost.age", "refused")
+    (desk.folder / "phrase").write_text(f"{PHRASE}\n")
+    (desk.folder / "phrase").chmod(0o600)
+    ran = desk.hardway(*(desk.cluster if word == "INV" else word for word in line.split())).ok(2)
+    assert "no terminal to ask on" in ran.err and "add --yes" in ran.err and "[y/N]" not in ran.out + ran.err
+
+
+@runs("node remove", "reset")
+@pytest.mark.parametrize("answer", [b"n\n", b"\n", b"\x04"], ids=["no", "nothing", "ctrl-d"])
+@pytest.mark.parametrize(("line", "question"), [pair for pair in QUESTIONS.items() if pair[1]])
+def test_an_answer_that_is_not_yes_changes_nothing(desk: Counter, line: str, question: str, answer: bytes):
+    desk.keys()
+    words = (desk.cluster if word == "INV" else word for word in line.split())
+    code, said = desk.on_terminal(200, *map(str, words), answer=answer)
+    assert code == 130 and f"{question} [y/N]" in said
+    assert said.rstrip().endswith("aborted: nothing was changed")
 
 
 @runs("bootstrap")

@@ -8,6 +8,7 @@ import pytest
 
 from hardway import errors
 from hardway.assets.placeholders import Placeholders
+from hardway.cli.endings import ABORTED, READER_GONE
 from hardway.facts import Facts
 from hardway.inventory import load, schema
 from hardway.inventory.reference import page
@@ -51,6 +52,7 @@ def test_every_exit_code_is_told():
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.HardwayError)]
     assert set(map(int, re.findall(r"^\| (\d+) \|", table, re.MULTILINE))) == {
         0,
+        *(ABORTED, READER_GONE),
         *(kind("").exit_code for kind in kinds),
     }
 
