@@ -72,8 +72,7 @@ def _from_file(variable: str) -> str | None:
     except OSError as error:
         raise AuthenticationError(f"cannot read {where}: {error.strerror}", hint=f"ls -l {file}") from error
     except UnicodeDecodeError:
-        hint = f"write it again in UTF-8: iconv -f latin1 -t utf-8 {file}   shows it so"
-        raise AuthenticationError(f"{where} is not UTF-8", hint=hint) from None
+        raise AuthenticationError(f"{where} is not UTF-8", hint="write it again, in UTF-8") from None
     if not text or {"\n", "\0"} & set(text):
         what = "has more than one line" if "\n" in text else "holds a zero byte" if text else "is empty"
         raise AuthenticationError(f"{where} {what}", hint="write the password, and nothing else, as its only line")
