@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from ..cluster import Host
 from ..errors import ConnectionFailed, HardwayError, HostErrors, InUseError, NotReachedError
@@ -14,13 +14,21 @@ def in_order(
 ) -> tuple[HardwayError, ...]:
     """The errors, those nearer to the cause first; the first gives the exit code.
 
-    Of a host that cannot be reached one alone: its own steps may tell of it as well as those who watch.
+    Of a host that cannot be reached one alone: its own steps may tell of it as well as those who watch. Two phases may
+    wait in vain for the same unit, and that is one cause.
     """
     names = [phase.name for phase in phases], [host.name for host in hosts]
     first: dict[object, HardwayError] = {}
     for error in sorted(errors, key=lambda error: _distance(error, *names)):
-        first.setdefault((error.host, ConnectionFailed) if isinstance(error, ConnectionFailed) else id(error), error)
+        first.setdefault(_cause(error), error)
     return tuple(first.values())
+
+
+def _cause(error: HardwayError) -> Hashable:
+    """The same of errors that tell of the same thing."""
+    if isinstance(error, ConnectionFailed):
+        return error.host, ConnectionFailed
+    return error.host, type(error), error.message, error.command, error.waited_for
 
 
 def _distance(error: HardwayError, phases: list[str], hosts: list[str]) -> tuple:

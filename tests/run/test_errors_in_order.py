@@ -34,3 +34,9 @@ def test_errors_are_told_in_one_order():
 def test_of_a_host_that_is_gone_one_is_told():
     later = ConnectionFailed("gone for good", host="worker-0", phase="kube-proxy")
     assert told([*FAILED, later]) == told([later, *FAILED]) == NEAREST
+
+
+def test_a_unit_that_two_phases_wait_for_in_vain_is_told_once():
+    found = [NotReadyError("kubelet waits", host="worker-0", phase=phase) for phase in ("dns", "kubelet")]
+    other = NotReadyError("kubelet waits", host="worker-1", phase="dns")
+    assert told([*found, other]) == told([other, *reversed(found)]) == [found[1], other]
