@@ -13,7 +13,7 @@ from ..errors import ConnectionFailed, DriftError
 from ..progress.saying import say, say_drawn
 from .help import Group
 from .options import COMMON, IGNORE, INVENTORY, OUTPUT, PATIENCE, STATE, open_session
-from .questions import confirm, require_person
+from .questions import confirm
 
 if TYPE_CHECKING:
     from ..session import Session
@@ -197,7 +197,6 @@ def etcd_restore(
         shown = steps.as_json(session.cluster.name, restore.COMMAND, about, found)
         say(shown if output == "json" else "\n".join([*ready.lines, steps.text(found, options["verbose"])]))
         return
-    require_person(yes)
     with open_session(inventory, output=output, logged="etcd-restore", **options) as session:
         if not yes:
             for line in restore.look(session.looking(), wanted).lines:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from ..errors import UsageError
@@ -12,20 +10,17 @@ from ..progress.saying import say
 UNCHANGED = "aborted: nothing was changed"
 
 
-def require_person(yes: bool, question: str = "this command asks before it changes anything") -> None:
-    """UsageError when a question is to come, unless `yes` is its answer, and there is no terminal to ask it on: what
-    stands in a pipe is no person's answer."""
-    if not yes and not sys.stdin.isatty():
-        raise UsageError(f"there is no terminal to ask on: {question}", hint="add --yes to say yes beforehand")
-
-
 def confirm(question: str, yes: bool) -> None:
-    """Return when the answer is yes; click.Abort that says what happened, UsageError without a terminal."""
-    require_person(yes, question)
+    """Return when the answer is yes, which `yes` gives beforehand.
+
+    click.Abort that says what happened; UsageError when the input ends before an answer, as it does without a terminal.
+    """
     try:
         agreed = yes or click.confirm(question, err=True)
-    except click.Abort:
-        say(err=True)  # Ctrl-C and Ctrl-D leave the line of the question open
+    except click.Abort as abort:
+        say(err=True)  # the line of the question is still open
+        if isinstance(abort.__context__, EOFError) and not click.get_text_stream("stdin").isatty():
+            raise UsageError(f"nobody answered: {question}", hint="add --yes to say yes beforehand") from None
         raise click.Abort(UNCHANGED) from None
     if not agreed:
         raise click.Abort(UNCHANGED)

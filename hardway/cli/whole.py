@@ -12,7 +12,7 @@ from ..errors import UsageError
 from ..progress.saying import say
 from .help import Command
 from .options import COMMON, IGNORE, INVENTORY, OUTPUT, PATIENCE, STATE, open_session
-from .questions import confirm, require_person
+from .questions import confirm
 
 if TYPE_CHECKING:
     from ..archive import Key, Lock
@@ -207,7 +207,6 @@ def _restore(
 ) -> None:
     from ..commands.whole import restore as command
 
-    require_person(yes)
     wanted = command.Wanted(backup, older, ignore)
     with open_session(inventory, output=output, logged="restore", **options) as session:
         if not yes:

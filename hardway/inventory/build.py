@@ -9,6 +9,7 @@ from hardway import cluster as facts
 from hardway import settings
 from hardway.inventory import keys
 from hardway.inventory.draft import Draft
+from hardway.inventory.fields import is_none
 from hardway.inventory.versions import resolve
 
 
@@ -77,7 +78,7 @@ def _ssh(draft: Draft, sections: Sequence[keys.Ssh], state_dir: Path) -> setting
         chosen = _chosen(section)
         written |= chosen.keys()
         chosen_all |= chosen | {
-            key: _file(draft, chosen[key]) for key in ("key", "config", "known_hosts") if key in chosen
+            key: _file(draft, chosen[key], none=key != "key") for key in ("key", "config", "known_hosts") if key in chosen
         }
         chosen_all |= {"bastion": _bastion(draft, section.bastion)} if "bastion" in chosen else {}
     return settings.Ssh(**chosen_all, written=frozenset(written))
@@ -107,8 +108,8 @@ def _bastion(draft: Draft, bastion: keys.Bastion | None) -> settings.Bastion | N
     return settings.Bastion(**chosen | {"key": _file(draft, bastion.key)}, written=frozenset(chosen))
 
 
-def _file(draft: Draft, name: str | None) -> Path | None:
-    return draft.file(name) if name else None
+def _file(draft: Draft, name: str | None, none: bool = False) -> Path | None:
+    return None if not name or (none and is_none(name)) else draft.file(name)
 
 
 def _api(draft: Draft) -> settings.Api:

@@ -99,6 +99,11 @@ def _flag(value: object) -> bool:
     return value
 
 
+def is_none(name: str) -> bool:
+    """Whether a file is none, in any letters, as ssh reads it."""
+    return name.lower() == "none"
+
+
 def _address(value: object) -> IPv4Address:
     try:
         return IPv4Address(as_text(value))
@@ -187,6 +192,8 @@ Domain = matching(DOMAIN, "a DNS domain in lower case such as cluster.local")
 USER = r"[A-Za-z0-9_][A-Za-z0-9_.+$@\\-]*(?<!\\)"
 User = matching(USER, r"a login name such as root, ACME\jdoe or jdoe@acme.example (at most 256 characters)", 256)
 File = matching(r".*[^ \t\n\r\f\v].*", "the path of a file", 1024)
+# As ssh has it with -F, and for UserKnownHostsFile; a file of that name is ./none.
+FileOrNone = matching(r".*[^ \t\n\r\f\v].*", "the path of a file, or none", 1024)
 Port = whole(1, 65535)
 LABEL_KEY = rf"({DOMAIN}/)?{QUALIFIED}"
 LabelKey = matching(LABEL_KEY, "a label key such as disktype or example.org/disktype (name at most 63 characters)", 317)

@@ -2,7 +2,7 @@
 
 Who wins: a value the inventory sets > what `ssh -G` says > the default. Only `HostName` is the other way round: the
 inventory's address is the one the cluster's machines use among themselves, and a `HostName` for the host's address or
-name says where its SSH server is met. `ssh.config: null` leaves the configuration aside.
+name says where its SSH server is met. `ssh.config: none` leaves the configuration aside.
 """
 
 from __future__ import annotations

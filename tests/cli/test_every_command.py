@@ -405,31 +405,40 @@ def test_nodes_of_hosts_that_do_not_answer(desk: Counter, words: tuple[str, ...]
 QUESTIONS = {
     "node remove INV node-1": "Remove node-1 from cluster refused?",
     "reset INV": "Delete cluster refused and all its data from node-1?",
-    "node replace INV node-7 node-1": "",
-    "etcd restore INV whole.db": "",
-    "restore INV lost.age --passphrase-file phrase": "",
 }
 
 
-@runs("node remove", "reset", "node replace", "etcd restore", "restore")
+def words_of(line: str, desk: Counter) -> list[str]:
+    return [str(desk.cluster) if word == "INV" else word for word in line.split()]
+
+
+@runs("node remove", "reset")
+@pytest.mark.parametrize("typed", ["", "maybe\n"], ids=["nothing", "no-answer"])
 @pytest.mark.parametrize("line", QUESTIONS)
-def test_without_a_terminal_a_question_is_wrong_usage(desk: Counter, line: str):
+def test_where_nobody_answers_the_option_is_named(desk: Counter, line: str, typed: str):
     desk.keys()
-    desk.saved_whole("lost.age", "refused")
-    (desk.folder / "phrase").write_text(f"{PHRASE}\n")
-    (desk.folder / "phrase").chmod(0o600)
-    ran = desk.hardway(*(desk.cluster if word == "INV" else word for word in line.split())).ok(2)
-    assert "no terminal to ask on" in ran.err and "add --yes" in ran.err and "[y/N]" not in ran.out + ran.err
+    said = desk.hardway(*words_of(line, desk), stdin=typed).ok(2).err
+    assert f"{QUESTIONS[line]} [y/N]" in said and f"error: nobody answered: {QUESTIONS[line]}" in said
+    assert "add --yes to say yes beforehand" in said
+
+
+@runs("node remove", "reset")
+@pytest.mark.parametrize(("typed", "code"), [("n\n", 130), ("y\n", 4)])
+@pytest.mark.parametrize("line", QUESTIONS)
+def test_a_pipe_may_answer(desk: Counter, line: str, typed: str, code: int):
+    """It goes on with a yes, and this host does not answer."""
+    desk.keys()
+    said = desk.hardway(*words_of(line, desk), stdin=typed).ok(code).err
+    assert said.endswith("aborted: nothing was changed\n") == (code == 130)
 
 
 @runs("node remove", "reset")
 @pytest.mark.parametrize("answer", [b"n\n", b"\n", b"\x04"], ids=["no", "nothing", "ctrl-d"])
-@pytest.mark.parametrize(("line", "question"), [pair for pair in QUESTIONS.items() if pair[1]])
-def test_an_answer_that_is_not_yes_changes_nothing(desk: Counter, line: str, question: str, answer: bytes):
+@pytest.mark.parametrize("line", QUESTIONS)
+def test_an_answer_that_is_not_yes_changes_nothing(desk: Counter, line: str, answer: bytes):
     desk.keys()
-    words = (desk.cluster if word == "INV" else word for word in line.split())
-    code, said = desk.on_terminal(200, *map(str, words), answer=answer)
-    assert code == 130 and f"{question} [y/N]" in said
+    code, said = desk.on_terminal(200, *words_of(line, desk), answer=answer)
+    assert code == 130 and f"{QUESTIONS[line]} [y/N]" in said
     assert said.rstrip().endswith("aborted: nothing was changed")
 
 

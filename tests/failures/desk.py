@@ -49,9 +49,12 @@ class Desk:
         }
         return self.inventory(ssh=ssh)
 
-    def hardway(self, *words: str | Path, environment: Mapping[str, str] = {}, timeout: float = 120) -> Ran:
+    def hardway(
+        self, *words: str | Path, environment: Mapping[str, str] = {}, timeout: float = 120, stdin: str = ""
+    ) -> Ran:
         env = {**os.environ, **self.environment, **environment}
-        return run(sys.executable, "-m", "hardway.cli.app", *words, cwd=self.folder, env=env, timeout=timeout)
+        command = (sys.executable, "-m", "hardway.cli.app", *words)
+        return run(*command, cwd=self.folder, env=env, timeout=timeout, stdin=stdin)
 
 
 def keys_of(inventory: Path, folder: Path) -> None:

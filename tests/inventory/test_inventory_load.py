@@ -51,6 +51,14 @@ def test_the_lab():
     assert ssh.config is None and ssh.agent is False and ssh.host_keys == "strict"
 
 
+@pytest.mark.parametrize("word", ["none", "None", "NONE", None])
+def test_none_is_no_file_as_ssh_has_it(tmp_path, word):
+    (tmp_path / "none").write_text("Host *\n Nonsense yes\n")
+    hosts = loaded(tmp_path, {"ssh": {"config": word, "known_hosts": word}}).hosts
+    assert {(host.ssh.config, host.ssh.known_hosts) for host in hosts} == {(None, None)}
+    assert loaded(tmp_path, {"ssh": {"config": "./none"}}).host("lb").ssh.config == tmp_path / "none"
+
+
 def test_high_availability():
     cluster = inventory.load(next(path for path in SHIPPED if path.name == "ha.yaml"))
     assert cluster.api.address == str(cluster.api.vip) == "10.20.0.5" and len(cluster.load_balancers) == 2

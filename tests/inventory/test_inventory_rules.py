@@ -282,6 +282,7 @@ def test_the_right_inventory_breaks_none(tmp_path):
             "ssh": {"config": None, "known_hosts": None, "bastion": {"address": "10.9.9.9"}},
             "hosts.2.ssh": {"bastion": None},
         },
+        {"ssh": {"config": "none", "known_hosts": "None"}, "hosts.2.ssh": {"config": "NONE"}},
     ],
 )
 def test_unusual_but_right(tmp_path, changes):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from hardway.inventory import keys
 from hardway.inventory.draft import Draft
+from hardway.inventory.fields import is_none
 from hardway.inventory.problem import Path, Problem
 
 
@@ -21,7 +22,8 @@ def key_files(draft: Draft) -> Iterator[Problem]:
     for path, ssh in _sections(draft):
         chosen = {key: getattr(ssh, key) for key in ("key", "config") if key in ssh.model_fields_set}
         for key, name in chosen.items():
-            yield from _missing(draft, (*path, key), name)
+            if not (key == "config" and name and is_none(name)):
+                yield from _missing(draft, (*path, key), name)
         yield from _missing(draft, (*path, "bastion", "key"), ssh.bastion.key if ssh.bastion else None)
 
 

@@ -95,7 +95,7 @@ class Asking:
             return False
         raise ConnectionFailed(
             f"only OpenSSH can read {path}, and this computer has no program ssh",
-            hint="install it (Debian: apt-get install openssh-client), or set ssh.config in INV to nothing",
+            hint="install it (Debian: apt-get install openssh-client), or set ssh.config in INV to none",
         )
 
     def _answer(self, host: str, options: tuple[str, ...] = ()) -> Answer:

@@ -36,7 +36,7 @@ def wrong(host: Host, said: Said, option: str, why: str) -> ConnectionFailed:
     return ConnectionFailed(
         f"{said.place(option)}: {option} {why}",
         host.name,
-        hint=f"change that for {said.asked}, or set ssh.config in INV to another file, or to nothing",
+        hint=f"change that for {said.asked}, or set ssh.config in INV to another file, or to none",
     )
 
 

@@ -178,7 +178,7 @@ CASES = (
         ),
         injected="a configuration with `RevokedHostKeys`",
         exit_code=4,
-        next="change that for <address>, or set ssh.config in <inventory> to another file, or to nothing",
+        next="change that for <address>, or set ssh.config in <inventory> to another file, or to none",
         remedy="Leave the hosts out of that setting (`Host`, `Match`), or give hardway a configuration of its own.",
     ),
     Case(
