@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 
+from ..progress.closing import plural
 from .check import Check
 from .interview import heard, pods_of
 from .manifests import PORT
@@ -39,7 +40,8 @@ def logs(scene: Scene) -> Outcome:
         )
 
     return judged(
-        at_once(look, smoke.pods, lambda pod: pod.worker.name), f"read the first log line of {len(smoke.pods)} pods"
+        at_once(look, smoke.pods, lambda pod: pod.worker.name),
+        f"read the first log line of {plural(len(smoke.pods), 'pod')}",
     )
 
 
@@ -59,7 +61,8 @@ def execute(scene: Scene) -> Outcome:
         )
 
     return judged(
-        at_once(look, smoke.pods, lambda pod: pod.worker.name), f"the same bytes came back from {len(smoke.pods)} pods"
+        at_once(look, smoke.pods, lambda pod: pod.worker.name),
+        f"the same bytes came back from {plural(len(smoke.pods), 'pod')}",
     )
 
 
@@ -82,7 +85,7 @@ def port_forward(scene: Scene) -> Outcome:
         )
 
     return judged(
-        at_once(look, smoke.pods, lambda pod: pod.worker.name), f"a local port reached {len(smoke.pods)} pods"
+        at_once(look, smoke.pods, lambda pod: pod.worker.name), f"a local port reached {plural(len(smoke.pods), 'pod')}"
     )
 
 

@@ -14,6 +14,7 @@ from ..cluster import Cluster, Host
 from ..errors import NotReadyError
 from ..pki.certificates import definition
 from ..pki.inspection import difference
+from ..progress.closing import plural
 from ..targets.kube import KubeApi, tls_context
 from .check import Check
 from .doors import TO_ETCD, Door, doors
@@ -56,7 +57,8 @@ def api_address(scene: Scene) -> Outcome:
     if problem := scene.live.balanced().not_ready():
         found.append(f"from the control plane: {problem}")
     return judged(
-        found, f"{scene.cluster.api_url} is ready from {len(scene.cluster.workers)} workers and from the control plane"
+        found,
+        f"{scene.cluster.api_url} is ready from {plural(len(scene.cluster.workers), 'worker')} and the control plane",
     )
 
 
@@ -71,7 +73,7 @@ def administrator(scene: Scene) -> Outcome:
     return judged(
         (),
         f"the administrator's kubeconfig has full rights; kubectl on {scene.door.host.name} lists"
-        f" {len(result.text.split())} nodes",
+        f" {plural(len(result.text.split()), 'node')}",
     )
 
 
@@ -189,7 +191,7 @@ def certificates_served(scene: Scene) -> Outcome:
         return prefixed(door.host.name, shown_finding(scene, door, shown))
 
     faults = at_once(look, found, lambda door: door.host.name)
-    return judged(faults, f"{len(found)} ports serve the certificates of the state directory")
+    return judged(faults, f"the certificates of the state directory on {plural(len(found), 'port')}")
 
 
 CHECKS = (

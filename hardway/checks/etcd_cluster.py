@@ -9,6 +9,7 @@ from ..errors import HardwayError
 from ..etcd.client import open_etcd
 from ..etcd.interface import EtcdClient, Health, Member, Status
 from ..ports import ETCD_CLIENT
+from ..progress.closing import plural
 from . import peer
 from .check import Check
 from .outcome import Outcome, judged, skipped
@@ -65,7 +66,9 @@ def members(scene: Scene) -> Outcome:
     leader = next((each.name for each in statuses if each.is_leader), "none")
     versions = ", ".join(sorted({each.version for each in statuses}))
     size = max((each.db_size for each in statuses), default=0)
-    return judged(found, f"{len(listed)} members healthy, leader {leader}, version {versions}, {size / 1e6:.1f} MB")
+    return judged(
+        found, f"{plural(len(listed), 'member')} healthy, leader {leader}, version {versions}, {size / 1e6:.1f} MB"
+    )
 
 
 def refusal_finding(who: str, answer: tuple[int, str]) -> str:
@@ -95,8 +98,8 @@ def strangers(scene: Scene) -> Outcome:
     found = on_hosts(look, scene.cluster.etcd_members)
     return judged(
         found,
-        f"{len(scene.cluster.etcd_members)} members refuse clients with a kubelet's certificate or none, and accept"
-        " hardway's",
+        f"on {plural(len(scene.cluster.etcd_members), 'member')}: clients with a kubelet's certificate or none are"
+        " refused, and hardway's is accepted",
     )
 
 

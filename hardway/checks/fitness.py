@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import preflight
+from ..progress.closing import plural
 from .check import Check
 from .outcome import Outcome, judged
 from .scene import Scene
@@ -15,7 +16,7 @@ def hosts_fit(scene: Scene) -> Outcome:
     for one in preflight.findings(scene.inputs):
         if not one.warning:
             found.append(f"{one.host}: {one.what} ({one.name}); next: {one.remedy}")
-    return judged(found, f"no errors on {len(scene.cluster.hosts)} hosts")
+    return judged(found, f"no errors on {plural(len(scene.cluster.hosts), 'host')}")
 
 
 FIT = Check(

@@ -12,6 +12,7 @@ from ..cluster import Host
 from ..living.departed import Route
 from ..living.departed import pod_routes as wanted
 from ..pki.certificates import authorities, issued
+from ..progress.closing import plural
 from ..resources import Binary, KernelModule, SwapOff, Sysctl, Unit
 from ..resources.base import Resource, Situation
 from ..resources.unit_state import UnitState, properties
@@ -95,7 +96,7 @@ def units_active(scene: Scene) -> Outcome:
         return "; ".join(unit_findings(units, answers))
 
     found = on_hosts(look, scene.cluster.hosts)
-    return judged(found, f"{sum(counted.values())} units on {len(counted)} hosts")
+    return judged(found, f"{plural(sum(counted.values()), 'unit')} on {plural(len(counted), 'host')}")
 
 
 def units_steady(scene: Scene) -> Outcome:
@@ -141,7 +142,7 @@ def pod_routes(scene: Scene) -> Outcome:
         routed,
     )
     count = sum(map(len, routes.values()))
-    return judged(found, f"{count} routes on {len(routed)} hosts, none for a host's own pods")
+    return judged(found, f"{plural(count, 'route')} on {plural(len(routed), 'host')}, none for a host's own pods")
 
 
 def binaries(scene: Scene) -> Outcome:
@@ -164,7 +165,7 @@ def binaries(scene: Scene) -> Outcome:
     found = on_hosts(look, [host for host in scene.cluster.hosts if scene.wanted(host, Binary)])
     if not (found or sum(counted.values())):
         return skipped("the binaries are not in this computer's cache: hardway assets fetch INV")
-    return judged(found, f"{sum(counted.values())} checksums verified on {len(counted)} hosts")
+    return judged(found, f"{plural(sum(counted.values()), 'checksum')} verified on {plural(len(counted), 'host')}")
 
 
 def certificates_lasting(scene: Scene) -> Outcome:
@@ -175,7 +176,11 @@ def certificates_lasting(scene: Scene) -> Outcome:
     loaded = {name: x509.load_pem_x509_certificate(pem) for name, pem in held.items()}
     found = [finding for name, certificate in loaded.items() if (finding := expiry_finding(name, certificate, now))]
     first = min(certificate.not_valid_after_utc for certificate in loaded.values())
-    return failed(*found) if found else judged((), f"{len(loaded)} certificates, the first expires on {first:%Y-%m-%d}")
+    return (
+        failed(*found)
+        if found
+        else judged((), f"{plural(len(loaded), 'certificate')}, the first expires on {first:%Y-%m-%d}")
+    )
 
 
 CHECKS = (

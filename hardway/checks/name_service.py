@@ -9,6 +9,7 @@ from typing import Any
 
 from ..cluster import Cluster, Host
 from ..errors import HardwayError, NotReadyError
+from ..progress.closing import plural
 from ..targets.live import UNREACHABLE, Live
 from ..vocabulary import Probe
 from . import dns_query
@@ -55,7 +56,7 @@ def coredns(scene: Scene) -> Outcome:
     restarted = sum(
         status["restartCount"] for pod in pods for status in pod.get("status", {}).get("containerStatuses", [])
     )
-    return judged(found, f"{len(pods)} pods on {', '.join(where)}, {restarted} restarts")
+    return judged(found, f"{plural(len(pods), 'pod')} on {', '.join(where)}, {plural(restarted, 'restart')}")
 
 
 def asked_from(live: Live, host: Host) -> str:
@@ -101,7 +102,9 @@ def dns_from_hosts(scene: Scene) -> Outcome:
     found = on_hosts(look, scene.cluster.workers)
     longest = max(waited, default=0.0)
     after = f", the last one after {longest:.0f} s" if longest > ANSWERS_WITHIN else ""
-    return judged(found, f"{scene.cluster.network.dns_ip} answers {len(scene.cluster.workers)} workers{after}")
+    return judged(
+        found, f"{scene.cluster.network.dns_ip} answers {plural(len(scene.cluster.workers), 'worker')}{after}"
+    )
 
 
 def _unanswered(live: Live, host: Host) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..cluster import Cluster
+from ..progress.closing import plural
 from .check import Check
 from .interview import Answers, heard, interview, lookups, pods_of
 from .manifests import APP
@@ -79,7 +80,8 @@ def resolver(scene: Scene) -> Outcome:
         for finding in resolver_findings(scene.cluster, smoke.namespace, interview(scene)[pod.name].get("resolv", ""))
     ]
     return judged(
-        found, f"nameserver {scene.cluster.network.dns_ip}, three search domains, ndots:5 in {len(smoke.pods)} pods"
+        found,
+        f"nameserver {scene.cluster.network.dns_ip}, three search domains, ndots:5 in {plural(len(smoke.pods), 'pod')}",
     )
 
 
@@ -91,7 +93,7 @@ def dns_names(scene: Scene) -> Outcome:
     wanted = {kubernetes: str(scene.cluster.network.service_ip), service: smoke.cluster_ip}
     seen = (
         f"{APP}, {APP}.NAMESPACE, {APP}.NAMESPACE.svc.{scene.cluster.network.domain} and kubernetes.default in"
-        f" {len(smoke.pods)} pods"
+        f" {plural(len(smoke.pods), 'pod')}"
     )
     return judged(name_findings(smoke.pods, interview(scene), wanted), seen)
 

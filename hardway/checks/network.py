@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+from ..progress.closing import plural
 from . import peer
 from .check import Check
 from .interview import Answers, heard, interview, pods_of
@@ -118,7 +119,7 @@ def cluster_ip(scene: Scene) -> Outcome:
     found = service_findings(smoke.pods, interview(scene)) + at_once(
         look, smoke.pods, lambda pod: f"from the host {pod.worker.name}"
     )
-    return judged(found, f"{smoke.cluster_ip} reaches {len(smoke.pods)} servers, from pods and from workers")
+    return judged(found, f"{smoke.cluster_ip} reaches {plural(len(smoke.pods), 'server')}, from pods and from workers")
 
 
 def node_port(scene: Scene) -> Outcome:
@@ -140,7 +141,9 @@ def node_port(scene: Scene) -> Outcome:
     found = at_once(look, smoke.pods, lambda pod: f"from {outside.name} to {pod.worker.name}") + port_findings(
         smoke.pods, interview(scene)
     )
-    return judged(found, f"port {smoke.node_port} of {len(smoke.pods)} workers, from {outside.name} and from pods")
+    return judged(
+        found, f"port {smoke.node_port} of {plural(len(smoke.pods), 'worker')}, from {outside.name} and from pods"
+    )
 
 
 def api_to_pods(scene: Scene) -> Outcome:
@@ -160,7 +163,7 @@ def api_to_pods(scene: Scene) -> Outcome:
     pairs = [(host, pod) for host in scene.cluster.control_plane for pod in smoke.pods]
     return judged(
         at_once(look, pairs, lambda pair: f"{pair[0].name} to {pair[1].worker.name}"),
-        f"{len(pairs)} connections from API servers to pods",
+        f"{plural(len(pairs), 'connection')} from API servers to pods",
     )
 
 

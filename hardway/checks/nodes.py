@@ -10,6 +10,7 @@ from ..facts import Facts
 from ..living import Lives
 from ..living.departed import departed
 from ..living.lives import node
+from ..progress.closing import plural
 from .check import Check
 from .outcome import Outcome, judged
 from .scene import Scene
@@ -57,7 +58,7 @@ def nodes_ready(scene: Scene) -> Outcome:
         for finding in node_findings(scene.cluster, host, nodes.get(host.name), scene.kubelets)
     ]
     cordoned = sorted(name for name, node in nodes.items() if node["spec"].get("unschedulable"))
-    seen = [f"{len(scene.cluster.workers)} nodes Ready, v{', v'.join(sorted(scene.kubelets))}"]
+    seen = [f"{plural(len(scene.cluster.workers), 'node')} Ready, v{', v'.join(sorted(scene.kubelets))}"]
     seen += [f"cordoned: {', '.join(cordoned)}"] if cordoned else []
     return judged(found, "; ".join(seen))
 
@@ -70,7 +71,7 @@ def departed_findings(cluster: Cluster, facts: Mapping[str, Facts], lives: Lives
 def nodes_known(scene: Scene) -> Outcome:
     nodes = {name: node(found) for name, found in scene.live.nodes().items()}
     found = departed_findings(scene.cluster, scene.inputs.facts, Lives(nodes=nodes))
-    return judged(found, f"all {len(nodes)} nodes are in the inventory")
+    return judged(found, f"{plural(len(nodes), 'node')}, and no other than the inventory's")
 
 
 CHECKS = (

@@ -12,6 +12,7 @@ from ..living.encryption import FLAG, ours
 from ..pki.encryption import IDENTITY
 from ..pki.secret import Secret
 from ..ports import KUBELET
+from ..progress.closing import plural
 from . import manifests, peer
 from .check import Check
 from .control_plane import identity
@@ -95,7 +96,7 @@ def audited(scene: Scene) -> Outcome:
     found = audit_findings(lines, namespace, smoke.secret)
     return judged(
         found + (unreached if found else []),
-        f"the Secret's creation is logged, its value is not (read on {len(seen)} hosts)",
+        f"the Secret's creation is logged, its value is not (read on {plural(len(seen), 'host')})",
     )
 
 
@@ -107,7 +108,7 @@ def kubelet_anonymous(scene: Scene) -> Outcome:
         code, body = peer.status(dial, "/pods", peer.context(ca))
         return "" if code == 401 else f"an anonymous caller gets {code} {heard(body)} instead of 401"
 
-    return judged(on_hosts(look, scene.cluster.workers), f"401 on {len(scene.cluster.workers)} workers")
+    return judged(on_hosts(look, scene.cluster.workers), f"401 on {plural(len(scene.cluster.workers), 'worker')}")
 
 
 def node_authorizer(scene: Scene) -> Outcome:
@@ -127,7 +128,8 @@ def node_authorizer(scene: Scene) -> Outcome:
 
     return judged(
         on_hosts(look, scene.cluster.workers),
-        f"{len(scene.cluster.workers)} kubelets read their own Node and get 403 for a Secret they do not need",
+        f"on {plural(len(scene.cluster.workers), 'worker')}: the kubelet reads its own Node, and gets 403 for a Secret"
+        " that it does not need",
     )
 
 

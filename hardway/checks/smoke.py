@@ -12,6 +12,7 @@ from ..assets import image_reference
 from ..cluster import Host
 from ..errors import HardwayError
 from ..pki.secret import Secret
+from ..progress.closing import plural
 from ..targets.kube import KubeApi
 from ..targets.live import UNREACHABLE, wait
 from . import manifests, peer
@@ -62,7 +63,7 @@ class SmokeSuite:
 
     def _seen(self, pods: tuple[Pod, ...]) -> str:
         left_out = f"; cordoned, so without a pod: {names(self.left_out)}" if self.left_out else ""
-        return f"{len(pods)} pods in {self.namespace} on {names(pod.worker for pod in pods)}{left_out}"
+        return f"{plural(len(pods), 'pod')} in {self.namespace} on {names(pod.worker for pod in pods)}{left_out}"
 
     def _choose_workers(self) -> None:
         nodes = self.scene.live.nodes()

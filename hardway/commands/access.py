@@ -48,6 +48,7 @@ def _merged(path: Path, done: documents.Merge, cluster: Cluster) -> str:
     was = f"; it was {done.context}" if done.context else ""
     lines = [f"merged into {path}; the current context is now {cluster.name}{was}"]
     lines += [f"warning: it replaces another {other}" for other in done.strange]
+    lines += [f"warning: {context}" for context in done.mixed]
     if done.replaced:
         lines.append(f"replaced: {', '.join(done.replaced)}")
     if done.backup:

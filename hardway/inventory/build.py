@@ -78,7 +78,9 @@ def _ssh(draft: Draft, sections: Sequence[keys.Ssh], state_dir: Path) -> setting
         chosen = _chosen(section)
         written |= chosen.keys()
         chosen_all |= chosen | {
-            key: _file(draft, chosen[key], none=key != "key") for key in ("key", "config", "known_hosts") if key in chosen
+            key: _file(draft, chosen[key], none=key != "key")
+            for key in ("key", "config", "known_hosts")
+            if key in chosen
         }
         chosen_all |= {"bastion": _bastion(draft, section.bastion)} if "bastion" in chosen else {}
     return settings.Ssh(**chosen_all, written=frozenset(written))

@@ -24,6 +24,7 @@ from ..state.statedir import StateDir
 from .secret import Secret
 
 CA = "certificate-authority-data"
+HEAD = {"apiVersion": "v1", "kind": "Config"}
 SECTIONS = ("clusters", "users", "contexts")
 # No name of a cluster, user or server has an underscore.
 MARKS = ("_CA_", "_CERTIFICATE_", "_KEY_")
@@ -34,14 +35,16 @@ class Merge:
     """What a merge did: entries as `section/name`, and the copy of the former file when there was one and it
     changed.
 
-    `strange` says in a line what another cluster of the same name was, which this one has replaced; `context` is the
-    one that was current before, where that is another one.
+    `strange` says in a line what another cluster of the same name was, which this one has replaced, and `mixed` which
+    contexts of the file lead somewhere else since, or as somebody else; `context` is the one that was current before,
+    where that is another one.
     """
 
     added: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
     backup: Path | None = None
     strange: tuple[str, ...] = ()
+    mixed: tuple[str, ...] = ()
     context: str = ""
 
 
@@ -57,8 +60,7 @@ def document(cluster: str, user: str, server: str, ca: bytes, certificate: bytes
 def _without_keys(cluster: str, user: str, server: str) -> str:
     """The document with marks for what is long: every letter of it costs YAML's writer time, for each of many hosts."""
     content = {
-        "apiVersion": "v1",
-        "kind": "Config",
+        **HEAD,
         "clusters": [{"name": cluster, "cluster": {"certificate-authority-data": MARKS[0], "server": server}}],
         "users": [{"name": user, "user": {"client-certificate-data": MARKS[1], "client-key-data": MARKS[2]}}],
         "contexts": [{"name": cluster, "context": {"cluster": cluster, "user": user}}],
@@ -71,9 +73,10 @@ def _without_keys(cluster: str, user: str, server: str) -> str:
 def merge(into: Path, addition: Secret, *, switch: bool = True) -> Merge:
     """Put the entries of `addition` into the kubeconfig `into` (made when absent), leaving every other entry as it is.
 
-    Entries of the same name are replaced; `switch` makes the new context the current one, which it also becomes when
-    there was none. The file is replaced in one step with mode 0600 after a copy was kept beside it; nothing is
-    written when nothing would change. PkiError when the file is not a kubeconfig or cannot be written.
+    Entries of the same name are replaced, but what a context of the same cluster says besides stays. `switch` makes the
+    new context the current one, which it also becomes when there was none. The file is replaced in one step with mode
+    0600 after a copy was kept beside it; nothing is written when nothing would change. PkiError when the file is not a
+    kubeconfig or cannot be written.
     """
     path = Path(into).expanduser()
     path = path.resolve() if path.is_symlink() else path
@@ -92,7 +95,9 @@ def merge(into: Path, addition: Secret, *, switch: bool = True) -> Merge:
         ) from error
     former = str(theirs.get("current-context") or "")
     left = "" if former == content["current-context"] else former
-    return Merge(tuple(added), tuple(replaced), backup, tuple(_strange(theirs, ours)), left)
+    strange = {entry["name"]: entry for entry in _strange(theirs, ours)}
+    mixed = tuple(_mixed(theirs, ours, frozenset(strange), frozenset(replaced)))
+    return Merge(tuple(added), tuple(replaced), backup, tuple(map(_described, strange.values())), mixed, left)
 
 
 def users_own() -> Path:
@@ -108,27 +113,37 @@ def users_own() -> Path:
     return [*there, *reversed(theirs), Path("~/.kube/config").expanduser()][0]
 
 
-def _load(text: bytes, path: Path) -> dict:
+def _load(data: bytes, path: Path) -> dict:
     try:
-        content = yaml.safe_load(text) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        problem = str(getattr(error, "problem", "")) or "it is not YAML"
-        raise PkiError(
-            f"{path} is not a kubeconfig: {problem}", hint=f"repair or move {path}, or name another file with -o FILE"
-        ) from None
+        content = yaml.safe_load(data.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise _foreign(path, "it is not UTF-8") from None
+    except yaml.YAMLError as error:
+        raise _foreign(path, str(getattr(error, "problem", "")) or "it is not YAML") from None
+    if content is None:
+        return {}
     if not isinstance(content, dict) or not all(_is_section(content.get(section)) for section in SECTIONS):
-        raise PkiError(f"{path} is not a kubeconfig", hint=f"repair or move {path}, or name another file with -o FILE")
+        raise _foreign(path)
+    for key, ours in HEAD.items():
+        if content.get(key) not in (None, "", ours):
+            raise _foreign(path, f"its {key} is {content[key]}")
     return content
+
+
+def _foreign(path: Path, why: str = "") -> PkiError:
+    message = f"{path} is not a kubeconfig" + (f": {why}" if why else "")
+    return PkiError(message, hint=f"repair or move {path}, or name another file with -o FILE")
 
 
 def _is_section(entries: object) -> bool:
     return entries is None or (
-        isinstance(entries, list) and all(isinstance(entry, dict) and "name" in entry for entry in entries)
+        isinstance(entries, list)
+        and all(isinstance(entry, dict) and isinstance(entry.get("name"), str) for entry in entries)
     )
 
 
 def _combined(content: dict, addition: dict, switch: bool) -> tuple[dict, list[str], list[str]]:
-    combined, added, replaced = {"apiVersion": "v1", "kind": "Config", **content}, [], []
+    combined, added, replaced = {**HEAD, **content, **HEAD}, [], []
     for section in SECTIONS:
         entries = list(combined.get(section) or [])
         for new in addition[section]:
@@ -136,7 +151,7 @@ def _combined(content: dict, addition: dict, switch: bool) -> tuple[dict, list[s
             if index is None:
                 entries.append(new)
                 added.append(f"{section}/{new['name']}")
-            elif entries[index] != new:
+            elif entries[index] != (new := _kept(entries[index], new)):
                 entries[index] = new
                 replaced.append(f"{section}/{new['name']}")
         combined[section] = entries
@@ -145,14 +160,44 @@ def _combined(content: dict, addition: dict, switch: bool) -> tuple[dict, list[s
     return combined, added, replaced
 
 
-def _strange(theirs: dict, ours: dict) -> Iterator[str]:
+def _kept(old: dict, new: dict) -> dict:
+    """The new entry with what the old one says of the same cluster besides, such as a context's namespace."""
+    former, context = old.get("context"), new.get("context")
+    if context and isinstance(former, dict) and former.get("cluster") == context["cluster"]:
+        return {**old, "context": {**former, **context}}
+    return new
+
+
+def _strange(theirs: dict, ours: dict) -> Iterator[dict]:
     """Each cluster of theirs that has the name of one of ours and another CA."""
     mine = {entry["name"]: entry["cluster"] for entry in ours["clusters"]}
     for entry in theirs.get("clusters") or ():
-        new, old = mine.get(str(entry["name"])), entry.get("cluster")
-        old = old if isinstance(old, dict) else {}
-        if new and old.get(CA) != new[CA]:
-            yield f"cluster {entry['name']} at {old.get('server') or 'no server'}, with {_ca(old)}"
+        new = mine.get(entry["name"])
+        if new and _inner(entry, "cluster").get(CA) != new[CA]:
+            yield entry
+
+
+def _described(entry: dict) -> str:
+    old = _inner(entry, "cluster")
+    return f"cluster {entry['name']} at {old.get('server') or 'no server'}, with {_ca(old)}"
+
+
+def _mixed(theirs: dict, ours: dict, strange: frozenset[str], replaced: frozenset[str]) -> Iterator[str]:
+    """Each context besides ours of whose two entries one has been replaced by one for another cluster."""
+    mine = {entry["name"] for entry in ours["contexts"]}
+    for entry in theirs.get("contexts") or ():
+        context = _inner(entry, "context")
+        cluster, user = str(context.get("cluster")), str(context.get("user"))
+        renewed = f"users/{user}" in replaced
+        if entry["name"] not in mine and strange and (cluster in strange, renewed) in ((True, False), (False, True)):
+            changed = f"cluster {cluster}" if cluster in strange else f"user {user}"
+            yield f"context {entry['name']} uses cluster {cluster} as user {user}, and its {changed} is another one now"
+
+
+def _inner(entry: dict, key: str) -> dict:
+    """What an entry holds; somebody's file may hold anything there."""
+    inner = entry.get(key)
+    return inner if isinstance(inner, dict) else {}
 
 
 def _ca(cluster: dict) -> str:

@@ -91,12 +91,38 @@ def test_merging_twice_changes_nothing_but_closes_a_file_that_was_opened_to_othe
     assert sorted((path, path.read_bytes()) for path in home.config.parent.iterdir()) == before and private(home.config)
 
 
-@pytest.mark.parametrize("text", ["contexts: [", "just words\n", "contexts: {}\n"])
-def test_a_file_that_is_no_kubeconfig_is_left_alone(home: Home, text: str):
-    home.theirs().write_text(text)
+NO_KUBECONFIGS = {
+    b"contexts: [": "",
+    b"just words\n": "",
+    b"contexts: {}\n": "",
+    b"users: [{name: 5}]\n": "",
+    b"users: [{name: [a]}]\n": "",
+    b"[]\n": "",
+    b"false\n": "",
+    b"''\n": "",
+    b"{}\n---\n{}\n": ": but found another document",
+    b"# caf\xe9\n": ": it is not UTF-8",
+    "kind: Config\n".encode("utf-16"): ": it is not UTF-8",
+    b"kind: Secret\n": ": its kind is Secret",
+    b"apiVersion: v2\nkind: Config\n": ": its apiVersion is v2",
+}
+
+
+@pytest.mark.parametrize(("data", "why"), NO_KUBECONFIGS.items(), ids=repr)
+def test_a_file_that_is_no_kubeconfig_is_left_alone(home: Home, data: bytes, why: str):
+    home.theirs().write_bytes(data)
     ran = home.merge().ok(8)
-    assert f"{home.config} is not a kubeconfig" in ran.err and "next: repair or move" in ran.err and ran.out == ""
-    assert home.config.read_text() == text and len(list(home.config.parent.iterdir())) == 1
+    assert f"{home.config} is not a kubeconfig{why}" in ran.err and "next: repair or move" in ran.err and ran.out == ""
+    assert home.config.read_bytes() == data and len(list(home.config.parent.iterdir())) == 1
+
+
+@pytest.mark.parametrize("text", ["", "\n", "# mine\n", "---\n", "null\n", "\ufeffkind: Config\n", "{}\n"])
+def test_a_file_that_says_nothing_is_filled(home: Home, text: str):
+    home.theirs().write_text(text)
+    home.merge().ok()
+    assert names(home.config) == ["refused"]
+    printed = home.hardway("kubeconfig", home.cluster).ok().out
+    assert {**yaml.safe_load(home.config.read_text()), "preferences": {}} == yaml.safe_load(printed)
 
 
 def test_a_file_can_be_named(home: Home):
@@ -185,3 +211,36 @@ def test_the_same_cluster_with_a_new_certificate_is_no_other_one(home: Home):
     home.config.write_text(yaml.safe_dump(config))
     told = home.merge().ok().out
     assert "warning" not in told and "replaced: users/refused-admin\n" in told
+
+
+def test_the_namespace_of_a_context_stays_with_its_cluster(home: Home):
+    home.merge().ok()
+    config = yaml.safe_load(home.config.read_text())
+    config["contexts"][0]["context"]["namespace"] = "web"
+    home.config.write_text(yaml.safe_dump(config))
+    assert "already holds the same entries" in home.merge().ok().out
+    config["contexts"][0]["context"] |= {"user": "other"}
+    home.config.write_text(yaml.safe_dump(config))
+    assert "replaced: contexts/refused\n" in home.merge().ok().out
+    context = yaml.safe_load(home.config.read_text())["contexts"][0]["context"]
+    assert context == {"cluster": "refused", "user": "refused-admin", "namespace": "web"}
+    config["contexts"][0]["context"] |= {"cluster": "elsewhere"}
+    home.config.write_text(yaml.safe_dump(config))
+    home.merge().ok()
+    context = yaml.safe_load(home.config.read_text())["contexts"][0]["context"]
+    assert context == {"cluster": "refused", "user": "refused-admin"}, "the namespace was one of another cluster"
+
+
+def test_contexts_that_use_one_entry_of_what_is_replaced_are_named(home: Home):
+    other_cluster(home)
+    config = yaml.safe_load(home.config.read_text())
+    uses = {"both": ("refused", "refused-admin"), "mine": ("refused", "me"), "there": ("work", "refused-admin")}
+    config["contexts"] += [
+        {"name": name, "context": dict(zip(("cluster", "user"), pair, strict=True))} for name, pair in uses.items()
+    ]
+    home.config.write_text(yaml.safe_dump(config))
+    warnings = [line for line in home.merge().ok().out.splitlines() if line.startswith("warning: context ")]
+    assert warnings == [
+        "warning: context mine uses cluster refused as user me, and its cluster refused is another one now",
+        "warning: context there uses cluster work as user refused-admin, and its user refused-admin is another one now",
+    ]

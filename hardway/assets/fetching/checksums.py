@@ -74,10 +74,11 @@ class Checksums:
         text = self.site.read(release.checksum_url).decode("utf-8", "replace")
         found = parse(text, posixpath.basename(release.url))
         if not found:
+            place = self.site.location(release.checksum_url)
             raise AssetError(
-                f"{self.site.location(release.checksum_url)} has no checksum for {posixpath.basename(release.url)}",
+                f"{place} has no checksum for {posixpath.basename(release.url)}",
                 evidence=text[:500],
-                hint="open that URL: the release may be incomplete or the mirror wrong",
+                hint=f"look at {place}: the release may be incomplete, or the mirror wrong",
             )
         return found
 
