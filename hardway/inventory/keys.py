@@ -76,12 +76,8 @@ class Ssh(Section):
     port: Port = Field(settings.Ssh.port, description="SSH port.")
     key: File | None = Field(None, description="Private key file; default: the ssh-agent, then the usual key files.")
     agent: Flag = Field(settings.Ssh.agent, description="Whether to use a running ssh-agent.")
-    config: FileOrNone | None = Field(
-        str(settings.Ssh.config), description="OpenSSH client configuration file, as with ssh -F; none: no such file."
-    )
-    known_hosts: FileOrNone | None = Field(
-        str(settings.Ssh.known_hosts), description="File with the host keys to trust; none: no file of your own."
-    )
+    config: FileOrNone | None = Field(str(settings.Ssh.config), description="OpenSSH configuration file, or none.")
+    known_hosts: FileOrNone | None = Field(str(settings.Ssh.known_hosts), description="File of host keys, or none.")
     host_keys: Literal["strict", "accept-new"] = Field(
         settings.Ssh.host_keys, description="What to do with an unknown host key: refuse it, or accept and record it."
     )
