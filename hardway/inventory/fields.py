@@ -72,10 +72,11 @@ def matching(pattern: str, words: str, limit: int = 253) -> Any:
 
 
 def whole(low: int, high: int, words: str = "") -> Any:
-    """A whole number from `low` to `high`."""
+    """A whole number from `low` to `high`; 22.0 is one, as JSON Schema has it."""
 
     def check(value: object) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        is_whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+        if isinstance(value, bool) or not is_whole or not low <= value <= high:
             raise ValueError(f"must be a whole number from {low} to {high}{words}, not {kind(value)}")
         return int(value)
 

@@ -261,6 +261,14 @@ def test_both_say_what_is_right(change: dict, right: bool):
     assert (validated(data) == []) is right
 
 
+@pytest.mark.parametrize("value", [22, 22.0, 22.5, 70000.0, 1e300, float("inf")])
+def test_a_whole_number_may_be_written_with_a_point(value: float):
+    """JSON knows one kind of number: 22.0 is whole."""
+    data = changed({"hosts.4.ssh": {"port": value}})
+    agree(data)
+    assert (validated(data) == []) is (value == 22)
+
+
 @pytest.mark.slow
 @settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(list(places(WHOLE))[1:]), st.sampled_from(VALUES))
