@@ -6,9 +6,11 @@ else on its host has come about: at a boot that hangs nobody has stopped it, and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+RUNS = ("activating", "active", "reloading")
 QUEUE = "systemctl list-jobs"
 # As systemd says it of a host with no such unit.
 DEFAULTS = {
@@ -96,6 +98,18 @@ class UnitState:
     def exited(self) -> bool:
         """Whether its program ended by itself, and systemd starts it again in a moment."""
         return self.said.get("SubState", "").startswith("auto-restart") and not self.queued
+
+    @property
+    def age(self) -> float | None:
+        """For how many seconds its process has run; None where that is not known, or none runs."""
+        began, now = self.said.get("ExecMainStartTimestampMonotonic", ""), self.said.get("Uptime", "")
+        if self.active not in RUNS or not began.isdecimal() or not re.fullmatch(r"\d+(\.\d+)?", now):
+            return None
+        return float(now) - int(began) / 1e6
+
+    def has_just_started(self, within: float) -> bool:
+        """Whether somebody started it so many seconds ago, at most; not systemd, because it ended by itself."""
+        return self.age is not None and self.age < within and self.said.get("NRestarts", "0") == "0"
 
     @property
     def word(self) -> str:

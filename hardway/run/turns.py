@@ -13,6 +13,7 @@ from ..phase import Pending, Phase, Target
 from ..report import Report
 from ..resources.base import Change
 from ..targets.live import Live, wait
+from .crashing import state_of
 from .ledger import Ledger
 from .waiting import answered, missing
 
@@ -24,8 +25,9 @@ Await = Callable[[Phase, Callable[[], Pending | None]], object]
 class Round:
     """The turns of one phase: who is still to come, in this order, and who is at it.
 
-    `sick` are those of them that were not ready before; `hurt` are targets without a turn that were not. `broken` are
-    the changes of those whose turn ended before they were well again: nobody else begins until they are.
+    `sick` are those of them that were not ready before; `hurt` are targets without a turn that were not, and `starting`
+    says that one of all these has only just been started. `broken` are the changes of those whose turn ended before
+    they were well again: nobody else begins until they are.
     """
 
     coming: list[str] = field(default_factory=list)
@@ -33,6 +35,7 @@ class Round:
     sick: set[str] = field(default_factory=set)
     hurt: list[Target] = field(default_factory=list)
     broken: dict[str, tuple[Change, ...]] = field(default_factory=dict)
+    starting: bool = False
     begun: bool = False
     beginning: threading.Lock = field(default_factory=threading.Lock)
 
@@ -133,8 +136,10 @@ class Turns:
         sick: set[str] = set()
 
         def ask(target: Target) -> None:
-            if missing(phase, self.live, target):
+            if found := missing(phase, self.live, target):
                 sick.add(target.name)
+                if state_of(self.live, found).has_just_started(phase.deadline):
+                    round.starting = True
 
         each(ask, asked)
         order = sorted((target for target in asked if target.name in queued), key=lambda one: one.name not in sick)
@@ -147,14 +152,15 @@ class Turns:
         return not phase.side_by_side
 
     def _permitted(self, phase: Phase, target: Target) -> None:
-        """Ask before a restart; what this very run has only just started is given time to become healthy."""
+        """Ask before a restart; what has only just been started is given time to become healthy: by this very run, or
+        by one that was killed a moment ago."""
         refusals: list[QuorumError | SickPeerError] = []
 
         def refused() -> list[QuorumError | SickPeerError]:
             refusals[:] = [error for error in (self._refusal(phase, target),) if error]
             return refusals
 
-        fresh = phase.name in self.ledger.changed
+        fresh = phase.name in self.ledger.changed or self.rounds[phase.name].starting
         try:
             wait(refused, phase.deadline if fresh else 0.0, lambda found: found[0].message)
         except NotReadyError:

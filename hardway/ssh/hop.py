@@ -21,8 +21,10 @@ class Hop:
     those that the configuration allows, by its options, and `rsa_size` is the fewest bits of an RSA key.
     `no_host_keys_from` and `no_keys_from` are the lines of the configuration that are of no effect, for errors.
     `address_from` says where the address stands that is not the inventory's, "" for that one.
-    `config_option` and `options` are what `ssh` must be given to go by the same files; a ProxyJump leads over this hop
-    by itself if it is `jumpable`: the configuration knows all that counts.
+    `asked` is the name by which the configuration knows it; `config_option` and `options` are what
+    `ssh` must be given besides to go the same way. It is `led` here if the configuration has `ssh` take the hops before
+    this one by itself, and a ProxyJump leads over this hop by itself if it is `jumpable`: the configuration knows all
+    that counts.
     """
 
     host: str
@@ -54,8 +56,10 @@ class Hop:
     no_host_keys_from: tuple[str, ...] = ()
     no_keys_from: tuple[str, ...] = ()
     address_from: str = ""
+    asked: str = ""
     config_option: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    led: bool = False
     jumpable: bool = True
 
     @property
@@ -88,32 +92,32 @@ class Hop:
     def ssh_command(self, *options: str) -> str:
         """The OpenSSH command line that goes the same way, for hints."""
         parts = ["ssh", *options, *self.config_option, *self.options]
-        parts += ["-p", str(self.port)] if self.port != 22 else []
         parts += ["-i", str(self.keys[0])] if self.keys and self.keys[0].exists() else []
         parts += self._way()
-        return shlex.join([*parts, f"{self.user}@{self.address}"])
+        return shlex.join([*parts, f"{self.user}@{self.asked}"])
 
     def _way(self) -> list[str]:
         """What leads to this hop. What ssh is given on its command line does not count for the jumps of -J."""
-        if self.via and not self.via.all_jumpable:
-            return ["-o", f"ProxyCommand={self.via.ssh_command().replace('%', '%%')} -W '[%h]:%p'"]
-        if self.via:
+        if self.led or not self.via:
+            return []
+        if self.via.all_jumpable:
             return ["-J", self.jumps]
-        return ["-o", f"ProxyCommand={self.proxy_command.replace('%', '%%')}"] if self.proxy_command else []
+        return ["-o", f"ProxyCommand={self.via.ssh_command().replace('%', '%%')} -W '[%h]:%p'"]
 
     @property
     def all_jumpable(self) -> bool:
         """Whether it is jumpable, and all before it."""
-        return self.jumpable and (self.via is None or self.via.all_jumpable)
+        return self.jumpable and (self.led or self.via is None or self.via.all_jumpable)
 
     @property
     def jumps(self) -> str:
-        """The hops before this one as ProxyJump writes them."""
+        """The hops before this one as ProxyJump writes them, from the first to which the configuration does not lead
+        by itself."""
         hops, hop = [], self.via
         while hop:
-            address = f"[{hop.address}]" if ":" in hop.address else hop.address
-            hops.append(f"{hop.user}@{address}" + (f":{hop.port}" if hop.port != 22 else ""))
-            hop = hop.via
+            name = f"[{hop.asked}]" if ":" in hop.asked else hop.asked
+            hops.append(f"{hop.user}@{name}" + (f":{hop.port}" if hop.port != 22 else ""))
+            hop = None if hop.led else hop.via
         return ",".join(reversed(hops))
 
 

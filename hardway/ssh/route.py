@@ -31,7 +31,8 @@ def route(host: Host) -> Hop:
     user, port = (getattr(ssh, key) if ssh.sets(key) else None for key in ("user", "port"))
     asking = Asking(ssh.config, user, port, default=ROOT)
     stop = Stop(host, _ask(host, asking, str(host.address), host.name), user or ROOT, port, ssh.key)
-    return stop.hop(_bastion(host, ssh.bastion) if ssh.bastion else _before(stop), (host.name,))
+    via = _bastion(host, ssh.bastion) if ssh.bastion else _before(stop)
+    return stop.hop(via, (host.name,), led=not ssh.bastion)
 
 
 def _bastion(host: Host, bastion: Bastion) -> Hop:
@@ -47,7 +48,7 @@ def _before(stop: Stop) -> Hop | None:
     hop = None
     for jump in stop.before():
         this = _jump(stop, jump)
-        hop = this.hop(hop) if hop else this.hop(_before(this))
+        hop = this.hop(hop, led=False) if hop else this.hop(_before(this))
     return hop
 
 

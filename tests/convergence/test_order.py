@@ -161,6 +161,36 @@ def test_a_member_that_this_run_has_just_started_is_given_time_before_another_re
     assert acts == [("controller-2", "start"), ("controller-0", "restart")]
 
 
+PEERS = {
+    "kube-apiserver": ("_apiserver", "/etc/kubernetes/authentication.yaml", {}),
+    "etcd": ("etcd_health", "/etc/etcd/pki/ca.crt", {"owner": "etcd", "group": "etcd"}),
+}
+
+
+@pytest.mark.parametrize("unit", PEERS)
+@pytest.mark.parametrize("age", [5, 3600])
+def test_what_a_run_that_was_killed_has_just_started_is_given_time_too(built, monkeypatch, unit: str, age: int):
+    """Somebody types the command again at once; what is sick for an hour is no matter of patience."""
+    world = built("lab")
+    question, path, owner = PEERS[unit]
+    answer, starting = getattr(world.live, question), iter(["is still starting"] * 5)
+    monkeypatch.setattr(
+        world.live,
+        question,
+        lambda host: answer(host) or (next(starting, "") if host.name == "controller-2" else ""),
+    )
+    world.hosts["controller-2"].systemd.unit(f"{unit}.service").age = age
+    world.hosts["controller-0"].disk.write(path, b"other", **owner)
+    if age > 60:
+        with pytest.raises(HardwayError) as caught:
+            world.run()
+        assert isinstance(getattr(caught.value, "errors", (caught.value,))[0], SickPeerError | QuorumError)
+    else:
+        world.run()
+    begun = [target for target, _ in acts(world, f"{unit}.service", "start", "restart")]
+    assert begun == (["controller-0"] if age < 60 else [])
+
+
 def test_a_turn_does_not_wait_for_what_only_a_later_turn_brings_up(built):
     """A run that died can leave hosts on which one unit is down and another is to be restarted."""
     world = built("lab")

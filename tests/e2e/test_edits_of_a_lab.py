@@ -137,7 +137,7 @@ class TestEdits:
     def test_a_control_plane_host_is_reset_before_it_is_removed(self, stage: Stage):
         before, whole = canary(stage), stage.inventory.read_text()
         stage.edit(lambda data: data["hosts"].remove(named(data, "plane-1")))
-        refused(stage, before, "ApiServer", f"runs at {NODE}.12", "hardway reset INV --limit HOST")
+        refused(stage, before, "ApiServer", f"runs at {NODE}.12", f"hardway reset {stage.inventory} --limit HOST")
         edited = stage.inventory.read_text()
         stage.inventory.write_text(whole)
         stage.hardway("reset", "INV", "--limit", "plane-1", "--yes").ok()

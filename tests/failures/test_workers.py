@@ -163,7 +163,7 @@ class TestWorkers:
         [
             "ip route flush proto 200",
             f"ip link set eth0 down; sleep 1; ip link set eth0 up; ip route add default via {NODE}.1",
-            "ip route del $(ip -4 route show proto 200 | head -n 1 | cut -d ' ' -f 1)",
+            "ip -4 route show proto 200 | head -n 1 | xargs ip route del",
         ],
     )
     def test_routes_that_are_taken_away_come_back_by_themselves(self, stage: Stage, canary: Canary, what: str):

@@ -9,6 +9,7 @@ from ipaddress import IPv4Address
 import pytest
 
 from hardway.errors import HardwayError
+from hardway.settings import Ssh
 from hardway.ssh.route import route
 
 from .server import free_port, keygen
@@ -49,6 +50,38 @@ def test_through_a_bastion_with_a_key_of_its_own(server, start, connect, tmp_pat
     (jump.folder / "authorized_keys").write_text(key.with_suffix(".pub").read_text())
     server.known_hosts.write_text(server.host_key_line() + jump.host_key_line())
     host = server.host(bastion=jump.bastion(key=key))
+    assert connect(host).run("echo in").text == typed(host).stdout == "in\n", typed(host).stderr
+
+
+@pytest.mark.parametrize("names", ["node-1", "10.0.0.1", "node-1 10.0.0.1"])
+@pytest.mark.parametrize("own", [True, False], ids=["one block", "several"])
+def test_over_a_jump_that_only_the_configuration_knows(server, start, connect, tmp_path, names, own):
+    """Each with its own port, key and known_hosts; what ssh is given for the one does not count for the other."""
+    jump, key = start("bastion"), keygen(tmp_path / "key")
+    (jump.folder / "authorized_keys").write_text(key.with_suffix(".pub").read_text())
+    for name, here in (("there", server), ("gate", jump)):
+        (tmp_path / name).write_text(here.host_key_line())
+    way = " HostName 127.0.0.1\n ProxyJump gate\n"
+    login = f" Port {server.port}\n IdentityFile {server.key}\n UserKnownHostsFile {tmp_path}/there\n"
+    blocks = [way + login] if own else [way, login]
+    (tmp_path / "config").write_text(
+        f"Host gate\n HostName 127.0.0.1\n Port {jump.port}\n IdentityFile {key}\n UserKnownHostsFile {tmp_path}/gate\n"
+        + "".join(f"Host {names}\n{block}" for block in blocks)
+    )
+    host = dataclasses.replace(server.host(), address=IPv4Address("10.0.0.1"))
+    host = dataclasses.replace(host, ssh=Ssh(config=tmp_path / "config", agent=False))
+    assert connect(host).run("echo in").text == "in\n"
+    assert typed(host).stdout == "in\n", typed(host).stderr
+
+
+def test_by_a_name_in_one_thing_and_by_the_address_in_another(server, connect, tmp_path):
+    (tmp_path / "config").write_text(
+        f"Host node-1\n HostName 127.0.0.1\n Port {server.port}\nHost 10.0.0.1\n IdentityFile {server.key}\n"
+        f" HostKeyAlias fleet\n UserKnownHostsFile {tmp_path}/known\n"
+    )
+    (tmp_path / "known").write_text(server.host_key_line().replace(f"[127.0.0.1]:{server.port}", "fleet"))
+    host = dataclasses.replace(server.host(), address=IPv4Address("10.0.0.1"))
+    host = dataclasses.replace(host, ssh=Ssh(config=tmp_path / "config", agent=False))
     assert connect(host).run("echo in").text == typed(host).stdout == "in\n", typed(host).stderr
 
 

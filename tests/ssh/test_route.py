@@ -154,28 +154,33 @@ def test_a_bastion_of_the_inventory_wins_over_proxyjump(tmp_path):
     assert way(tmp_path, "", bastion=Bastion("jump")).via.user == "root"
 
 
+def chain(hop) -> list[str]:
+    """The hops before it, the first one first."""
+    return [*chain(hop.via), f"{hop.via.user}@{hop.via.endpoint}"] if hop.via else []
+
+
 def test_a_chain_of_jumps(tmp_path):
     hop = way(tmp_path, "Host node-1\n ProxyJump one@a:2201,ssh://b\nHost b\n User two\n")
-    assert hop.jumps == "one@a:2201,two@b"
-    assert hop.ssh_command() == f"ssh -F {tmp_path}/config -J one@a:2201,two@b root@10.0.0.1"
+    assert chain(hop) == ["one@a:2201", "two@b:22"]
+    assert hop.ssh_command() == f"ssh -F {tmp_path}/config -o hostname=10.0.0.1 root@node-1", "ssh jumps by itself"
     assert way(tmp_path, "Host node-1\n ProxyJump none\nHost *\n ProxyJump a\n").via is None
     assert way(tmp_path, "Host node-1\n ProxyJump a\n").via.user == ME, "as ssh does: root is for the hosts"
 
 
 def test_jumps_may_be_made_of_the_hosts_own_name(tmp_path):
     hop = way(tmp_path, "Host 10.*\n ProxyJump %r@a-%h-%p,b-%n:2201\n Port 2200\nHost b-*\n User x\n", user="core")
-    assert hop.jumps == "core@a-10.0.0.1-2200,x@b-10.0.0.1:2201"
+    assert chain(hop) == ["core@a-10.0.0.1-2200:22", "x@b-10.0.0.1:2201"]
 
 
 def test_a_jump_with_an_address_of_the_other_kind(tmp_path):
     hop = way(tmp_path, "Host node-1\n ProxyJump root@[2001:db8::1]:2200,x@[2001:db8::2]\n")
-    assert hop.jumps == "root@[2001:db8::1]:2200,x@[2001:db8::2]"
+    assert chain(hop) == ["root@2001:db8::1:2200", "x@2001:db8::2:22"]
     assert hop.via.via.known_as[0] == "[2001:db8::1]:2200"
 
 
 def test_the_first_jump_is_reached_as_its_own_configuration_says(tmp_path):
     hop = way(tmp_path, "Host node-1\n ProxyJump b,c\nHost b\n ProxyJump a\nHost c\n ProxyJump x\n")
-    assert [jump.partition("@")[2] for jump in hop.jumps.split(",")] == ["a", "b", "c"]
+    assert [jump.partition("@")[2] for jump in chain(hop)] == ["a:22", "b:22", "c:22"]
     hop = way(tmp_path, "Host node-1\n ProxyJump b\nHost b\n ProxyCommand nc %h %p\n")
     assert hop.via.proxy_command == "nc b 22" and not hop.proxy_command
 
@@ -317,14 +322,18 @@ def test_a_hint_names_only_the_files_that_ssh_does_not_read_by_itself(tmp_path):
 def test_a_hint_says_what_a_block_for_the_name_says_of_host_keys(tmp_path):
     block = f" HostKeyAlias fleet\n UserKnownHostsFile {tmp_path}/a {tmp_path}/b\n"
     by_name = shlex.split(way(tmp_path, f"Host node-1\n{block}").ssh_command())
-    assert by_name[3:7] == ["-o", f"UserKnownHostsFile={tmp_path}/a {tmp_path}/b", "-o", "HostKeyAlias=fleet"]
+    assert by_name[3:7] == ["-o", f"UserKnownHostsFile={tmp_path}/a {tmp_path}/b", "-o", "hostkeyalias=fleet"]
     assert way(tmp_path, f"Host 10.*\n{block}").ssh_command() == f"ssh -F {tmp_path}/config root@10.0.0.1"
 
 
 def test_the_jumps_of_a_hint_go_by_the_same_files(tmp_path):
     config = "Host jump\n HostName 192.0.2.1\n"
     plain = way(tmp_path, config, bastion=Bastion("jump")).ssh_command()
-    assert plain == f"ssh -F {tmp_path}/config -J root@192.0.2.1 root@10.0.0.1"
+    assert plain == f"ssh -F {tmp_path}/config -J root@jump root@10.0.0.1"
+    six = way(tmp_path, config, bastion=Bastion("2001:db8::1", port=2200)).ssh_command()
+    assert six == f"ssh -F {tmp_path}/config -J 'root@[2001:db8::1]:2200' root@10.0.0.1"
+    leads = way(tmp_path, f"{config} ProxyJump a,b\n", bastion=Bastion("jump")).ssh_command()
+    assert leads == plain, "ssh knows by itself how to get to the bastion"
     hop = way(tmp_path, config, known_hosts=tmp_path / "known", bastion=Bastion("jump"))
     command = next(word for word in shlex.split(hop.ssh_command()) if word.startswith("ProxyCommand="))
     assert command == f"ProxyCommand={hop.via.ssh_command()} -W '[%h]:%p'" and f"={tmp_path}/known" in command

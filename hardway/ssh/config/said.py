@@ -35,13 +35,13 @@ ALONE = (
 class Said:
     """The options that count for a host; without any, nothing is said.
 
-    `asked` is the name that ssh was given, `by_name` are the options said only of the host's name in the inventory.
+    `asked` is the name that ssh was given; `others` are the options that count and are said of the host's other name.
     """
 
     asked: str
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
-    by_name: frozenset[str] = frozenset()
+    others: frozenset[str] = frozenset()
 
     def first(self, option: str) -> str:
         """The option's value; "" when nothing is said, or `none`."""
@@ -83,8 +83,6 @@ class Asking:
         if not name or not nobody or not _may_mean(nobody, name):
             return _said(address, by_address)
         by_name = client._answer(name, ("-o", "CanonicalizeHostname=no"))
-        if by_name.first("hostname") == address:  # nothing that the inventory does not know
-            by_name = replace(by_name, values={**by_name.values, "hostname": (name,)})
         return _both((address, by_address), (name, by_name), (NOBODY, client._answer(NOBODY)))
 
     def _askable(self) -> bool:
@@ -162,9 +160,11 @@ def _said(asked: str, answer: Answer) -> Said:
 
 def _both(by_address: tuple[str, Answer], by_name: tuple[str, Answer], nobody: tuple[str, Answer]) -> Said:
     """One host, two names: what is said of either counts, as if a block that means one meant both."""
+    own = {by_address[0]: by_address[1], by_name[0]: by_name[1]}
+    if by_name[1].first("hostname") == by_address[0]:  # nothing that the inventory does not know
+        by_name = (by_name[0], replace(by_name[1], values={**by_name[1].values, "hostname": (by_name[0],)}))
     values = dict(by_address[1].values)
     asked = by_address[0]
-    named: set[str] = set()
     for options in (WAY, *((option,) for option in (*LISTS, *ALONE))):
         if _same(options, by_name, nobody) or _same(options, by_name, by_address):
             continue
@@ -177,10 +177,10 @@ def _both(by_address: tuple[str, Answer], by_name: tuple[str, Answer], nobody: t
             raise _two_things(options, by_address, by_name)
         values |= {option: by_name[1].values.get(option, ()) for option in options}
         asked = by_name[0] if options == WAY else asked
-        named |= set(options)
     if values.get("hostname") == (by_name[0],):  # it is only the name itself: the inventory knows the address
         values["hostname"] = (by_address[0],)
-    return Said(asked, values, by_address[1].files, frozenset(named))
+    others = (option for option in (*WAY, *LISTS, *ALONE) if values.get(option) != own[asked].values.get(option))
+    return Said(asked, values, by_address[1].files, frozenset(others))
 
 
 def _same(options: tuple[str, ...], *answers: tuple[str, Answer]) -> bool:

@@ -17,7 +17,7 @@ from ..hop import Hop
 from ..host_keys.known_hosts import known_name
 from .asking import USUAL
 from .powers import NO_HOST_KEYS_FROM, NO_KEYS_FROM, OFF, algorithms, unheeded
-from .said import Said
+from .said import ALONE, LISTS, WAY, Said
 from .tokens import Tokens, UnknownToken, home
 
 SYSTEM_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
@@ -52,13 +52,14 @@ class Stop:
     key: Path | None = None
     jumps: int = 0
 
-    def hop(self, via: Hop | None, names: tuple[str, ...] = ()) -> Hop:
-        """The hop behind `via`, or else where its own ProxyCommand leads; `names` are those of the inventory.
+    def hop(self, via: Hop | None, names: tuple[str, ...] = (), led: bool = True) -> Hop:
+        """The hop behind `via`, or else where its own ProxyCommand leads; `names` are those of the inventory. `led`:
+        it is its own configuration that leads over `via`.
 
         ConnectionFailed for a token that ssh does not know.
         """
         with self._known_tokens():
-            return self._hop(via, names)
+            return self._hop(via, names, led)
 
     def before(self) -> list[str]:
         """The hosts that its ProxyJump names; ConnectionFailed for a token that ssh does not know."""
@@ -73,7 +74,7 @@ class Stop:
             files = ", ".join(map(str, self.said.files))
             raise ConnectionFailed(f"{error}, in {files}", self.host.name, hint=f"correct {files}") from error
 
-    def _hop(self, via: Hop | None, names: tuple[str, ...]) -> Hop:
+    def _hop(self, via: Hop | None, names: tuple[str, ...], led: bool) -> Hop:
         said, ssh, tokens = self.said, self.host.ssh, self._tokens
         known_hosts, known_as = self._known_hosts(), self._known_as(names)
         keys = {self._key_file(text): text for text in self._identities()}
@@ -107,8 +108,10 @@ class Stop:
             no_host_keys_from=unheeded(said, NO_HOST_KEYS_FROM),
             no_keys_from=unheeded(said, NO_KEYS_FROM),
             address_from=self._address_from(str(self.host.address) if names else said.asked),
+            asked=said.asked,
             config_option=self._config_option(),
-            options=(options := tuple(self._options())),
+            options=(*(options := tuple(self._options())), *self._port_option()),
+            led=led,
             jumpable=not options and not self.key,
         )
 
@@ -128,16 +131,18 @@ class Stop:
         return ("-F", str(config) if config else "none")
 
     def _options(self) -> Iterator[str]:
-        """What the inventory says instead of the configuration, and what a block says that means only the name: `ssh`
-        is given the address."""
-        if self.host.ssh.sets("known_hosts"):
-            path = self.host.ssh.known_hosts
-            yield from ("-o", f"UserKnownHostsFile={_quoted(path.expanduser()) if path else 'none'}")
-        elif "userknownhostsfile" in self.said.by_name:
-            files = " ".join(map(_quoted, self._known_hosts()))
-            yield from ("-o", f"UserKnownHostsFile={files or 'none'}")
-        if "hostkeyalias" in self.said.by_name:
-            yield from ("-o", f"HostKeyAlias={self.said.first('hostkeyalias') or 'none'}")
+        """What the inventory says instead of the configuration, and what that says of the host's other name."""
+        others = self.said.others
+        if self.host.ssh.sets("known_hosts") or "userknownhostsfile" in others:
+            yield from ("-o", f"UserKnownHostsFile={' '.join(map(_quoted, self._known_hosts())) or 'none'}")
+        for option in (*WAY, *LISTS, *ALONE):
+            if option in others and option not in ("user", "port", "userknownhostsfile"):
+                for value in self.said.values.get(option, ("none",)):
+                    yield from ("-o", f"{option}={value}")
+
+    def _port_option(self) -> tuple[str, ...]:
+        port = self._tokens.port
+        return ("-p", str(port)) if port != 22 or self.said.sets("port") else ()
 
     @cached_property
     def _tokens(self) -> Tokens:

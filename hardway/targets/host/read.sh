@@ -81,8 +81,9 @@ q_unit() {
   case $said in *ActiveState=active*) ;; *Job=[1-9]*) awaited "$1" ;; esac
   case $said in *UnitFileState=enabled*) linked "$1" || echo UnitFileState=disabled ;; esac
   text "$STATE/stamps/$1"; echo "Stamp=$text"
+  read -r uptime rest 2>/dev/null </proc/uptime && echo "Uptime=$uptime"
 }
-units() { systemctl show -p LoadState -p ActiveState -p SubState -p UnitFileState -p NeedDaemonReload -p NRestarts -p Result -p Job -p InvocationID -p MainPID -p CPUUsageNSec -p ExecStart "$@" 2>/dev/null || :; }
+units() { systemctl show -p LoadState -p ActiveState -p SubState -p UnitFileState -p NeedDaemonReload -p NRestarts -p Result -p Job -p InvocationID -p MainPID -p CPUUsageNSec -p ExecStart -p ExecMainStartTimestampMonotonic "$@" 2>/dev/null || :; }
 # systemd tells the properties of one unit after the other, and of each the same one first.
 all_unit() {
   split "$nl" "$(units "$@")"; first=${part1-}; first=${first%%=*}=; lines=$parts count=0 n=0
