@@ -53,7 +53,8 @@ def _merged(path: Path, done: documents.Merge, cluster: Cluster) -> str:
         lines.append(f"replaced: {', '.join(done.replaced)}")
     if done.backup:
         lines.append(f"the old file is {done.backup}")
-    return "".join(f"{line}\n" for line in lines)
+    # In the file a name may have several lines.
+    return "".join(f"{' '.join(line.split())}\n" for line in lines)
 
 
 def environment(cluster: Cluster, state_dir: Path) -> str:

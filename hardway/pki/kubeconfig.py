@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import datetime
+import errno
 import functools
 import os
 import secrets
@@ -13,6 +14,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 from cryptography import x509
@@ -81,6 +83,8 @@ def merge(into: Path, addition: Secret, *, switch: bool = True) -> Merge:
     path = Path(into).expanduser()
     path = path.resolve() if path.is_symlink() else path
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise OSError(errno.EINVAL, "it is no file")  # a FIFO would never end, and a device would become a file
         before = path.read_bytes() if path.exists() else b""
         theirs, ours = _load(before, path), yaml.safe_load(addition.reveal())
         content, added, replaced = _combined(theirs, ours, switch)
@@ -91,7 +95,7 @@ def merge(into: Path, addition: Secret, *, switch: bool = True) -> Merge:
         _write(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True).encode())
     except OSError as error:
         raise PkiError(
-            f"cannot merge into {path}: {error.strerror or error}", hint="name another file with -o FILE"
+            f"cannot merge into {path}: {error.strerror or error}", hint="name another file: --merge FILE"
         ) from error
     former = str(theirs.get("current-context") or "")
     left = "" if former == content["current-context"] else former
@@ -122,24 +126,42 @@ def _load(data: bytes, path: Path) -> dict:
         raise _foreign(path, str(getattr(error, "problem", "")) or "it is not YAML") from None
     if content is None:
         return {}
-    if not isinstance(content, dict) or not all(_is_section(content.get(section)) for section in SECTIONS):
-        raise _foreign(path)
-    for key, ours in HEAD.items():
-        if content.get(key) not in (None, "", ours):
-            raise _foreign(path, f"its {key} is {content[key]}")
+    if wrong := next(_faults(content), ""):
+        raise _foreign(path, wrong)
     return content
 
 
-def _foreign(path: Path, why: str = "") -> PkiError:
-    message = f"{path} is not a kubeconfig" + (f": {why}" if why else "")
-    return PkiError(message, hint=f"repair or move {path}, or name another file with -o FILE")
+def _faults(content: Any) -> Iterator[str]:
+    """Why kubectl would not read it, or it is something else."""
+    if not isinstance(content, dict):
+        yield "it is no mapping"
+        return
+    if content and not {*SECTIONS, *HEAD} & content.keys():
+        yield f"it has none of the keys {', '.join((*SECTIONS, *HEAD))}"
+    for key, ours in HEAD.items():
+        if content.get(key) not in (None, "", ours):
+            yield f"its {key} is {content[key]}"
+    for section in SECTIONS:
+        yield from (f"{section}: {fault}" for fault in _faults_of(content.get(section)))
 
 
-def _is_section(entries: object) -> bool:
-    return entries is None or (
-        isinstance(entries, list)
-        and all(isinstance(entry, dict) and isinstance(entry.get("name"), str) for entry in entries)
-    )
+def _faults_of(entries: Any) -> Iterator[str]:
+    if entries is not None and not isinstance(entries, list):
+        yield "it is no list"
+        return
+    names: set[str] = set()
+    for number, entry in enumerate(entries or (), 1):
+        name = entry.get("name") if isinstance(entry, dict) else None
+        if not isinstance(name, str):
+            yield f"entry {number} has no name" if name is None else f"the name of entry {number} is no string"
+        elif name in names:
+            yield f"it has {name} twice"
+        else:
+            names.add(name)
+
+
+def _foreign(path: Path, why: str) -> PkiError:
+    return PkiError(f"{path} is not a kubeconfig: {why}", hint=f"repair or move {path}, or name another: --merge FILE")
 
 
 def _combined(content: dict, addition: dict, switch: bool) -> tuple[dict, list[str], list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,14 +93,18 @@ def test_merging_twice_changes_nothing_but_closes_a_file_that_was_opened_to_othe
 
 
 NO_KUBECONFIGS = {
-    b"contexts: [": "",
-    b"just words\n": "",
-    b"contexts: {}\n": "",
-    b"users: [{name: 5}]\n": "",
-    b"users: [{name: [a]}]\n": "",
-    b"[]\n": "",
-    b"false\n": "",
-    b"''\n": "",
+    b"contexts: [": ": expected the node content",
+    b"just words\n": ": it is no mapping",
+    b"contexts: {}\n": ": contexts: it is no list",
+    b"clusters: 5\n": ": clusters: it is no list",
+    b"users: [{name: a}, {name: 5}]\n": ": users: the name of entry 2 is no string",
+    b"users: [{name: [a]}]\n": ": users: the name of entry 1 is no string",
+    b"users: [3]\n": ": users: entry 1 has no name",
+    b"clusters: [{name: a}, {name: b}, {name: a}]\n": ": clusters: it has a twice",
+    b"services: {}\n": ": it has none of the keys clusters, users, contexts, apiVersion, kind",
+    b"[]\n": ": it is no mapping",
+    b"false\n": ": it is no mapping",
+    b"''\n": ": it is no mapping",
     b"{}\n---\n{}\n": ": but found another document",
     b"# caf\xe9\n": ": it is not UTF-8",
     "kind: Config\n".encode("utf-16"): ": it is not UTF-8",
@@ -150,6 +155,21 @@ def test_a_kubeconfig_in_a_state_directory_is_not_added_to(home: Home):
     assert (other / "admin.conf").read_bytes() == before and names(home.config) == ["refused"]
 
 
+def test_an_inventory_stays_one(home: Home):
+    before = home.cluster.read_bytes()
+    assert "is not a kubeconfig: it has none of the keys" in home.merge(home.cluster).ok(8).err
+    assert home.cluster.read_bytes() == before
+
+
+@pytest.mark.parametrize("kubeconfig", [False, True])
+def test_what_is_no_file_stays_what_it_is(home: Home, kubeconfig: bool):
+    """A pipe has no end as long as somebody may write to it; a device would become a file with a key."""
+    pipe = home.folder / "pipe"
+    os.mkfifo(pipe)
+    ran = home.merge(kubeconfig=str(pipe)) if kubeconfig else home.merge(pipe)
+    assert "it is no file" in ran.ok(8).err and "--merge FILE" in ran.err and pipe.is_fifo()
+
+
 def test_what_cannot_be_is_refused(home: Home):
     (home.folder / "folder").mkdir()
     assert "cannot merge into folder: Is a directory" in home.merge("folder").ok(8).err
@@ -191,6 +211,7 @@ def test_a_cluster_of_the_same_name_and_another_ca_is_named(home: Home):
         ({"certificate-authority-data": None}, "with a CA that cannot be read"),
         ({"server": "https://x/\x1b[2J"}, "at https://x/\\u001b[2J, with the CA"),
         ({"server": None}, "at no server, with the CA"),
+        ({"server": "https://x\nwarning: no"}, "at https://x warning: no, with the CA"),
     ],
 )
 def test_what_is_replaced_may_be_anything(home: Home, ca: dict, said: str):

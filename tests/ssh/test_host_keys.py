@@ -61,6 +61,14 @@ def test_accept_new_records_the_key_privately_and_once(server, connect, tmp_path
     assert found.returncode == 0, "OpenSSH must understand what we wrote"
 
 
+@pytest.mark.parametrize("more", [{}, {"host_keys": "accept-new"}])
+def test_where_no_file_is_for_it_one_must_be_named(server, connect, more):
+    with pytest.raises(HostKeyError) as caught:
+        connect(server.host(known_hosts=None, written=frozenset({"known_hosts", *more}), **more)).run("true")
+    assert "set ssh.known_hosts" in caught.value.hint and "to a file you can write" in caught.value.hint
+    assert ">>" not in caught.value.hint and "hardway trust" not in caught.value.hint
+
+
 def test_a_hashed_entry_is_found(server, connect):
     subprocess.run(["ssh-keygen", "-q", "-H", "-f", server.known_hosts], check=True, capture_output=True)
     assert server.known_hosts.read_text().startswith("|1|")

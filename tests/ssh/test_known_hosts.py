@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+import os
 import re
 import subprocess
 import tempfile
@@ -88,6 +89,14 @@ def test_many_hosts_met_at_once_lose_no_line(tmp_path):
 
 def looked_up(file, name: str) -> list[tuple[str, int]]:
     return [(entry.patterns[0], entry.number) for entry in on_record.on_record([file]).of(name) if not entry.marker]
+
+
+def test_what_is_no_file_stays_what_it_is(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="it is no file"):
+        remember(pipe, ["one ssh-ed25519 AAAA"])
+    assert pipe.is_fifo()
 
 
 def test_a_name_is_looked_up_among_all_that_may_mean_it_in_the_files_order(tmp_path):

@@ -125,6 +125,9 @@ def test_known_hosts_files(tmp_path):
     nowhere = way(tmp_path, "Host *\n UserKnownHostsFile /dev/null\n")
     assert nowhere.record_in is None, "neither /dev/null nor the system's file is a place to record keys"
     assert nowhere.forgets and not way(tmp_path, "", known_hosts=None, written=frozenset({"known_hosts"})).forgets
+    (tmp_path / "link").symlink_to("/dev/null")
+    nowhere = way(tmp_path, f"Host *\n UserKnownHostsFile {tmp_path}/link\n")
+    assert nowhere.record_in is None and nowhere.forgets, "a link there is no place either"
     nowhere = way(tmp_path, f"Host *\n UserKnownHostsFile /dev/null {tmp_path}/other\n")
     assert nowhere.record_in is None, "only the first file is written to"
     assert way(tmp_path, "Host *\n UserKnownHostsFile none\n GlobalKnownHostsFile none\n").known_hosts == ()

@@ -28,7 +28,6 @@ STRICT, ACCEPT_NEW = "strict", "accept-new"
 # StrictHostKeyChecking that lets a new key pass; one that has changed is refused whatever it says.
 LENIENT = ("accept-new", "no", "off", "false")
 AGENT = "SSH_AUTH_SOCK"
-DEVNULL = Path(os.devnull)
 
 
 def wrong(host: Host, said: Said, option: str, why: str) -> ConnectionFailed:
@@ -91,9 +90,9 @@ class Stop:
             known_as=known_as,
             known_also=() if said.first("hostkeyalias") or tokens.port == 22 else (tokens.host, said.asked),
             known_hosts=(*known_hosts, *_paths(said, "globalknownhostsfile", SYSTEM_KNOWN_HOSTS)),
-            record_in=next((path for path in known_hosts[:1] if path != DEVNULL), None),
+            record_in=next((path for path in known_hosts[:1] if not _is_nothing(path)), None),
             host_keys=self._strictness(),
-            forgets=not self._own_known_hosts and known_hosts[:1] == (DEVNULL,),
+            forgets=not self._own_known_hosts and any(map(_is_nothing, known_hosts[:1])),
             timeout=self._timeout(),
             proxy_command="" if via else tokens.command(said.first("proxycommand")),
             via=via,
@@ -200,6 +199,11 @@ class Stop:
         seconds = self.said.first("connecttimeout")
         written = not seconds or self.host.ssh.sets("connect_timeout")
         return stretched(self.host.ssh.connect_timeout if written else float(seconds))
+
+
+def _is_nothing(path: Path) -> bool:
+    """Whether it is a file that keeps nothing, be it by way of a link."""
+    return os.path.realpath(path) == os.devnull
 
 
 def _quoted(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import errno
 import fcntl
 import fnmatch
 import hashlib
@@ -179,6 +180,8 @@ def _rewrite(path: Path, change: Callable[[str], str]) -> None:
     """Replace a file's text as a whole, so that a reader sees the old or the new, while no other hardway does the
     same."""
     path = Path(os.path.realpath(path))  # a link stays a link
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no file")  # a device would become one
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Several hosts may be met for the first time at once, by several processes.
     with os.fdopen(_locked(path), "r", encoding="utf-8", errors="surrogateescape") as file:

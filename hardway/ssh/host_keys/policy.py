@@ -126,7 +126,6 @@ def _accept(hop: Hop, offered: HostKey) -> None:
 
 
 def _unknown(hop: Hop, offered: HostKey, certificate: HostCertificate | None) -> HostKeyError:
-    record_in = hop.record_in or Path("~/.ssh/known_hosts").expanduser()
     return HostKeyError(
         f"the host key of {hop.called} is not known",
         hop.host,
@@ -138,8 +137,15 @@ def _unknown(hop: Hop, offered: HostKey, certificate: HostCertificate | None) ->
                 *hop.no_host_keys_from,
             ]
         ),
-        hint=f"compare the fingerprint, then: {_line(hop, offered)} >> {shlex.quote(str(record_in))}{_other_ways(hop)}",
+        hint=f"compare the fingerprint, then: {_on_record(hop, offered)}",
     )
+
+
+def _on_record(hop: Hop, offered: HostKey) -> str:
+    """How the offered key gets on record; where there is no file for it, nothing else helps."""
+    if hop.record_in is None:
+        return "set ssh.known_hosts in INV to a file you can write, and run the same command again"
+    return f"{_line(hop, offered)} >> {shlex.quote(str(hop.record_in))}{_other_ways(hop)}"
 
 
 def _line(hop: Hop, offered: HostKey) -> str:
