@@ -206,7 +206,8 @@ TaintText = matching(
     "key=value:Effect with the effect NoSchedule, PreferNoSchedule or NoExecute",
     400,
 )
-KubernetesVersion = matching(r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}", "a full version without v, such as 1.36.4", 20)
+PART = r"(0|[1-9][0-9]{0,2})"
+KubernetesVersion = matching(rf"{PART}\.{PART}\.{PART}", "a full version without v, such as 1.36.4", 20)
 ComponentVersion = matching(r"[0-9]+(\.[0-9]+){1,3}([-+~][A-Za-z0-9.+~-]+)?", "a version without v, such as 3.6.14", 60)
 # No underscores: Kubernetes reads event_ttl as event-ttl, so a flag could be set twice.
 FlagName = matching(

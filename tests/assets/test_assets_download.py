@@ -97,6 +97,14 @@ def test_a_folder_is_a_mirror(tmp_path):
         Site(f"{tmp_path}/mirror").read("https://example.org/other")
 
 
+def test_who_has_a_mirror_is_not_told_to_use_one(tmp_path):
+    for mirror, told in (("http://127.0.0.1:9", False), ("", True)):
+        url = URL if mirror else "http://127.0.0.1:9/body.bin"
+        with pytest.raises(AssetError, match="cannot download http://127.0.0.1:9/") as caught:
+            Site(mirror).fetch(url, tmp_path / "body.bin", print)
+        assert ("assets.source mirror" in caught.value.hint) is told
+
+
 def test_a_mirror_that_is_no_address_is_an_error_not_a_traceback(tmp_path):
     with pytest.raises(AssetError):
         Site("nonsense://there").read(URL)

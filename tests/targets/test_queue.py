@@ -100,6 +100,26 @@ def test_of_one_that_runs_or_has_no_job_nobody_asks_for_the_queue(unit, tmp_path
 
 
 @pytest.mark.parametrize(
+    ("ago", "more", "young"),
+    [
+        (5, "ActiveState=active", True),
+        (5, "ActiveState=activating\nNRestarts=0", True),
+        (5, "ActiveState=active\nNRestarts=3", False),
+        (5, "ActiveState=failed", False),
+        (500, "ActiveState=active", False),
+        (None, "ActiveState=active", False),
+    ],
+)
+def test_what_has_only_just_been_started(unit, ago, more, young):
+    """A program that ends again and again has been started by nobody."""
+    up = float(Path("/proc/uptime").read_text().split()[0])
+    began = "" if ago is None else f"ExecMainStartTimestampMonotonic={(up - ago) * 1e6:.0f}"
+    seen = unit("", f"{more}\n{began}")
+    assert seen.has_just_started(60) is young
+    assert (seen.age is None) == (ago is None or "failed" in more)
+
+
+@pytest.mark.parametrize(
     ("running", "jobs", "behind"),
     [
         ("starting", HANGS, "wait-online.service"),

@@ -56,7 +56,7 @@ class Site:
             return ""
         except BROKEN as error:
             if isinstance(getattr(error, "reason", error), ssl.SSLCertVerificationError):
-                raise _failed(self.location(url), error) from error
+                raise _failed(self.location(url), error, self.mirror) from error
             return f"{_host(url)} does not answer ({getattr(error, 'reason', error)})"
 
     def _knock(self, location: str) -> None:
@@ -87,7 +87,7 @@ class Site:
             with _open(location, headers or {}) as answer:
                 return _small(answer)
         except (*BROKEN, ValueError) as error:
-            raise _failed(location, error) from error
+            raise _failed(location, error, self.mirror) from error
 
     def fetch(self, url: str, target: Path, report: Report, headers: dict[str, str] | None = None) -> None:
         """Write the document at `url` to `target`; what an earlier try left in `target`.part is continued."""
@@ -99,7 +99,7 @@ class Site:
                 self._knock(location)
                 _download(location, part, report, headers or {})
         except (*BROKEN, ValueError) as error:
-            raise _failed(location, error) from error
+            raise _failed(location, error, self.mirror) from error
         part.replace(target)
 
 
@@ -205,7 +205,7 @@ def _host(location: str) -> str:
     return urllib.parse.urlsplit(location).netloc
 
 
-def _failed(location: str, error: Exception) -> AssetError:
+def _failed(location: str, error: Exception, mirror: str) -> AssetError:
     code = getattr(error, "code", None)
     if _is_folder(location):
         hint = "add the file to the mirror, in the layout FOLDER/HOST/PATH; then: hardway assets fetch INV"
@@ -213,6 +213,6 @@ def _failed(location: str, error: Exception) -> AssetError:
     if code == 404:
         hint = "check the versions in the inventory, or the mirror's layout URL/HOST/PATH"
         return AssetError(f"{location} does not exist", evidence=str(error), hint=hint)
-    hint = "check the network and https_proxy, then continue: hardway assets fetch INV; "
-    hint += "without internet use assets.source mirror or modules"
+    hint = "check the network and https_proxy, then continue: hardway assets fetch INV"
+    hint += "" if mirror else "; without internet use assets.source mirror or modules"
     return AssetError(f"cannot download {location}", evidence=str(error), hint=hint)
