@@ -201,7 +201,7 @@ CASES = (
         why="The program that `ProxyCommand` names has ended before an SSH server answered.",
         injected="a configuration with a program that fails",
         exit_code=4,
-        next="ssh -v <options> -o <command>",
+        next="ssh -v … <user>@<host>",
         remedy="Run that program by hand.",
     ),
 )
